@@ -1,0 +1,103 @@
+// Package engine is one PostgreSQL service, whoever runs it: the Docker
+// engine through `docker compose` (engine/docker) or PostgreSQL's own binaries
+// on this machine (engine/native). Both pass the suite in engine/enginetest.
+package engine
+
+import (
+	"context"
+	"io"
+	"net"
+
+	"github.com/odpm/odpm/host/datadir"
+)
+
+// Postgres is the project's PostgreSQL service. Methods that reach the server
+// take a context and give errors that name what was tried and the way on.
+type Postgres interface {
+	// Kind is "docker" or "native", as in ODPM_RUNTIME.
+	Kind() string
+
+	// Status asks; it starts and writes nothing.
+	Status(ctx context.Context) (Status, error)
+	// Look says what is in the data directory. Where the host may not read it,
+	// docker looks from a short read-only, network-less container of the
+	// service's image; native gives datadir.Unknown.
+	Look(ctx context.Context) (datadir.Facts, error)
+	// Holders finds everything that has the data directory open or mounted in
+	// a running container, of any project, and native servers; our own running
+	// service is among them with Own set.
+	Holders(ctx context.Context) ([]Holder, error)
+
+	// Start starts PostgreSQL alone and returns when it accepts connections
+	// over TCP (not the init-phase socket). It is a no-op when it runs.
+	// The caller has checked Holders under the data directory's lock.
+	Start(ctx context.Context) error
+	// Stop stops it with PostgreSQL's fast shutdown and waits.
+	Stop(ctx context.Context) error
+
+	// Dial opens a connection to the running server's own Unix socket as the
+	// server's operating-system user (peer and trust therefore work). pgx is
+	// put on top of it; see engine.Connect.
+	Dial(ctx context.Context) (net.Conn, error)
+	// Command runs a PostgreSQL client program (pg_dump, psql, pg_restore,
+	// pg_dumpall) that matches the server, where the server is, so that its
+	// default socket reaches it. Stdin and stdout are streamed. The error of a
+	// non-zero exit is *ExitError.
+	Command(ctx context.Context, c Command) error
+	// SingleUser runs SQL (one statement per line) in `postgres --single` on the stopped
+	// data directory with exit_on_error and lc_messages=C and returns what it
+	// wrote to stderr. An SQL error is an error.
+	SingleUser(ctx context.Context, script string) (stderr string, err error)
+
+	// HostAddr is where the host reaches the server over TCP with a password
+	// ("127.0.0.1:5432"); empty when nothing is published.
+	HostAddr(ctx context.Context) (string, error)
+	// Logs gives the last n lines that the server wrote.
+	Logs(ctx context.Context, n int) (string, error)
+}
+
+// Status is what an engine can say without logging in.
+type Status struct {
+	// Exists: a container (any state) or an initialised directory exists.
+	Exists bool
+	// Running: the container or postmaster runs.
+	Running bool
+	// Ready: it accepts connections over TCP.
+	Ready bool
+	// ID is a container id or a postmaster pid, for messages.
+	ID string
+}
+
+// Holder is somebody who has the data directory.
+type Holder struct {
+	// Kind is "container" or "postmaster".
+	Kind string
+	// Name is the container's name or "pid 1234".
+	Name string
+	// Project and Service are compose's labels, empty for a plain container.
+	Project, Service string
+	// WorkingDir is compose's project directory, if it says.
+	WorkingDir string
+	// Own is set for this project's own service as configured now.
+	Own bool
+	// StopCommand is what a person types to stop it.
+	StopCommand string
+}
+
+// Command is a client program's run.
+type Command struct {
+	// Argv without a path: Argv[0] is "pg_dump", "psql", …
+	Argv []string
+	// Env adds KEY=VALUE; values never appear in a process's arguments.
+	Env            []string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
+// ExitError is a client program that ended with a code other than 0.
+type ExitError struct {
+	Program string
+	Code    int
+	// Stderr holds the last lines it wrote, if Command.Stderr was nil.
+	Stderr string
+}

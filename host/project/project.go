@@ -1,0 +1,110 @@
+// Package project reads what a person wrote — .env over ~/.odpm/.env,
+// odpm.json, user_settings.json, odoo.conf — into a Project: a value, with no
+// input or output afterwards.
+package project
+
+import "github.com/odpm/odpm/shared/odooconf"
+
+// Scenario is ODPM_SCENARIO.
+type Scenario string
+
+const (
+	Developer Scenario = "developer"
+	Server    Scenario = "server"
+	CI        Scenario = "ci"
+)
+
+// Runtime is ODPM_RUNTIME.
+type Runtime string
+
+const (
+	Auto   Runtime = "auto"
+	Docker Runtime = "docker"
+	Native Runtime = "native"
+)
+
+// Project is everything a run needs to know about a project directory.
+type Project struct {
+	// Dir is the project directory, absolute, symbolic links resolved.
+	Dir string
+
+	// Name is what compose gets with -p: the prefix, or compose's own default
+	// (the directory's name normalised, COMPOSE_PROJECT_NAME, "name:").
+	Name string
+	// Prefix is ODPM_COMPOSE_PREFIX without its dash, "" without one.
+	Prefix string
+	// ServiceName is PostgreSQL's compose service, OdooServiceName Odoo's;
+	// VolumeName is the key of the volume in compose.
+	ServiceName, OdooServiceName, VolumeName string
+
+	// PostgresVersion is the image tag, "15" or "15.6" or "15-alpine";
+	// PostgresMajor its number. PostgresImage is "postgres:15" unless set.
+	PostgresVersion string
+	PostgresMajor   int
+	PostgresImage   string
+
+	// OdooVersion is "18.0"; OdooMajor 18; 0 when unknown. OdooImage is
+	// ODOO_IMAGE or "odoo:18.0".
+	OdooVersion  string
+	OdooMajor    int
+	OdooImage    string
+	PlatformName string
+
+	Scenario Scenario
+	Runtime  Runtime
+
+	PostgresBind                       string
+	PostgresPort, OdooPort, GeventPort int
+
+	// DataDir is what is mounted for PostgreSQL (POSTGRES_DATA_DIR or the
+	// default of the major's layout), absolute. A value without a slash that
+	// names a compose volume is in DataVolume instead.
+	DataDir    string
+	DataVolume string
+	// OdooDataDir is data/odoo, absolute: Odoo's data_dir on the host.
+	OdooDataDir string
+	// AddonsDir is addons/, "" where it does not exist.
+	AddonsDir string
+	BackupDir string
+
+	// KeepCompose is ODPM_COMPOSE=keep; External is ODPM_POSTGRES=external.
+	KeepCompose bool
+	External    bool
+
+	// OdooCommand is ODOO_COMMAND: what native starts after the checker.
+	OdooCommand string
+
+	// AppRole and AppPassword are what Odoo will use, with the place each
+	// came from ("odoo.conf db_user", ".env POSTGRES_ODOO_USER", "default").
+	AppRole, AppRoleSource         string
+	AppPassword, AppPasswordSource string
+
+	// OdooConf is the parsed file, nil when missing; OdooConfPath where it is
+	// or would be.
+	OdooConf     *odooconf.File
+	OdooConfPath string
+
+	Settings UserSettings
+
+	// Services is odpm.json v2's "services": compose services a person adds.
+	Services map[string]any
+
+	// Warnings are things that were read but deserve a word, e.g. a
+	// POSTGRES_SERVICE_NAME that a prefix overrides.
+	Warnings []string
+
+	// Env is the merged environment (process over .env over ~/.odpm/.env), for
+	// compose's interpolation and for engine commands.
+	Env map[string]string
+}
+
+// UserSettings is user_settings.json.
+type UserSettings struct {
+	InitModules, UpdateModules []string
+	AdminLogin, AdminPassword  string
+	// Language and Demo steer the initialisation of a new database.
+	Language string
+	Demo     bool
+	// ManagerPassword is db_manager_password.
+	ManagerPassword string
+}
