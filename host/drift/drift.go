@@ -1,8 +1,16 @@
 // Package drift compares what is with what was last proven. It is pure: data
-// in, data out.
+// in, data out, tested without a database. docs/drift.md is its contract.
 package drift
 
-// Kind is one of the ten names that scripts rely on (docs/drift.md).
+import (
+	"strconv"
+
+	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/host/state"
+	"github.com/odpm/odpm/shared/snapshot"
+)
+
+// Kind is one of the names that scripts rely on; additive only.
 type Kind string
 
 const (
@@ -18,3 +26,243 @@ const (
 	AppRoleMissing      Kind = "app_role_missing"
 	ClusterIdentity     Kind = "cluster_identity"
 )
+
+// Severity orders kinds; a severity is always a word for people and in JSON.
+type Severity string
+
+const (
+	Info   Severity = "info"
+	Low    Severity = "low"
+	Medium Severity = "medium"
+	High   Severity = "high"
+)
+
+var severities = map[Kind]Severity{
+	FirstRun:            Info,
+	ServiceName:         Low,
+	ComposeProjectName:  Low,
+	DBHostMismatch:      Low,
+	HostPort:            Low,
+	OdpmScenario:        Medium,
+	DataDirEmptyChanged: Medium,
+	DataPath:            High,
+	PostgresMajor:       High,
+	AppRoleMissing:      High,
+	ClusterIdentity:     High,
+}
+
+// order is how drifts are listed: mildest first, as in the table of docs/drift.md.
+var order = []Kind{FirstRun, ServiceName, ComposeProjectName, DBHostMismatch, HostPort,
+	OdpmScenario, DataDirEmptyChanged, DataPath, PostgresMajor, AppRoleMissing, ClusterIdentity}
+
+// Kinds lists every kind in the order of the table.
+func Kinds() []Kind { return append([]Kind(nil), order...) }
+
+// SeverityOf gives a kind's severity, "" for a word that is not a kind.
+func SeverityOf(k Kind) Severity { return severities[k] }
+
+// Acceptable lists the kinds that --accept-database-drift takes: medium and high.
+func Acceptable() []Kind {
+	var out []Kind
+	for _, k := range order {
+		if s := severities[k]; s == Medium || s == High {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// Drift is one difference.
+type Drift struct {
+	Kind     Kind
+	Severity Severity
+	// Previous and Current are shown as they are, in one line each.
+	Previous, Current string
+	// Message says what it means for the person's data, in one sentence.
+	Message string
+	// Resolvable: it may be accepted. False for a low or info drift, which
+	// needs no answer, and for an image that cannot open the data on disk,
+	// which no answer makes start.
+	Resolvable bool
+	// WaysOut are what a person can do about a drift that cannot be accepted.
+	WaysOut []string
+}
+
+// NeedsAnswer: nothing is written or started until this is accepted.
+func (d Drift) NeedsAnswer() bool { return d.Severity == Medium || d.Severity == High }
+
+// Blocking is what JSON calls blocking: a high drift.
+func (d Drift) Blocking() bool { return d.Severity == High }
+
+// SameDir tells whether two paths are one directory; it lets the caller look
+// through symbolic links without giving this package a file system.
+type SameDir func(a, b string) bool
+
+// Compare lists the drifts of what was observed against the last snapshot
+// (nil: first run), in the order of the table.
+func Compare(obs state.Observed, snap *snapshot.Snapshot, same SameDir) []Drift {
+	if same == nil {
+		same = func(a, b string) bool { return a == b }
+	}
+	c := comparison{found: map[Kind]Drift{}}
+	if snap == nil {
+		c.add(Drift{Kind: FirstRun, Previous: "no snapshot", Current: "baseline adopted on start",
+			Message: "No login has been recorded for this project yet; the first start adopts the cluster as it is."})
+	} else {
+		c.settings(obs, snap, same)
+		c.cluster(obs, snap, same)
+	}
+	c.dbHost(obs)
+	c.dataOnDisk(obs)
+	var out []Drift
+	for _, k := range order {
+		if d, ok := c.found[k]; ok {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+type comparison struct{ found map[Kind]Drift }
+
+func (c *comparison) add(d Drift) {
+	d.Severity = severities[d.Kind]
+	c.found[d.Kind] = d
+}
+
+// acceptable adds a drift that a person may accept.
+func (c *comparison) acceptable(k Kind, previous, current, message string) {
+	c.add(Drift{Kind: k, Previous: previous, Current: current, Message: message, Resolvable: true})
+}
+
+func (c *comparison) low(k Kind, previous, current, message string) {
+	c.add(Drift{Kind: k, Previous: previous, Current: current, Message: message})
+}
+
+// settings compares what the project's files say.
+func (c *comparison) settings(obs state.Observed, snap *snapshot.Snapshot, same SameDir) {
+	was, is := snap.Compose, obs.Candidate.Compose
+	if was.ServiceName != is.ServiceName {
+		c.low(ServiceName, was.ServiceName, is.ServiceName,
+			"The PostgreSQL service has another name; the old service's container is stopped before the new one starts.")
+	}
+	if was.ProjectName != is.ProjectName {
+		c.low(ComposeProjectName, orNone(was.ProjectName), orNone(is.ProjectName),
+			"The compose project has another name; containers of the old one are stopped before the new ones start.")
+	}
+	if was.HostPort != is.HostPort {
+		c.low(HostPort, strconv.Itoa(was.HostPort), strconv.Itoa(is.HostPort),
+			"PostgreSQL is published on another port of the host.")
+	}
+	if was := snap.Scenario; was != obs.Candidate.Scenario {
+		c.acceptable(OdpmScenario, was, obs.Candidate.Scenario,
+			"The project runs under another scenario; restart policy and password rules change with it.")
+	}
+	if was.DataPathAbs != is.DataPathAbs && !same(was.DataPathAbs, is.DataPathAbs) {
+		c.acceptable(DataPath, was.DataPathAbs, is.DataPathAbs, "Data is not moved for you.")
+	}
+}
+
+// cluster compares what the server and its directory say. What is unknown is
+// not compared: unknown is not false.
+func (c *comparison) cluster(obs state.Observed, snap *snapshot.Snapshot, same SameDir) {
+	samePath := snap.Compose.DataPathAbs == obs.Candidate.Compose.DataPathAbs ||
+		same(snap.Compose.DataPathAbs, obs.Candidate.Compose.DataPathAbs)
+
+	if nonempty := obs.Data.Nonempty(); nonempty != nil && *nonempty != snap.Cluster.DataDirNonempty {
+		if *nonempty {
+			c.acceptable(DataDirEmptyChanged, "empty", "not empty",
+				"The data directory was empty at the last run and now holds something that odpm did not put there.")
+		} else {
+			now := "empty"
+			if obs.Data.State == datadir.Missing {
+				now = "missing"
+			}
+			c.acceptable(DataDirEmptyChanged, "not empty", now,
+				"This would create a NEW EMPTY cluster; the databases of the last run would not be in it.")
+		}
+	}
+
+	if was := snapshotMajor(snap); was != 0 && obs.ImageMajor != 0 && was != obs.ImageMajor {
+		c.acceptable(PostgresMajor, strconv.Itoa(was), strconv.Itoa(obs.ImageMajor),
+			"PostgreSQL cannot open another major's data files; odpm does not migrate them.")
+	}
+
+	if present := obs.AppRolePresent; present != nil && !*present {
+		was := "present"
+		if p := snap.Cluster.AppRolePresent; p != nil && !*p {
+			was = "missing"
+		}
+		c.acceptable(AppRoleMissing, snap.Cluster.AppRole+" "+was, obs.Candidate.Cluster.AppRole+" missing",
+			"The role Odoo logs in as is not in the cluster; accepting creates it.")
+	}
+
+	was, is := snap.Cluster.SystemIdentifier, obs.SystemIdentifier
+	if samePath && was != "" && is != "" && was != is {
+		c.acceptable(ClusterIdentity, was, is,
+			"A different PostgreSQL cluster lies at the same path; its databases are not the ones of the last run.")
+	}
+}
+
+// dbHost compares odoo.conf with the service name of today, with or without a
+// snapshot.
+func (c *comparison) dbHost(obs state.Observed) {
+	host, service := obs.Candidate.OdooConf.DBHost, obs.Candidate.Compose.ServiceName
+	if service == "" || host == service {
+		return
+	}
+	c.low(DBHostMismatch, orNone(host), service,
+		"odoo.conf's db_host is not the PostgreSQL service's name on the compose network.")
+}
+
+// dataOnDisk compares the image with PG_VERSION. This holds on the very first
+// run too, and no answer makes such a server start.
+func (c *comparison) dataOnDisk(obs state.Observed) {
+	disk := obs.Data.Major
+	if disk == 0 || obs.ImageMajor == 0 || disk == obs.ImageMajor {
+		return
+	}
+	d, i := strconv.Itoa(disk), strconv.Itoa(obs.ImageMajor)
+	c.add(Drift{Kind: PostgresMajor, Previous: d + " (data directory)", Current: i + " (image)",
+		Message: "The data directory was written by PostgreSQL " + d + "; an image of " + i + " cannot start on it.",
+		WaysOut: []string{
+			"set postgres_version to \"" + d + "\" in odpm.json to go on with this data",
+			"or migrate the data yourself: pg_dumpall with PostgreSQL " + d + " into an empty directory of PostgreSQL " + i + ", or pg_upgrade",
+			"or point POSTGRES_DATA_DIR at a directory of PostgreSQL " + i,
+		}})
+}
+
+// snapshotMajor is what the snapshot proves, else what its image tag says.
+func snapshotMajor(s *snapshot.Snapshot) int {
+	if s.Cluster.PGMajor != 0 {
+		return s.Cluster.PGMajor
+	}
+	return TagMajor(s.Compose.ImageTag)
+}
+
+// TagMajor reads the major from an image tag: 15 of "15", "15.6", "15-alpine",
+// "15.6-bookworm"; 0 where the tag does not start with one ("latest").
+func TagMajor(tag string) int {
+	end := 0
+	for end < len(tag) && tag[end] >= '0' && tag[end] <= '9' {
+		end++
+	}
+	if end == 0 || end > 3 {
+		return 0
+	}
+	if end < len(tag) && tag[end] != '.' && tag[end] != '-' {
+		// "16beta1" is 16 too, but "15rc" style tags of other products are not ours to guess.
+		if tag[end] != 'b' && tag[end] != 'r' {
+			return 0
+		}
+	}
+	n, _ := strconv.Atoi(tag[:end])
+	return n
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "(not set)"
+	}
+	return s
+}
