@@ -1,0 +1,59 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Refusal is something odpm will not do unasked: drift not accepted, something
+// found that it refuses to touch, a confirmation that nobody could give. It
+// ends a run with exit code 3.
+type Refusal struct {
+	// What happened and why, one sentence or more.
+	What string
+	// Details are shown below, one a line.
+	Details []string
+	// Ways are what a person can do: commands or settings, one a line.
+	Ways []string
+	// Err is kept for errors.Is.
+	Err error
+}
+
+func (r *Refusal) Error() string {
+	var b strings.Builder
+	b.WriteString(r.What)
+	for _, d := range r.Details {
+		b.WriteString("\n  " + d)
+	}
+	if len(r.Ways) > 0 {
+		b.WriteString("\nThe way on:")
+		for _, w := range r.Ways {
+			b.WriteString("\n  " + w)
+		}
+	}
+	return b.String()
+}
+
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// IsRefusal tells whether err ends a run with exit code 3.
+func IsRefusal(err error) bool {
+	var r *Refusal
+	return errors.As(err, &r)
+}
+
+// Usage is a mistake in the command line; exit code 2.
+type Usage struct{ Err error }
+
+func (u *Usage) Error() string { return u.Err.Error() }
+func (u *Usage) Unwrap() error { return u.Err }
+
+// Usagef makes a usage error.
+func Usagef(format string, args ...any) error { return &Usage{fmt.Errorf(format, args...)} }
+
+// IsUsage tells whether err is a mistake in the command line.
+func IsUsage(err error) bool {
+	var u *Usage
+	return errors.As(err, &u)
+}

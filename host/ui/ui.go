@@ -1,0 +1,149 @@
+// Package ui is the only place that writes to a person.
+//
+// Wording rules. A message starts with "odpm: " on the error stream, in lower
+// case, and says what happened and why; a "try:" line below holds the exact
+// next command. A severity is always a word, so that nothing depends on
+// colour. Results go to stdout; messages, prompts and progress to stderr. No
+// animation without a TTY. Text that came from a file or a server loses its
+// control characters before it is shown (Clean).
+package ui
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+
+	"golang.org/x/term"
+)
+
+// Terminal is where a run reads and writes.
+type Terminal struct {
+	In       *os.File
+	Out, Err io.Writer
+	// Interactive: a person can be asked (stdin and stderr are a TTY, no --no-input).
+	Interactive bool
+	// OutColor and ErrColor: escape sequences may be written there.
+	OutColor, ErrColor bool
+	// ErrTTY: progress may be animated.
+	ErrTTY bool
+	// Width of the error stream's terminal, 80 off a TTY.
+	Width int
+}
+
+// Options steer New; the zero value is --color auto with prompts.
+type Options struct {
+	// Color is auto, always or never.
+	Color   string
+	NoInput bool
+	Getenv  func(string) string
+}
+
+// New looks at the three streams. Colour: --color > NO_COLOR >
+// CLICOLOR_FORCE > the stream's TTY.
+func New(in, out, err *os.File, o Options) *Terminal {
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	t := &Terminal{In: in, Out: out, Err: err, Width: 80}
+	t.ErrTTY = isTTY(err)
+	t.Interactive = !o.NoInput && isTTY(in) && t.ErrTTY
+	t.OutColor, t.ErrColor = color(o, isTTY(out)), color(o, t.ErrTTY)
+	if w, _, e := term.GetSize(int(err.Fd())); e == nil && w > 20 {
+		t.Width = w
+	}
+	return t
+}
+
+func isTTY(f *os.File) bool { return f != nil && term.IsTerminal(int(f.Fd())) }
+
+func color(o Options, tty bool) bool {
+	switch o.Color {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	if o.Getenv("NO_COLOR") != "" {
+		return false
+	}
+	if v := o.Getenv("CLICOLOR_FORCE"); v != "" && v != "0" {
+		return true
+	}
+	return tty && o.Getenv("TERM") != "dumb"
+}
+
+// Style is an SGR parameter.
+type Style string
+
+const (
+	Bold   Style = "1"
+	Dim    Style = "2"
+	Red    Style = "31"
+	Green  Style = "32"
+	Yellow Style = "33"
+	Cyan   Style = "36"
+)
+
+// Paint wraps s in a style where colour is on.
+func Paint(on bool, st Style, s string) string {
+	if !on || s == "" {
+		return s
+	}
+	return "\x1b[" + string(st) + "m" + s + "\x1b[0m"
+}
+
+// Say writes one message line to the error stream.
+func (t *Terminal) Say(format string, args ...any) {
+	fmt.Fprintf(t.Err, format+"\n", args...)
+}
+
+// Step writes what is being done now, dimmed.
+func (t *Terminal) Step(format string, args ...any) {
+	fmt.Fprintln(t.Err, Paint(t.ErrColor, Dim, "odpm: "+fmt.Sprintf(format, args...)))
+}
+
+// Warn writes a warning.
+func (t *Terminal) Warn(format string, args ...any) {
+	fmt.Fprintln(t.Err, Paint(t.ErrColor, Yellow, "odpm: warning:")+" "+fmt.Sprintf(format, args...))
+}
+
+// Fail writes the error that ends a run.
+func (t *Terminal) Fail(err error) {
+	fmt.Fprintln(t.Err, Paint(t.ErrColor, Red, "odpm:")+" "+CleanLines(err.Error()))
+}
+
+// Clean makes text from outside safe for one line of a terminal: control
+// characters, escape sequences and direction overrides become "\x1b" style
+// escapes; the length is bounded.
+func Clean(s string) string { return clean(s, false) }
+
+// CleanLines is Clean for text of several lines: newline and tab stay.
+func CleanLines(s string) string { return clean(s, true) }
+
+func clean(s string, lines bool) string {
+	const limit = 16 << 10
+	var b strings.Builder
+	for i, r := range s {
+		if i > limit {
+			b.WriteString("…")
+			break
+		}
+		switch {
+		case lines && (r == '\n' || r == '\t'):
+			b.WriteRune(r)
+		case r == unicode.ReplacementChar:
+			b.WriteRune('?')
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r) && r != '\u00ad':
+			if r < 0x100 {
+				fmt.Fprintf(&b, `\x%02x`, r)
+			} else {
+				fmt.Fprintf(&b, `\u%04x`, r)
+			}
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
