@@ -1,0 +1,269 @@
+package odoodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// AdminPassword is what --set-admin-pass wants.
+type AdminPassword struct {
+	Database string
+	// Login is the administrator's new login; empty keeps the present one.
+	Login    string
+	Password string
+}
+
+// AdminReport says what was done and what a person should know about it.
+type AdminReport struct {
+	// XMLID is "base.user_admin", or "base.user_root" on Odoo 11.
+	XMLID               string
+	UserID              int
+	Login, FormerLogin  string
+	OdooMajor           int
+	Rounds              int
+	Inactive, TwoFactor bool
+	// APIKeys still open the account: a new password does not revoke them.
+	APIKeys int
+	// Signalled names the sequences and tables through which running Odoo
+	// workers learn that their caches are stale.
+	Signalled []string
+}
+
+// loginTakenError is a login that another user of the database has.
+type loginTakenError struct {
+	database, login string
+	user            int
+	active          bool
+}
+
+func (e *loginTakenError) Error() string {
+	state := "an active user"
+	if !e.active {
+		state = "an archived user"
+	}
+	who := ""
+	if e.user != 0 {
+		who = fmt.Sprintf(" (id %d)", e.user)
+	}
+	return fmt.Sprintf("login %q is taken in database %q by %s%s; choose another db_default_admin_login in user_settings.json, or rename that user in Odoo", e.login, e.database, state, who)
+}
+
+// IsLoginTaken says whether SetAdminPassword failed because another user has the login.
+func IsLoginTaken(err error) bool {
+	var e *loginTakenError
+	return errors.As(err, &e)
+}
+
+// notOdooError is a database without Odoo's tables.
+type notOdooError struct{ database string }
+
+func (e *notOdooError) Error() string {
+	return fmt.Sprintf("database %q is not an Odoo database (no installed module base); initialise it with: odpm -d %s -i base", e.database, e.database)
+}
+
+// IsNotOdoo says whether the work failed because the database has no Odoo in it.
+func IsNotOdoo(err error) bool {
+	var e *notOdooError
+	return errors.As(err, &e)
+}
+
+// SetAdminPassword gives Odoo's administrator a login and a password and tells
+// running Odoo workers about it. It connects as the application role and not
+// as a superuser, since triggers of the database would run with its rights.
+func (s *Server) SetAdminPassword(ctx context.Context, a AdminPassword) (AdminReport, error) {
+	var rep AdminReport
+	if err := checkName(a.Database); err != nil {
+		return rep, err
+	}
+	if a.Password == "" {
+		return rep, errors.New("the administrator's password is empty; set db_creation_data.db_default_admin_password in user_settings.json")
+	}
+	if strings.ContainsRune(a.Password, 0) {
+		return rep, errors.New("the administrator's password contains a NUL character, which Odoo cannot verify")
+	}
+	c, err := s.app(ctx, a.Database)
+	if err != nil {
+		return rep, err
+	}
+	defer closeConn(c)
+
+	major, err := odooMajor(ctx, c, a.Database)
+	if err != nil {
+		return rep, err
+	}
+	rep.OdooMajor = major
+	users, err := columns(ctx, c, "res_users")
+	if err != nil {
+		return rep, err
+	}
+	if rep.Rounds, err = passwordRounds(ctx, c, major); err != nil {
+		return rep, err
+	}
+	// Half a second of work, outside of the transaction that holds the row.
+	hash, err := hashPassword(a.Password, rep.Rounds)
+	if err != nil {
+		return rep, err
+	}
+	err = pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+		if err := findAdmin(ctx, tx, a.Database, major, users, &rep); err != nil {
+			return err
+		}
+		rep.Login = a.Login
+		if rep.Login == "" {
+			rep.Login = rep.FormerLogin
+		}
+		if err := loginFree(ctx, tx, a.Database, rep); err != nil {
+			return err
+		}
+		if err := storePassword(ctx, tx, users, rep, hash); err != nil {
+			return err
+		}
+		rep.Signalled, err = signalCaches(ctx, tx)
+		return err
+	})
+	return rep, s.explainDenied(ctx, a.Database, err)
+}
+
+// findAdmin locks the administrator's row and reads what is to be reported.
+func findAdmin(ctx context.Context, tx pgx.Tx, database string, major int, users map[string]bool, rep *AdminReport) error {
+	names := []string{"user_admin"}
+	if major <= 11 {
+		// Until 11 the administrator was the superuser of the ORM, id 1.
+		names = append(names, "user_root")
+	}
+	for _, n := range names {
+		err := tx.QueryRow(ctx, `SELECT u.id, u.login, coalesce(u.active, false) FROM public.ir_model_data d
+			JOIN public.res_users u ON u.id = d.res_id
+			WHERE d.module = 'base' AND d.name = $1 AND d.model = 'res.users' FOR UPDATE OF u`, n).
+			Scan(&rep.UserID, &rep.FormerLogin, &rep.Inactive)
+		if errors.Is(err, pgx.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		rep.XMLID, rep.Inactive = "base."+n, !rep.Inactive
+		break
+	}
+	if rep.XMLID == "" {
+		return fmt.Errorf("database %q has no user base.%s: the administrator was deleted; set the password of another user in Odoo", database, names[0])
+	}
+	if users["totp_secret"] {
+		if err := tx.QueryRow(ctx, `SELECT coalesce(totp_secret, '') <> '' FROM public.res_users WHERE id = $1`, rep.UserID).Scan(&rep.TwoFactor); err != nil {
+			return err
+		}
+	}
+	keys, err := columns(ctx, tx, "res_users_apikeys")
+	if err != nil {
+		return err
+	}
+	if keys["user_id"] {
+		return tx.QueryRow(ctx, `SELECT count(*) FROM public.res_users_apikeys WHERE user_id = $1`, rep.UserID).Scan(&rep.APIKeys)
+	}
+	return nil
+}
+
+func loginFree(ctx context.Context, tx pgx.Tx, database string, rep AdminReport) error {
+	if rep.Login == rep.FormerLogin {
+		return nil
+	}
+	e := &loginTakenError{database: database, login: rep.Login}
+	err := tx.QueryRow(ctx, `SELECT id, coalesce(active, false) FROM public.res_users WHERE login = $1 AND id <> $2`, rep.Login, rep.UserID).Scan(&e.user, &e.active)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return e
+}
+
+func storePassword(ctx context.Context, tx pgx.Tx, users map[string]bool, rep AdminReport, hash string) error {
+	set := []string{"login = $1"}
+	switch {
+	case users["password_crypt"]:
+		// auth_crypt of Odoo 11 and before: the clear-text column is emptied,
+		// or the module would take it for a password that is not hashed yet.
+		set = append(set, "password_crypt = $2", "password = ''")
+	case rep.OdooMajor <= 11:
+		return fmt.Errorf("the database is of Odoo %d without the module auth_crypt, which keeps passwords in clear text; install auth_crypt first", rep.OdooMajor)
+	default:
+		set = append(set, "password = $2")
+	}
+	if users["write_date"] {
+		set = append(set, "write_date = (now() AT TIME ZONE 'UTC')")
+	}
+	tag, err := tx.Exec(ctx, `UPDATE public.res_users SET `+strings.Join(set, ", ")+` WHERE id = $3`, rep.Login, hash, rep.UserID)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "23505" {
+		return &loginTakenError{database: tx.Conn().Config().Database, login: rep.Login, active: true}
+	}
+	if err != nil {
+		return err
+	}
+	if tag.RowsAffected() != 1 {
+		return fmt.Errorf("user %d: %d rows changed instead of 1 (a rule or trigger of the database interferes)", rep.UserID, tag.RowsAffected())
+	}
+	return nil
+}
+
+// signalCaches tells every Odoo worker to drop its caches; without it a
+// running Odoo keeps accepting the old password and its sessions. Up to Odoo
+// 18 the signals are sequences, from 19 tables that a row is added to.
+func signalCaches(ctx context.Context, tx pgx.Tx) ([]string, error) {
+	rows, err := tx.Query(ctx, `SELECT c.relname::text, c.relkind::text FROM pg_catalog.pg_class c
+		WHERE c.relnamespace = 'public'::regnamespace AND (
+			c.relkind = 'S' AND (c.relname IN ('base_registry_signaling', 'base_cache_signaling') OR c.relname LIKE 'base\_cache\_signaling\_%')
+			OR c.relkind = 'r' AND c.relname LIKE 'orm\_signaling\_%')
+		ORDER BY 1`)
+	if err != nil {
+		return nil, err
+	}
+	type signal struct{ Name, Kind string }
+	signals, err := pgx.CollectRows(rows, pgx.RowToStructByPos[signal])
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, sig := range signals {
+		table := pgx.Identifier{"public", sig.Name}.Sanitize()
+		if sig.Kind == "S" {
+			_, err = tx.Exec(ctx, `SELECT pg_catalog.nextval($1::regclass)`, table)
+		} else {
+			_, err = tx.Exec(ctx, `INSERT INTO `+table+` DEFAULT VALUES`)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("signal the caches through %s: %w", sig.Name, err)
+		}
+		names = append(names, sig.Name)
+	}
+	return names, nil
+}
+
+// passwordRounds is the work factor that Odoo of this version uses itself: 25000
+// (passlib's default) up to 15, 600000 from 16, and from 17 the parameter
+// password.hashing.rounds where it asks for more.
+func passwordRounds(ctx context.Context, q querier, major int) (int, error) {
+	if major < 16 {
+		return 25000, nil
+	}
+	const floor = 600000
+	if major < 17 {
+		return floor, nil
+	}
+	var value string
+	err := q.QueryRow(ctx, `SELECT coalesce(value, '') FROM public.ir_config_parameter WHERE key = 'password.hashing.rounds'`).Scan(&value)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return 0, err
+	}
+	if n, err := strconv.Atoi(strings.TrimSpace(value)); err == nil && n > floor {
+		return n, nil
+	}
+	return floor, nil
+}

@@ -1,0 +1,137 @@
+package odoodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// CreateOptions steer how an empty database is made.
+type CreateOptions struct {
+	// Unaccent adds the extension unaccent with its function IMMUTABLE, as
+	// odoo.conf's "unaccent = True" needs it: Odoo's own attempt at that fails
+	// for a role that is not a superuser, and takes pg_trgm with it.
+	Unaccent bool
+
+	// hidden makes it a template, which Odoo neither lists nor runs crons of.
+	hidden bool
+	// extensions are created beside pg_trgm.
+	extensions []string
+}
+
+// existsError is a database that exists already.
+type existsError struct{ database string }
+
+func (e *existsError) Error() string { return fmt.Sprintf("database %q exists already", e.database) }
+
+// IsExists says whether Create failed because the database exists.
+func IsExists(err error) bool {
+	var e *existsError
+	return errors.As(err, &e)
+}
+
+// Create makes an empty database for Odoo to initialise with -i base: from
+// template0, UTF8, collation C, owned by the application role.
+func (s *Server) Create(ctx context.Context, database string, o CreateOptions) error {
+	if err := checkTarget(database); err != nil {
+		return err
+	}
+	_, err := s.create(ctx, database, o)
+	return err
+}
+
+// create gives the new database's oid. A database that could not be completed
+// is dropped again.
+func (s *Server) create(ctx context.Context, database string, o CreateOptions) (oid uint32, err error) {
+	c, err := s.admin(ctx, maintenance)
+	if err != nil {
+		return 0, err
+	}
+	defer closeConn(c)
+	sql := `CREATE DATABASE ` + ident(database) + ` TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' OWNER ` + ident(s.AppRole)
+	if o.hidden {
+		sql += ` IS_TEMPLATE true`
+	}
+	if _, err := c.Exec(ctx, sql); err != nil {
+		var pgErr *pgconn.PgError
+		if errors.As(err, &pgErr) && pgErr.Code == "42P04" {
+			return 0, &existsError{database}
+		}
+		return 0, fmt.Errorf("create database %q: %w", database, err)
+	}
+	info, err := lookup(ctx, c, database)
+	if err == nil {
+		err = s.addExtensions(ctx, database, o)
+	}
+	if err != nil {
+		undo, cancel := detached(ctx)
+		defer cancel()
+		return 0, errors.Join(err, dropHidden(undo, c, database, info.OID))
+	}
+	return info.OID, nil
+}
+
+// addExtensions creates, as administrator, what the application role could not
+// create everywhere (12) or could not change afterwards (unaccent).
+func (s *Server) addExtensions(ctx context.Context, database string, o CreateOptions) error {
+	c, err := s.admin(ctx, database)
+	if err != nil {
+		return err
+	}
+	defer closeConn(c)
+	want := append([]string{"pg_trgm"}, o.extensions...)
+	if o.Unaccent && !slices.Contains(want, "unaccent") {
+		want = append(want, "unaccent")
+	}
+	for _, ext := range want {
+		if _, err := c.Exec(ctx, `CREATE EXTENSION IF NOT EXISTS `+ident(ext)+` WITH SCHEMA public CASCADE`); err != nil {
+			return extensionError(ext, err)
+		}
+		if ext == "unaccent" {
+			if _, err := c.Exec(ctx, `ALTER FUNCTION public.unaccent(text) IMMUTABLE`); err != nil {
+				return fmt.Errorf("make unaccent(text) IMMUTABLE: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func extensionError(ext string, err error) error {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && (pgErr.Code == "58P01" || pgErr.Code == "0A000") {
+		return fmt.Errorf("the PostgreSQL server has no extension %q; use an image that has it (postgresql-contrib, or the extension's own package): %w", ext, err)
+	}
+	return fmt.Errorf("create extension %q: %w", ext, err)
+}
+
+// dropHidden drops a database of odpm's own making, if it is the one with this oid.
+func dropHidden(ctx context.Context, c *pgx.Conn, database string, oid uint32) error {
+	info, err := lookup(ctx, c, database)
+	if IsMissing(err) || err == nil && oid != 0 && info.OID != oid {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Template {
+		if _, err := c.Exec(ctx, `ALTER DATABASE `+ident(database)+` IS_TEMPLATE false`); err != nil {
+			return err
+		}
+	}
+	_, err = dropDatabase(ctx, c, database, info)
+	return err
+}
+
+// quoteList is for messages.
+func quoteList(names []string) string {
+	q := make([]string, len(names))
+	for i, n := range names {
+		q[i] = fmt.Sprintf("%q", n)
+	}
+	return strings.Join(q, ", ")
+}

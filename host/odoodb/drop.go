@@ -1,0 +1,268 @@
+package odoodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// DropReport says what was dropped.
+type DropReport struct {
+	Database, Owner string
+	// Sessions is how many connections were ended.
+	Sessions int
+	// Filestore is the directory that was removed, "" where there was none.
+	Filestore string
+}
+
+// missingError is a database that does not exist.
+type missingError struct{ database string }
+
+func (e *missingError) Error() string {
+	return fmt.Sprintf("database %q does not exist; odpm database list shows the ones that do", e.database)
+}
+
+// IsMissing says whether the work failed because the database does not exist.
+func IsMissing(err error) bool {
+	var e *missingError
+	return errors.As(err, &e)
+}
+
+// heldError is a database that PostgreSQL will not give up, or whose drop would
+// destroy something that a person has to decide about.
+type heldError struct {
+	database, owner string
+	holders         []string
+}
+
+func (e *heldError) Error() string {
+	return fmt.Sprintf("database %q (owner %q) is held by:\n  %s", e.database, e.owner, strings.Join(e.holders, "\n  "))
+}
+
+// Holders names what holds the database and how to let go, if err says so.
+func Holders(err error) []string {
+	var e *heldError
+	if errors.As(err, &e) {
+		return e.holders
+	}
+	return nil
+}
+
+// dbinfo is a database's row in pg_database.
+type dbinfo struct {
+	OID              uint32
+	Owner            string
+	Template, AllowC bool
+}
+
+// lookup finds a database; a missing one is a missingError.
+func lookup(ctx context.Context, q querier, database string) (dbinfo, error) {
+	var i dbinfo
+	err := q.QueryRow(ctx, `SELECT oid, pg_catalog.pg_get_userbyid(datdba), datistemplate, datallowconn
+		FROM pg_catalog.pg_database WHERE datname = $1`, database).Scan(&i.OID, &i.Owner, &i.Template, &i.AllowC)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return i, &missingError{database}
+	}
+	return i, err
+}
+
+// exists says whether a database of this name exists.
+func exists(ctx context.Context, q querier, database string) (bool, error) {
+	_, err := lookup(ctx, q, database)
+	if IsMissing(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// serverMajor is server_version_num / 10000.
+func serverMajor(ctx context.Context, q querier) (int, error) {
+	var num int
+	err := q.QueryRow(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&num)
+	return num / 10000, err
+}
+
+// preparedHolders names the prepared transactions of a database: neither a
+// drop nor a rename is possible while there is one.
+func preparedHolders(ctx context.Context, q querier, database string) ([]string, error) {
+	return collect(ctx, q, `SELECT format('prepared transaction %L of role %I, prepared %s; end it with: ROLLBACK PREPARED %L;',
+		gid, owner, to_char(prepared, 'YYYY-MM-DD HH24:MI:SS'), gid)
+		FROM pg_catalog.pg_prepared_xacts WHERE database = $1 ORDER BY prepared`, database)
+}
+
+// dropHolders names everything that stands against dropping a database.
+// An inactive logical slot is among it although PostgreSQL would not complain:
+// it drops such a slot silently, and with it somebody's replication.
+func dropHolders(ctx context.Context, q querier, database string) ([]string, error) {
+	held, err := preparedHolders(ctx, q, database)
+	if err != nil {
+		return nil, err
+	}
+	for _, sql := range []string{
+		`SELECT format('%s replication slot %L (plugin %s); if nobody needs it: SELECT pg_drop_replication_slot(%L);',
+			CASE WHEN active THEN 'active' ELSE 'inactive' END, slot_name, plugin, slot_name)
+			FROM pg_catalog.pg_replication_slots WHERE database = $1 ORDER BY slot_name`,
+		`SELECT format('subscription %I; in that database: DROP SUBSCRIPTION %I;', subname, subname)
+			FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid
+			WHERE d.datname = $1 ORDER BY subname`,
+	} {
+		more, err := collect(ctx, q, sql, database)
+		if err != nil {
+			return nil, err
+		}
+		held = append(held, more...)
+	}
+	return held, nil
+}
+
+func collect(ctx context.Context, q querier, sql string, args ...any) ([]string, error) {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// Drop removes a database and then, only then, its file store.
+func (s *Server) Drop(ctx context.Context, database string) (DropReport, error) {
+	rep := DropReport{Database: database}
+	if err := checkTarget(database); err != nil {
+		return rep, err
+	}
+	c, err := s.admin(ctx, maintenance)
+	if err != nil {
+		return rep, err
+	}
+	defer closeConn(c)
+	info, err := lookup(ctx, c, database)
+	if err != nil {
+		return rep, err
+	}
+	rep.Owner = info.Owner
+	held, err := dropHolders(ctx, c, database)
+	if err != nil {
+		return rep, err
+	}
+	if info.Template {
+		held = append(held, fmt.Sprintf("its being a template; if it may go: ALTER DATABASE %s IS_TEMPLATE false;", ident(database)))
+	}
+	if len(held) > 0 {
+		return rep, &heldError{database, info.Owner, held}
+	}
+	if rep.Sessions, err = dropDatabase(ctx, c, database, info); err != nil {
+		return rep, err
+	}
+	rep.Filestore, err = s.removeFilestore(database)
+	return rep, err
+}
+
+// dropDatabase ends the database's sessions, drops it and looks whether it is gone.
+func dropDatabase(ctx context.Context, c *pgx.Conn, database string, info dbinfo) (sessions int, err error) {
+	major, err := serverMajor(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	err = c.QueryRow(ctx, `SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datid = $1 AND backend_type = 'client backend'`, info.OID).Scan(&sessions)
+	if err != nil {
+		return 0, err
+	}
+	if major >= 13 {
+		_, err = c.Exec(ctx, `DROP DATABASE `+ident(database)+` WITH (FORCE)`)
+	} else {
+		err = dropWithoutForce(ctx, c, database, info)
+	}
+	if err != nil {
+		return sessions, dropRefused(ctx, c, database, info, err)
+	}
+	// A statement that did nothing must not be reported as done.
+	var still bool
+	if err := c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE oid = $1)`, info.OID).Scan(&still); err != nil {
+		return sessions, err
+	}
+	if still {
+		return sessions, fmt.Errorf("database %q (owner %q) is still there after DROP DATABASE", database, info.Owner)
+	}
+	return sessions, nil
+}
+
+// dropWithoutForce does what WITH (FORCE) does on 13 and later: nobody new may
+// come in, those who are in are ended, until the drop succeeds.
+func dropWithoutForce(ctx context.Context, c *pgx.Conn, database string, info dbinfo) error {
+	if _, err := c.Exec(ctx, `ALTER DATABASE `+ident(database)+` ALLOW_CONNECTIONS false`); err != nil {
+		return err
+	}
+	var err error
+	for range 5 {
+		if err = endSessions(ctx, c, info.OID); err != nil {
+			break
+		}
+		// PostgreSQL itself waits five seconds for sessions to end.
+		_, err = c.Exec(ctx, `DROP DATABASE `+ident(database))
+		var pgErr *pgconn.PgError
+		if err == nil || !errors.As(err, &pgErr) || pgErr.Code != "55006" {
+			break
+		}
+	}
+	if err != nil && info.AllowC {
+		undo, cancel := detached(ctx)
+		defer cancel()
+		_, _ = c.Exec(undo, `ALTER DATABASE `+ident(database)+` ALLOW_CONNECTIONS true`)
+	}
+	return err
+}
+
+// endSessions terminates everybody in a database but ourselves.
+func endSessions(ctx context.Context, c *pgx.Conn, oid uint32) error {
+	_, err := c.Exec(ctx, `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+		WHERE datid = $1 AND pid <> pg_catalog.pg_backend_pid()`, oid)
+	return err
+}
+
+// dropRefused turns PostgreSQL's refusal into one that names owner and holders.
+func dropRefused(ctx context.Context, c *pgx.Conn, database string, info dbinfo, err error) error {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) {
+		return err
+	}
+	switch pgErr.Code {
+	case "42501":
+		return fmt.Errorf("database %q belongs to role %q, and this login may not drop it: %w", database, info.Owner, err)
+	case "55006":
+		held, herr := dropHolders(ctx, c, database)
+		if herr != nil {
+			return errors.Join(err, herr)
+		}
+		more, herr := collect(ctx, c, `SELECT format('session %s of role %I (%s)', pid, usename, coalesce(nullif(application_name, ''), backend_type))
+			FROM pg_catalog.pg_stat_activity WHERE datid = $1 AND pid <> pg_catalog.pg_backend_pid()`, info.OID)
+		if herr != nil {
+			return errors.Join(err, herr)
+		}
+		if held = append(held, more...); len(held) > 0 {
+			return &heldError{database, info.Owner, held}
+		}
+	}
+	return fmt.Errorf("drop database %q (owner %q): %w", database, info.Owner, err)
+}
+
+// removeFilestore deletes the attachments of a database that no longer exists.
+func (s *Server) removeFilestore(database string) (string, error) {
+	dir := s.filestore(database)
+	if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return "", fmt.Errorf("database %q is dropped, but its file store remains (%w); remove it with: sudo rm -rf %q", database, err, dir)
+	}
+	return dir, nil
+}
+
+// detached is for cleaning up after the work's own context ended.
+func detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 60*time.Second)
+}

@@ -1,0 +1,34 @@
+package odoodb
+
+// Phase names a stretch of work that a person waits for.
+type Phase string
+
+const (
+	PhaseDump      Phase = "dump"
+	PhaseFilestore Phase = "filestore"
+	PhaseRestore   Phase = "restore"
+	PhaseIndexes   Phase = "indexes"
+	PhaseVerify    Phase = "verify"
+	PhaseSwap      Phase = "swap"
+)
+
+// Event is progress. Phases may run side by side; an event speaks for its own.
+type Event struct {
+	Phase Phase
+	// Done and Total are bytes, or things where Items is set; Total is 0
+	// when nobody knows it.
+	Done, Total int64
+	Items       bool
+	// Finished is the phase's last event.
+	Finished bool
+}
+
+// Progress receives events, from more than one goroutine at a time. It must
+// return quickly. A nil Progress is fine.
+type Progress func(Event)
+
+func (p Progress) send(e Event) {
+	if p != nil {
+		p(e)
+	}
+}

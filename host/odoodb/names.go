@@ -1,0 +1,62 @@
+package odoodb
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxName is NAMEDATALEN-1: PostgreSQL cuts a longer name silently, so that a
+// statement about "…_old" can hit the database it was derived from.
+const maxName = 63
+
+// nameError is a database name that cannot be used.
+type nameError struct{ name, why string }
+
+func (e *nameError) Error() string { return fmt.Sprintf("database name %q: %s", e.name, e.why) }
+
+// checkName refuses names that PostgreSQL would cut, and those that cannot be
+// a directory below filestore/.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return &nameError{name, "is empty"}
+	case len(name) > maxName:
+		return &nameError{name, fmt.Sprintf("is %d bytes long; PostgreSQL cuts names at %d bytes, and the cut name may be another database", len(name), maxName)}
+	case !utf8.ValidString(name):
+		return &nameError{name, "is not UTF-8"}
+	case name == "." || name == "..", strings.ContainsAny(name, "/\x00"):
+		return &nameError{name, "cannot be the name of a file store directory (no slash, no NUL, not . or ..)"}
+	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return &nameError{name, "contains a control character"}
+	}
+	return nil
+}
+
+// checkTarget also refuses PostgreSQL's own databases and the names that odpm
+// gives to unfinished work.
+func checkTarget(name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	switch name {
+	case "postgres", "template0", "template1":
+		return &nameError{name, "belongs to PostgreSQL itself; choose another one with -d"}
+	}
+	return nil
+}
+
+// token is random and fits into every name.
+func token() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// filestore is where Odoo keeps a database's attachments.
+func (s *Server) filestore(database string) string {
+	return filepath.Join(s.OdooDataDir, "filestore", database)
+}

@@ -1,0 +1,57 @@
+// Package odoodb works on a project's Odoo databases: it lists, backs up,
+// verifies, restores, drops and creates them and sets the administrator's
+// password. It prints nothing: results, warnings and errors are values.
+package odoodb
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/odpm/odpm/host/engine"
+)
+
+// Server is the PostgreSQL that holds a project's Odoo databases, and the
+// directories that belong to them.
+type Server struct {
+	PG engine.Postgres
+
+	// AppRole is the role that Odoo logs in as; databases belong to it and
+	// everything that an archive contains runs as it. AppPassword is used
+	// where pg_hba asks for one on the socket.
+	AppRole, AppPassword string
+
+	// Admin connects to a database as a superuser (cluster.Admin gives one).
+	Admin func(ctx context.Context, database string) (*pgx.Conn, error)
+
+	// OdooDataDir is Odoo's data_dir on this machine; file stores are in
+	// filestore/NAME below it.
+	OdooDataDir string
+	// StateDir is .odpm/state: journals of work that a crash may cut short.
+	StateDir string
+}
+
+// app connects to a database as the role that Odoo uses.
+func (s *Server) app(ctx context.Context, database string) (*pgx.Conn, error) {
+	c, err := engine.Connect(ctx, s.PG, engine.Login{User: s.AppRole, Password: s.AppPassword, Database: database})
+	if err != nil {
+		return nil, fmt.Errorf("log in to database %q as role %q: %w", database, s.AppRole, err)
+	}
+	return c, nil
+}
+
+// admin connects to a database as a superuser.
+func (s *Server) admin(ctx context.Context, database string) (*pgx.Conn, error) {
+	c, err := s.Admin(ctx, database)
+	if err != nil {
+		return nil, fmt.Errorf("log in to database %q as administrator: %w", database, err)
+	}
+	return c, nil
+}
+
+// maintenance is the database for statements that concern another one.
+const maintenance = "postgres"
+
+// ident quotes an identifier.
+func ident(name string) string { return pgx.Identifier{name}.Sanitize() }
