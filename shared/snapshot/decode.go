@@ -1,0 +1,272 @@
+package snapshot
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxSize bounds the file: the container can write it, so it is untrusted.
+const MaxSize = 64 << 10
+
+// maxText bounds one text member; PATH_MAX is the longest that can be real.
+const maxText = 4096
+
+// Decode reads a snapshot strictly: types and ranges are checked, a member
+// may stand once, nothing may follow the object. Members it does not know are
+// kept for Encode.
+func Decode(data []byte) (*Snapshot, error) {
+	if len(data) > MaxSize {
+		return nil, fmt.Errorf("%w: larger than %d bytes", ErrInvalid, MaxSize)
+	}
+	if !utf8.Valid(data) {
+		return nil, fmt.Errorf("%w: not UTF-8", ErrInvalid)
+	}
+	top, err := members(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	r := &reader{unknown: map[string]map[string][]byte{}}
+	s := r.snapshot(top)
+	if r.err != nil {
+		return nil, r.err
+	}
+	if len(r.unknown) > 0 {
+		s.unknown = r.unknown
+	}
+	return s, nil
+}
+
+// members splits one JSON object, refusing duplicates and what follows it.
+func members(data []byte) (map[string]json.RawMessage, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, fmt.Errorf("not a JSON object")
+	}
+	out := map[string]json.RawMessage{}
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return nil, fmt.Errorf("not valid JSON: %w", err)
+		}
+		name := t.(string)
+		if _, twice := out[name]; twice {
+			return nil, fmt.Errorf("member %q stands twice", name)
+		}
+		var v json.RawMessage
+		if err := dec.Decode(&v); err != nil {
+			return nil, fmt.Errorf("not valid JSON: %w", err)
+		}
+		out[name] = v
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, fmt.Errorf("not valid JSON: %w", err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("something follows the object")
+	}
+	return out, nil
+}
+
+// reader takes members one by one and remembers the first thing wrong.
+type reader struct {
+	err     error
+	unknown map[string]map[string][]byte
+}
+
+func (r *reader) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+	}
+}
+
+func (r *reader) snapshot(m map[string]json.RawMessage) *Snapshot {
+	s := &Snapshot{}
+	// The version comes first: a newer file may have another shape.
+	version := r.integer(m, "", "schema_version", 1, math.MaxInt32, true)
+	if r.err == nil && version > SchemaVersion {
+		r.err = fmt.Errorf("%w: schema_version %d, this program knows %d", ErrNewer, version, SchemaVersion)
+	}
+	if r.err != nil {
+		return nil
+	}
+	if e := r.text(m, "", "engine", true); r.err == nil && e != EnginePostgres {
+		r.fail("engine is %q, allowed: %q", e, EnginePostgres)
+	}
+	s.Scenario = r.text(m, "", "odpm_scenario", true)
+	s.HandoffID = r.text(m, "", "handoff_id", false)
+	if at := r.text(m, "", "recorded_at", true); r.err == nil {
+		t, err := parseTime(at)
+		if err != nil {
+			r.fail("recorded_at %q is not a time as 2006-01-02T15:04:05+00:00", at)
+		}
+		s.RecordedAt = t
+	}
+	r.cluster(r.object(m, "cluster"), &s.Cluster)
+	r.compose(r.object(m, "compose"), &s.Compose)
+	r.odooConf(r.object(m, "odoo_conf"), &s.OdooConf)
+	r.keep("", m, "cluster", "compose", "odoo_conf")
+	return s
+}
+
+func (r *reader) cluster(m map[string]json.RawMessage, c *Cluster) {
+	const at = "cluster"
+	c.AppRole = r.text(m, at, "app_role", true)
+	c.AppRolePresent = r.boolean(m, at, "app_role_present", false)
+	if b := r.boolean(m, at, "data_dir_nonempty", true); b != nil {
+		c.DataDirNonempty = *b
+	}
+	c.PGMajor = r.integer(m, at, "pg_major", 1, 999, false)
+	c.SystemIdentifier = r.text(m, at, "system_identifier", false)
+	if id := c.SystemIdentifier; id != "" {
+		if _, err := strconv.ParseUint(id, 10, 64); err != nil {
+			r.fail("cluster.system_identifier %q is not a string of digits that fits 64 bits", id)
+		}
+	}
+	r.keep(at, m)
+}
+
+func (r *reader) compose(m map[string]json.RawMessage, c *Compose) {
+	const at = "compose"
+	c.ProjectName = r.text(m, at, "compose_project_name", false)
+	c.OdooServiceName = r.text(m, at, "odoo_service_name", false)
+	c.ServiceName = r.text(m, at, "service_name", true)
+	c.DataPathAbs = r.text(m, at, "data_path_abs", true)
+	c.HostPort = r.integer(m, at, "host_port", 1, 65535, true)
+	c.ImageTag = r.text(m, at, "image_tag", true)
+	r.keep(at, m)
+}
+
+func (r *reader) odooConf(m map[string]json.RawMessage, c *OdooConf) {
+	const at = "odoo_conf"
+	c.DBHost = r.text(m, at, "db_host", false)
+	c.DBPort = r.integer(m, at, "db_port", 0, 65535, false)
+	c.DBUser = r.text(m, at, "db_user", false)
+	r.keep(at, m)
+}
+
+// take removes a member from m; null counts as absent, as Python odpm writes
+// None for what it does not know.
+func (r *reader) take(m map[string]json.RawMessage, at, name string, required bool) json.RawMessage {
+	v, ok := m[name]
+	delete(m, name)
+	if !ok || string(v) == "null" {
+		if required {
+			r.fail("%s is missing", path(at, name))
+		}
+		return nil
+	}
+	return v
+}
+
+func (r *reader) object(m map[string]json.RawMessage, name string) map[string]json.RawMessage {
+	v := r.take(m, "", name, true)
+	if v == nil {
+		return nil
+	}
+	o, err := members(v)
+	if err != nil {
+		r.fail("%s: %v", name, err)
+	}
+	return o
+}
+
+func (r *reader) text(m map[string]json.RawMessage, at, name string, required bool) string {
+	v := r.take(m, at, name, required)
+	if v == nil {
+		return ""
+	}
+	var s string
+	if json.Unmarshal(v, &s) != nil {
+		r.fail("%s is %s, a string is wanted", path(at, name), excerpt(v))
+		return ""
+	}
+	if len(s) > maxText {
+		r.fail("%s is longer than %d bytes", path(at, name), maxText)
+	}
+	for _, c := range s {
+		if unicode.IsControl(c) || unicode.Is(unicode.Cf, c) || c == utf8.RuneError {
+			r.fail("%s holds a control character", path(at, name))
+			return ""
+		}
+	}
+	if required && s == "" {
+		r.fail("%s is empty", path(at, name))
+	}
+	return s
+}
+
+func (r *reader) integer(m map[string]json.RawMessage, at, name string, low, high int, required bool) int {
+	v := r.take(m, at, name, required)
+	if v == nil {
+		return 0
+	}
+	n, err := strconv.Atoi(string(v))
+	if err != nil {
+		r.fail("%s is %s, a whole number is wanted", path(at, name), excerpt(v))
+		return 0
+	}
+	if n < low || n > high {
+		r.fail("%s is %d, allowed: %d to %d", path(at, name), n, low, high)
+	}
+	return n
+}
+
+func (r *reader) boolean(m map[string]json.RawMessage, at, name string, required bool) *bool {
+	v := r.take(m, at, name, required)
+	if v == nil {
+		return nil
+	}
+	var b bool
+	if json.Unmarshal(v, &b) != nil {
+		r.fail("%s is %s, true or false is wanted", path(at, name), excerpt(v))
+	}
+	return &b
+}
+
+// keep remembers what is left of an object.
+func (r *reader) keep(at string, m map[string]json.RawMessage, known ...string) {
+	for _, k := range known {
+		delete(m, k)
+	}
+	for name, v := range m {
+		if r.unknown[at] == nil {
+			r.unknown[at] = map[string][]byte{}
+		}
+		r.unknown[at][name] = v
+	}
+}
+
+func path(at, name string) string {
+	if at == "" {
+		return name
+	}
+	return at + "." + name
+}
+
+// excerpt shows a value of the wrong type without letting it reach a terminal raw.
+func excerpt(v json.RawMessage) string {
+	s := strconv.QuoteToASCII(string(v))
+	if len(s) > 60 {
+		s = s[:60] + "…"
+	}
+	return s
+}
+
+// parseTime takes what Python's datetime.isoformat writes, with or without a
+// fraction, and RFC 3339.
+func parseTime(s string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		// Python writes no offset for a naive time; odpm's are UTC.
+		t, err = time.Parse("2006-01-02T15:04:05", strings.SplitN(s, ".", 2)[0])
+	}
+	return t.UTC(), err
+}

@@ -1,0 +1,100 @@
+package snapshot
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/odpm/odpm/shared/durable"
+)
+
+// What Load can find, for errors.Is.
+var (
+	// ErrMissing: there is no file; adoption may write one.
+	ErrMissing = errors.New("no snapshot")
+	// ErrUnreadable: there is one that cannot be opened or is not a regular file.
+	ErrUnreadable = errors.New("snapshot cannot be read")
+	// ErrInvalid: its content is not a snapshot.
+	ErrInvalid = errors.New("snapshot is not valid")
+	// ErrNewer: a newer odpm wrote it.
+	ErrNewer = errors.New("snapshot was written by a newer odpm")
+)
+
+// LoadError names the file and the way out.
+type LoadError struct {
+	Path string
+	Err  error
+}
+
+func (e *LoadError) Error() string {
+	msg := fmt.Sprintf("%s: %v", e.Path, e.Err)
+	switch {
+	case errors.Is(e.Err, ErrNewer):
+		return msg + "\nThe way on: use that odpm or a newer one here, or move the file aside and the next run adopts again:\n  " + e.aside()
+	case errors.Is(e.Err, ErrInvalid), errors.Is(e.Err, ErrUnreadable):
+		return msg + "\nThe way on: look at the file, then move it aside; the next run adopts the cluster again:\n  " + e.aside()
+	}
+	return msg
+}
+
+func (e *LoadError) aside() string {
+	quoted := "'" + strings.ReplaceAll(e.Path, "'", `'\''`) + "'"
+	return "mv " + quoted + " " + quoted + ".aside"
+}
+
+func (e *LoadError) Unwrap() error { return e.Err }
+
+// Load reads path as untrusted input: no symbolic link is followed, only a
+// regular file of at most MaxSize is read, and a FIFO does not block.
+func Load(path string) (*Snapshot, error) {
+	data, err := readRegular(path)
+	if err != nil {
+		return nil, &LoadError{path, err}
+	}
+	s, err := Decode(data)
+	if err != nil {
+		return nil, &LoadError{path, err}
+	}
+	return s, nil
+}
+
+func readRegular(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
+	case errors.Is(err, syscall.ELOOP):
+		return nil, fmt.Errorf("%w: it is a symbolic link", ErrUnreadable)
+	case errors.Is(err, syscall.ENOTDIR):
+		return nil, fmt.Errorf("%w: %s is not a directory", ErrUnreadable, filepath.Dir(path))
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, errors.Unwrap(err))
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: it is not a regular file (%s)", ErrUnreadable, info.Mode().Type())
+	}
+	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	return data, nil
+}
+
+// Save writes s beside path, syncs it, renames it over path and syncs the
+// directory: after a power cut there is the old file or the new one, whole.
+func Save(path string, s *Snapshot) error {
+	data, err := s.Encode()
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(path, data, 0o644)
+}
