@@ -1,0 +1,249 @@
+// Package sqldump reads what `pg_dump` writes as plain SQL, statement by
+// statement, the way psql would: an archive is code that somebody else wrote,
+// and what is not understood here is not passed on.
+package sqldump
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Kind says what an Item is.
+type Kind int
+
+const (
+	// Comment is a "-- …" line between statements.
+	Comment Kind = iota
+	// Restrict is the dump's \restrict or \unrestrict line.
+	Restrict
+	// Statement is one SQL statement with its semicolon.
+	Statement
+	// Copy is a COPY … FROM stdin statement. Its data follow: the caller
+	// takes them with CopyData before the next Next.
+	Copy
+)
+
+// Item is one thing in a dump. Text is valid until the next call.
+type Item struct {
+	Kind Kind
+	Text []byte
+	// Line is where it starts, from 1.
+	Line int
+}
+
+// maxStatement bounds what a hostile dump can make us hold in memory.
+const maxStatement = 1 << 28
+
+// Error is a place in a dump that is refused.
+type Error struct {
+	Line int
+	Why  string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("dump.sql line %d: %s", e.Line, e.Why) }
+
+// IsRefused says whether err is a dump that is refused for what is in it.
+func IsRefused(err error) bool {
+	var e *Error
+	return errors.As(err, &e)
+}
+
+// Scanner splits a dump.
+type Scanner struct {
+	// Strict also refuses text that psql reads differently depending on
+	// standard_conforming_strings. It is for a psql without \restrict, whose
+	// reading nothing else confines.
+	Strict bool
+
+	r      *bufio.Reader
+	line   int // line number of the next byte
+	buf    []byte
+	inCopy bool
+	// Offset counts bytes read, for progress.
+	Offset int64
+}
+
+// New reads a dump from r.
+func New(r io.Reader) *Scanner {
+	return &Scanner{r: bufio.NewReaderSize(r, 1<<18), line: 1}
+}
+
+func (s *Scanner) refuse(line int, format string, args ...any) error {
+	return &Error{Line: line, Why: fmt.Sprintf(format, args...)}
+}
+
+func (s *Scanner) next() (byte, error) {
+	b, err := s.r.ReadByte()
+	if err != nil {
+		return 0, err
+	}
+	s.Offset++
+	if b == '\n' {
+		s.line++
+	}
+	return b, nil
+}
+
+// restOfLine reads up to and including the newline.
+func (s *Scanner) restOfLine(dst []byte) ([]byte, error) {
+	for {
+		chunk, err := s.r.ReadSlice('\n')
+		dst = append(dst, chunk...)
+		s.Offset += int64(len(chunk))
+		switch {
+		case err == nil:
+			s.line++
+			return dst, nil
+		case errors.Is(err, bufio.ErrBufferFull):
+			if len(dst) > maxStatement {
+				return nil, s.refuse(s.line, "a line of more than %d MiB", maxStatement>>20)
+			}
+		case errors.Is(err, io.EOF):
+			return dst, nil
+		default:
+			return nil, err
+		}
+	}
+}
+
+// Next gives the next item, io.EOF at the end of the dump.
+func (s *Scanner) Next() (Item, error) {
+	if s.inCopy {
+		return Item{}, errors.New("sqldump: Next before the data of a COPY were taken")
+	}
+	// What stands between statements: blanks, comments, the restrict pair.
+	for {
+		b, err := s.next()
+		if err != nil {
+			return Item{}, err
+		}
+		switch b {
+		case ' ', '\t', '\r', '\n', ';':
+			continue
+		}
+		start := s.line
+		s.buf = append(s.buf[:0], b)
+		switch {
+		case b == '\\':
+			s.buf, err = s.restOfLine(s.buf)
+			if err != nil {
+				return Item{}, err
+			}
+			text := bytes.TrimRight(s.buf, "\r\n")
+			if bytes.HasPrefix(text, []byte(`\restrict `)) || bytes.HasPrefix(text, []byte(`\unrestrict `)) {
+				if !plainToken(text[bytes.IndexByte(text, ' ')+1:]) {
+					return Item{}, s.refuse(start, "a \\restrict line that pg_dump does not write")
+				}
+				return Item{Restrict, text, start}, nil
+			}
+			return Item{}, s.refuse(start, "the psql command %.40q: a dump's commands can run programs on the server's machine, and pg_dump writes none", text)
+		case b == '-' && s.peek() == '-':
+			s.buf, err = s.restOfLine(s.buf)
+			if err != nil {
+				return Item{}, err
+			}
+			return Item{Comment, bytes.TrimRight(s.buf, "\r\n"), start}, nil
+		}
+		return s.statement(start)
+	}
+}
+
+func (s *Scanner) peek() byte {
+	b, err := s.r.Peek(1)
+	if err != nil {
+		return 0
+	}
+	return b[0]
+}
+
+func plainToken(t []byte) bool {
+	for _, c := range t {
+		if c < '0' || c > '9' && c < 'A' || c > 'Z' && c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return len(t) > 0
+}
+
+// statement reads to the semicolon that ends the statement which starts with
+// the byte in buf.
+func (s *Scanner) statement(start int) (Item, error) {
+	l := lexer{strict: s.Strict}
+	b := s.buf[0]
+	for {
+		if b == 0 {
+			return Item{}, s.refuse(s.line, "%v", errNUL)
+		}
+		done, err := l.step(b)
+		if err != nil {
+			return Item{}, s.refuse(s.line, "%v", err)
+		}
+		if done {
+			break
+		}
+		if b, err = s.next(); err != nil {
+			if errors.Is(err, io.EOF) {
+				return Item{}, s.refuse(start, "a statement that does not end; the dump is cut off")
+			}
+			return Item{}, err
+		}
+		if s.buf = append(s.buf, b); len(s.buf) > maxStatement {
+			return Item{}, s.refuse(start, "a statement of more than %d MiB", maxStatement>>20)
+		}
+	}
+	if !isCopy(s.buf) {
+		return Item{Statement, s.buf, start}, nil
+	}
+	if !isCopyFromStdin(s.buf) {
+		return Item{}, s.refuse(start, "%.60q: only pg_dump's own COPY … FROM stdin is accepted", s.buf)
+	}
+	// psql goes on with the rest of the line after the data: there must be none.
+	n := len(s.buf)
+	rest, err := s.restOfLine(s.buf)
+	if err != nil {
+		return Item{}, err
+	}
+	s.buf = rest
+	if len(bytes.TrimRight(rest[n:], "\r\n")) > 0 {
+		return Item{}, s.refuse(start, "text after COPY … FROM stdin;")
+	}
+	s.inCopy = true
+	return Item{Copy, rest[:n], start}, nil
+}
+
+// CopyData passes the rows of the COPY on to w, without the line "\." that
+// ends them.
+func (s *Scanner) CopyData(w io.Writer) error {
+	start := s.line
+	s.inCopy = false
+	fresh := true // at the start of a line
+	for {
+		chunk, err := s.r.ReadSlice('\n')
+		s.Offset += int64(len(chunk))
+		full := errors.Is(err, bufio.ErrBufferFull)
+		if err != nil && !full {
+			if errors.Is(err, io.EOF) {
+				return s.refuse(start, "the data of a COPY do not end; the dump is cut off")
+			}
+			return err
+		}
+		if fresh && len(chunk) <= 4 && chunk[0] == '\\' {
+			if t := bytes.TrimRight(chunk, "\r\n"); len(t) == 2 && t[1] == '.' {
+				s.line++
+				return nil
+			}
+		}
+		if bytes.IndexByte(chunk, 0) >= 0 {
+			return s.refuse(s.line, "%v", errNUL)
+		}
+		if _, err := w.Write(chunk); err != nil {
+			return err
+		}
+		if fresh = !full; fresh {
+			s.line++
+		}
+	}
+}

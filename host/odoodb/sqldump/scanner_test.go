@@ -1,0 +1,189 @@
+package sqldump
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"io"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// scan gives what psql would execute, COPY data in angle brackets.
+func scan(dump string, strict bool) ([]string, error) {
+	s := New(strings.NewReader(dump))
+	s.Strict = strict
+	var out []string
+	for {
+		it, err := s.Next()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return out, err
+		}
+		out = append(out, string(it.Text))
+		if it.Kind == Copy {
+			var b bytes.Buffer
+			if err := s.CopyData(&b); err != nil {
+				return out, err
+			}
+			out = append(out, "<"+b.String()+">")
+		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	for _, tc := range []struct{ dump, want string }{
+		{"SELECT 1; SELECT 2;\n", "SELECT 1;|SELECT 2;"},
+		{"-- c\nSELECT ';' \";\" /* ; /* ; */ ; */ -- ;\n;", "-- c|SELECT ';' \";\" /* ; /* ; */ ; */ -- ;\n;"},
+		{"SELECT /*/ ; */ 1;", "SELECT /*/ ; */ 1;"},
+		{"SELECT 2*/**/3;", "SELECT 2*/**/3;"},
+		{"SELECT E'\\';' ; SELECT 'a\\';", "SELECT E'\\';' ;|SELECT 'a\\';"},
+		{"SELECT E'a''\\';';", "SELECT E'a''\\';';"},
+		{"SELECT $$;$$, $a$ $b$ ; $a$;", "SELECT $$;$$, $a$ $b$ ; $a$;"},
+		{"SELECT a$b$; SELECT c$b$;", "SELECT a$b$;|SELECT c$b$;"},
+		{"SELECT $a1$;$a1$;", "SELECT $a1$;$a1$;"},
+		{"CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2;);", "CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2;);"},
+		{"CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END; SELECT 3;",
+			"CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END;|SELECT 3;"},
+		{"COPY public.\"a\"\"b\" (x, \"Y z\") FROM stdin;\n1\t\\N\n\\\\.\n\\.\nSELECT 1;", "COPY public.\"a\"\"b\" (x, \"Y z\") FROM stdin;|<1\t\\N\n\\\\.\n>|SELECT 1;"},
+		{"COPY t () FROM stdin;\r\n\r\n\\.\r\n", "COPY t () FROM stdin;|<\r\n>"},
+		{"\\restrict abc\nSELECT 1;\n\\unrestrict abc\n", "\\restrict abc|SELECT 1;|\\unrestrict abc"},
+	} {
+		got, err := scan(tc.dump, false)
+		if err != nil || strings.Join(got, "|") != tc.want {
+			t.Errorf("%q:\n got %q, %v\nwant %q", tc.dump, got, err, tc.want)
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for _, tc := range []struct {
+		dump   string
+		strict bool
+	}{
+		{"\\! id\n", false},
+		{"SELECT 1;\n\\i /etc/passwd\n", false},
+		{"SELECT 1 \\g |id\n", false},
+		{"SELECT 1;\\! id\n", false},
+		{"\\copy t from program 'id'\n", false},
+		{"\\restrict a; \\! id\n", false},
+		{"/* x */ \\! id\n", false},
+		{"COPY t FROM PROGRAM 'id';\n", false},
+		{"COPY t FROM '/etc/passwd';\n", false},
+		{"COPY (SELECT 1) TO PROGRAM 'id' -- FROM stdin;\n;", false},
+		{"/* */ copy t from program 'id';\n", false},
+		{"COPY t FROM stdin; \\! id\n1\n\\.\n", false},
+		{"COPY t FROM stdin;\n1\n", false},
+		{"COPY t FROM stdin;\n\\.\x00\n\\.\n", false},
+		{"SELECT 'a", false},
+		{"SELECT 'a\x00';", false},
+		{"SELECT 'a\\'; \\! id --';\n", true},
+		{"SELECT E'a\\'; \\! id --';\n", true},
+		{"SELECT $1a$$ ' $$ \\! id\n", true},
+		{"SELECT 1a$$ ' $$ \\! id\n", true},
+	} {
+		if got, err := scan(tc.dump, tc.strict); !IsRefused(err) {
+			t.Errorf("%q was read as %q, %v", tc.dump, got, err)
+		}
+	}
+}
+
+// TestFixture reads a dump of a real Odoo 18; COPY statements are counted by
+// another program.
+func TestFixture(t *testing.T) {
+	z, err := zip.OpenReader("../testdata/o18.zip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	f, err := z.Open("dump.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, strict := range []bool{false, true} {
+		s := New(bytes.NewReader(all))
+		s.Strict = strict
+		copies, kinds := 0, map[PostKind]int{}
+		for {
+			it, err := s.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch it.Kind {
+			case Copy:
+				copies++
+				if err := s.CopyData(io.Discard); err != nil {
+					t.Fatal(err)
+				}
+			case Statement:
+				kinds[Classify(it.Text).Kind]++
+			}
+		}
+		grep := func(pattern string) string {
+			c := exec.Command("grep", "-c", pattern)
+			c.Stdin = bytes.NewReader(all)
+			out, _ := c.Output()
+			return strings.TrimSpace(string(out))
+		}
+		for _, c := range []struct {
+			n    int
+			want string
+		}{
+			{copies, grep("^COPY ")}, {kinds[Index], grep(`^CREATE \(UNIQUE \)\?INDEX`)},
+			{kinds[Key], grep(`^    ADD CONSTRAINT .* \(PRIMARY KEY\|UNIQUE\)`)},
+			{kinds[ForeignKey], grep(`^    ADD CONSTRAINT .* FOREIGN KEY`)},
+		} {
+			if got := strconv.Itoa(c.n); got != c.want || c.n == 0 {
+				t.Errorf("strict %v: %s, grep says %s", strict, got, c.want)
+			}
+		}
+		if s.Offset != int64(len(all)) {
+			t.Errorf("offset %d of %d", s.Offset, len(all))
+		}
+	}
+}
+
+func TestPolicy(t *testing.T) {
+	p := Policy{ServerMajor: 15, HasRole: func(r string) bool { return r == "odoo" }}
+	for stmt, drop := range map[string]bool{
+		"SET transaction_timeout = 0;":                                                        true,
+		"SET statement_timeout = 0;":                                                          false,
+		"COMMENT ON EXTENSION pg_trgm IS 'x';":                                                true,
+		"COMMENT ON SCHEMA public IS 'standard public schema';":                               true,
+		"COMMENT ON SCHEMA \"public\" IS '';":                                                 true,
+		"COMMENT ON TABLE public.t IS 'x';":                                                   false,
+		"CREATE SCHEMA public;":                                                               true,
+		"CREATE SCHEMA other;":                                                                false,
+		"ALTER TABLE public.t OWNER TO \"old role\";":                                         true,
+		"ALTER TABLE public.t ADD COLUMN owner int;":                                          false,
+		"ALTER TABLE ONLY public.t ALTER COLUMN x SET DEFAULT 'OWNER TO y';":                  false,
+		"SET SESSION AUTHORIZATION DEFAULT;":                                                  true,
+		"GRANT ALL ON SCHEMA public TO PUBLIC;":                                               false,
+		"REVOKE USAGE ON SCHEMA public FROM PUBLIC;":                                          false,
+		"GRANT SELECT ON TABLE public.t TO odoo;":                                             false,
+		"GRANT SELECT ON TABLE public.t TO odoo, readonly;":                                   true,
+		"GRANT SELECT ON TABLE public.\"to x\" TO odoo;":                                      false,
+		"ALTER DEFAULT PRIVILEGES FOR ROLE old IN SCHEMA public GRANT ALL ON TABLES TO odoo;": true,
+	} {
+		if got := p.Judge([]byte(stmt)); got.Drop != drop {
+			t.Errorf("%s: %+v", stmt, got)
+		}
+	}
+	if (Policy{ServerMajor: 17}).Judge([]byte("SET transaction_timeout = 0;")).Drop {
+		t.Error("17 has transaction_timeout")
+	}
+	if e, sch, ok := Extension([]byte("CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" WITH SCHEMA public;")); e != "uuid-ossp" || sch != "public" || !ok {
+		t.Error(e, sch, ok)
+	}
+}
