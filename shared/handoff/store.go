@@ -1,0 +1,131 @@
+package handoff
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	_ "embed"
+
+	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/snapshot"
+)
+
+// Schema is the JSON Schema of checker.json (draft 2020-12).
+//
+//go:embed checker.schema.json
+var Schema []byte
+
+// What Load can find, for errors.Is.
+var (
+	ErrMissing = errors.New("no hand-off")
+	ErrInvalid = errors.New("hand-off is not valid")
+)
+
+// document is checker.json.
+type document struct {
+	Version   int             `json:"version"`
+	ID        string          `json:"id"`
+	OdooMajor int             `json:"odoo_major,omitempty"`
+	Candidate json.RawMessage `json:"candidate"`
+}
+
+// Identify hashes what a login would prove: the candidate and the bytes of
+// odoo.conf. When it was recorded, what the server said and an earlier id are
+// not part of it, so that the same project always has the same id.
+func Identify(candidate *snapshot.Snapshot, odooConf []byte) (string, error) {
+	b, err := plain(candidate).Encode()
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "odpm hand-off %d\n%d\n", Version, len(b))
+	h.Write(b)
+	h.Write(odooConf)
+	return hex.EncodeToString(h.Sum(nil))[:32], nil
+}
+
+// plain is the candidate without what does not belong to a project's wishes.
+func plain(c *snapshot.Snapshot) *snapshot.Snapshot {
+	p := c.Clone()
+	p.RecordedAt = time.Unix(0, 0)
+	p.HandoffID = ""
+	p.Cluster = snapshot.Cluster{AppRole: c.Cluster.AppRole, DataDirNonempty: true}
+	return p
+}
+
+// Encode writes checker.json, the same bytes for the same hand-off.
+func (h *Handoff) Encode() ([]byte, error) {
+	c, err := plain(&h.Candidate).Encode()
+	if err != nil {
+		return nil, err
+	}
+	b, err := json.MarshalIndent(document{Version, h.ID, h.OdooMajor, c}, "", "  ")
+	return append(b, '\n'), err
+}
+
+// Decode reads checker.json strictly.
+func Decode(data []byte) (*Handoff, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	var d document
+	if err := dec.Decode(&d); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("%w: something follows the object", ErrInvalid)
+	}
+	if d.Version != Version {
+		return nil, fmt.Errorf("%w: version %d, this program knows %d: odpm and odpm-checker must be of one release", ErrInvalid, d.Version, Version)
+	}
+	if d.ID == "" || d.OdooMajor < 0 {
+		return nil, fmt.Errorf("%w: id is missing or odoo_major is negative", ErrInvalid)
+	}
+	c, err := snapshot.Decode(d.Candidate)
+	if err != nil {
+		return nil, fmt.Errorf("%w: candidate: %w", ErrInvalid, err)
+	}
+	return &Handoff{Version: d.Version, ID: d.ID, OdooMajor: d.OdooMajor, Candidate: *c}, nil
+}
+
+// Load reads checker.json from dir (RuntimeDir in a container).
+func Load(dir string) (*Handoff, error) {
+	path := filepath.Join(dir, FileName)
+	f, err := os.Open(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
+	case err != nil:
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, snapshot.MaxSize+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > snapshot.MaxSize {
+		return nil, fmt.Errorf("%s: %w: larger than %d bytes", path, ErrInvalid, snapshot.MaxSize)
+	}
+	h, err := Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return h, nil
+}
+
+// Save writes checker.json into dir durably. The directory is what is
+// mounted: a file mounted by itself would go stale with the rename.
+func Save(dir string, h *Handoff) error {
+	b, err := h.Encode()
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(filepath.Join(dir, FileName), b, 0o644)
+}
