@@ -1,0 +1,146 @@
+package archive
+
+import (
+	"archive/zip"
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestOpenFixtures(t *testing.T) {
+	a, err := Open("../testdata/o18.zip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	if a.Format != Zip || a.Manifest.MajorVersion != "18.0" || len(a.Manifest.Modules) != 12 || len(a.Files) != 18 ||
+		a.Header.ServerMajor() != 15 || a.Header.DumpMajor() != 15 {
+		t.Errorf("%+v", a)
+	}
+	d, err := Open("../testdata/o18.dump")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if d.Format != Dump || d.Header.ServerMajor() != 15 || d.Header.DumpMajor() != 15 || d.Header.ArchiveVersion != "1.14" || !d.Header.ReadableBy(12) {
+		t.Errorf("%+v", d.Header)
+	}
+}
+
+const header = "--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 15.1\n-- Dumped by pg_dump version 15.1\n"
+
+func TestRefused(t *testing.T) {
+	fixture, err := os.ReadFile("../testdata/o18.zip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dump, err := os.ReadFile("../testdata/o18.dump")
+	if err != nil {
+		t.Fatal(err)
+	}
+	zipOf := func(fill func(w *zip.Writer)) []byte {
+		var b bytes.Buffer
+		w := zip.NewWriter(&b)
+		fill(w)
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	add := func(w *zip.Writer, name, content string) {
+		f, err := w.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(f, content)
+	}
+	with := func(name string) []byte {
+		return zipOf(func(w *zip.Writer) { add(w, "dump.sql", header); add(w, name, "x") })
+	}
+	for name, tc := range map[string]struct {
+		content []byte
+		want    string
+	}{
+		"empty":     {nil, "is empty"},
+		"text":      {[]byte("hello, world"), "neither"},
+		"gzip":      {[]byte{0x1f, 0x8b, 8, 0, 0, 0}, "gunzip"},
+		"sql":       {[]byte(header), "plain SQL"},
+		"truncated": {fixture[:len(fixture)-1000], "truncated"},
+		"cut dump":  {dump[:30], "truncated"},
+		"traversal": {with("filestore/../../etc/x"), "leads out"},
+		"absolute":  {with("/etc/x"), "leads out"},
+		"backslash": {with(`filestore\..\x`), "leads out"},
+		"no dump":   {zipOf(func(w *zip.Writer) { add(w, "manifest.json", "{}") }), "no dump.sql"},
+		"manifest":  {zipOf(func(w *zip.Writer) { add(w, "dump.sql", header); add(w, "manifest.json", "[") }), "manifest.json"},
+		"no header": {zipOf(func(w *zip.Writer) { add(w, "dump.sql", "DROP TABLE x;") }), "not what pg_dump writes"},
+		"twice":     {zipOf(func(w *zip.Writer) { add(w, "dump.sql", header); add(w, "dump.sql", header) }), "twice"},
+		"symlink": {zipOf(func(w *zip.Writer) {
+			add(w, "dump.sql", header)
+			h := &zip.FileHeader{Name: "filestore/ab"}
+			h.SetMode(os.ModeSymlink | 0o777)
+			f, _ := w.CreateHeader(h)
+			_, _ = io.WriteString(f, "/etc")
+		}), "symbolic link"},
+		"bomb": {zipOf(func(w *zip.Writer) {
+			f, _ := w.Create("dump.sql")
+			_, _ = io.WriteString(f, header)
+			zeros := make([]byte, 1<<20)
+			for range 300 {
+				_, _ = f.Write(zeros)
+			}
+		}), "zip bomb"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.zip")
+			if err := os.WriteFile(path, tc.content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			a, err := Open(path)
+			if err == nil {
+				a.Close()
+			}
+			if !IsRefused(err) || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestLyingDirectory has an entry that unpacks to more than the zip's
+// directory says.
+func TestLyingDirectory(t *testing.T) {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	f, _ := w.Create("dump.sql")
+	_, _ = io.WriteString(f, header+strings.Repeat("-", 10000))
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	raw := b.Bytes()
+	// The central directory's uncompressed size is at offset 24 of its record.
+	i := bytes.LastIndex(raw, []byte("PK\x01\x02"))
+	copy(raw[i+24:], []byte{0, 17, 0, 0})
+	path := filepath.Join(t.TempDir(), "a.zip")
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, err := Open(path)
+	if err != nil {
+		if !IsRefused(err) {
+			t.Fatal(err)
+		}
+		return
+	}
+	defer a.Close()
+	r, err := a.SQL()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := io.Copy(io.Discard, r); !IsRefused(err) {
+		t.Errorf("got %v", err)
+	}
+}
