@@ -1,0 +1,107 @@
+package compose
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/odpm/odpm/host/project"
+)
+
+// addServices puts odpm.json's "services" into the document as they were
+// written: they are the person's compose text, so their ${…} is interpolated.
+func addServices(root *yaml.Node, p project.Project) error {
+	services := get(root, "services")
+	for _, name := range slices.Sorted(maps.Keys(p.Services)) {
+		if get(services, name) != nil {
+			return fmt.Errorf("odpm.json: services.%s has the name of a service that odpm writes itself: "+
+				"give it another name, or put what it changes into docker-compose.override.yml", name)
+		}
+		def, ok := p.Services[name].(map[string]any)
+		if !ok {
+			return fmt.Errorf("odpm.json: services.%s is %T, expected an object with a compose service in it", name, p.Services[name])
+		}
+		if err := checkService(name, def, p); err != nil {
+			return err
+		}
+		var n yaml.Node
+		if err := n.Encode(def); err != nil {
+			return fmt.Errorf("odpm.json: services.%s: %w", name, err)
+		}
+		set(services, name, &n)
+		for _, v := range namedVolumes(def) {
+			declareVolume(root, v)
+		}
+	}
+	return nil
+}
+
+// checkService lets compose's own loader judge one service, so that a mistake
+// in odpm.json is said to be there and not in the generated file.
+func checkService(name string, def map[string]any, p project.Project) error {
+	volumes := map[string]any{}
+	for _, v := range namedVolumes(def) {
+		volumes[v] = map[string]any{}
+	}
+	_, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{
+		WorkingDir:  p.Dir,
+		Environment: p.Env,
+		ConfigFiles: []types.ConfigFile{{
+			Filename: filepath.Join(p.Dir, "odpm.json"),
+			Config:   map[string]any{"services": map[string]any{name: def}, "volumes": volumes},
+		}},
+	}, func(o *loader.Options) {
+		o.SetProjectName("odpm", true)
+		// Whether other services and env_file exist is for the whole document.
+		o.SkipConsistencyCheck = true
+		o.SkipResolveEnvironment = true
+		o.SkipExtends = true
+	})
+	if err != nil {
+		return fmt.Errorf("odpm.json: services.%s: %w", name, err)
+	}
+	return nil
+}
+
+var volumeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+
+// namedVolumes are the volumes that a service uses by name. Compose wants them
+// declared, and odpm.json has no place for that.
+func namedVolumes(def map[string]any) []string {
+	var names []string
+	list, _ := def["volumes"].([]any)
+	for _, item := range list {
+		switch v := item.(type) {
+		case string:
+			if source, _, ok := strings.Cut(v, ":"); ok && volumeName.MatchString(source) {
+				names = append(names, source)
+			}
+		case map[string]any:
+			source, _ := v["source"].(string)
+			if v["type"] == types.VolumeTypeVolume && volumeName.MatchString(source) {
+				names = append(names, source)
+			}
+		}
+	}
+	return names
+}
+
+func declareVolume(root *yaml.Node, name string) {
+	volumes := get(root, "volumes")
+	if volumes == nil {
+		set(root, "volumes", &yaml.Node{Kind: yaml.MappingNode})
+		volumes = get(root, "volumes")
+		order(root, "name", "services", "volumes", "secrets")
+	}
+	if get(volumes, name) == nil {
+		set(volumes, name, &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle})
+	}
+}
