@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/host/project/tag"
 	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/shared/snapshot"
 )
@@ -237,27 +238,7 @@ func snapshotMajor(s *snapshot.Snapshot) int {
 	if s.Cluster.PGMajor != 0 {
 		return s.Cluster.PGMajor
 	}
-	return TagMajor(s.Compose.ImageTag)
-}
-
-// TagMajor reads the major from an image tag: 15 of "15", "15.6", "15-alpine",
-// "15.6-bookworm"; 0 where the tag does not start with one ("latest").
-func TagMajor(tag string) int {
-	end := 0
-	for end < len(tag) && tag[end] >= '0' && tag[end] <= '9' {
-		end++
-	}
-	if end == 0 || end > 3 {
-		return 0
-	}
-	if end < len(tag) && tag[end] != '.' && tag[end] != '-' {
-		// "16beta1" is 16 too, but "15rc" style tags of other products are not ours to guess.
-		if tag[end] != 'b' && tag[end] != 'r' {
-			return 0
-		}
-	}
-	n, _ := strconv.Atoi(tag[:end])
-	return n
+	return tag.Major(s.Compose.ImageTag)
 }
 
 func orNone(s string) string {

@@ -148,12 +148,3 @@ func TestAccepted(t *testing.T) {
 		}
 	}
 }
-
-func TestTagMajor(t *testing.T) {
-	for tag, want := range map[string]int{"15": 15, "15.6": 15, "9.6": 9, "16-alpine": 16, "16.1-bookworm": 16,
-		"latest": 0, "": 0, "17beta1": 17, "2024.1": 0, "15x": 0} {
-		if got := drift.TagMajor(tag); got != want {
-			t.Errorf("TagMajor(%q) = %d, want %d", tag, got, want)
-		}
-	}
-}

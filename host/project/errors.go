@@ -1,0 +1,55 @@
+package project
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ConfigError is one bad value: where it stands, what was found, what is
+// allowed. Nothing has been written when it is returned.
+type ConfigError struct {
+	// File as a person knows it (".env", "odpm.json", "environment"); Line is
+	// 0 where a line says nothing.
+	File string
+	Line int
+	Key  string
+	// Found is the value, "" where it must not be shown or is missing.
+	Found   string
+	Allowed string
+	Hint    string
+}
+
+func (e *ConfigError) Error() string {
+	var b strings.Builder
+	b.WriteString(e.File)
+	if e.Line > 0 {
+		fmt.Fprintf(&b, ":%d", e.Line)
+	}
+	b.WriteString(": ")
+	if e.Key != "" {
+		b.WriteString(e.Key)
+		if e.Found != "" {
+			fmt.Fprintf(&b, " is %q", e.Found)
+		}
+		b.WriteString("; ")
+	}
+	b.WriteString(e.Allowed)
+	if e.Hint != "" {
+		b.WriteString("\n" + e.Hint)
+	}
+	return b.String()
+}
+
+// Errors are several bad values, told together so that one correction round
+// is enough.
+type Errors []error
+
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i, err := range e {
+		lines[i] = err.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (e Errors) Unwrap() []error { return e }

@@ -1,0 +1,277 @@
+package project
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/odpm/odpm/host/project/tag"
+	"github.com/odpm/odpm/shared/odooconf"
+)
+
+// serviceName is compose's own rule for a service key.
+var serviceName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
+
+// prefixRule is what ODPM_COMPOSE_PREFIX may be once lower-cased and without
+// a dash at its end.
+var prefixRule = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+
+// Load reads the project in dir. environ is the process environment, home the
+// person's home directory. Bad values are told together.
+func Load(dir string, environ []string, home string) (*Project, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	real, err := filepath.EvalSymlinks(abs)
+	if err != nil {
+		return nil, fmt.Errorf("the project directory cannot be opened: %w", err)
+	}
+	if info, err := os.Stat(real); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("%s is not a directory; -C takes the project's directory", real)
+	}
+	var errs Errors
+	env, err := readLayers(real, home, environ, &errs)
+	if err != nil {
+		return nil, err
+	}
+	m, err := readManifest(real, &errs)
+	if err != nil {
+		return nil, err
+	}
+	p := &Project{Dir: real, Env: env.values, Services: m.services}
+	l := &loader{p: p, env: env, m: m, home: home, errs: &errs}
+	for _, read := range []func() error{l.names, l.versions, l.settings, l.paths, l.odooConf, l.role, l.userSettings} {
+		if err := read(); err != nil {
+			return nil, err
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	return p, nil
+}
+
+type loader struct {
+	p    *Project
+	env  *layers
+	m    *manifest
+	home string
+	errs *Errors
+}
+
+// names follow product.md: with a prefix everything is named after it, and
+// POSTGRES_SERVICE_NAME is ignored with a warning; without one compose's own
+// default names the project.
+func (l *loader) names() error {
+	p := l.p
+	service := l.env.or("POSTGRES_SERVICE_NAME", "db")
+	if !serviceName.MatchString(service) {
+		l.env.bad("POSTGRES_SERVICE_NAME", "allowed: letters, digits, . _ -, starting with a letter or digit (compose's rule for a service)", "")
+	}
+	if raw, ok := l.env.get("ODPM_COMPOSE_PREFIX"); ok {
+		prefix := strings.TrimSuffix(strings.ToLower(raw), "-")
+		if !prefixRule.MatchString(prefix) {
+			l.env.bad("ODPM_COMPOSE_PREFIX", "allowed: a letter, then letters, digits and dashes ([a-z][a-z0-9-]*)",
+				"With other names than you meant, two stacks end up on one volume; so nothing is guessed.")
+			return nil
+		}
+		p.Prefix, p.Name = prefix, prefix
+		p.ServiceName, p.OdooServiceName, p.VolumeName = prefix+"-db", prefix+"-odoo", prefix+"-postgres-data"
+		if v, ok := l.env.get("POSTGRES_SERVICE_NAME"); ok && v != p.ServiceName {
+			p.Warnings = append(p.Warnings, fmt.Sprintf("%s: POSTGRES_SERVICE_NAME=%s is ignored, because ODPM_COMPOSE_PREFIX names the service %s", l.env.source["POSTGRES_SERVICE_NAME"], v, p.ServiceName))
+		}
+		return nil
+	}
+	p.ServiceName, p.OdooServiceName, p.VolumeName = service, "odoo", "postgres-data"
+	if service == "odoo" {
+		l.env.bad("POSTGRES_SERVICE_NAME", `allowed: any name but "odoo", which is Odoo's own service`, "")
+	}
+	name, ok := l.env.get("COMPOSE_PROJECT_NAME")
+	if !ok {
+		name = filepath.Base(p.Dir)
+	}
+	p.Name = normalize(name)
+	if p.Name == "" {
+		return &ConfigError{File: ".env", Key: "ODPM_COMPOSE_PREFIX", Allowed: "compose can make no project name of the directory's name; set a prefix"}
+	}
+	return nil
+}
+
+// normalize is compose's own rule for a default project name: lower case,
+// only [a-z0-9_-], no leading dash or underscore.
+func normalize(name string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(name) {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '_' || r == '-' {
+			b.WriteRune(r)
+		}
+	}
+	return strings.TrimLeft(b.String(), "_-")
+}
+
+func (l *loader) versions() error {
+	p := l.p
+	p.PlatformName = first(l.m.platform, "odoo")
+	p.External = l.env.word("ODPM_POSTGRES", "compose", "compose", "external") == "external"
+	p.PostgresVersion = l.m.postgres
+	if p.PostgresVersion == "" && !p.External {
+		e := &ConfigError{File: "odpm.json", Key: "postgres_version", Allowed: "missing; it is the tag of the postgres image, \"15\" for example", Hint: "For a first set of files: odpm init"}
+		if !l.m.found {
+			e.Key, e.Allowed = "", "there is no such file in "+p.Dir+", and postgres_version must stand in it"
+			e.Hint = "For a first set of files: odpm init      For another directory: odpm -C DIR"
+		}
+		return e
+	}
+	p.PostgresMajor = tag.Major(p.PostgresVersion)
+	p.PostgresImage = l.env.or("POSTGRES_IMAGE", first(l.m.image, "postgres:"+p.PostgresVersion))
+	p.OdooVersion = l.m.odoo
+	p.OdooImage, _ = l.env.get("ODOO_IMAGE")
+	if p.OdooVersion == "" && p.OdooImage != "" {
+		if _, t, ok := strings.Cut(p.OdooImage[strings.LastIndex(p.OdooImage, "/")+1:], ":"); ok && odooVersion.MatchString(t) {
+			p.OdooVersion = t
+		}
+	}
+	if p.OdooImage == "" {
+		if p.OdooVersion == "" {
+			*l.errs = append(*l.errs, &ConfigError{File: "odpm.json", Key: "odoo_version", Allowed: "missing; it names the image odoo:<odoo_version>", Hint: `Add "odoo_version": "18.0", or set ODOO_IMAGE in .env.`})
+		}
+		p.OdooImage = "odoo:" + p.OdooVersion
+	}
+	if g := odooVersion.FindStringSubmatch(p.OdooVersion); g != nil {
+		p.OdooMajor, _ = strconv.Atoi(g[2])
+	}
+	return nil
+}
+
+func (l *loader) settings() error {
+	p := l.p
+	p.Scenario = Scenario(l.env.word("ODPM_SCENARIO", string(Developer), string(Developer), string(Server), string(CI)))
+	p.Runtime = Runtime(l.env.word("ODPM_RUNTIME", string(Auto), string(Auto), string(Docker), string(Native)))
+	p.KeepCompose = l.env.word("ODPM_COMPOSE", "write", "write", "keep") == "keep"
+	p.PostgresBind = l.env.ip("POSTGRES_BIND", "127.0.0.1")
+	p.PostgresPort = l.env.port("POSTGRES_PORT", 5432)
+	p.OdooPort = l.env.port("ODOO_PORT", 8069)
+	p.GeventPort = l.env.port("GEVENT_PORT", 8072)
+	p.OdooCommand, _ = l.env.get("ODOO_COMMAND")
+	ports := map[int]string{}
+	for _, key := range []string{"POSTGRES_PORT", "ODOO_PORT", "GEVENT_PORT"} {
+		n := map[string]int{"POSTGRES_PORT": p.PostgresPort, "ODOO_PORT": p.OdooPort, "GEVENT_PORT": p.GeventPort}[key]
+		if other := ports[n]; other != "" {
+			*l.errs = append(*l.errs, &ConfigError{File: ".env", Line: l.env.source[key].line, Key: key, Found: strconv.Itoa(n), Allowed: "the port is " + other + "'s already; each needs one of its own"})
+		}
+		ports[n] = key
+	}
+	return nil
+}
+
+func (l *loader) paths() error {
+	p := l.p
+	p.OdooDataDir = filepath.Join(p.Dir, "data", "odoo")
+	if info, err := os.Stat(filepath.Join(p.Dir, "addons")); err == nil && info.IsDir() {
+		p.AddonsDir = filepath.Join(p.Dir, "addons")
+	}
+	p.BackupDir = path(l.env.or("BACKUP_DIR", "~/odoo_backups"), p.Dir, l.home)
+	value, ok := l.env.get("POSTGRES_DATA_DIR")
+	switch name, isVolume := strings.CutPrefix(value, "volume:"); {
+	case isVolume:
+		if !serviceName.MatchString(name) {
+			l.env.bad("POSTGRES_DATA_DIR", "allowed: a path, or volume:NAME for a volume that the Docker engine has", "")
+		}
+		p.DataVolume = name
+	case ok:
+		p.DataDir = path(value, p.Dir, l.home)
+	default:
+		p.DataDir = filepath.Join(p.Dir, "data", "postgresql", "var", "lib", "postgresql")
+		if p.PostgresMajor < 18 {
+			p.DataDir = filepath.Join(p.DataDir, "data")
+		}
+	}
+	for _, s := range []string{p.DataDir, p.Dir} {
+		if strings.ContainsAny(s, "\n\r\x00") {
+			return fmt.Errorf("the path %q holds a line break, which compose cannot mount", s)
+		}
+	}
+	if p.DataDir == "/" || p.DataDir != "" && p.DataDir == filepath.Clean(l.home) || p.DataDir == p.Dir {
+		l.env.bad("POSTGRES_DATA_DIR", "allowed: a directory of PostgreSQL's own, not this one", "")
+	}
+	return nil
+}
+
+// odooConf looks for {platform_name}.conf, then odoo.conf.
+func (l *loader) odooConf() error {
+	p := l.p
+	p.OdooConfPath = filepath.Join(p.Dir, p.PlatformName+".conf")
+	conf, err := odooconf.Load(p.OdooConfPath)
+	if fallback := filepath.Join(p.Dir, "odoo.conf"); errors.Is(err, os.ErrNotExist) && fallback != p.OdooConfPath {
+		if c, e := odooconf.Load(fallback); !errors.Is(e, os.ErrNotExist) {
+			p.OdooConfPath, conf, err = fallback, c, e
+		}
+	}
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	if n, set, err := conf.Int("db_port", p.OdooMajor); err != nil || set && (n < 1 || n > 65535) {
+		v, _ := conf.Get("db_port")
+		*l.errs = append(*l.errs, &ConfigError{File: filepath.Base(p.OdooConfPath), Line: conf.Line("db_port"), Key: "db_port", Found: v, Allowed: "allowed: a port, 1 to 65535"})
+	}
+	p.OdooConf = conf
+	return nil
+}
+
+// role settles who Odoo will be: odoo.conf, else .env. Two different values
+// are an error that names both places, since only one of them would be proven.
+func (l *loader) role() error {
+	p := l.p
+	p.AppRole, p.AppRoleSource = l.settle("db_user", "POSTGRES_ODOO_USER", "odoo", false)
+	p.AppPassword, p.AppPasswordSource = l.settle("db_password", "POSTGRES_ODOO_PASS", "odoo", true)
+	if p.AppRole == "postgres" {
+		*l.errs = append(*l.errs, &ConfigError{File: p.AppRoleSource, Key: "db_user", Found: "postgres", Allowed: "Odoo refuses to start as postgres; name a role of Odoo's own, \"odoo\" for example"})
+	}
+	if p.Scenario == Server && p.AppPassword == "odoo" {
+		*l.errs = append(*l.errs, &ConfigError{File: p.AppPasswordSource, Key: "db_password", Allowed: "the password \"odoo\" is not allowed with ODPM_SCENARIO=server",
+			Hint: "Set another one in odoo.conf (db_password) or .env (POSTGRES_ODOO_PASS), then: odpm database ensure-role"})
+	}
+	if strings.ContainsAny(p.AppPassword, "\x00\r\n") || strings.ContainsAny(p.AppRole, "\x00\r\n") || len(p.AppRole) > 63 {
+		*l.errs = append(*l.errs, &ConfigError{File: p.AppRoleSource, Key: "db_user", Allowed: "role and password are one line each, the role at most 63 bytes (PostgreSQL's limit for a name)"})
+	}
+	return nil
+}
+
+func (l *loader) settle(option, key, fallback string, secret bool) (value, source string) {
+	p := l.p
+	env, inEnv := l.env.values[key], l.env.values[key] != ""
+	conf, inConf, confPlace := "", false, ""
+	if p.OdooConf != nil {
+		conf, inConf = p.OdooConf.Value(option, p.OdooMajor)
+		confPlace = fmt.Sprintf("%s:%d", filepath.Base(p.OdooConfPath), p.OdooConf.Line(option))
+	}
+	switch {
+	case inConf && inEnv && conf != env:
+		found := fmt.Sprintf("%q and %q", conf, env)
+		if secret {
+			found = "two different passwords"
+		}
+		*l.errs = append(*l.errs, &ConfigError{File: confPlace, Allowed: fmt.Sprintf("%s and %s (%s) say different things: %s; Odoo would use the one in odoo.conf", option, key, l.env.source[key], found),
+			Hint: "Remove one of them, or make them equal."})
+		return conf, confPlace
+	case inConf:
+		return conf, confPlace
+	case inEnv:
+		return env, l.env.source[key].String()
+	}
+	return fallback, "default"
+}
+
+func (l *loader) userSettings() error {
+	s, err := readSettings(l.p.Dir, l.env.get, l.errs)
+	l.p.Settings = s
+	return err
+}

@@ -1,0 +1,256 @@
+package project
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// manifest is what odpm takes from odpm.json, v1 flat or v2 nested. Keys it
+// does not use are left alone.
+type manifest struct {
+	found                           bool
+	postgres, odoo, platform, image string
+	services                        map[string]any
+}
+
+// versionTag is a tag of the postgres image that starts with a major.
+var versionTag = regexp.MustCompile(`^[0-9]{1,3}([.-][0-9A-Za-z._-]*|(beta|rc)[0-9]+.*)?$`)
+
+// odooVersion is a release of Odoo: 18.0, 17, saas-17.4, 18.0-20250101.
+var odooVersion = regexp.MustCompile(`^(saas[-~])?([0-9]{1,2})(\.[0-9]+)?([.-][0-9A-Za-z._-]*)?$`)
+
+func readManifest(dir string, errs *Errors) (*manifest, error) {
+	m := &manifest{}
+	data, err := os.ReadFile(filepath.Join(dir, "odpm.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return m, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("odpm.json: %w", err)
+	}
+	m.found = true
+	top, err := object(data, "odpm.json")
+	if err != nil {
+		return nil, err
+	}
+	r := &jsonReader{file: "odpm.json", data: data, errs: errs}
+	if schema, ok := top["manifest_schema"]; ok && fmt.Sprint(schema) != "1" {
+		if fmt.Sprint(schema) != "2" {
+			return nil, &ConfigError{File: "odpm.json", Line: r.line("manifest_schema"), Key: "manifest_schema", Found: fmt.Sprint(schema), Allowed: "allowed: 1 or 2"}
+		}
+		m.readNested(r, top)
+	} else {
+		m.postgres = r.version(top, "postgres_version")
+		m.odoo = r.version(top, "odoo_version")
+		m.platform = r.text(top, "platform_name")
+	}
+	if m.postgres != "" && !versionTag.MatchString(m.postgres) {
+		r.bad("postgres_version", m.postgres, `allowed: a tag of the postgres image that starts with the major, "15", "15.6" or "16-alpine"`)
+	}
+	if m.odoo != "" && !odooVersion.MatchString(m.odoo) {
+		r.bad("odoo_version", m.odoo, `allowed: a release of Odoo, "18.0"`)
+	}
+	if m.platform != "" && !serviceName.MatchString(m.platform) {
+		r.bad("platform_name", m.platform, "allowed: letters, digits, . _ -, as it names {platform_name}.conf")
+	}
+	return m, nil
+}
+
+// readNested takes v2: postgres and platform are objects; a plain string is
+// taken for the version and the name.
+func (m *manifest) readNested(r *jsonReader, top map[string]any) {
+	section := func(name, plain string) map[string]any {
+		switch v := top[name].(type) {
+		case nil:
+			return map[string]any{}
+		case map[string]any:
+			return v
+		case string, json.Number:
+			return map[string]any{plain: v}
+		default:
+			r.bad(name, fmt.Sprint(v), "allowed: an object")
+			return map[string]any{}
+		}
+	}
+	pg, platform, odoo := section("postgres", "version"), section("platform", "name"), section("odoo", "version")
+	m.postgres = first(r.version(pg, "version"), r.version(pg, "postgres_version"), r.version(top, "postgres_version"))
+	m.image = r.text(pg, "image")
+	m.platform = first(r.text(platform, "name"), r.text(platform, "platform_name"), r.text(top, "platform_name"))
+	m.odoo = first(r.version(platform, "odoo_version"), r.version(platform, "version"), r.version(odoo, "version"), r.version(top, "odoo_version"))
+	switch v := top["services"].(type) {
+	case nil:
+	case map[string]any:
+		m.services = v
+	default:
+		r.bad("services", fmt.Sprint(v), "allowed: an object of compose services")
+	}
+}
+
+func readSettings(dir string, lookup func(string) (string, bool), errs *Errors) (UserSettings, error) {
+	u := UserSettings{}
+	data, err := os.ReadFile(filepath.Join(dir, "user_settings.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return u, nil
+	}
+	if err != nil {
+		return u, fmt.Errorf("user_settings.json: %w", err)
+	}
+	top, err := object(data, "user_settings.json")
+	if err != nil {
+		return u, err
+	}
+	r := &jsonReader{file: "user_settings.json", data: data, errs: errs, lookup: lookup}
+	u.InitModules, u.UpdateModules = r.list(top, "init_modules"), r.list(top, "update_modules")
+	u.ManagerPassword = r.secret(top, "db_manager_password")
+	switch c := top["db_creation_data"].(type) {
+	case nil:
+	case map[string]any:
+		u.AdminLogin = r.text(c, "db_default_admin_login")
+		u.AdminPassword = r.secret(c, "db_default_admin_password")
+		u.Language = first(r.text(c, "db_lang"), r.text(c, "language"), r.text(c, "lang"))
+		u.Demo = r.boolean(c, "create_demo") || r.boolean(c, "demo")
+	default:
+		r.bad("db_creation_data", fmt.Sprint(c), "allowed: an object")
+	}
+	return u, nil
+}
+
+// object reads one JSON object; numbers keep their text, so that 15.10 stays 15.10.
+func object(data []byte, file string) (map[string]any, error) {
+	dec := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff"))))
+	dec.UseNumber()
+	var top map[string]any
+	if err := dec.Decode(&top); err != nil {
+		line := 0
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			line = 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
+		}
+		return nil, &ConfigError{File: file, Line: line, Allowed: "not a JSON object: " + err.Error()}
+	}
+	if dec.More() {
+		return nil, &ConfigError{File: file, Allowed: "something follows the JSON object"}
+	}
+	return top, nil
+}
+
+type jsonReader struct {
+	file   string
+	data   []byte
+	errs   *Errors
+	lookup func(string) (string, bool)
+}
+
+func (r *jsonReader) line(key string) int {
+	at := bytes.Index(r.data, []byte(strconv.Quote(key)))
+	if at < 0 {
+		return 0
+	}
+	return 1 + bytes.Count(r.data[:at], []byte("\n"))
+}
+
+func (r *jsonReader) bad(key, found, allowed string) {
+	*r.errs = append(*r.errs, &ConfigError{File: r.file, Line: r.line(key), Key: key, Found: found, Allowed: allowed})
+}
+
+func (r *jsonReader) text(m map[string]any, key string) string {
+	switch v := m[key].(type) {
+	case nil:
+		return ""
+	case string:
+		return strings.TrimSpace(v)
+	default:
+		r.bad(key, fmt.Sprint(v), "allowed: a string")
+		return ""
+	}
+}
+
+// version takes a string or a number: people write both.
+func (r *jsonReader) version(m map[string]any, key string) string {
+	if n, ok := m[key].(json.Number); ok {
+		return n.String()
+	}
+	return r.text(m, key)
+}
+
+// secret takes ${NAME} from the environment, so that a password need not
+// stand in a file.
+func (r *jsonReader) secret(m map[string]any, key string) string {
+	v, ok := m[key].(string)
+	if !ok {
+		return r.text(m, key)
+	}
+	name, isRef := strings.CutPrefix(v, "${")
+	if name, closed := strings.CutSuffix(name, "}"); isRef && closed {
+		got, ok := r.lookup(name)
+		if !ok {
+			*r.errs = append(*r.errs, &ConfigError{File: r.file, Line: r.line(key), Key: key, Found: v, Allowed: name + " is not set in .env or the environment"})
+		}
+		return got
+	}
+	return v
+}
+
+func (r *jsonReader) boolean(m map[string]any, key string) bool {
+	switch v := m[key].(type) {
+	case nil:
+		return false
+	case bool:
+		return v
+	default:
+		r.bad(key, fmt.Sprint(v), "allowed: true or false")
+		return false
+	}
+}
+
+// list takes an array of names or a comma-separated string.
+func (r *jsonReader) list(m map[string]any, key string) []string {
+	var out []string
+	add := func(s string) {
+		for _, w := range strings.Split(s, ",") {
+			if w = strings.TrimSpace(w); w != "" {
+				out = append(out, w)
+			}
+		}
+	}
+	switch v := m[key].(type) {
+	case nil:
+	case string:
+		add(v)
+	case []any:
+		for _, e := range v {
+			s, ok := e.(string)
+			if !ok {
+				r.bad(key, fmt.Sprint(e), "allowed: names of modules")
+				return nil
+			}
+			add(s)
+		}
+	default:
+		r.bad(key, fmt.Sprint(v), "allowed: a list of module names")
+	}
+	for _, w := range out {
+		if !moduleName.MatchString(w) {
+			r.bad(key, w, "allowed: names of Odoo modules (letters, digits, _)")
+		}
+	}
+	return out
+}
+
+var moduleName = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}

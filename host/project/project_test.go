@@ -1,0 +1,147 @@
+package project_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/odpm/odpm/host/project"
+)
+
+// write makes a project directory called acme from name → content pairs.
+func write(t *testing.T, files map[string]string) (dir, home string) {
+	t.Helper()
+	root := t.TempDir()
+	dir, home = filepath.Join(root, "Acme Shop"), filepath.Join(root, "home")
+	for name, content := range files {
+		base := dir
+		if rest, ok := strings.CutPrefix(name, "~/"); ok {
+			base, name = home, rest
+		}
+		path := filepath.Join(base, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir, home
+}
+
+const manifest = `{"postgres_version": "15", "odoo_version": "18.0"}`
+
+func TestDefaults(t *testing.T) {
+	dir, home := write(t, map[string]string{"odpm.json": manifest})
+	p, err := project.Load(dir, nil, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []any{p.Name, p.ServiceName, p.OdooServiceName, p.PostgresPort, p.OdooPort, p.GeventPort, p.PostgresBind, p.Scenario, p.Runtime,
+		p.AppRole, p.AppPassword, p.PostgresMajor, p.OdooMajor, p.PostgresImage, p.OdooImage,
+		strings.TrimPrefix(p.DataDir, p.Dir), filepath.Base(p.OdooConfPath), p.BackupDir}
+	want := []any{"acmeshop", "db", "odoo", 5432, 8069, 8072, "127.0.0.1", project.Developer, project.Auto,
+		"odoo", "odoo", 15, 18, "postgres:15", "odoo:18.0",
+		"/data/postgresql/var/lib/postgresql/data", "odoo.conf", filepath.Join(home, "odoo_backups")}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestLayers(t *testing.T) {
+	dir, home := write(t, map[string]string{
+		"odpm.json":     `{"manifest_schema": 2, "postgres": {"version": "18.1-alpine"}, "platform": {"name": "shop", "odoo_version": "17.0"}, "services": {"mail": {"image": "mailpit"}}, "other": [1]}`,
+		".env":          "POSTGRES_PORT=5433\nODOO_PORT=8070 # mine\nexport ODPM_COMPOSE_PREFIX=\"Acme-\"\nPOSTGRES_SERVICE_NAME=pg\nPOSTGRES_DATA_DIR=~/pg\n",
+		"~/.odpm/.env":  "POSTGRES_PORT=1111\nGEVENT_PORT=9000\nODPM_SCENARIO=ci\n",
+		"shop.conf":     "[options]\ndb_user = erp\ndb_password = a#b;c%\ndb_host = acme-db\n",
+		"odoo.conf":     "[options]\ndb_user = wrong\n",
+		"addons/x/y.py": "",
+	})
+	p, err := project.Load(dir, []string{"ODOO_PORT=8099"}, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []any{p.PostgresPort, p.OdooPort, p.GeventPort, string(p.Scenario), p.Name, p.ServiceName, p.OdooServiceName, p.VolumeName,
+		p.AppRole, p.AppPassword, p.AppRoleSource, p.PostgresMajor, p.OdooMajor, p.DataDir, len(p.Services), p.AddonsDir != "", len(p.Warnings)}
+	want := []any{5433, 8099, 9000, "ci", "acme", "acme-db", "acme-odoo", "acme-postgres-data",
+		"erp", "a#b;c%", "shop.conf:2", 18, 17, filepath.Join(home, "pg"), 1, true, 1}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if !strings.Contains(p.Warnings[0], ".env:4") || !strings.Contains(p.Warnings[0], "acme-db") {
+		t.Errorf("warning: %s", p.Warnings[0])
+	}
+}
+
+func TestBadValues(t *testing.T) {
+	tests := map[string]struct {
+		env, manifest, conf, settings string
+		want                          []string
+	}{
+		"port":          {env: "A=1\nPOSTGRES_PORT=70000\n", want: []string{".env:2", "POSTGRES_PORT", "70000", "1 to 65535"}},
+		"two at once":   {env: "POSTGRES_PORT=x\nODPM_SCENARIO=prod\n", want: []string{"POSTGRES_PORT", "ODPM_SCENARIO", "developer, server, ci"}},
+		"prefix":        {env: "ODPM_COMPOSE_PREFIX=1shop\n", want: []string{"ODPM_COMPOSE_PREFIX", "1shop", "[a-z][a-z0-9-]*"}},
+		"prefix umlaut": {env: "ODPM_COMPOSE_PREFIX=shöp\n", want: []string{"ODPM_COMPOSE_PREFIX"}},
+		"bind":          {env: "POSTGRES_BIND=localhost\n", want: []string{"POSTGRES_BIND", "IP address"}},
+		"runtime":       {env: "ODPM_RUNTIME=podman\n", want: []string{"auto, docker, native"}},
+		"same ports":    {env: "ODOO_PORT=5432\n", want: []string{"ODOO_PORT", "5432", "POSTGRES_PORT"}},
+		"no version":    {manifest: `{"odoo_version": "18.0"}`, want: []string{"postgres_version", "odpm init"}},
+		"odd version":   {manifest: `{"postgres_version": "latest", "odoo_version": "18.0"}`, want: []string{"postgres_version", "latest"}},
+		"broken JSON":   {manifest: "{\n\"postgres_version\": \"15\",\n}", want: []string{"odpm.json:3"}},
+		"broken conf":   {conf: "[options]\na = 1\na = 2\n", want: []string{"odoo.conf:3", "twice"}},
+		"db_port":       {conf: "[options]\ndb_port = abc\n", want: []string{"odoo.conf:2", "db_port"}},
+		"two users":     {env: "POSTGRES_ODOO_USER=a\n", conf: "[options]\ndb_user = b\n", want: []string{"odoo.conf:2", ".env:1", "POSTGRES_ODOO_USER"}},
+		"two passwords": {env: "POSTGRES_ODOO_PASS=s3cret-one\n", conf: "[options]\ndb_password = s3cret-two\n", want: []string{"odoo.conf:2", ".env:1", "POSTGRES_ODOO_PASS"}},
+		"postgres":      {conf: "[options]\ndb_user = postgres\n", want: []string{"odoo.conf:2", "postgres"}},
+		"server":        {env: "ODPM_SCENARIO=server\n", want: []string{"server", "odoo"}},
+		"data dir":      {env: "POSTGRES_DATA_DIR=/\n", want: []string{"POSTGRES_DATA_DIR"}},
+		"settings":      {settings: `{"init_modules": ["ok", "no such-module"]}`, want: []string{"user_settings.json", "init_modules"}},
+		"secret":        {settings: `{"db_creation_data": {"db_default_admin_password": "${NOT_SET}"}}`, want: []string{"NOT_SET"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			files := map[string]string{"odpm.json": manifest, ".env": tt.env}
+			for file, content := range map[string]string{"odpm.json": tt.manifest, "odoo.conf": tt.conf, "user_settings.json": tt.settings} {
+				if content != "" {
+					files[file] = content
+				}
+			}
+			dir, home := write(t, files)
+			_, err := project.Load(dir, nil, home)
+			if err == nil {
+				t.Fatal("was accepted")
+			}
+			for _, w := range tt.want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("%q is not in:\n%s", w, err)
+				}
+			}
+			if strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("a password is in:\n%s", err)
+			}
+		})
+	}
+	dir, home := write(t, map[string]string{"x": ""})
+	var config *project.ConfigError
+	if _, err := project.Load(dir, nil, home); !errors.As(err, &config) || !strings.Contains(err.Error(), "odpm init") {
+		t.Errorf("no odpm.json: %v", err)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	dir, home := write(t, map[string]string{"odpm.json": manifest, ".env": "ADMIN_PW=hush\n",
+		"user_settings.json": `{"init_modules": "sale, crm", "update_modules": ["stock"], "db_manager_password": "m",
+		 "db_creation_data": {"db_default_admin_login": "boss", "db_default_admin_password": "${ADMIN_PW}", "db_lang": "de_DE", "create_demo": true}}`})
+	p, err := project.Load(dir, nil, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := project.UserSettings{InitModules: []string{"sale", "crm"}, UpdateModules: []string{"stock"}, AdminLogin: "boss", AdminPassword: "hush", Language: "de_DE", Demo: true, ManagerPassword: "m"}
+	if d := cmp.Diff(want, p.Settings); d != "" {
+		t.Error(d)
+	}
+}
