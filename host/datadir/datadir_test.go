@@ -1,0 +1,90 @@
+package datadir_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/odpm/odpm/host/datadir"
+)
+
+func cluster(t *testing.T, dir, version string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Join(dir, "global"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(filepath.Join(dir, "PG_VERSION"), []byte(version+"\n"), 0o600)
+	os.WriteFile(filepath.Join(dir, "global", "pg_control"), []byte{1, 2, 0, 0, 0, 0, 0, 0, 9, 9}, 0o600)
+}
+
+func TestLook(t *testing.T) {
+	for name, tt := range map[string]struct {
+		make  func(dir string)
+		image int
+		state datadir.State
+		major int
+		at    string
+	}{
+		"missing":                   {func(dir string) { os.Remove(dir) }, 15, datadir.Missing, 0, ""},
+		"empty":                     {func(string) {}, 15, datadir.Empty, 0, ""},
+		"only lost+found":           {func(d string) { os.Mkdir(filepath.Join(d, "lost+found"), 0o700) }, 15, datadir.Empty, 0, ""},
+		"something else":            {func(d string) { os.WriteFile(filepath.Join(d, "notes.txt"), nil, 0o600) }, 15, datadir.Other, 0, ""},
+		"a file":                    {func(d string) { os.Remove(d); os.WriteFile(d, nil, 0o600) }, 15, datadir.Other, 0, ""},
+		"15":                        {func(d string) { cluster(t, d, "15") }, 15, datadir.Initialised, 15, "."},
+		"9.6":                       {func(d string) { cluster(t, d, "9.6") }, 15, datadir.Initialised, 9, "."},
+		"18":                        {func(d string) { cluster(t, filepath.Join(d, "18", "docker"), "18") }, 18, datadir.Initialised, 18, "18/docker"},
+		"17 under the parent of 18": {func(d string) { cluster(t, filepath.Join(d, "17", "docker"), "17") }, 18, datadir.Initialised, 17, "17/docker"},
+		"two majors, the image's is meant": {func(d string) {
+			cluster(t, filepath.Join(d, "18", "docker"), "18")
+			cluster(t, filepath.Join(d, "19", "docker"), "19")
+		}, 19, datadir.Initialised, 19, "19/docker"},
+		"parent mounted":    {func(d string) { cluster(t, filepath.Join(d, "data"), "16") }, 16, datadir.Initialised, 16, "data"},
+		"PG_VERSION broken": {func(d string) { cluster(t, d, "fifteen") }, 15, datadir.Other, 0, "."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "we[i]rd *")
+			os.Mkdir(dir, 0o755)
+			tt.make(dir)
+			f := datadir.Look(dir, tt.image)
+			if f.State != tt.state || f.Major != tt.major || f.ClusterDir != tt.at {
+				t.Errorf("%+v", f)
+			}
+			if f.State == datadir.Initialised && f.Major >= 10 && f.SystemIdentifier != "513" {
+				t.Errorf("identifier %q", f.SystemIdentifier)
+			}
+			if n := f.Nonempty(); n == nil || *n != (tt.state == datadir.Initialised || tt.state == datadir.Other) {
+				t.Errorf("nonempty %v", n)
+			}
+		})
+	}
+	// The zero value, what an unreadable directory gives, is neither.
+	if n := (datadir.Facts{}).Nonempty(); n != nil {
+		t.Errorf("unknown became %v", *n)
+	}
+}
+
+func TestLayoutProblem(t *testing.T) {
+	at := func(dir string, major int) datadir.Facts {
+		return datadir.Facts{Path: "/srv/pg", State: datadir.Initialised, Major: major, ClusterDir: dir}
+	}
+	for name, tt := range map[string]struct {
+		facts datadir.Facts
+		image int
+		want  string
+	}{
+		"15 as it should be":     {at(".", 15), 15, ""},
+		"18 as it should be":     {at("18/docker", 18), 18, ""},
+		"18 in the old layout":   {at(".", 18), 18, "18/docker"},
+		"18 under data":          {at("data", 18), 18, "18/docker"},
+		"16 with its parent":     {at("data", 16), 16, "POSTGRES_DATA_DIR=/srv/pg/data"},
+		"another major is drift": {at(".", 15), 18, ""},
+	} {
+		p := datadir.LayoutProblem(tt.facts, tt.image)
+		if (p == nil) != (tt.want == "") {
+			t.Errorf("%s: %+v", name, p)
+		} else if p != nil && !strings.Contains(p.Message+strings.Join(p.Ways, " "), tt.want) {
+			t.Errorf("%s: %q is not in %+v", name, tt.want, p)
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package datadir
+
+import (
+	"fmt"
+	"path/filepath"
+)
+
+// Problem is a layout that an image cannot use, with the ways out.
+type Problem struct {
+	Message string
+	Ways    []string
+}
+
+// MountTarget is where the data path is mounted in the official image: up to
+// 17 the data directory itself, from 18 on its parent, which holds
+// <major>/docker (docker-library/postgres, 2025).
+func MountTarget(imageMajor int) string {
+	if imageMajor >= 18 {
+		return "/var/lib/postgresql"
+	}
+	return "/var/lib/postgresql/data"
+}
+
+// PGData is the cluster's directory inside the official image.
+func PGData(imageMajor int) string {
+	if imageMajor >= 18 {
+		return fmt.Sprintf("/var/lib/postgresql/%d/docker", imageMajor)
+	}
+	return "/var/lib/postgresql/data"
+}
+
+// LayoutProblem finds a cluster that lies where the image will not look. The
+// official image 18 refuses such a directory with exit code 1 and leaves an
+// "18" directory behind; an image up to 17 would silently start an empty
+// cluster beside the data.
+func LayoutProblem(f Facts, imageMajor int) *Problem {
+	if f.State != Initialised || imageMajor == 0 || f.ClusterDir == "" {
+		return nil
+	}
+	want := "."
+	if imageMajor >= 18 {
+		want = filepath.Join(fmt.Sprint(imageMajor), "docker")
+	}
+	if f.ClusterDir == want || imageMajor != f.Major {
+		// Another major is drift (postgres_major) and is told there.
+		return nil
+	}
+	if imageMajor >= 18 {
+		target := filepath.Join(f.Path, want)
+		return &Problem{
+			Message: fmt.Sprintf("the cluster lies at %s, but images from 18 on keep it in %s below the mounted directory", filepath.Join(f.Path, f.ClusterDir), want),
+			Ways: []string{
+				"with PostgreSQL stopped, move the contents one level down: mkdir -p " + target + " and move everything but that directory into it (mode 0700, same owner)",
+			},
+		}
+	}
+	return &Problem{
+		Message: fmt.Sprintf("the cluster lies in %q below %s, but images up to 17 mount the cluster's directory itself; the image would start a NEW EMPTY cluster beside it", f.ClusterDir, f.Path),
+		Ways:    []string{"point .env at the cluster itself: POSTGRES_DATA_DIR=" + filepath.Join(f.Path, f.ClusterDir)},
+	}
+}
