@@ -1,0 +1,292 @@
+package pglogin
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// attempt is one login: TCP first, on its own, then PostgreSQL's protocol on
+// the connection that TCP gave.
+//
+// A refused connection is by far the most frequent answer while one waits, and
+// costs a fraction of pgconn's whole ceremony this way; a connection that is
+// accepted is used for the login, so the server never forks a backend for a
+// mere probe.
+type attempt struct {
+	*prober
+
+	mu sync.Mutex
+	// ready holds connections that are dialled and not yet used.
+	ready map[string]net.Conn
+	// failed remembers refused addresses: pgconn dials each one twice, once
+	// for TLS and once without.
+	failed map[string]error
+	// stop is set once the server has answered that it cannot take logins now.
+	// pgconn would go on without TLS and get the same answer, and each one is
+	// a line in the server's log.
+	stop error
+	// last is the connection that was dialled last.
+	last *spyConn
+}
+
+func newAttempt(p *prober) *attempt {
+	a := &attempt{prober: p, ready: map[string]net.Conn{}, failed: map[string]error{}}
+	if c := p.opened; c != nil {
+		p.opened = nil
+		c.a, a.ready[c.addr] = a, c
+	}
+	return a
+}
+
+func (p *prober) attempt(ctx context.Context) (*Result, error) {
+	parent := ctx
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.attemptTimeout())
+	defer cancel()
+
+	res, err := p.login(ctx, p.conn)
+	if err == nil {
+		for _, name := range p.cfg.Also {
+			if err = p.also(ctx, res, name); err != nil {
+				break
+			}
+		}
+	}
+	if err != nil && parent.Err() != nil {
+		return nil, context.Cause(parent)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return res, nil
+}
+
+// login connects to conf's database and asks the server who it is.
+func (p *prober) login(ctx context.Context, conf *pgconn.Config) (*Result, error) {
+	a := newAttempt(p)
+	conn, err := a.connect(ctx, conf)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(context.Background())
+	res, err := identify(ctx, conn)
+	if err != nil {
+		return nil, p.classify(err, a, conf.Database)
+	}
+	res.Addr = a.last.addr
+	return res, nil
+}
+
+// also proves one more database; 3D000 is an answer like any other.
+func (p *prober) also(ctx context.Context, res *Result, name string) error {
+	if res.Databases == nil {
+		res.Databases = map[string]bool{}
+	}
+	conf := p.conn.Copy()
+	conf.Database = name
+	a := newAttempt(p)
+	conn, err := a.connect(ctx, conf)
+	if e, ok := err.(*Error); ok && e.Reason == DatabaseMissing {
+		res.Databases[name] = false
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	conn.Close(context.Background())
+	res.Databases[name] = true
+	return nil
+}
+
+func (a *attempt) connect(ctx context.Context, conf *pgconn.Config) (*pgconn.PgConn, error) {
+	defer a.closeUnused()
+	if err := a.reach(ctx, conf); err != nil {
+		return nil, a.classify(err, a, conf.Database)
+	}
+	conf = conf.Copy()
+	conf.LookupFunc = a.lookup.find
+	conf.DialFunc = a.dial
+	// ctx bounds the attempt; PGCONNECT_TIMEOUT has done its part in reach.
+	conf.ConnectTimeout = 0
+	conf.OnPgError = func(_ *pgconn.PgConn, e *pgconn.PgError) bool {
+		if reasonOf(e).Transient() {
+			a.stop = e
+		}
+		return !strings.EqualFold(e.SeverityUnlocalized, "FATAL") && !strings.EqualFold(e.Severity, "FATAL")
+	}
+	conn, err := pgconn.ConnectConfig(ctx, conf)
+	if err != nil {
+		return nil, a.classify(err, a, conf.Database)
+	}
+	return conn, nil
+}
+
+// reach dials the configured addresses in order until one accepts. Its error
+// joins what every address said.
+func (a *attempt) reach(ctx context.Context, conf *pgconn.Config) error {
+	var errs []error
+	seen := map[string]bool{}
+	hosts := append([]*pgconn.FallbackConfig{{Host: conf.Host, Port: conf.Port}}, conf.Fallbacks...)
+	for _, h := range hosts {
+		names := []string{h.Host}
+		if network, _ := pgconn.NetworkAddress(h.Host, h.Port); network == "tcp" {
+			found, err := a.lookup.find(ctx, h.Host)
+			if err != nil {
+				if !seen[h.Host] {
+					errs = append(errs, err)
+				}
+				seen[h.Host] = true
+				continue
+			}
+			names = found
+		}
+		for _, name := range names {
+			network, addr := pgconn.NetworkAddress(name, h.Port)
+			if seen[addr] {
+				continue
+			}
+			seen[addr] = true
+			if conn, err := a.dial(ctx, network, addr); err != nil {
+				errs = append(errs, err)
+			} else {
+				a.ready[addr] = conn
+				return nil
+			}
+		}
+	}
+	a.refused = nil
+	for addr, err := range a.failed {
+		if !isRefused(err) || strings.HasPrefix(addr, "/") {
+			return &joined{errs}
+		}
+		a.refused = append(a.refused, addr)
+	}
+	if len(a.refused) < len(errs) {
+		a.refused = nil
+	}
+	return &joined{errs}
+}
+
+// dial is pgconn's DialFunc and reach's.
+func (a *attempt) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if conn := a.ready[addr]; conn != nil {
+		delete(a.ready, addr)
+		a.last = conn.(*spyConn)
+		return conn, nil
+	}
+	if err := a.failed[addr]; err != nil {
+		return nil, err
+	}
+	if a.stop != nil {
+		return nil, a.stop
+	}
+	conn, err := a.dialer.DialContext(ctx, network, addr)
+	if err != nil {
+		a.failed[addr] = err
+		if !isRefused(err) {
+			a.lookup.forget()
+		}
+		return nil, err
+	}
+	a.last = &spyConn{Conn: conn, addr: addr, a: a}
+	return a.last, nil
+}
+
+func (a *attempt) closeUnused() {
+	for _, c := range a.ready {
+		c.(*spyConn).Conn.Close()
+	}
+}
+
+// spyConn remembers the first byte that the peer sent: it tells a PostgreSQL
+// that has no TLS ('N') from a peer that is no PostgreSQL.
+//
+// After an 'N', libpq goes on without TLS on the same connection. pgx closes
+// it and dials another one, which costs the server a second process; so Close
+// keeps such a connection for the next dial.
+type spyConn struct {
+	net.Conn
+	addr  string
+	a     *attempt
+	first byte
+	count int
+}
+
+func (c *spyConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 && c.count == 0 {
+		c.first = b[0]
+	}
+	c.count += n
+	return n, err
+}
+
+func (c *spyConn) Close() error {
+	if c.count == 1 && c.first == 'N' && c.a != nil {
+		c.count = 0
+		c.a.mu.Lock()
+		c.a.ready[c.addr] = c
+		c.a.mu.Unlock()
+		c.Conn.SetDeadline(time.Time{})
+		return nil
+	}
+	return c.Conn.Close()
+}
+
+// joined is errors.Join that keeps an empty list an error.
+type joined struct{ errs []error }
+
+func (j *joined) Error() string   { return "no address accepted a connection" }
+func (j *joined) Unwrap() []error { return j.errs }
+
+// lookupTTL is how long a resolved name is believed while its address refuses:
+// the wait polls many times a second, and a DNS question costs more than a
+// refused connection.
+const lookupTTL = time.Second
+
+type lookupCache struct {
+	resolve pgconn.LookupFunc
+
+	mu    sync.Mutex
+	known map[string]lookupEntry
+}
+
+type lookupEntry struct {
+	addrs []string
+	until time.Time
+}
+
+func (l *lookupCache) find(ctx context.Context, host string) ([]string, error) {
+	if net.ParseIP(host) != nil {
+		return []string{host}, nil
+	}
+	l.mu.Lock()
+	e, ok := l.known[host]
+	l.mu.Unlock()
+	if ok && time.Now().Before(e.until) {
+		return e.addrs, nil
+	}
+	addrs, err := l.resolve(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.known == nil {
+		l.known = map[string]lookupEntry{}
+	}
+	l.known[host] = lookupEntry{addrs, time.Now().Add(lookupTTL)}
+	return addrs, nil
+}
+
+func (l *lookupCache) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.known = nil
+}

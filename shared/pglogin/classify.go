@@ -1,0 +1,237 @@
+package pglogin
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// reasonOf classifies what a server said, by SQLSTATE and Routine: Message and
+// Severity are translated where lc_messages is not English.
+func reasonOf(e *pgconn.PgError) Reason {
+	switch e.Code {
+	case "28P01":
+		return WrongPassword
+	case "28000":
+		switch e.Routine {
+		case "InitializeSessionUserId":
+			return RoleNoLogin
+		case "ClientAuthentication":
+			return HBARejected
+		case "auth_failed":
+			return AuthMethod
+		}
+		return LoginRefused
+	case "3D000":
+		return DatabaseMissing
+	case "42501":
+		return NoConnectPrivilege
+	case "55000":
+		return NotAcceptingConnections
+	case "53300":
+		return TooManyConnections
+	case "57P03":
+		// The protocol gives no code for "starting", "recovering" and
+		// "stopping"; only the not-yet-consistent state carries a detail.
+		if e.Detail != "" {
+			return Recovering
+		}
+		return StartingUp
+	case "57P02":
+		return Recovering
+	case "57P01":
+		return ShuttingDown
+	}
+	if len(e.Code) == 5 {
+		switch e.Code[:2] {
+		// Connection, resources, operator, system and internal errors pass;
+		// 55006 is a database that is being dropped or copied right now.
+		case "08", "53", "57", "58", "XX":
+			return ServerBusy
+		}
+	}
+	if e.Code == "55006" {
+		return ServerBusy
+	}
+	return LoginRefused
+}
+
+// classify makes the *Error of an attempt out of everything that went wrong in
+// it. Several hosts, and TLS with its fallback, give several errors: an answer
+// that ends the matter (pgx tries no further host after it) counts most, then
+// whatever may pass, then the last one.
+func (p *prober) classify(err error, a *attempt, database string) *Error {
+	var best *Error
+	for _, leaf := range leaves(err) {
+		e := p.classifyOne(leaf, a)
+		switch {
+		case best == nil, rank(e) >= rank(best):
+			best = e
+		}
+	}
+	if best == nil {
+		best = &Error{Reason: Closed}
+	}
+	best.User, best.Database, best.err = p.conn.User, database, err
+	if best.Addr == "" {
+		best.Addr = p.firstAddr()
+	}
+	if a.last != nil && best.Reason != DNS && best.Reason != Refused && best.Reason != Unreachable {
+		best.Addr = a.last.addr
+	}
+	best.Addr = p.named(best.Addr)
+	return best
+}
+
+// rank orders the errors of one attempt.
+func rank(e *Error) int {
+	switch {
+	case e.SQLState == "28P01", e.SQLState == "3D000", e.SQLState == "42501":
+		return 4
+	case e.Transient():
+		return 3
+	case e.Reason == TLS && e.err == errNoTLS:
+		// prefer: pgx went on without TLS, and that is the answer that counts.
+		return 1
+	}
+	return 2
+}
+
+var errNoTLS = errors.New("the server offers none")
+
+func (p *prober) classifyOne(err error, a *attempt) *Error {
+	var (
+		pgErr  *pgconn.PgError
+		dnsErr *net.DNSError
+		opErr  *net.OpError
+	)
+	switch {
+	case errors.As(err, &pgErr):
+		return &Error{Reason: reasonOf(pgErr), SQLState: oneLine(pgErr.Code), Routine: oneLine(pgErr.Routine), Server: oneLine(pgErr.Message)}
+	case errors.As(err, &dnsErr):
+		return &Error{Reason: DNS, Addr: dnsErr.Name}
+	case isRefused(err), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return &Error{Reason: Refused, Addr: addrOf(err)}
+	case errors.As(err, &opErr) && opErr.Op == "dial":
+		return &Error{Reason: Unreachable, Addr: addrOf(err)}
+	case isTLS(err):
+		return &Error{Reason: TLS, detail: oneLine(tlsText(err))}
+	case isTimeout(err):
+		if a.last != nil {
+			return &Error{Reason: Timeout}
+		}
+		return &Error{Reason: Unreachable}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return &Error{Reason: Closed}
+	case strings.Contains(err.Error(), "server refused TLS connection"):
+		// pgx's own text, not the server's. Any byte but 'S' ends here.
+		if a.last != nil && a.last.first != 0 && a.last.first != 'N' {
+			return &Error{Reason: NotPostgreSQL}
+		}
+		return &Error{Reason: TLS, detail: errNoTLS.Error(), err: errNoTLS}
+	}
+	// What is left are messages that are not PostgreSQL's protocol, and
+	// authentication that broke down on the client's side.
+	if a.last != nil && a.last.first != 0 && !strings.ContainsRune("RNSEv", rune(a.last.first)) {
+		return &Error{Reason: NotPostgreSQL}
+	}
+	return &Error{Reason: LoginRefused, detail: "the authentication that the server asks for did not complete"}
+}
+
+// leaves flattens errors.Join trees; a wrapped chain is one leaf.
+func leaves(err error) []error {
+	for e := err; e != nil; {
+		if j, ok := e.(interface{ Unwrap() []error }); ok {
+			var all []error
+			for _, one := range j.Unwrap() {
+				all = append(all, leaves(one)...)
+			}
+			return all
+		}
+		u, ok := e.(interface{ Unwrap() error })
+		if !ok {
+			break
+		}
+		e = u.Unwrap()
+	}
+	return []error{err}
+}
+
+// isRefused: ENOENT is a socket that does not exist yet.
+func isRefused(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT)
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) || errors.As(err, &ne) && ne.Timeout()
+}
+
+func isTLS(err error) bool {
+	var (
+		record    tls.RecordHeaderError
+		verify    *tls.CertificateVerificationError
+		alert     tls.AlertError
+		host      x509.HostnameError
+		authority x509.UnknownAuthorityError
+		invalid   x509.CertificateInvalidError
+	)
+	return errors.As(err, &record) || errors.As(err, &verify) || errors.As(err, &alert) ||
+		errors.As(err, &host) || errors.As(err, &authority) || errors.As(err, &invalid) ||
+		strings.Contains(err.Error(), "tls error: ") && strings.Contains(err.Error(), "tls: ")
+}
+
+// tlsText is crypto/tls's part of the message: short, and free of settings.
+func tlsText(err error) string {
+	s := err.Error()
+	if i := strings.LastIndex(s, "tls: "); i >= 0 {
+		return s[i+len("tls: "):]
+	}
+	if i := strings.LastIndex(s, "x509: "); i >= 0 {
+		return s[i+len("x509: "):]
+	}
+	return "the handshake failed"
+}
+
+// addrOf is the address that a dial error names.
+func addrOf(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Addr != nil {
+		return op.Addr.String()
+	}
+	return ""
+}
+
+func (p *prober) firstAddr() string {
+	_, addr := pgconn.NetworkAddress(p.conn.Host, p.conn.Port)
+	return addr
+}
+
+// named shows an address under the name that the person wrote: "db:5432" says
+// more than the address that the name had at the moment.
+func (p *prober) named(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		if strings.HasPrefix(addr, "/") || addr == "" {
+			return addr
+		}
+		host, port = addr, strconv.Itoa(int(p.conn.Port))
+	}
+	hosts := map[string]bool{p.conn.Host: true}
+	for _, f := range p.conn.Fallbacks {
+		hosts[f.Host] = true
+	}
+	if len(hosts) == 1 {
+		host = p.conn.Host
+	}
+	return net.JoinHostPort(host, port)
+}

@@ -1,0 +1,232 @@
+package pglogin
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Error is a login that did not succeed. It never holds a password.
+type Error struct {
+	Reason Reason
+	// Addr is where it was tried, "db:5432"; User and Database as whom and to
+	// what.
+	Addr, User, Database string
+	// SQLState and Routine are the server's, empty when it gave none.
+	SQLState, Routine string
+	// Server is the server's own message, in the server's language, on one
+	// line; for people to read, never to be compared.
+	Server string
+	// Waited is set on the error that ends a Wait: the deadline passed.
+	Waited time.Duration
+
+	detail string
+	err    error
+}
+
+// Transient says whether waiting could have helped.
+func (e *Error) Transient() bool { return e.Reason.Transient() }
+
+// Unwrap gives pgconn's or the network's error.
+func (e *Error) Unwrap() error { return e.err }
+
+// IsTransient is true for an *Error that waiting may cure.
+func IsTransient(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Transient()
+}
+
+// ReasonOf is the reason of an *Error anywhere in err's chain.
+func ReasonOf(err error) (Reason, bool) {
+	var e *Error
+	if !errors.As(err, &e) {
+		return 0, false
+	}
+	return e.Reason, true
+}
+
+// Error is one line: what happened, where, and the server's own words.
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Waited > 0 {
+		fmt.Fprintf(&b, "PostgreSQL was not ready after %s: ", e.Waited.Round(100*time.Millisecond))
+	}
+	b.WriteString(e.what())
+	if e.SQLState != "" {
+		b.WriteString(" (SQLSTATE " + e.SQLState)
+		if e.Server != "" {
+			b.WriteString(": " + e.Server)
+		}
+		b.WriteString(")")
+	}
+	return b.String()
+}
+
+func (e *Error) what() string {
+	switch e.Reason {
+	case Settings:
+		return e.detail
+	case DNS:
+		return fmt.Sprintf("host name %s does not resolve", e.host())
+	case Refused:
+		if strings.HasPrefix(e.Addr, "/") {
+			return "no PostgreSQL listens on the socket " + e.Addr
+		}
+		return "nothing listens on " + e.Addr
+	case Unreachable:
+		return e.Addr + " cannot be reached over the network"
+	case Closed:
+		return e.Addr + " accepts connections and closes them at once, so PostgreSQL is not behind it yet"
+	case Timeout:
+		return e.Addr + " accepts connections and does not answer; it may not be PostgreSQL"
+	case NotPostgreSQL:
+		return "what listens on " + e.Addr + " is not PostgreSQL"
+	case TLS:
+		return "TLS with " + e.Addr + " is not possible as sslmode asks: " + e.detail
+	case StartingUp:
+		return "PostgreSQL on " + e.Addr + " is up and does not accept logins yet (starting, recovering after a crash, or stopping)"
+	case Recovering:
+		return "PostgreSQL on " + e.Addr + " is recovering"
+	case ShuttingDown:
+		return "PostgreSQL on " + e.Addr + " is shutting down"
+	case TooManyConnections:
+		return "PostgreSQL on " + e.Addr + " has no free connection for role " + quote(e.User)
+	case ServerBusy:
+		return "PostgreSQL on " + e.Addr + " could not serve the login"
+	case WrongPassword:
+		return fmt.Sprintf("PostgreSQL on %s refused role %s: wrong password, or no such role", e.Addr, quote(e.User))
+	case RoleNoLogin:
+		return fmt.Sprintf("PostgreSQL on %s refused role %s: it does not exist or may not log in", e.Addr, quote(e.User))
+	case HBARejected:
+		return fmt.Sprintf("pg_hba.conf of PostgreSQL on %s does not let role %s connect to database %s from here", e.Addr, quote(e.User), quote(e.Database))
+	case AuthMethod:
+		return fmt.Sprintf("PostgreSQL on %s wants another proof of role %s than a password (peer, ident or a certificate)", e.Addr, quote(e.User))
+	case DatabaseMissing:
+		return fmt.Sprintf("database %s does not exist on %s", quote(e.Database), e.Addr)
+	case NoConnectPrivilege:
+		return fmt.Sprintf("role %s may not CONNECT to database %s on %s", quote(e.User), quote(e.Database), e.Addr)
+	case NotAcceptingConnections:
+		return fmt.Sprintf("database %s on %s does not accept connections", quote(e.Database), e.Addr)
+	}
+	s := fmt.Sprintf("PostgreSQL on %s refused the login of role %s", e.Addr, quote(e.User))
+	if e.detail != "" && e.SQLState == "" {
+		s += ": " + e.detail
+	}
+	return s
+}
+
+// Next is the exact next step for a person, in one line.
+func (e *Error) Next() string {
+	admin := "psql -U postgres"
+	if h := e.host(); h != "" && net.ParseIP(h) == nil && h != "localhost" && !strings.ContainsAny(h, "./,") {
+		admin = "docker compose exec " + h + " psql -U postgres"
+	}
+	switch e.Reason {
+	case Settings:
+		return "correct the setting that is named"
+	case DNS:
+		return "correct db_host, or start the service of that name: docker compose up -d " + e.host()
+	case Refused, Unreachable, Closed, Timeout:
+		if strings.HasPrefix(admin, "docker") {
+			return "see why PostgreSQL is not up: docker compose logs --tail 50 " + e.host()
+		}
+		return "check that PostgreSQL runs there: pg_isready -h " + e.host() + " -p " + e.port()
+	case NotPostgreSQL:
+		return "correct db_host and db_port"
+	case TLS:
+		return "set db_sslmode (or PGSSLMODE, PGSSLROOTCERT) to what the server offers, or enable ssl on the server"
+	case StartingUp, Recovering, ShuttingDown, ServerBusy:
+		if strings.HasPrefix(admin, "docker") {
+			return "read the server's log: docker compose logs --tail 50 " + e.host()
+		}
+		return "read the server's log; recovery of a large database takes longer: --timeout 10m"
+	case TooManyConnections:
+		return "see who holds them: " + admin + ` -c "SELECT usename, datname, count(*) FROM pg_stat_activity GROUP BY 1, 2"`
+	case WrongPassword:
+		return "if the role or its password changed, a cluster keeps its old ones: odpm database ensure-role"
+	case RoleNoLogin:
+		return "odpm database ensure-role"
+	case HBARejected, AuthMethod:
+		return "see its rules: " + admin + ` -c "SELECT * FROM pg_hba_file_rules"`
+	case DatabaseMissing:
+		return fmt.Sprintf(`%s -d template1 -c 'CREATE DATABASE %s'`, admin, ident(e.Database))
+	case NoConnectPrivilege:
+		return fmt.Sprintf(`%s -c 'GRANT CONNECT ON DATABASE %s TO %s'`, admin, ident(e.Database), ident(e.User))
+	case NotAcceptingConnections:
+		return fmt.Sprintf(`%s -d template1 -c 'ALTER DATABASE %s ALLOW_CONNECTIONS true'`, admin, ident(e.Database))
+	}
+	return "odpm database status"
+}
+
+func (e *Error) host() string {
+	if h, _, err := net.SplitHostPort(e.Addr); err == nil {
+		return h
+	}
+	if i := strings.LastIndex(e.Addr, "/.s.PGSQL."); i >= 0 {
+		return e.Addr[:i]
+	}
+	return e.Addr
+}
+
+func (e *Error) port() string {
+	if _, p, err := net.SplitHostPort(e.Addr); err == nil {
+		return p
+	}
+	if i := strings.LastIndex(e.Addr, "/.s.PGSQL."); i >= 0 {
+		return e.Addr[i+len("/.s.PGSQL."):]
+	}
+	return "5432"
+}
+
+// quote shows a name so that no control character reaches a terminal.
+func quote(s string) string { return strconv.Quote(s) }
+
+// ident quotes a name for SQL inside single quotes of a shell.
+func ident(s string) string {
+	s = strings.ReplaceAll(s, `"`, `""`)
+	return `"` + strings.ReplaceAll(oneLine(s), `'`, `'\''`) + `"`
+}
+
+// oneLine makes a server's text fit for a log line.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
+			return ' '
+		}
+		return r
+	}, s)
+	if len(s) > 300 {
+		s = strings.ToValidUTF8(s[:300], "") + "…"
+	}
+	return strings.TrimSpace(s)
+}
+
+func configError(text string) *Error { return &Error{Reason: Settings, detail: text} }
+
+// parseError keeps pgconn's parse errors from quoting what they parsed: with
+// PG* variables, service files and key files in play, the quoted text may be a
+// misplaced password.
+func parseError(err error) *Error {
+	var pe *pgconn.ParseConfigError
+	text := "the connection settings cannot be used"
+	if errors.As(err, &pe) {
+		switch inner := pe.Error(); {
+		case strings.Contains(inner, "failed to configure TLS"):
+			text = "the TLS settings cannot be used: check db_sslmode, PGSSLMODE, PGSSLROOTCERT, PGSSLCERT and PGSSLKEY"
+		case strings.Contains(inner, "invalid port"):
+			text = "the port is not a number between 1 and 65535: check db_port and PGPORT"
+		case strings.Contains(inner, "failed to read service"):
+			text = "the connection service cannot be read: check PGSERVICE and PGSERVICEFILE"
+		case strings.Contains(inner, "could not match"):
+			text = "the numbers of hosts and of ports differ: check PGHOST and PGPORT"
+		default:
+			text = "the connection settings cannot be used: check the PG* variables"
+		}
+	}
+	return configError(text)
+}

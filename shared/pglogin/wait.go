@@ -1,0 +1,196 @@
+package pglogin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
+
+// DefaultTimeout is how long Wait tries.
+const DefaultTimeout = 60 * time.Second
+
+// WaitOptions steer Wait.
+type WaitOptions struct {
+	// Timeout is 0 for DefaultTimeout.
+	Timeout time.Duration
+	// OnChange is called with every change of the reason for waiting, from the
+	// goroutine that called Wait; elapsed counts from the start.
+	OnChange func(e *Error, elapsed time.Duration)
+}
+
+// Wait tries until the login works, a failure is permanent, or the deadline
+// passes; the error is then the last *Error, with Waited set where it was the
+// deadline. When ctx is cancelled the error is ctx's cause.
+func Wait(ctx context.Context, cfg Config, opts WaitOptions) (*Result, error) {
+	p, err := newProber(cfg)
+	if err != nil {
+		return nil, err
+	}
+	timeout := opts.Timeout
+	if timeout <= 0 {
+		timeout = DefaultTimeout
+	}
+	start := time.Now()
+	dctx, cancel := context.WithDeadlineCause(ctx, start.Add(timeout), errDeadline)
+	defer cancel()
+
+	var last *Error
+	pace := pacer{start: start}
+	for {
+		res, err := p.attempt(dctx)
+		if err == nil {
+			return res, nil
+		}
+		var e *Error
+		if errors.As(err, &e) {
+			if !e.Transient() {
+				return nil, e
+			}
+			if opts.OnChange != nil && (last == nil || last.Reason != e.Reason) {
+				opts.OnChange(e, time.Since(start))
+			}
+			last = e
+		} else if !errors.Is(err, errDeadline) {
+			return nil, err
+		}
+		if last == nil {
+			// The very first attempt took until the deadline.
+			last = p.cutShort()
+		}
+		resolved := time.Now()
+		for {
+			if !sleep(dctx, pace.next(last.Reason)) {
+				if ctx.Err() != nil {
+					return nil, context.Cause(ctx)
+				}
+				final := *last
+				final.Waited = time.Since(start)
+				return nil, &final
+			}
+			if last.Reason != Refused || p.resolves && time.Since(resolved) > lookupTTL || !p.stillRefused() {
+				break
+			}
+		}
+	}
+}
+
+// errDeadline tells our own deadline from the caller's.
+var errDeadline = errors.New("the deadline for the login has passed")
+
+// cutShort describes an attempt that the deadline ended.
+func (p *prober) cutShort() *Error {
+	return &Error{Reason: Timeout, Addr: p.named(p.firstAddr()), User: p.conn.User, Database: p.conn.Database}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// pacer says how long to wait after a failure. Each kind has its own capped,
+// jittered backoff, begun anew when the kind changes.
+//
+// What the caps are made of: Odoo should start within milliseconds of
+// PostgreSQL, and waiting should cost next to nothing. Waking up and being
+// refused costs 0.2–0.5 ms of processor time on a virtual machine. PostgreSQL
+// opens its port some tens of milliseconds before it accepts logins and
+// answers 57P03 in between, so the port may be polled coarsely as long as that
+// short span is polled finely. Every 57P03 is a line in the server's log, so
+// after the first second, when it is evidently recovering, the pace drops.
+type pacer struct {
+	start time.Time
+	class paceClass
+	since time.Time
+	slow  bool
+	b     *backoff.ExponentialBackOff
+}
+
+type paceClass int
+
+const (
+	paceNone     paceClass = iota
+	pacePort               // refused, no socket
+	paceAnswer             // 57P03
+	pacePeer               // closed, silent, unreachable
+	paceName               // DNS
+	paceCapacity           // 53300 and the like
+)
+
+// longWait is when the port's poll relaxes: who has waited that long does not
+// notice a few milliseconds more.
+const longWait = 10 * time.Second
+
+func (p *pacer) next(r Reason) time.Duration {
+	class := paceOf(r)
+	if class != p.class {
+		p.class, p.since, p.slow = class, time.Now(), false
+		p.b = backoffFor(class, false)
+	}
+	if !p.slow {
+		switch {
+		case class == paceAnswer && time.Since(p.since) > time.Second,
+			(class == pacePort || class == paceName) && time.Since(p.start) > longWait:
+			p.slow = true
+			p.b = backoffFor(class, true)
+		}
+	}
+	return p.b.NextBackOff()
+}
+
+func paceOf(r Reason) paceClass {
+	switch r {
+	case Refused:
+		return pacePort
+	case StartingUp, Recovering, ShuttingDown:
+		return paceAnswer
+	case DNS:
+		return paceName
+	case TooManyConnections, ServerBusy:
+		return paceCapacity
+	}
+	return pacePeer
+}
+
+func backoffFor(class paceClass, slow bool) *backoff.ExponentialBackOff {
+	b := backoff.NewExponentialBackOff()
+	b.MaxElapsedTime = 0
+	b.Multiplier, b.RandomizationFactor = 1.4, 0.25
+	set := func(initial, max time.Duration) { b.InitialInterval, b.MaxInterval = initial, max }
+	switch class {
+	case pacePort:
+		set(2*time.Millisecond, 40*time.Millisecond)
+		if slow {
+			set(100*time.Millisecond, 100*time.Millisecond)
+		}
+	case paceAnswer:
+		set(2*time.Millisecond, 35*time.Millisecond)
+		b.Multiplier = 1.2
+		if slow {
+			set(100*time.Millisecond, time.Second)
+		}
+	case paceName:
+		set(20*time.Millisecond, 100*time.Millisecond)
+		if slow {
+			set(250*time.Millisecond, 250*time.Millisecond)
+		}
+	case paceCapacity:
+		// Hundreds of checkers may meet the same limit: spread them widely.
+		set(30*time.Millisecond, time.Second)
+		b.RandomizationFactor = 0.5
+	default:
+		set(5*time.Millisecond, 50*time.Millisecond)
+	}
+	b.Reset()
+	return b
+}
