@@ -1,0 +1,97 @@
+package native
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+
+	"github.com/odpm/odpm/host/engine"
+)
+
+// Command runs a client program as the server's user against its socket.
+func (e *Engine) Command(ctx context.Context, c engine.Command) error {
+	pm, err := e.running()
+	if err != nil {
+		return err
+	}
+	path, err := e.client(ctx, c.Argv[0])
+	if err != nil {
+		return err
+	}
+	as, err := e.serverUser()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, path, c.Argv[1:]...)
+	cmd.Dir, cmd.SysProcAttr = "/", as.attr()
+	cmd.Env = append(serverEnv(), "PGHOST="+pm.socketDir, "PGPORT="+strconv.Itoa(pm.port), "PGPASSFILE=/dev/null", "HOME=/")
+	cmd.Env = append(cmd.Env, c.Env...)
+	return run(cmd, c)
+}
+
+// run streams, and keeps the last of stderr for the error.
+func run(cmd *exec.Cmd, c engine.Command) error {
+	cmd.Stdin, cmd.Stdout = c.Stdin, c.Stdout
+	var tail bytes.Buffer
+	cmd.Stderr = c.Stderr
+	if cmd.Stderr == nil {
+		cmd.Stderr = &limited{b: &tail, max: 64 << 10}
+	}
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return &engine.ExitError{Program: c.Argv[0], Code: exit.ExitCode(), Stderr: lastLines(tail.String(), 10)}
+	}
+	return err
+}
+
+// limited keeps the last bytes only.
+type limited struct {
+	b   *bytes.Buffer
+	max int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	l.b.Write(p)
+	if over := l.b.Len() - l.max; over > 0 {
+		l.b.Next(over)
+	}
+	return len(p), nil
+}
+
+// SingleUser runs SQL on the stopped directory as its owner. Without
+// exit_on_error an SQL error ends with exit code 0 (measured, 12–18).
+func (e *Engine) SingleUser(ctx context.Context, script string) (string, error) {
+	if s, err := e.Status(ctx); err != nil {
+		return "", err
+	} else if s.Running {
+		return "", fmt.Errorf("single-user mode needs PostgreSQL stopped, and %s runs on %s", s.ID, e.o.DataDir)
+	}
+	postgres, err := e.program(ctx, "postgres")
+	if err != nil {
+		return "", err
+	}
+	as, err := e.serverUser()
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, postgres, "--single", "-D", e.clusterDir(), "-c", "exit_on_error=on", "-c", "lc_messages=C", "postgres")
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = "/", serverEnv(), as.attr()
+	cmd.Stdin = strings.NewReader(script)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	runErr := cmd.Run()
+	if runErr != nil {
+		return errs.String(), fmt.Errorf("postgres --single: %w\n%s", runErr, lastLines(errs.String(), 10))
+	}
+	for _, l := range strings.Split(errs.String(), "\n") {
+		if strings.Contains(l, "ERROR:") || strings.Contains(l, "FATAL:") || strings.Contains(l, "PANIC:") {
+			return errs.String(), fmt.Errorf("postgres --single: %s", strings.TrimSpace(l))
+		}
+	}
+	return errs.String(), nil
+}

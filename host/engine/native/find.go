@@ -1,0 +1,114 @@
+package native
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// NotFound says which binaries are missing and how to get them.
+type NotFound struct {
+	Program string
+	Major   int
+	Looked  []string
+}
+
+func (n *NotFound) Error() string {
+	return fmt.Sprintf("no %s of PostgreSQL %d on this machine (looked on PATH and in %s).\nInstall it (Debian: apt-get install postgresql-%d; Fedora: dnf install postgresql%d-server; Homebrew: brew install postgresql@%d), "+
+		"name its directory in ODPM_PG_BINDIR, or use Docker: ODPM_RUNTIME=docker",
+		n.Program, n.Major, strings.Join(n.Looked, ", "), n.Major, n.Major, n.Major)
+}
+
+// usual are the places where distributions keep a major's programs: Debian
+// and Ubuntu, the PostgreSQL project's packages for Fedora and its kin,
+// Homebrew on both of its prefixes and on Linux, Postgres.app.
+func usual(major string) []string {
+	return []string{
+		"/usr/lib/postgresql/" + major + "/bin",
+		"/usr/pgsql-" + major + "/bin",
+		"/usr/lib64/pgsql/postgresql-" + major + "/bin",
+		"/opt/homebrew/opt/postgresql@" + major + "/bin",
+		"/usr/local/opt/postgresql@" + major + "/bin",
+		"/home/linuxbrew/.linuxbrew/opt/postgresql@" + major + "/bin",
+		"/Applications/Postgres.app/Contents/Versions/" + major + "/bin",
+	}
+}
+
+// search lists the directories to look into, best first.
+func (e *Engine) search() []string {
+	var dirs []string
+	if e.o.BinDir != "" {
+		dirs = append(dirs, e.o.BinDir)
+	}
+	dirs = append(dirs, filepath.SplitList(os.Getenv("PATH"))...)
+	return append(dirs, usual(strconv.Itoa(e.o.Major))...)
+}
+
+// program finds a server program of exactly the wanted major; another one
+// could not open the data.
+func (e *Engine) program(ctx context.Context, name string) (string, error) {
+	for _, dir := range e.search() {
+		path := filepath.Join(dir, name)
+		if major, ok := programMajor(ctx, path); ok && major == e.o.Major {
+			return path, nil
+		}
+	}
+	return "", &NotFound{Program: name, Major: e.o.Major, Looked: usual(strconv.Itoa(e.o.Major))}
+}
+
+// client finds a client program for the server: of its own major, else the
+// oldest newer one, since pg_dump refuses a server newer than itself.
+func (e *Engine) client(ctx context.Context, name string) (string, error) {
+	dirs := e.search()
+	for _, pattern := range usual("*") {
+		found, _ := filepath.Glob(pattern)
+		dirs = append(dirs, found...)
+	}
+	type candidate struct {
+		path  string
+		major int
+	}
+	var all []candidate
+	for _, dir := range dirs {
+		path := filepath.Join(dir, name)
+		if major, ok := programMajor(ctx, path); ok && major >= e.o.Major {
+			all = append(all, candidate{path, major})
+		}
+	}
+	sort.SliceStable(all, func(i, j int) bool { return all[i].major < all[j].major })
+	if len(all) == 0 {
+		return "", &NotFound{Program: name, Major: e.o.Major, Looked: usual(strconv.Itoa(e.o.Major))}
+	}
+	return all[0].path, nil
+}
+
+var versionLine = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
+
+// programMajor asks a program for its version; "psql (PostgreSQL) 15.18".
+func programMajor(ctx context.Context, path string) (int, bool) {
+	if info, err := os.Stat(path); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
+		return 0, false
+	}
+	out, err := exec.CommandContext(ctx, path, "--version").Output()
+	if err != nil {
+		return 0, false
+	}
+	m := versionLine.FindSubmatch(out)
+	if m == nil {
+		return 0, false
+	}
+	n, _ := strconv.Atoi(string(m[1]))
+	return n, true
+}
+
+// Available tells whether this machine has the major's server at all.
+func (e *Engine) Available(ctx context.Context) error {
+	_, err := e.program(ctx, "postgres")
+	return err
+}

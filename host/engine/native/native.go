@@ -1,0 +1,201 @@
+// Package native runs the project's PostgreSQL with PostgreSQL's own binaries
+// on this machine: for machines and CI runners without Docker.
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/host/engine"
+)
+
+// Options are what the engine must know of the project.
+type Options struct {
+	// DataDir is the mounted path of the project: the cluster itself up to 17,
+	// its parent from 18 on.
+	DataDir string
+	// Major is the wanted major; binaries of that major are looked for.
+	Major int
+	// Bind and Port are where the server listens for TCP.
+	Bind string
+	Port int
+	// StateDir takes the log (.odpm/state).
+	StateDir string
+	// Password gives the bootstrap superuser's password for a new cluster.
+	Password func() (string, error)
+	// AppRole may use the socket of a new cluster without a password, as the
+	// server's own operating-system user.
+	AppRole string
+	// BinDir overrides the search (ODPM_PG_BINDIR).
+	BinDir string
+	// ContainerHolders asks Docker, where it answers, who has a path mounted.
+	ContainerHolders func(ctx context.Context, path string) ([]engine.Holder, error)
+}
+
+// Engine implements engine.Postgres.
+type Engine struct{ o Options }
+
+var _ engine.Postgres = (*Engine)(nil)
+
+// New makes the engine; nothing is looked for yet.
+func New(o Options) *Engine {
+	if o.Bind == "" {
+		o.Bind = "127.0.0.1"
+	}
+	return &Engine{o}
+}
+
+// Kind is "native".
+func (e *Engine) Kind() string { return "native" }
+
+// Look reads the data directory as this user may.
+func (e *Engine) Look(context.Context) (datadir.Facts, error) {
+	return datadir.Look(e.o.DataDir, e.o.Major), nil
+}
+
+// clusterDir is where PG_VERSION is, or will be.
+func (e *Engine) clusterDir() string {
+	if f := datadir.Look(e.o.DataDir, e.o.Major); f.ClusterDir != "" {
+		return filepath.Join(e.o.DataDir, f.ClusterDir)
+	}
+	if e.o.Major >= 18 {
+		return filepath.Join(e.o.DataDir, strconv.Itoa(e.o.Major), "docker")
+	}
+	return e.o.DataDir
+}
+
+// Status reads postmaster.pid, which the server itself keeps current; no
+// connection is made, so nothing is written to the server's log.
+func (e *Engine) Status(context.Context) (engine.Status, error) {
+	f := datadir.Look(e.o.DataDir, e.o.Major)
+	s := engine.Status{Exists: f.State == datadir.Initialised}
+	pm, err := readPostmaster(e.clusterDir())
+	if errors.Is(err, os.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	if pm.alive() {
+		s.Running, s.Ready, s.ID = true, pm.ready(), "pid "+strconv.Itoa(pm.pid)
+	}
+	return s, nil
+}
+
+// Holders: a live postmaster on the directory, and whatever containers Docker
+// knows of.
+func (e *Engine) Holders(ctx context.Context) ([]engine.Holder, error) {
+	var out []engine.Holder
+	pm, err := readPostmaster(e.clusterDir())
+	switch {
+	case err == nil && pm.alive():
+		out = append(out, engine.Holder{
+			Kind: "postmaster", Name: "pid " + strconv.Itoa(pm.pid), WorkingDir: pm.dataDir,
+			Own:         pm.port == e.o.Port,
+			StopCommand: "kill -INT " + strconv.Itoa(pm.pid),
+		})
+	case err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrPermission):
+		return nil, err
+	}
+	if e.o.ContainerHolders != nil {
+		more, err := e.o.ContainerHolders(ctx, e.o.DataDir)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+	}
+	return out, nil
+}
+
+// HostAddr is where the running server listens.
+func (e *Engine) HostAddr(context.Context) (string, error) {
+	pm, err := e.running()
+	if err != nil {
+		return "", err
+	}
+	host := pm.listen
+	switch host {
+	case "":
+		return "", nil
+	case "*", "0.0.0.0":
+		host = "127.0.0.1"
+	case "::":
+		host = "::1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(pm.port)), nil
+}
+
+// Dial opens the server's socket as the server's operating-system user, so
+// that peer in pg_hba.conf works for root too.
+func (e *Engine) Dial(ctx context.Context) (net.Conn, error) {
+	pm, err := e.running()
+	if err != nil {
+		return nil, err
+	}
+	if pm.socketDir == "" {
+		return nil, fmt.Errorf("the server (pid %d) has no Unix socket; set unix_socket_directories in its postgresql.conf", pm.pid)
+	}
+	as, err := e.serverUser()
+	if err != nil {
+		return nil, err
+	}
+	return dialAs(ctx, filepath.Join(pm.socketDir, ".s.PGSQL."+strconv.Itoa(pm.port)), as)
+}
+
+func (e *Engine) running() (*postmaster, error) {
+	pm, err := readPostmaster(e.clusterDir())
+	if err != nil || !pm.alive() {
+		return nil, fmt.Errorf("PostgreSQL does not run on %s; start it: odpm", e.o.DataDir)
+	}
+	return pm, nil
+}
+
+// identity is the operating-system user a server runs as.
+type identity struct {
+	uid, gid int
+	name     string
+}
+
+// serverUser is who PostgreSQL runs as: this user; as root, which PostgreSQL
+// refuses, the directory's owner, or postgres for a directory of root's.
+func (e *Engine) serverUser() (identity, error) {
+	if os.Geteuid() != 0 {
+		return identity{os.Geteuid(), os.Getegid(), userName(os.Geteuid())}, nil
+	}
+	if info, err := os.Stat(e.clusterDir()); err == nil {
+		st := info.Sys().(*syscall.Stat_t)
+		if st.Uid != 0 {
+			return identity{int(st.Uid), int(st.Gid), userName(int(st.Uid))}, nil
+		}
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		return identity{}, errors.New("PostgreSQL does not run as root, the data directory belongs to root, and there is no user postgres. Run odpm as the user who owns the project, or give the directory to one: chown -R USER " + e.o.DataDir)
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	return identity{uid, gid, u.Username}, nil
+}
+
+func userName(uid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username
+	}
+	return strconv.Itoa(uid)
+}
+
+// attr makes a process of that user's.
+func (id identity) attr() *syscall.SysProcAttr {
+	if os.Geteuid() != 0 {
+		return &syscall.SysProcAttr{}
+	}
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(id.uid), Gid: uint32(id.gid)}}
+}

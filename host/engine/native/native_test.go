@@ -1,0 +1,174 @@
+package native_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/engine/native"
+)
+
+// place is a directory that the server's user can reach; the parents of
+// t.TempDir are 0700.
+func place(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "odpm-native-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func freePort(t *testing.T) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func newEngine(t *testing.T) (*native.Engine, native.Options) {
+	dir := place(t)
+	o := native.Options{DataDir: filepath.Join(dir, "pg"), Major: 15, Port: freePort(t), StateDir: dir, AppRole: "odoo",
+		Password: func() (string, error) { return "boot-secret", nil }}
+	e := native.New(o)
+	if err := e.Available(context.Background()); err != nil {
+		t.Fatalf("%v\nrun make setup", err)
+	}
+	t.Cleanup(func() { e.Stop(context.Background()) })
+	return e, o
+}
+
+func deadline(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestNewClusterEndToEnd(t *testing.T) {
+	ctx := deadline(t)
+	e, o := newEngine(t)
+	if s, err := e.Status(ctx); err != nil || s.Exists || s.Running {
+		t.Fatalf("before: %+v %v", s, err)
+	}
+	if err := e.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Start(ctx); err != nil {
+		t.Errorf("a second start: %v", err)
+	}
+	if s, err := e.Status(ctx); err != nil || !s.Ready || !s.Running || !s.Exists {
+		t.Fatalf("after: %+v %v", s, err)
+	}
+	if f := datadir.Look(o.DataDir, 15); f.State != datadir.Initialised || f.Major != 15 || f.SystemIdentifier == "" {
+		t.Errorf("%+v", f)
+	}
+	if h, err := e.Holders(ctx); err != nil || len(h) != 1 || !h[0].Own {
+		t.Errorf("holders: %+v %v", h, err)
+	}
+
+	// Over the socket without a password, over TCP with one only.
+	conn, err := engine.Connect(ctx, e, engine.Login{User: "postgres", Database: "postgres"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var id string
+	if err := conn.QueryRow(ctx, "SELECT system_identifier::text FROM pg_control_system()").Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	if f := datadir.Look(o.DataDir, 15); f.SystemIdentifier != id {
+		t.Errorf("pg_control says %s, the server %s", f.SystemIdentifier, id)
+	}
+	conn.Close(ctx)
+	addr, err := e.HostAddr(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pgx.Connect(ctx, "postgres://postgres:wrong@"+addr+"/postgres?sslmode=disable"); err == nil {
+		t.Error("a wrong password is let in over TCP")
+	}
+	tcp, err := pgx.Connect(ctx, "postgres://postgres:boot-secret@"+addr+"/postgres?sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tcp.Close(ctx)
+
+	if _, err := e.SingleUser(ctx, "SELECT 1;\n"); err == nil {
+		t.Error("single-user mode on a running server")
+	}
+	if err := e.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if s, _ := e.Status(ctx); s.Running {
+		t.Error("still running")
+	}
+	if _, err := e.SingleUser(ctx, "CREATE ROLE single LOGIN;\n"); err != nil {
+		t.Error(err)
+	}
+	if out, err := e.SingleUser(ctx, "CREATE ROLE single LOGIN;\nCREATE ROLE after;\n"); err == nil || !strings.Contains(out, "already exists") {
+		t.Errorf("an SQL error was not told: %v\n%s", err, out)
+	}
+	if err := e.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	conn, err = engine.Connect(ctx, e, engine.Login{User: "postgres", Database: "postgres"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	var n int
+	if err := conn.QueryRow(ctx, "SELECT count(*) FROM pg_roles WHERE rolname IN ('single','after')").Scan(&n); err != nil || n != 1 {
+		t.Errorf("roles made in single-user mode: %d %v", n, err)
+	}
+}
+
+func TestCommand(t *testing.T) {
+	ctx := deadline(t)
+	e, _ := newEngine(t)
+	if err := e.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	err := e.Command(ctx, engine.Command{Argv: []string{"psql", "-XAtq", "-U", "postgres"}, Stdin: strings.NewReader("SELECT 40+2;\n"), Stdout: &out})
+	if err != nil || out.String() != "42\n" {
+		t.Errorf("%q %v", out.String(), err)
+	}
+	err = e.Command(ctx, engine.Command{Argv: []string{"psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-U", "postgres"}, Stdin: strings.NewReader("SELECT nonsense;\n")})
+	var exit *engine.ExitError
+	if !errors.As(err, &exit) || exit.Code != 3 || !strings.Contains(exit.Stderr, "nonsense") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestStartSaysWhy(t *testing.T) {
+	ctx := deadline(t)
+	e, o := newEngine(t)
+	if err := e.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	other := o
+	other.DataDir = filepath.Join(o.StateDir, "pg2")
+	if err := native.New(other).Start(ctx); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("the port is taken: %v", err)
+	}
+	other.Major = 99
+	var missing *native.NotFound
+	if err := native.New(other).Start(ctx); !errors.As(err, &missing) && !strings.Contains(err.Error(), "written by PostgreSQL 15") {
+		t.Errorf("no such major: %v", err)
+	}
+}

@@ -1,0 +1,184 @@
+package native
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/odpm/odpm/host/datadir"
+)
+
+// LogName is the server's log below .odpm/state.
+const LogName = "postgresql.log"
+
+// Start runs the server and waits until it says in postmaster.pid that it
+// accepts connections. The server goes on when odpm ends.
+func (e *Engine) Start(ctx context.Context) error {
+	if s, err := e.Status(ctx); err != nil {
+		return err
+	} else if s.Running {
+		return e.waitReady(ctx, nil)
+	}
+	facts := datadir.Look(e.o.DataDir, e.o.Major)
+	switch facts.State {
+	case datadir.Initialised:
+		if facts.Major != e.o.Major {
+			return fmt.Errorf("the data directory %s was written by PostgreSQL %d, wanted is %d; set postgres_version to %d or choose another POSTGRES_DATA_DIR", e.o.DataDir, facts.Major, e.o.Major, facts.Major)
+		}
+	case datadir.Missing, datadir.Empty:
+		if err := e.initdb(ctx); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("%s cannot be used as a data directory: %s", e.o.DataDir, facts.Reason)
+	}
+	postgres, err := e.program(ctx, "postgres")
+	if err != nil {
+		return err
+	}
+	as, err := e.serverUser()
+	if err != nil {
+		return err
+	}
+	sockets, err := e.socketDir(as)
+	if err != nil {
+		return err
+	}
+	log, err := os.OpenFile(e.logPath(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	from, _ := log.Seek(0, 2)
+
+	cmd := exec.Command(postgres, "-D", e.clusterDir(), "-p", strconv.Itoa(e.o.Port), "-k", sockets, "-c", "listen_addresses="+e.o.Bind)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Dir = "/"
+	cmd.Env = serverEnv()
+	cmd.SysProcAttr = as.attr()
+	// Its own session: Ctrl-C at odpm must not stop the database.
+	cmd.SysProcAttr.Setsid = true
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start PostgreSQL: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	if err := e.waitReady(ctx, ended); err != nil {
+		return fmt.Errorf("%w\n%s", err, e.logSince(from))
+	}
+	return nil
+}
+
+// waitReady polls the pid file; ended tells of a server that gave up.
+func (e *Engine) waitReady(ctx context.Context, ended <-chan error) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if pm, err := readPostmaster(e.clusterDir()); err == nil && pm.alive() && pm.ready() {
+			return nil
+		}
+		select {
+		case err := <-ended:
+			return fmt.Errorf("PostgreSQL ended while starting on %s (%v); its last lines:", e.o.DataDir, err)
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return fmt.Errorf("PostgreSQL was not ready in time on %s; it may be recovering after a crash. Its last lines:", e.o.DataDir)
+			}
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// Stop asks for PostgreSQL's fast shutdown (SIGINT) and waits for the end.
+func (e *Engine) Stop(ctx context.Context) error {
+	pm, err := readPostmaster(e.clusterDir())
+	if errors.Is(err, os.ErrNotExist) || err == nil && !pm.alive() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := syscall.Kill(pm.pid, syscall.SIGINT); err != nil {
+		return fmt.Errorf("stop PostgreSQL (pid %d): %w", pm.pid, err)
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for pm.alive() {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("PostgreSQL (pid %d) has not stopped: %w", pm.pid, ctx.Err())
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// Logs gives the last lines of the server's log.
+func (e *Engine) Logs(_ context.Context, n int) (string, error) {
+	data, err := os.ReadFile(e.logPath())
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	return lastLines(string(data), n), err
+}
+
+func (e *Engine) logPath() string { return filepath.Join(e.o.StateDir, LogName) }
+
+func (e *Engine) logSince(from int64) string {
+	data, err := os.ReadFile(e.logPath())
+	if err != nil || int64(len(data)) < from {
+		return ""
+	}
+	return lastLines(string(data[from:]), 10)
+}
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	if len(lines) > n {
+		lines = lines[len(lines)-n:]
+	}
+	return strings.Join(lines, "\n")
+}
+
+// socketDir is short, since a socket's path may have 107 bytes only, and
+// belongs to the server's user alone: who can reach it is not asked more
+// than pg_hba.conf says.
+func (e *Engine) socketDir(as identity) (string, error) {
+	sum := sha256.Sum256([]byte(e.clusterDir()))
+	dir := filepath.Join("/tmp", "odpm-pg-"+hex.EncodeToString(sum[:6]))
+	if err := os.Mkdir(dir, 0o700); err == nil {
+		if err := os.Lchown(dir, as.uid, as.gid); err != nil && os.Geteuid() == 0 {
+			return "", err
+		}
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return "", err
+	}
+	if st := info.Sys().(*syscall.Stat_t); !info.IsDir() || int(st.Uid) != as.uid || info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("%s is not a directory of user %s alone; odpm keeps the server's socket there. Look who made it, then: rm -r %s", dir, as.name, dir)
+	}
+	return dir, nil
+}
+
+// serverEnv keeps the person's PG* variables and locale away from the server;
+// its settings come from its own files.
+func serverEnv() []string {
+	env := []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH")}
+	for _, k := range []string{"TZ", "LD_LIBRARY_PATH", "TMPDIR"} {
+		if v := os.Getenv(k); v != "" {
+			env = append(env, k+"="+v)
+		}
+	}
+	return env
+}
