@@ -1,0 +1,194 @@
+// Package checker is what odpm-checker does, in order: find out what Odoo will
+// connect to, wait and log in, refresh the baseline, become Odoo.
+package checker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/odpm/odpm/checker/baseline"
+	"github.com/odpm/odpm/checker/handover"
+	"github.com/odpm/odpm/checker/settings"
+	"github.com/odpm/odpm/checker/target"
+	"github.com/odpm/odpm/shared/handoff"
+	"github.com/odpm/odpm/shared/pglogin"
+)
+
+// BaselineError is a baseline that was demanded and not written.
+type BaselineError struct{ err error }
+
+func (e *BaselineError) Error() string { return "the baseline was not written: " + e.err.Error() }
+func (e *BaselineError) Unwrap() error { return e.err }
+
+// SignalError is a signal that came while waiting.
+type SignalError struct{ Signal syscall.Signal }
+
+func (e *SignalError) Error() string { return "stopped by signal " + e.Signal.String() }
+
+// Run does the whole job. Without --check it returns only with an error: the
+// process is Odoo then.
+func Run(s *settings.Settings, log *slog.Logger) error {
+	program := ""
+	if len(s.Argv) > 0 {
+		// A program that does not exist is said before a minute of waiting.
+		p, err := handover.Find(s.Argv[0])
+		if err != nil {
+			return err
+		}
+		program = p
+	}
+	hand, handErr := baseline.Handoff(s.RuntimeDir, s.HandoffID)
+	t, err := resolve(s, hand, handErr)
+	if err != nil {
+		return err
+	}
+	for _, w := range t.Warnings {
+		log.Warn(w)
+	}
+	if !t.NoConnection {
+		if err := prove(s, log, t, hand, handErr); err != nil {
+			return err
+		}
+	}
+	if s.Check {
+		return nil
+	}
+	return handover.Exec(program, s.Argv)
+}
+
+func resolve(s *settings.Settings, hand *handoff.Handoff, handErr error) (*target.Target, error) {
+	major := 0
+	if handErr == nil {
+		major = hand.OdooMajor
+	}
+	major, err := s.OdooMajor(major)
+	if err != nil {
+		return nil, err
+	}
+	override, err := s.Override()
+	if err != nil {
+		return nil, err
+	}
+	return target.Resolve(target.Input{Argv: s.Argv, Lookup: os.LookupEnv, OdooMajor: major, Override: override})
+}
+
+// prove waits, logs in and records.
+func prove(s *settings.Settings, log *slog.Logger, t *target.Target, hand *handoff.Handoff, handErr error) error {
+	ctx, stop := watchSignals()
+	defer stop()
+
+	cfg := t.Config()
+	cfg.AttemptTimeout = time.Duration(s.AttemptTimeout)
+	log.Info("checking PostgreSQL", "host", display(t.Host), "port", display(t.Port), "user", cfg.EffectiveUser(),
+		"databases", strings.Join(append([]string{pglogin.DefaultDatabase}, cfg.Also...), ","), "settings", sources(t))
+	start := time.Now()
+	res, err := pglogin.Wait(ctx, cfg, pglogin.WaitOptions{
+		Timeout: time.Duration(s.Timeout),
+		OnChange: func(e *pglogin.Error, elapsed time.Duration) {
+			log.Info("waiting: "+e.Error(), "reason", e.Reason.String(), "elapsed", round(elapsed))
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if res.InRecovery {
+		log.Warn("this PostgreSQL is a standby: Odoo can log in and cannot write", "addr", res.Addr)
+	}
+	recorded, err := record(s, log, res, hand, handErr)
+	if err != nil {
+		return err
+	}
+	log.Info("login proven", "addr", res.Addr, "user", res.User, "postgres", version(res.VersionNum),
+		"waited", round(time.Since(start)), "baseline", recorded)
+	// A signal that came in the meantime is not lost in the exec.
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// record refreshes the baseline and says what became of it. A failure is a
+// warning, since Odoo can run without, unless it was demanded.
+func record(s *settings.Settings, log *slog.Logger, res *pglogin.Result, hand *handoff.Handoff, handErr error) (string, error) {
+	err := handErr
+	if err == nil {
+		err = baseline.Record(s.DatabaseDir, hand, res)
+	}
+	if err == nil {
+		return "recorded", nil
+	}
+	if errors.Is(err, baseline.ErrStale) {
+		err = fmt.Errorf("%w (container %s, project %s); on the host: odpm", err, orNone(s.HandoffID), hand.ID)
+	}
+	if s.RequireBaseline {
+		return "", &BaselineError{err}
+	}
+	switch {
+	case errors.Is(err, baseline.ErrNoHandoff):
+		return "none", nil
+	case errors.Is(err, baseline.ErrStale):
+		log.Warn("no baseline is recorded: " + err.Error())
+		return "stale", nil
+	}
+	log.Warn("the baseline was not written: " + err.Error())
+	return "failed", nil
+}
+
+// watchSignals gives a context that a signal ends, with *SignalError as its
+// cause. What the parent set to be ignored (nohup) stays ignored.
+func watchSignals() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	c := make(chan os.Signal, 1)
+	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT} {
+		if !signal.Ignored(sig) {
+			signal.Notify(c, sig)
+		}
+	}
+	go func() {
+		if sig, ok := (<-c).(syscall.Signal); ok {
+			cancel(&SignalError{sig})
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+func display(v target.Value) string {
+	if v.Text != "" {
+		return v.Text
+	}
+	if strings.HasPrefix(v.Source, "PG") {
+		return "$" + v.Source
+	}
+	return "default"
+}
+
+// sources names where the settings came from, each place once.
+func sources(t *target.Target) string {
+	var places []string
+	seen := map[string]bool{}
+	for _, v := range []target.Value{t.Host, t.Port, t.User, t.Password, t.Database} {
+		if v.Source != "" && !seen[v.Source] {
+			seen[v.Source] = true
+			places = append(places, v.Source)
+		}
+	}
+	return strings.Join(places, ", ")
+}
+
+func version(num int) string { return fmt.Sprintf("%d.%d", num/10000, num%10000) }
+
+func round(d time.Duration) string { return d.Round(time.Millisecond).String() }
+
+func orNone(id string) string {
+	if id == "" {
+		return "none"
+	}
+	return id
+}

@@ -1,0 +1,130 @@
+// Command odpm-checker stands in front of Odoo in its container: it waits for
+// PostgreSQL, proves the login that Odoo will use, records it, and becomes
+// Odoo.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/odpm/odpm/checker"
+	"github.com/odpm/odpm/checker/handover"
+	"github.com/odpm/odpm/checker/logging"
+	"github.com/odpm/odpm/checker/settings"
+	"github.com/odpm/odpm/checker/target"
+	"github.com/odpm/odpm/shared/pglogin"
+)
+
+// version is set by the linker (-X main.version=…).
+var version = ""
+
+// Exit codes, sysexits.h's where it has one; docs/checker.md is the contract.
+const (
+	exitUsage       = 64
+	exitUnavailable = 69
+	exitNoBaseline  = 73
+	exitRefused     = 77
+	exitConfig      = 78
+	exitNotRunnable = 126
+	exitNotFound    = 127
+	exitSignal      = 128
+)
+
+func main() {
+	// One processor is plenty, and idle ones that steal work cost more than
+	// the waiting itself. Neither setting is passed on to Odoo.
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(50)
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	s, err := settings.FromEnv()
+	if err != nil {
+		return fail(slog.Default(), err)
+	}
+	err = s.ParseFlags(args)
+	switch {
+	case errors.Is(err, settings.ErrHelp):
+		fmt.Print(settings.Usage)
+		return 0
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "odpm-checker:", err)
+		fmt.Fprintln(os.Stderr, "see: odpm-checker --help")
+		return exitUsage
+	case s.ShowVersion:
+		fmt.Println("odpm-checker", buildVersion())
+		return 0
+	}
+	if err := s.Validate(); err != nil {
+		return fail(logging.New(os.Stderr, "auto", "info"), err)
+	}
+	log := logging.New(os.Stderr, s.LogFormat, s.LogLevel)
+	if err := checker.Run(s, log); err != nil {
+		return fail(log, err)
+	}
+	return 0
+}
+
+// fail logs an error in one line and gives its exit code; this is the only
+// place that knows the codes.
+func fail(log *slog.Logger, err error) int {
+	var (
+		login    *pglogin.Error
+		config   *target.ConfigError
+		baseline *checker.BaselineError
+		sig      *checker.SignalError
+		program  *handover.Error
+	)
+	switch {
+	case errors.As(err, &login):
+		code := exitRefused
+		switch {
+		case login.Waited > 0, login.Reason == pglogin.NotPostgreSQL:
+			code = exitUnavailable
+		case login.Reason == pglogin.Settings:
+			code = exitConfig
+		}
+		attrs := []any{"reason", login.Reason.String(), "next", login.Next()}
+		if login.SQLState != "" {
+			attrs = append(attrs, "sqlstate", login.SQLState, "routine", login.Routine)
+		}
+		log.Error(err.Error(), attrs...)
+		return code
+	case errors.As(err, &config):
+		if config.Next != "" {
+			log.Error(err.Error(), "next", config.Next)
+		} else {
+			log.Error(err.Error())
+		}
+		return exitConfig
+	case errors.As(err, &baseline):
+		log.Error(err.Error())
+		return exitNoBaseline
+	case errors.As(err, &sig):
+		log.Warn(err.Error())
+		return exitSignal + int(sig.Signal)
+	case errors.As(err, &program):
+		log.Error(err.Error())
+		if program.NotFound {
+			return exitNotFound
+		}
+		return exitNotRunnable
+	}
+	log.Error(err.Error())
+	return exitConfig
+}
+
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

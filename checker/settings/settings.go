@@ -1,0 +1,179 @@
+// Package settings is how a person steers the checker: its flags over the
+// ODPM_* variables over defaults.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"github.com/odpm/odpm/checker/target"
+	"github.com/odpm/odpm/shared/handoff"
+)
+
+// Settings steer one run.
+type Settings struct {
+	Timeout         Duration `envconfig:"ODPM_TIMEOUT" default:"60s"`
+	AttemptTimeout  Duration `envconfig:"ODPM_ATTEMPT_TIMEOUT" default:"10s"`
+	LogLevel        string   `envconfig:"ODPM_LOG_LEVEL" default:"info"`
+	LogFormat       string   `envconfig:"ODPM_LOG_FORMAT" default:"auto"`
+	RequireBaseline bool     `envconfig:"ODPM_REQUIRE_BASELINE"`
+	RuntimeDir      string   `envconfig:"ODPM_RUNTIME_DIR"`
+	DatabaseDir     string   `envconfig:"ODPM_DATABASE_DIR"`
+	OdooVersion     string   `envconfig:"ODPM_ODOO_VERSION"`
+	HandoffID       string   `envconfig:"ODPM_HANDOFF_ID"`
+
+	DBHost         string `envconfig:"ODPM_DB_HOST"`
+	DBHostFile     string `envconfig:"ODPM_DB_HOST_FILE"`
+	DBPort         string `envconfig:"ODPM_DB_PORT"`
+	DBPortFile     string `envconfig:"ODPM_DB_PORT_FILE"`
+	DBUser         string `envconfig:"ODPM_DB_USER"`
+	DBUserFile     string `envconfig:"ODPM_DB_USER_FILE"`
+	DBPassword     string `envconfig:"ODPM_DB_PASSWORD"`
+	DBPasswordFile string `envconfig:"ODPM_DB_PASSWORD_FILE"`
+	DBName         string `envconfig:"ODPM_DB_NAME"`
+	DBNameFile     string `envconfig:"ODPM_DB_NAME_FILE"`
+	DBSSLMode      string `envconfig:"ODPM_DB_SSLMODE"`
+
+	// Check is set by --check: prove and record, start nothing.
+	Check bool `ignored:"true"`
+	// Argv is the program behind "--".
+	Argv []string `ignored:"true"`
+	// ShowVersion is set by --version.
+	ShowVersion bool `ignored:"true"`
+}
+
+// Duration reads "90s", "2m" and a bare number of seconds.
+type Duration time.Duration
+
+// Decode is envconfig's; Set and String are flag's.
+func (d *Duration) Decode(s string) error { return d.Set(s) }
+
+// Set refuses what is not a positive span.
+func (d *Duration) Set(s string) error {
+	v, err := time.ParseDuration(s)
+	if n, nerr := strconv.Atoi(s); nerr == nil {
+		v, err = time.Duration(n)*time.Second, nil
+	}
+	if err != nil || v <= 0 {
+		return errors.New("a span of time like 90s, 2m or 60 is wanted")
+	}
+	*d = Duration(v)
+	return nil
+}
+
+func (d *Duration) String() string { return time.Duration(*d).String() }
+
+// FromEnv reads the ODPM_* variables.
+func FromEnv() (*Settings, error) {
+	s := &Settings{}
+	if err := envconfig.Process("", s); err != nil {
+		var pe *envconfig.ParseError
+		if errors.As(err, &pe) {
+			want := pe.Err.Error()
+			if pe.TypeName == "bool" {
+				want = "true or false is wanted"
+			}
+			return nil, &target.ConfigError{Where: pe.KeyName, What: want + " (found " + strconv.Quote(pe.Value) + ")", Next: "correct or unset " + pe.KeyName}
+		}
+		return nil, &target.ConfigError{Where: "environment", What: "the ODPM_* variables cannot be read"}
+	}
+	if s.RuntimeDir == "" {
+		s.RuntimeDir = handoff.RuntimeDir
+	}
+	if s.DatabaseDir == "" {
+		s.DatabaseDir = handoff.DatabaseDir
+	}
+	return s, nil
+}
+
+// Validate refuses words that are none of the allowed ones; place names where
+// each came from.
+func (s *Settings) Validate() error {
+	for _, w := range []struct {
+		flag, variable, value string
+		allowed               []string
+	}{
+		{"--log-level", "ODPM_LOG_LEVEL", s.LogLevel, []string{"debug", "info", "warn", "error"}},
+		{"--log-format", "ODPM_LOG_FORMAT", s.LogFormat, []string{"auto", "text", "logfmt", "json"}},
+	} {
+		ok := false
+		for _, a := range w.allowed {
+			ok = ok || a == w.value
+		}
+		if !ok {
+			return &target.ConfigError{Where: w.flag + " or " + w.variable, What: fmt.Sprintf("%s is wanted (found %q)", strings.Join(w.allowed, ", "), w.value)}
+		}
+	}
+	if _, err := s.OdooMajor(0); err != nil {
+		return err
+	}
+	return nil
+}
+
+// OdooMajor is the major version of Odoo: of the hand-off, else what the
+// person says, else what the official image says of itself, else 0.
+func (s *Settings) OdooMajor(fromHandoff int) (int, error) {
+	if fromHandoff > 0 {
+		return fromHandoff, nil
+	}
+	if s.OdooVersion != "" {
+		n, ok := major(s.OdooVersion)
+		if !ok {
+			return 0, &target.ConfigError{Where: "--odoo-version or ODPM_ODOO_VERSION", What: fmt.Sprintf("a version like 18.0 is wanted (found %q)", s.OdooVersion)}
+		}
+		return n, nil
+	}
+	n, _ := major(os.Getenv("ODOO_VERSION"))
+	return n, nil
+}
+
+// major reads "18", "18.0", "saas-18.2" and "saas~18.2".
+func major(version string) (int, bool) {
+	v := strings.TrimPrefix(strings.TrimPrefix(version, "saas-"), "saas~")
+	v, _, _ = strings.Cut(v, ".")
+	n, err := strconv.Atoi(v)
+	return n, err == nil && n > 0 && n < 1000
+}
+
+// Override reads the ODPM_DB_* settings, files included.
+func (s *Settings) Override() (target.Override, error) {
+	o := target.Override{SSLMode: s.DBSSLMode}
+	for _, v := range []struct {
+		name, value, file string
+		to                *string
+	}{
+		{"ODPM_DB_HOST", s.DBHost, s.DBHostFile, &o.Host},
+		{"ODPM_DB_PORT", s.DBPort, s.DBPortFile, &o.Port},
+		{"ODPM_DB_USER", s.DBUser, s.DBUserFile, &o.User},
+		{"ODPM_DB_PASSWORD", s.DBPassword, s.DBPasswordFile, &o.Password},
+		{"ODPM_DB_NAME", s.DBName, s.DBNameFile, &o.Name},
+	} {
+		*v.to = v.value
+		if v.file == "" {
+			continue
+		}
+		if v.value != "" {
+			return o, &target.ConfigError{Where: v.name, What: v.name + " and " + v.name + "_FILE are both set", Next: "unset one of them"}
+		}
+		data, err := os.ReadFile(v.file)
+		if err != nil {
+			return o, &target.ConfigError{Where: v.name + "_FILE", What: "the file " + strconv.Quote(v.file) + " cannot be read: " + reason(err), Next: "mount it readable for uid " + strconv.Itoa(os.Getuid())}
+		}
+		*v.to = strings.TrimRight(string(data), "\r\n")
+	}
+	return o, nil
+}
+
+func reason(err error) string {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}

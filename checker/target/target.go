@@ -1,0 +1,280 @@
+// Package target finds out what the program behind the checker will connect
+// to, by that program's own rules: Odoo's, which changed with version 19, or
+// those of the official image's /entrypoint.sh. What it proves is then the
+// very connection that Odoo opens a moment later.
+package target
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/odpm/odpm/shared/odooconf"
+	"github.com/odpm/odpm/shared/pglogin"
+)
+
+// Value is one setting and the place that it came from. Text "" means that
+// nothing decided it, or that what decided it left it to libpq (PG*, the
+// password file, defaults); Source says which.
+type Value struct {
+	Text, Source string
+}
+
+// Target is the connection.
+type Target struct {
+	Host, Port, User, Password, Database, SSLMode Value
+
+	// ConfPath is the odoo.conf that was read, "" without one.
+	ConfPath string
+	// NoConnection is set where the program does not open a connection at all,
+	// as in "odoo --version"; there is then nothing to prove.
+	NoConnection bool
+	// Warnings are worth a line each; they never hold a password.
+	Warnings []string
+}
+
+// Input is all that Resolve looks at.
+type Input struct {
+	// Argv is the program and its arguments; empty for a proof on its own.
+	Argv []string
+	// Lookup is os.LookupEnv.
+	Lookup func(string) (string, bool)
+	// OdooMajor is 0 when unknown, which is read like 18.
+	OdooMajor int
+	// Override are ODPM_DB_*: they beat everything.
+	Override Override
+}
+
+// Override are the connection settings of images of one's own.
+type Override struct {
+	Host, Port, User, Password, Name, SSLMode string
+}
+
+// ConfigError is a setting that cannot be used.
+type ConfigError struct {
+	// Where is the place, What the trouble, Next the way on.
+	Where, What, Next string
+}
+
+func (e *ConfigError) Error() string { return e.Where + ": " + e.What }
+
+// The parameters, by the names that Odoo gives them on its command line and in
+// odoo.conf, with libpq's variable.
+const (
+	dbHost     = "db_host"
+	dbPort     = "db_port"
+	dbUser     = "db_user"
+	dbPassword = "db_password"
+	dbName     = "db_name"
+	dbSSLMode  = "db_sslmode"
+)
+
+var pgVariable = map[string]string{
+	dbHost: "PGHOST", dbPort: "PGPORT", dbUser: "PGUSER", dbPassword: "PGPASSWORD",
+	dbName: "PGDATABASE", dbSSLMode: "PGSSLMODE",
+}
+
+// Resolve applies the rules.
+func Resolve(in Input) (*Target, error) {
+	r := &resolver{Input: in, t: &Target{}}
+	if err := r.program(in.Argv); err != nil {
+		return nil, err
+	}
+	if r.t.NoConnection {
+		return r.t, nil
+	}
+	if err := r.readConf(); err != nil {
+		return nil, err
+	}
+	o := in.Override
+	for _, p := range []struct {
+		name, override, variable string
+		to                       *Value
+	}{
+		{dbHost, o.Host, "ODPM_DB_HOST", &r.t.Host},
+		{dbPort, o.Port, "ODPM_DB_PORT", &r.t.Port},
+		{dbUser, o.User, "ODPM_DB_USER", &r.t.User},
+		{dbPassword, o.Password, "ODPM_DB_PASSWORD", &r.t.Password},
+		{dbName, o.Name, "ODPM_DB_NAME", &r.t.Database},
+		{dbSSLMode, o.SSLMode, "ODPM_DB_SSLMODE", &r.t.SSLMode},
+	} {
+		if p.override != "" {
+			*p.to = Value{p.override, p.variable}
+		} else {
+			*p.to = r.value(p.name)
+		}
+	}
+	return r.t, r.t.check()
+}
+
+// resolver carries what the rules need.
+type resolver struct {
+	Input
+	t *Target
+
+	// odoo is set where the program is known to be Odoo; args are its own.
+	odoo bool
+	args []string
+	cli  map[string]string
+	// image is set where the official entrypoint starts it; the values that
+	// the script appends are in appended.
+	image    bool
+	appended map[string]Value
+
+	conf *odooconf.File
+}
+
+// value is one parameter by the program's precedence.
+func (r *resolver) value(name string) Value {
+	if v, ok := r.appended[name]; ok && (v.Text != "" || r.OdooMajor >= 19) {
+		return v
+	}
+	modern := r.OdooMajor >= 19
+	// Up to 18 an empty option counts as not given; from 19 on it counts.
+	if v, ok := r.cli[name]; ok && (v != "" || modern) {
+		return Value{v, "command line"}
+	}
+	env, inEnv := r.Lookup(pgVariable[name])
+	if modern && inEnv {
+		return Value{env, pgVariable[name]}
+	}
+	if r.conf != nil {
+		if v, ok := r.conf.Value(name, r.OdooMajor); ok {
+			return Value{v, r.t.ConfPath}
+		}
+	}
+	if name == dbSSLMode && r.odoo {
+		if r.conf != nil {
+			if _, stands := r.conf.Get(name); stands && !modern {
+				// "False" in the file: Odoo passes none on, and libpq decides.
+				return Value{"", "libpq"}
+			}
+		}
+		// Odoo always passes sslmode, so PGSSLMODE has no effect up to 18.
+		return Value{"prefer", "Odoo's default"}
+	}
+	if name == dbName {
+		// Up to 18 Odoo takes no database from PGDATABASE.
+		return Value{}
+	}
+	if inEnv && env != "" {
+		// Left to libpq: a connection service (PGSERVICE) comes before it.
+		return Value{"", pgVariable[name]}
+	}
+	return Value{"", "libpq's default"}
+}
+
+// check refuses what Odoo would refuse.
+func (t *Target) check() error {
+	if p := t.Port.Text; p != "" {
+		if n, err := strconv.Atoi(strings.TrimSpace(p)); err != nil || n < 1 || n > 65535 {
+			return &ConfigError{t.Port.Source, "db_port is not a number between 1 and 65535 (found " + strconv.Quote(clip(p)) + ")", "set db_port to PostgreSQL's port, usually 5432"}
+		}
+	}
+	if t.Config().EffectiveUser() == "postgres" {
+		return &ConfigError{t.User.Source, "db_user is postgres; Odoo refuses to run as that user",
+			"use a role of its own: set db_user = odoo, and run: odpm database ensure-role"}
+	}
+	return nil
+}
+
+// Config is the connection for pglogin.
+func (t *Target) Config() pglogin.Config {
+	port, _ := strconv.Atoi(strings.TrimSpace(t.Port.Text))
+	return pglogin.Config{
+		Host: t.Host.Text, Port: port, User: t.User.Text, Password: t.Password.Text,
+		SSLMode: t.SSLMode.Text, Also: t.Databases(), ApplicationName: "odpm-checker",
+	}
+}
+
+// Databases are the names in -d, without postgres, which is proven anyway. A
+// connection URI in the place of a name may hold a password and is left out.
+func (t *Target) Databases() []string {
+	var names []string
+	for _, n := range strings.Split(t.Database.Text, ",") {
+		n = strings.TrimSpace(n)
+		if n != "" && n != pglogin.DefaultDatabase && !isURI(n) {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+func isURI(s string) bool {
+	return strings.HasPrefix(s, "postgresql://") || strings.HasPrefix(s, "postgres://")
+}
+
+// readConf finds odoo.conf where Odoo looks for it.
+func (r *resolver) readConf() error {
+	path, explicit := r.confPath()
+	if path == "" {
+		return nil
+	}
+	f, err := odooconf.Load(path)
+	switch {
+	case err == nil:
+		r.conf, r.t.ConfPath = f, path
+		if v, ok := f.Value(dbName, r.OdooMajor); ok && isURI(v) {
+			r.warn(path + ": db_name is a connection URI; that database is not proven")
+		}
+		return nil
+	case os.IsNotExist(err) && !explicit:
+		return nil
+	case asSyntax(err) != nil:
+		// The message may quote a line, and the line may be the password's.
+		return &ConfigError{fmt.Sprintf("%s:%d", path, asSyntax(err).Line), "Python's configparser cannot read this line, so Odoo would not start", "correct the line"}
+	case explicit:
+		return &ConfigError{"-c " + path, "the file does not exist or cannot be read, so Odoo would not start", "mount it, or correct the path"}
+	default:
+		r.warn(path + " cannot be read by uid " + strconv.Itoa(os.Getuid()) + "; Odoo ignores it silently")
+		return nil
+	}
+}
+
+func asSyntax(err error) *odooconf.SyntaxError {
+	e, _ := err.(*odooconf.SyntaxError)
+	return e
+}
+
+func (r *resolver) confPath() (path string, explicit bool) {
+	if c := r.cli["config"]; c != "" {
+		return c, true
+	}
+	if c, _ := r.Lookup("ODOO_RC"); c != "" {
+		return c, false
+	}
+	if c, _ := r.Lookup("OPENERP_SERVER"); c != "" && r.OdooMajor < 19 {
+		return c, false
+	}
+	home, _ := r.Lookup("HOME")
+	if home == "" {
+		return "", false
+	}
+	for _, name := range []string{".odoorc", ".openerp_serverrc"} {
+		if p := filepath.Join(home, name); isFile(p) {
+			return p, false
+		}
+	}
+	return "", false
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+func (r *resolver) warn(text string) { r.t.Warnings = append(r.t.Warnings, text) }
+
+// clip keeps a found value short, and out of sight where it may be a whole
+// connection string.
+func clip(s string) string {
+	if strings.ContainsAny(s, "@/") {
+		return "…"
+	}
+	if len(s) > 20 {
+		return s[:20] + "…"
+	}
+	return s
+}
