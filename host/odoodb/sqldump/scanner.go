@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 )
 
 // Kind says what an Item is.
@@ -62,9 +63,12 @@ type Scanner struct {
 	line   int // line number of the next byte
 	buf    []byte
 	inCopy bool
-	// Offset counts bytes read, for progress.
-	Offset int64
+	n      int64
+	offset atomic.Int64 // n, published now and then
 }
+
+// Read is how many bytes of the dump have been read; any goroutine may ask.
+func (s *Scanner) Read() int64 { return s.offset.Load() }
 
 // New reads a dump from r.
 func New(r io.Reader) *Scanner {
@@ -80,7 +84,7 @@ func (s *Scanner) next() (byte, error) {
 	if err != nil {
 		return 0, err
 	}
-	s.Offset++
+	s.n++
 	if b == '\n' {
 		s.line++
 	}
@@ -92,7 +96,7 @@ func (s *Scanner) restOfLine(dst []byte) ([]byte, error) {
 	for {
 		chunk, err := s.r.ReadSlice('\n')
 		dst = append(dst, chunk...)
-		s.Offset += int64(len(chunk))
+		s.n += int64(len(chunk))
 		switch {
 		case err == nil:
 			s.line++
@@ -114,10 +118,12 @@ func (s *Scanner) Next() (Item, error) {
 	if s.inCopy {
 		return Item{}, errors.New("sqldump: Next before the data of a COPY were taken")
 	}
+	s.offset.Store(s.n)
 	// What stands between statements: blanks, comments, the restrict pair.
 	for {
 		b, err := s.next()
 		if err != nil {
+			s.offset.Store(s.n)
 			return Item{}, err
 		}
 		switch b {
@@ -222,7 +228,8 @@ func (s *Scanner) CopyData(w io.Writer) error {
 	fresh := true // at the start of a line
 	for {
 		chunk, err := s.r.ReadSlice('\n')
-		s.Offset += int64(len(chunk))
+		s.n += int64(len(chunk))
+		s.offset.Store(s.n)
 		full := errors.Is(err, bufio.ErrBufferFull)
 		if err != nil && !full {
 			if errors.Is(err, io.EOF) {

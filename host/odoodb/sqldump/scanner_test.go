@@ -148,8 +148,8 @@ func TestFixture(t *testing.T) {
 				t.Errorf("strict %v: %s, grep says %s", strict, got, c.want)
 			}
 		}
-		if s.Offset != int64(len(all)) {
-			t.Errorf("offset %d of %d", s.Offset, len(all))
+		if s.Read() != int64(len(all)) {
+			t.Errorf("offset %d of %d", s.Read(), len(all))
 		}
 	}
 }

@@ -1,0 +1,122 @@
+package odoodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/odpm/odpm/host/odoodb/archive"
+)
+
+// unprovenError is a restored database that is not what the archive promised.
+type unprovenError struct{ why string }
+
+func (e *unprovenError) Error() string { return e.why }
+
+// IsUnproven says whether a restore ended because the restored database is not
+// what the archive's manifest or the project promise.
+func IsUnproven(err error) bool {
+	var e *unprovenError
+	return errors.As(err, &e)
+}
+
+// checkModules compares what is installed with the manifest, and base with the
+// project's Odoo. It returns the database's Odoo version.
+func checkModules(ctx context.Context, q querier, database string, m *archive.Manifest, projectMajor int) (major, modules int, err error) {
+	major, err = odooMajor(ctx, q, database)
+	if IsNotOdoo(err) {
+		return 0, 0, &unprovenError{"the archive's database is not an Odoo database (no installed module base)"}
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	rows, err := q.Query(ctx, `SELECT name::text, coalesce(latest_version, '') FROM public.ir_module_module WHERE state = 'installed'`)
+	if err != nil {
+		return 0, 0, err
+	}
+	type module struct{ Name, Version string }
+	installed, err := pgx.CollectRows(rows, pgx.RowToStructByPos[module])
+	if err != nil {
+		return 0, 0, err
+	}
+	if m != nil && m.Modules != nil {
+		have := map[string]string{}
+		for _, i := range installed {
+			have[i.Name] = i.Version
+		}
+		if diff := compareModules(m.Modules, have); len(diff) > 0 {
+			return 0, 0, &unprovenError{"the restored modules are not those of the manifest: " + few(diff)}
+		}
+	}
+	if projectMajor != 0 && major != projectMajor {
+		return 0, 0, versionMismatch(major, projectMajor)
+	}
+	return major, len(installed), nil
+}
+
+func versionMismatch(archived, project int) error {
+	return &unprovenError{fmt.Sprintf("the archive is of Odoo %d and the project is Odoo %d; Odoo does not migrate a database by itself: set odoo_version to %d.0 in odpm.json, or restore a backup of Odoo %d", archived, project, archived, project)}
+}
+
+func compareModules(want, have map[string]string) []string {
+	var diff []string
+	for n, v := range want {
+		switch h, ok := have[n]; {
+		case !ok:
+			diff = append(diff, n+" is not installed")
+		case h != v:
+			diff = append(diff, fmt.Sprintf("%s is %s instead of %s", n, h, v))
+		}
+	}
+	for n := range have {
+		if _, ok := want[n]; !ok {
+			diff = append(diff, n+" is installed as well")
+		}
+	}
+	sort.Strings(diff)
+	return diff
+}
+
+// few lists the first ones and counts the rest.
+func few(items []string) string {
+	const n = 5
+	if len(items) <= n {
+		return strings.Join(items, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(items[:n], ", "), len(items)-n)
+}
+
+// storedFiles are the file store names that a database's attachments have.
+func storedFiles(ctx context.Context, q querier) ([]string, error) {
+	cols, err := columns(ctx, q, "ir_attachment")
+	if err != nil || !cols["store_fname"] {
+		return nil, err
+	}
+	return collect(ctx, q, `SELECT DISTINCT store_fname::text FROM public.ir_attachment WHERE store_fname IS NOT NULL AND store_fname <> '' ORDER BY 1`)
+}
+
+// missingFiles are those names that have no file below dir. A name that leads
+// out of dir is missing whatever is there.
+func missingFiles(names []string, dir string) ([]string, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	var missing []string
+	for _, n := range names {
+		if filepath.IsLocal(n) {
+			if st, err := root.Stat(n); err == nil && st.Mode().IsRegular() {
+				continue
+			}
+		}
+		missing = append(missing, n)
+	}
+	return missing, nil
+}

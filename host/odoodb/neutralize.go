@@ -1,0 +1,161 @@
+package odoodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// NeutralizeWithOdoo runs Odoo's own `odoo neutralize` on a database, in the
+// project's image. modules are the database's installed ones: the function
+// proves first that all of them are on the image's path, since Odoo skips the
+// ones it cannot find without a word.
+type NeutralizeWithOdoo func(ctx context.Context, database string, modules []string) error
+
+// OdooNeutralizes is the first version with a neutralisation of its own.
+const OdooNeutralizes = 16
+
+// measure is one thing that a copy of a production database must not do. It
+// applies where the table has all the columns.
+type measure struct {
+	table   string
+	columns []string
+	sql     string
+}
+
+// measures is the list for versions before 16, by what those versions have:
+// nothing is sent, fetched, booked or paid by a copy.
+var measures = []measure{
+	{"ir_cron", []string{"active"}, `UPDATE public.ir_cron SET active = false WHERE active AND id NOT IN
+		(SELECT res_id FROM public.ir_model_data WHERE module = 'base' AND name = 'autovacuum_job' AND model = 'ir.cron')`},
+	{"mail_template", []string{"mail_server_id"}, `UPDATE public.mail_template SET mail_server_id = NULL WHERE mail_server_id IS NOT NULL`},
+	{"ir_mail_server", []string{"active"}, `UPDATE public.ir_mail_server SET active = false WHERE active`},
+	// Without any active server Odoo would use smtp_server of odoo.conf.
+	{"ir_mail_server", []string{"active", "smtp_host", "smtp_port", "smtp_encryption", "name"},
+		`INSERT INTO public.ir_mail_server (name, smtp_host, smtp_port, smtp_encryption, active) VALUES ('neutralized: no mail leaves this copy', 'invalid', 1025, 'none', true)`},
+	{"fetchmail_server", []string{"active"}, `UPDATE public.fetchmail_server SET active = false WHERE active`},
+	{"payment_acquirer", []string{"state"}, `UPDATE public.payment_acquirer SET state = 'disabled' WHERE state <> 'disabled'`},
+	{"payment_acquirer", []string{"environment"}, `UPDATE public.payment_acquirer SET environment = 'test' WHERE environment <> 'test'`},
+	{"payment_acquirer", []string{"environment", "website_published"}, `UPDATE public.payment_acquirer SET website_published = false WHERE website_published`},
+	{"delivery_carrier", []string{"prod_environment"}, `UPDATE public.delivery_carrier SET prod_environment = false WHERE prod_environment`},
+	{"iap_account", []string{"account_token"}, `UPDATE public.iap_account SET account_token = account_token || '+disabled' WHERE account_token NOT LIKE '%+disabled'`},
+	{"res_users", []string{"google_calendar_rtoken", "google_calendar_token"}, `UPDATE public.res_users SET google_calendar_rtoken = NULL, google_calendar_token = NULL WHERE google_calendar_rtoken IS NOT NULL OR google_calendar_token IS NOT NULL`},
+	{"google_calendar_credentials", []string{"calendar_rtoken", "calendar_token"}, `UPDATE public.google_calendar_credentials SET calendar_rtoken = NULL, calendar_token = NULL`},
+	{"res_users", []string{"microsoft_calendar_rtoken", "microsoft_calendar_token"}, `UPDATE public.res_users SET microsoft_calendar_rtoken = NULL, microsoft_calendar_token = NULL WHERE microsoft_calendar_rtoken IS NOT NULL OR microsoft_calendar_token IS NOT NULL`},
+	{"pos_payment_method", []string{"adyen_test_mode"}, `UPDATE public.pos_payment_method SET adyen_test_mode = true`},
+	{"res_company", []string{"l10n_mx_edi_pac_test_env"}, `UPDATE public.res_company SET l10n_mx_edi_pac_test_env = true`},
+	{"res_company", []string{"l10n_es_edi_test_env"}, `UPDATE public.res_company SET l10n_es_edi_test_env = true`},
+	{"res_company", []string{"l10n_ar_afip_ws_environment"}, `UPDATE public.res_company SET l10n_ar_afip_ws_environment = 'testing' WHERE l10n_ar_afip_ws_environment IS NOT NULL`},
+	{"ir_config_parameter", []string{"key", "value"}, `INSERT INTO public.ir_config_parameter (key, value) VALUES ('database.is_neutralized', 'true') ON CONFLICT (key) DO UPDATE SET value = 'true'`},
+}
+
+// neutralize makes a restored copy harmless before anybody can see it.
+func (s *Server) neutralize(ctx context.Context, database string, major int, withOdoo NeutralizeWithOdoo) error {
+	c, err := s.app(ctx, database)
+	if err != nil {
+		return err
+	}
+	if major < OdooNeutralizes {
+		defer closeConn(c)
+		return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error { return applyMeasures(ctx, tx) })
+	}
+	modules, err := collect(ctx, c, `SELECT name::text FROM public.ir_module_module WHERE state IN ('installed', 'to upgrade', 'to remove') ORDER BY 1`)
+	closeConn(c)
+	if err != nil {
+		return err
+	}
+	if withOdoo == nil {
+		return fmt.Errorf("database of Odoo %d: neutralizing needs Odoo's own command, and there is no Odoo to run it", major)
+	}
+	if err := withOdoo(ctx, database, modules); err != nil {
+		return fmt.Errorf("neutralize with Odoo: %w", err)
+	}
+	// Odoo's exit code says little; the flag is the last thing it writes.
+	if c, err = s.app(ctx, database); err != nil {
+		return err
+	}
+	defer closeConn(c)
+	var flag string
+	err = c.QueryRow(ctx, `SELECT coalesce(value, '') FROM public.ir_config_parameter WHERE key = 'database.is_neutralized'`).Scan(&flag)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	if f := strings.ToLower(flag); f != "true" && f != "t" && f != "1" {
+		return errors.New("Odoo's neutralize ended without an error, but the database is not marked as neutralized")
+	}
+	return nil
+}
+
+func applyMeasures(ctx context.Context, tx pgx.Tx) error {
+	tables := map[string]map[string]bool{}
+	for _, m := range measures {
+		if tables[m.table] == nil {
+			cols, err := columns(ctx, tx, m.table)
+			if err != nil {
+				return err
+			}
+			tables[m.table] = cols
+		}
+		applies := true
+		for _, col := range m.columns {
+			applies = applies && tables[m.table][col]
+		}
+		if !applies {
+			continue
+		}
+		if _, err := tx.Exec(ctx, m.sql); err != nil {
+			return fmt.Errorf("neutralize %s: %w", m.table, err)
+		}
+	}
+	return nil
+}
+
+// resetIdentity gives a copy its own identity, as Odoo does when it duplicates
+// a database: two databases with one uuid are one customer to odoo.com, and
+// one secret makes the sessions of either valid in both.
+func (s *Server) resetIdentity(ctx context.Context, database, baseURL string) error {
+	if baseURL == "" {
+		baseURL = "http://localhost:8069"
+	}
+	c, err := s.app(ctx, database)
+	if err != nil {
+		return err
+	}
+	defer closeConn(c)
+	return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+		for _, p := range []struct {
+			key, value string
+			// always: every version has it, so it is made where it is missing.
+			always bool
+		}{
+			{"database.uuid", newUUID(), true},
+			{"database.secret", newUUID(), true},
+			{"web.base.url", baseURL, true},
+			{"base.login_cooldown_after", "10", false},
+			{"base.login_cooldown_duration", "60", false},
+		} {
+			if err := setParameter(ctx, tx, p.key, p.value, p.always); err != nil {
+				return err
+			}
+		}
+		var now string
+		if err := tx.QueryRow(ctx, `SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')`).Scan(&now); err != nil {
+			return err
+		}
+		return setParameter(ctx, tx, "database.create_date", now, true)
+	})
+}
+
+func setParameter(ctx context.Context, tx pgx.Tx, key, value string, always bool) error {
+	tag, err := tx.Exec(ctx, `UPDATE public.ir_config_parameter SET value = $2 WHERE key = $1`, key, value)
+	if err == nil && tag.RowsAffected() == 0 && always {
+		_, err = tx.Exec(ctx, `INSERT INTO public.ir_config_parameter (key, value) VALUES ($1, $2)`, key, value)
+	}
+	if err != nil {
+		return fmt.Errorf("reset %s: %w", key, err)
+	}
+	return nil
+}

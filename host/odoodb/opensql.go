@@ -1,0 +1,62 @@
+package odoodb
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/odoodb/archive"
+)
+
+// openSQL gives an archive as plain SQL: dump.sql itself, or what the server's
+// own pg_restore makes of the custom format, to which restoreArgs are passed.
+// Both formats then take one and the same way into the database.
+func (s *Server) openSQL(ctx context.Context, a *archive.Archive, restoreArgs ...string) (io.ReadCloser, error) {
+	if a.Format == archive.Zip {
+		return a.SQL()
+	}
+	pr, pw, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	p := &programOutput{r: pr, cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(p.ended)
+		p.err = s.PG.Command(ctx, engine.Command{
+			Argv:  append([]string{"pg_restore", "--no-owner", "-f", "-"}, restoreArgs...),
+			Stdin: a.Raw(), Stdout: pw,
+		})
+		pw.Close()
+	}()
+	return p, nil
+}
+
+// programOutput is a program's standard output. Its end is the end only if the
+// program says that all went well.
+type programOutput struct {
+	r      *os.File
+	cancel context.CancelFunc
+	ended  chan struct{}
+	err    error
+}
+
+func (p *programOutput) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	if err == io.EOF {
+		<-p.ended
+		if p.err != nil {
+			err = p.err
+		}
+	}
+	return n, err
+}
+
+// Close ends the program if it still runs.
+func (p *programOutput) Close() error {
+	p.cancel()
+	err := p.r.Close()
+	<-p.ended
+	return err
+}

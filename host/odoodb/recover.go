@@ -1,0 +1,78 @@
+package odoodb
+
+import (
+	"context"
+	"fmt"
+)
+
+// Recovered is an interrupted restore that the next run has dealt with.
+type Recovered struct {
+	Database string
+	// Completed: the restored database is in place. Otherwise everything is as
+	// it was before the restore.
+	Completed bool
+	// Kept is the name that the replaced database still has, with why it was
+	// not dropped; empty if it was, or if it was to be kept.
+	Kept string
+	// OdooStarted: the interrupted run had stopped Odoo.
+	OdooStarted bool
+}
+
+// Recover completes or reverts restores that a crash cut short: reverts them
+// unless the renames had happened, since from then on the restored database is
+// proven and in place. It needs the lock that serialises odpm's runs on this
+// cluster, or it would take the work of a running restore for a crash. It
+// opens no connection where there is nothing to do.
+func (s *Server) Recover(ctx context.Context, odoo OdooService) ([]Recovered, error) {
+	all, err := journals(s.StateDir)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	c, err := s.admin(ctx, maintenance)
+	if err != nil {
+		return nil, err
+	}
+	defer closeConn(c)
+	var done []Recovered
+	for _, j := range all {
+		r := Recovered{Database: j.Target, OdooStarted: j.OdooStopped && odoo != nil}
+		name, err := byOID(ctx, c, j.NewOID)
+		if err == nil {
+			inPlace := j.Step == stepSwapped || j.Step == stepSwapping && name == j.Target
+			if r.Completed = inPlace; inPlace {
+				r.Kept, err = s.complete(ctx, j, odoo)
+			} else {
+				err = s.revert(ctx, c, j, odoo)
+			}
+		}
+		if err != nil {
+			return done, fmt.Errorf("after an interrupted restore of database %q (journal %s): %w", j.Target, j.path, err)
+		}
+		done = append(done, r)
+	}
+	return done, nil
+}
+
+func (s *Server) complete(ctx context.Context, j *journal, odoo OdooService) (kept string, err error) {
+	c, err := s.admin(ctx, maintenance)
+	if err != nil {
+		return "", err
+	}
+	defer closeConn(c)
+	if j.Step == stepSwapping {
+		if err := j.moveFiles(); err != nil {
+			return "", err
+		}
+		if err := j.to(stepSwapped); err != nil {
+			return "", err
+		}
+	}
+	if err := restartOdoo(ctx, j, odoo); err != nil {
+		return "", err
+	}
+	held, err := s.finish(ctx, c, j)
+	if held != nil {
+		return fmt.Sprintf("%s (%v)", j.Old, held), err
+	}
+	return "", err
+}

@@ -1,0 +1,340 @@
+package odoodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/sqldump"
+)
+
+// OdooService is the Odoo that uses the databases; it stands still for a swap.
+type OdooService interface {
+	Running(ctx context.Context) (bool, error)
+	Stop(ctx context.Context) error
+	Start(ctx context.Context) error
+}
+
+// RestoreOptions say what to restore and how.
+type RestoreOptions struct {
+	// File is the archive, Database the name it gets.
+	File, Database string
+
+	// OdooMajor is the project's version, 0 if it has none to compare with.
+	OdooMajor int
+	// Unaccent is odoo.conf's unaccent.
+	Unaccent bool
+
+	// KeepOld keeps the replaced database and its file store under a dated
+	// name, without connections.
+	KeepOld bool
+	// AllowMissingFiles makes attachments without a file a warning. An archive
+	// without any file store is one always.
+	AllowMissingFiles bool
+
+	// Neutralize makes the copy harmless before it becomes visible; from Odoo
+	// 16 on NeutralizeWithOdoo does it.
+	Neutralize         bool
+	NeutralizeWithOdoo NeutralizeWithOdoo
+	// Copy gives the database an identity of its own; BaseURL becomes its
+	// web.base.url ("" is http://localhost:8069).
+	Copy    bool
+	BaseURL string
+
+	// Odoo is stopped for the swap if it runs; nil where there is none.
+	Odoo     OdooService
+	Progress Progress
+	// Jobs is the number of connections that build indexes, 0 for a good one.
+	Jobs int
+}
+
+// RestoreReport is what a restore did.
+type RestoreReport struct {
+	Database string
+	// Replaced: there was a database of that name.
+	Replaced bool
+	// Kept is the replaced database's name now, "" if it is gone.
+	Kept string
+	// KeptFilestore is a directory with the replaced file store, if it was kept.
+	KeptFilestore string
+	OdooMajor     int
+	Modules       int
+	// Files is the number of files that attachments have, Missing how many of
+	// those are not there.
+	Files, Missing      int
+	Neutralized, Copied bool
+	Warnings            []string
+}
+
+func (r *RestoreReport) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
+
+// Restore puts an archive in the place of a database. It works on a database
+// and a directory of its own, proves them, and swaps them in at the end: until
+// then nothing that existed is touched, and after an error nothing has
+// changed. A kill at any moment is put right by Recover.
+func (s *Server) Restore(ctx context.Context, o RestoreOptions) (RestoreReport, error) {
+	r := &restore{s: s, o: o}
+	r.rep.Database = o.Database
+	defer r.close()
+	if err := r.preflight(ctx); err != nil {
+		return r.rep, err
+	}
+	if err := r.run(ctx); err != nil {
+		if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+			err = errors.Join(ctx.Err(), err)
+		}
+		return r.rep, err
+	}
+	return r.rep, nil
+}
+
+// restore is one run of Restore.
+type restore struct {
+	s   *Server
+	o   RestoreOptions
+	rep RestoreReport
+
+	a       *archive.Archive
+	c       *pgx.Conn // administrator, on the maintenance database
+	plan    preflighted
+	journal *journal
+	owner   *owner
+}
+
+func (r *restore) close() {
+	if r.a != nil {
+		r.a.Close()
+	}
+	if r.c != nil {
+		closeConn(r.c)
+	}
+}
+
+// run does everything after the checks that touch nothing.
+func (r *restore) run(ctx context.Context) (err error) {
+	r.journal = r.newJournal()
+	if err := r.journal.to(stepLoading); err != nil {
+		return err
+	}
+	swapped := false
+	defer func() {
+		if err == nil || swapped {
+			return
+		}
+		clean, cancel := detached(ctx)
+		defer cancel()
+		if cerr := r.cleanUp(clean); cerr != nil {
+			err = errors.Join(err, fmt.Errorf("cleaning up failed as well; the next run of odpm tries again: %w", cerr))
+		}
+	}()
+	fault("journal")
+	if err := newFilestore(r.journal.Filestore, r.journal.fresh(), r.owner); err != nil {
+		return err
+	}
+	oid, err := r.s.create(ctx, r.journal.New, CreateOptions{Unaccent: r.o.Unaccent, hidden: true, extensions: r.plan.extensions})
+	if err != nil {
+		return err
+	}
+	r.journal.NewOID = oid
+	if err := r.journal.save(); err != nil {
+		return err
+	}
+	fault("created")
+	if err := r.fill(ctx); err != nil {
+		return err
+	}
+	fault("filled")
+	if err := r.prove(ctx); err != nil {
+		return err
+	}
+	if err := r.adapt(ctx); err != nil {
+		return err
+	}
+	fault("proven")
+	swapped = true // its own errors are undone by swap itself
+	if err := r.s.swap(ctx, r.c, r.journal, r.o); err != nil {
+		return err
+	}
+	fault("swapped")
+	return r.end(context.WithoutCancel(ctx))
+}
+
+// cleanUp removes what a failed restore made. Its connection is a new one: the
+// old one may be what failed.
+func (r *restore) cleanUp(ctx context.Context) error {
+	c, err := r.s.admin(ctx, maintenance)
+	if err != nil {
+		return err
+	}
+	defer closeConn(c)
+	return r.s.revert(ctx, c, r.journal, r.o.Odoo)
+}
+
+func (r *restore) newJournal() *journal {
+	name := hiddenPrefix + token()
+	j := journal{
+		Target: r.o.Database, New: name, Old: name + "_old",
+		OldOID: r.plan.old.OID, OldAllowed: r.plan.old.AllowC, KeepOld: r.o.KeepOld,
+		Filestore: filepath.Join(r.s.OdooDataDir, "filestore"),
+	}
+	j.KeepFiles = r.plan.old.OID == 0 && present(j.live())
+	if j.KeepOld || j.KeepFiles {
+		j.Old = r.plan.keptName
+	}
+	return newJournal(r.s.StateDir, j)
+}
+
+// fill loads the dump and unpacks the file store at the same time.
+func (r *restore) fill(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := extract(ctx, r.a, r.journal.fresh(), r.owner, r.o.Progress); err != nil {
+			cancel(err)
+		}
+	})
+	if err := r.loadDump(ctx); err != nil {
+		cancel(err)
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+func (r *restore) loadDump(ctx context.Context) error {
+	sql, err := r.s.openSQL(ctx, r.a)
+	if err != nil {
+		return err
+	}
+	defer sql.Close()
+	jobs := r.o.Jobs
+	if jobs < 1 {
+		jobs = defaultJobs()
+	}
+	l := &loader{
+		s: r.s, database: r.journal.New, restrict: r.plan.restrict, jobs: jobs,
+		progress: r.o.Progress, total: r.a.DumpSize,
+		policy: sqldump.Policy{ServerMajor: r.plan.serverMajor, HasRole: func(role string) bool { return r.plan.roles[role] }},
+	}
+	err = l.load(ctx, sql)
+	r.rep.Warnings = append(r.rep.Warnings, l.warnings...)
+	return err
+}
+
+// prove compares the restored database with what the archive and the project
+// promise.
+func (r *restore) prove(ctx context.Context) error {
+	c, err := r.s.app(ctx, r.journal.New)
+	if err != nil {
+		return err
+	}
+	defer closeConn(c)
+	r.rep.OdooMajor, r.rep.Modules, err = checkModules(ctx, c, r.o.Database, r.a.Manifest, r.o.OdooMajor)
+	if err != nil {
+		return err
+	}
+	if r.a.Manifest == nil {
+		r.rep.warn("the archive has no manifest: which modules it should have cannot be compared")
+	}
+	names, err := storedFiles(ctx, c)
+	if err != nil {
+		return err
+	}
+	r.rep.Files = len(names)
+	if len(r.a.Files) == 0 && len(names) > 0 && r.plan.old.OID != 0 {
+		n, err := linkFiles(names, r.journal.live(), r.journal.fresh(), r.owner)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			r.rep.warn("the archive has no file store; %d of %d files were taken over from the replaced database", n, len(names))
+		}
+	}
+	missing, err := missingFiles(names, r.journal.fresh())
+	if err != nil {
+		return err
+	}
+	r.rep.Missing = len(missing)
+	r.o.Progress.send(Event{Phase: PhaseVerify, Done: int64(len(names)), Total: int64(len(names)), Items: true, Finished: true})
+	switch {
+	case len(missing) == 0:
+	case len(r.a.Files) == 0:
+		r.rep.warn("the archive has no file store: %d of %d attachments' files are missing", len(missing), len(names))
+	case r.o.AllowMissingFiles:
+		r.rep.warn("%d of %d attachments' files are missing in the archive: %s", len(missing), len(names), few(missing))
+	default:
+		return &unprovenError{fmt.Sprintf("%d of the %d files that attachments have are missing in the archive: %s", len(missing), len(names), few(missing))}
+	}
+	return nil
+}
+
+// adapt does what was asked for beyond restoring, while nobody can see the database.
+func (r *restore) adapt(ctx context.Context) error {
+	if r.o.Neutralize {
+		if err := r.s.neutralize(ctx, r.journal.New, r.rep.OdooMajor, r.o.NeutralizeWithOdoo); err != nil {
+			return err
+		}
+		r.rep.Neutralized = true
+	}
+	if r.o.Copy {
+		if err := r.s.resetIdentity(ctx, r.journal.New, r.o.BaseURL); err != nil {
+			return err
+		}
+		r.rep.Copied = true
+	}
+	return nil
+}
+
+// end is after the swap: the restored database is in its place whatever
+// happens now.
+func (r *restore) end(ctx context.Context) error {
+	j := r.journal
+	r.rep.Replaced = j.OldOID != 0
+	if j.KeepOld && j.OldOID != 0 {
+		r.rep.Kept = j.Old
+	}
+	if (j.KeepOld || j.KeepFiles) && present(j.former()) {
+		r.rep.KeptFilestore = j.former()
+	}
+	if j.KeepFiles {
+		r.rep.warn("there was a file store without a database; it is kept as %s", j.former())
+	}
+	startErr := restartOdoo(ctx, j, r.o.Odoo)
+	held, err := r.s.finish(ctx, r.c, j)
+	if held != nil {
+		r.rep.Kept, r.rep.KeptFilestore = j.Old, j.former()
+		r.rep.warn("the replaced database was not dropped and is kept as %q: %v", j.Old, held)
+	}
+	if err := errors.Join(startErr, err); err != nil {
+		return fmt.Errorf("database %q is restored and in place, but: %w", j.Target, err)
+	}
+	return nil
+}
+
+// keptName is the dated name of a replaced database.
+func keptName(database string, now time.Time) string {
+	return database + "_old_" + now.Format("2006-01-02_15-04-05")
+}
+
+// rootOwner is whom new files must belong to: the owner of Odoo's data, where
+// odpm runs as root and would lock Odoo out.
+func (s *Server) rootOwner() *owner {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	for _, d := range []string{filepath.Join(s.OdooDataDir, "filestore"), s.OdooDataDir} {
+		if st, err := os.Stat(d); err == nil {
+			return ownerOf(st)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,312 @@
+package odoodb
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// odooStub stands for the Odoo service; state is what the restore must leave
+// as it found it.
+type odooStub struct {
+	mu      sync.Mutex
+	running bool
+	calls   []string
+	failing string
+	onStop  func()
+}
+
+func (o *odooStub) Running(context.Context) (bool, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.running, nil
+}
+
+func (o *odooStub) call(name string, running bool) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.calls = append(o.calls, name)
+	if o.failing == name {
+		return errors.New(name + " fails")
+	}
+	o.running = running
+	return nil
+}
+
+func (o *odooStub) Stop(context.Context) error {
+	if o.onStop != nil {
+		o.onStop()
+	}
+	return o.call("stop", false)
+}
+func (o *odooStub) Start(context.Context) error { return o.call("start", true) }
+
+// noLeftovers: whatever happened, nothing of odpm's own is left behind.
+func noLeftovers(t *testing.T, s *Server) {
+	t.Helper()
+	for _, db := range databases(t, s) {
+		if strings.HasPrefix(db, hiddenPrefix) {
+			t.Errorf("database %s is left", db)
+		}
+	}
+	for _, pattern := range []string{filepath.Join(s.OdooDataDir, "filestore", hiddenPrefix+"*"), filepath.Join(s.StateDir, "*"), filepath.Join(s.StateDir, ".*")} {
+		if found, _ := filepath.Glob(pattern); len(found) > 0 {
+			t.Errorf("left: %v", found)
+		}
+	}
+}
+
+func TestRestore(t *testing.T) {
+	s := newServer(t)
+	load(t, s, "oracle")
+	for _, tc := range []struct {
+		file, db string
+		missing  int
+	}{
+		{"testdata/o18.zip", `Kunde "A" ü $1 %s`, 0},
+		{"testdata/o18.dump", "fc", 9},
+	} {
+		t.Run(tc.file, func(t *testing.T) {
+			var mu sync.Mutex
+			phases := map[Phase]bool{}
+			rep, err := s.Restore(ctx, RestoreOptions{File: tc.file, Database: tc.db, OdooMajor: 18, Progress: func(e Event) {
+				mu.Lock()
+				phases[e.Phase] = true
+				mu.Unlock()
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := rowCounts(t, s, tc.db), rowCounts(t, s, "oracle"); got != want {
+				t.Error("rows differ from psql's restore")
+			}
+			if got, want := schemaOf(t, s, tc.db), schemaOf(t, s, "oracle"); got != want {
+				t.Error("the schema differs from psql's restore")
+			}
+			if tc.missing == 0 && treeSum(t, s.filestore(tc.db)) != treeSum(t, s.filestore("oracle")) {
+				t.Error("the file store differs from unzip's")
+			}
+			if rep.OdooMajor != 18 || rep.Modules != 12 || rep.Replaced || rep.Files != 9 || rep.Missing != tc.missing {
+				t.Errorf("report %+v", rep)
+			}
+			if tc.missing > 0 && !slices.ContainsFunc(rep.Warnings, func(w string) bool { return strings.Contains(w, "9 of 9") }) {
+				t.Errorf("the missing file store is not counted: %q", rep.Warnings)
+			}
+			foreign := value[int](t, s, tc.db, `SELECT count(*)::int FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND pg_get_userbyid(relowner) <> $1
+				AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')`, s.AppRole)
+			if foreign != 0 {
+				t.Errorf("%d objects do not belong to the application role", foreign)
+			}
+			visible := value[string](t, s, tc.db, `SELECT concat_ws(' ', datistemplate, datallowconn, datcollate, pg_encoding_to_char(encoding)) FROM pg_database WHERE datname = current_database()`)
+			if visible != "f t C UTF8" {
+				t.Errorf("the database is %s", visible)
+			}
+			for _, p := range []Phase{PhaseRestore, PhaseIndexes, PhaseFilestore, PhaseVerify} {
+				if !phases[p] {
+					t.Errorf("no progress of %s", p)
+				}
+			}
+			noLeftovers(t, s)
+		})
+	}
+}
+
+func TestRestoreReplaces(t *testing.T) {
+	s := newServer(t)
+	const db = `alt "1"`
+	load(t, s, db)
+	reader := "reader " + token()
+	mustAdmin(t, s, maintenance, `CREATE ROLE `+ident(reader))
+	t.Cleanup(func() { // before the databases go, which newServer's own clean-up does
+		c, err := s.Admin(ctx, maintenance)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeConn(c)
+		for _, db := range databases(t, s) {
+			if err := dropHidden(ctx, c, db, 0); err != nil {
+				t.Error(err)
+			}
+		}
+		mustAdmin(t, s, maintenance, `DROP ROLE `+ident(reader))
+	})
+	q := ident(db)
+	mustAdmin(t, s, db,
+		`ALTER DATABASE `+q+` SET work_mem TO '7MB'`,
+		`ALTER DATABASE `+q+` SET search_path TO "$user", public, "My Schema"`,
+		`ALTER DATABASE `+q+` SET my.thing TO 'it''s \ "q"'`,
+		`ALTER ROLE `+ident(s.AppRole)+` IN DATABASE `+q+` SET statement_timeout TO '5min'`,
+		`ALTER DATABASE `+q+` CONNECTION LIMIT 33`,
+		`REVOKE CONNECT ON DATABASE `+q+` FROM PUBLIC`,
+		`GRANT CONNECT ON DATABASE `+q+` TO `+ident(reader)+` WITH GRANT OPTION`,
+		`COMMENT ON DATABASE `+q+` IS 'do not touch: it''s \live'`)
+	settings := func() string {
+		return value[string](t, s, db, `SELECT concat_ws(' | ', datconnlimit, (SELECT string_agg(x::text, ',' ORDER BY x::text) FROM unnest(datacl) x), shobj_description(oid, 'pg_database'),
+			(SELECT string_agg(coalesce(setrole::regrole::text, '') || array_to_string(setconfig, ';'), ',' ORDER BY setrole) FROM pg_db_role_setting WHERE setdatabase = d.oid))
+			FROM pg_database d WHERE datname = current_database()`)
+	}
+	want := settings()
+	mustApp(t, s, db, `CREATE TABLE only_in_the_old_one ()`)
+	if err := os.WriteFile(s.filestore(db)+"/old", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	oldPrint := fingerprint(t, s, db)
+	open, err := s.app(ctx, db) // somebody who is in there
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeConn(open)
+
+	odoo := &odooStub{running: true, onStop: func() {
+		// Until now the old one is in use and the new one cannot be seen.
+		if value[int](t, s, db, `SELECT count(*)::int FROM pg_tables WHERE tablename = 'only_in_the_old_one'`) != 1 {
+			t.Error("swapped before Odoo was stopped")
+		}
+		visible := value[int](t, s, maintenance, `SELECT count(*)::int FROM pg_database WHERE pg_get_userbyid(datdba) = $1 AND NOT datistemplate AND datallowconn`, s.AppRole)
+		if visible != 1 {
+			t.Errorf("Odoo would list %d databases", visible)
+		}
+	}}
+	rep, err := s.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: db, KeepOld: true, Odoo: odoo})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := settings(); got != want {
+		t.Errorf("settings:\n got %s\nwant %s", got, want)
+	}
+	if !slices.Equal(odoo.calls, []string{"stop", "start"}) {
+		t.Errorf("Odoo: %v", odoo.calls)
+	}
+	if !rep.Replaced || rep.Kept == "" || rep.KeptFilestore == "" {
+		t.Fatalf("report %+v", rep)
+	}
+	if value[bool](t, s, maintenance, `SELECT datallowconn FROM pg_database WHERE datname = $1`, rep.Kept) {
+		t.Error("the kept database lets connections in")
+	}
+	mustAdmin(t, s, maintenance, `ALTER DATABASE `+ident(rep.Kept)+` ALLOW_CONNECTIONS true`)
+	if fingerprint(t, s, rep.Kept) != oldPrint {
+		t.Error("the kept database is not what it was")
+	}
+	noLeftovers(t, s)
+
+	// Once more, and the replaced one goes.
+	before := databases(t, s)
+	odoo.running = false
+	if rep, err = s.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: db, Odoo: odoo}); err != nil {
+		t.Fatal(err)
+	}
+	if rep.Kept != "" || !slices.Equal(databases(t, s), before) || odoo.running {
+		t.Errorf("kept %q, databases %v, Odoo runs %v", rep.Kept, databases(t, s), odoo.running)
+	}
+	noLeftovers(t, s)
+}
+
+func TestRestoreTakesOverFiles(t *testing.T) {
+	s := newServer(t)
+	load(t, s, "db")
+	before := value[string](t, s, "db", `SELECT string_agg(DISTINCT store_fname, ' ') FROM ir_attachment`)
+	rep, err := s.Restore(ctx, RestoreOptions{File: "testdata/o18.dump", Database: "db"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing, err := missingFiles(strings.Fields(before), s.filestore("db"))
+	if err != nil || rep.Missing != 0 || len(missing) > 0 {
+		t.Errorf("the replaced database's files were not taken over: %+v, %v, %v", rep, missing, err)
+	}
+}
+
+func TestRestoreKeepsAnOrphanFilestore(t *testing.T) {
+	s := newServer(t)
+	orphan := s.filestore("db")
+	if err := os.MkdirAll(orphan, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(orphan+"/precious", []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := s.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(rep.KeptFilestore, "precious")); err != nil || len(rep.Warnings) == 0 {
+		t.Errorf("%v, report %+v", err, rep)
+	}
+}
+
+func TestCopyAndNeutralize(t *testing.T) {
+	s := newServer(t)
+	seen := ""
+	rep, err := s.Restore(ctx, RestoreOptions{
+		File: "testdata/o18.zip", Database: "copy", Copy: true, BaseURL: "http://localhost:8070", Neutralize: true,
+		NeutralizeWithOdoo: func(ctx context.Context, database string, modules []string) error {
+			seen = database
+			if len(modules) != 12 || !slices.Contains(databases(t, s), database) || slices.Contains(databases(t, s), "copy") {
+				t.Errorf("called for %s with %v", database, modules)
+			}
+			mustApp(t, s, database, `INSERT INTO ir_config_parameter (key, value) VALUES ('database.is_neutralized', 'true')`)
+			return nil
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !rep.Copied || !rep.Neutralized || !strings.HasPrefix(seen, hiddenPrefix) {
+		t.Errorf("report %+v", rep)
+	}
+	get := func(key string) string {
+		return value[string](t, s, "copy", `SELECT value FROM ir_config_parameter WHERE key = $1`, key)
+	}
+	if get("database.uuid") == "7f4ef396-e74f-11f1-9023-02fc00000001" || get("database.secret") == "383a7a31-da55-4b70-92b5-432918326bf0" ||
+		get("web.base.url") != "http://localhost:8070" || get("database.create_date") == "2026-11-23 15:06:44" {
+		t.Error("the copy has its original's identity")
+	}
+
+	t.Run("a failure leaves nothing visible", func(t *testing.T) {
+		for name, f := range map[string]NeutralizeWithOdoo{
+			"error":  func(context.Context, string, []string) error { return errors.New("module x is not on the path") },
+			"silent": func(context.Context, string, []string) error { return nil },
+		} {
+			if _, err := s.Restore(ctx, RestoreOptions{File: "testdata/o18.dump", Database: "copy2", Neutralize: true, NeutralizeWithOdoo: f}); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+			if slices.Contains(databases(t, s), "copy2") {
+				t.Errorf("%s: the database is visible", name)
+			}
+			noLeftovers(t, s)
+		}
+	})
+}
+
+// TestNeutralizeBefore16 uses the tables that the list is about, with columns
+// of the versions that have them.
+func TestNeutralizeBefore16(t *testing.T) {
+	s := newServer(t)
+	oldOdoo(t, s, "n13", "13.0.1.3",
+		`CREATE TABLE ir_cron (id serial, active bool)`, `INSERT INTO ir_cron (active) VALUES (true), (true)`,
+		`INSERT INTO ir_model_data VALUES ('base', 'autovacuum_job', 'ir.cron', 1)`,
+		`CREATE TABLE ir_mail_server (id serial, name varchar, smtp_host varchar, smtp_port int, smtp_encryption varchar, active bool)`,
+		`INSERT INTO ir_mail_server (name, smtp_host, active) VALUES ('live', 'mail', true)`,
+		`CREATE TABLE payment_acquirer (id serial, state varchar)`, `INSERT INTO payment_acquirer (state) VALUES ('enabled'), ('test')`,
+		`CREATE TABLE fetchmail_server (id serial, active bool)`, `INSERT INTO fetchmail_server (active) VALUES (true)`)
+	if err := s.neutralize(ctx, "n13", 13, nil); err != nil {
+		t.Fatal(err)
+	}
+	got := value[string](t, s, "n13", `SELECT concat_ws(' ', (SELECT string_agg(id::text, ',') FROM ir_cron WHERE active),
+		(SELECT string_agg(smtp_host, ',') FROM ir_mail_server WHERE active), (SELECT string_agg(DISTINCT state, ',') FROM payment_acquirer),
+		(SELECT count(*) FROM fetchmail_server WHERE active), (SELECT value FROM ir_config_parameter WHERE key = 'database.is_neutralized'))`)
+	if got != "1 invalid disabled 0 true" {
+		t.Errorf("got %s", got)
+	}
+	oldOdoo(t, s, "n12", "12.0.1.3", `CREATE TABLE payment_acquirer (id serial, environment varchar, website_published bool)`,
+		`INSERT INTO payment_acquirer (environment, website_published) VALUES ('prod', true)`)
+	if err := s.neutralize(ctx, "n12", 12, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := value[string](t, s, "n12", `SELECT environment || website_published FROM payment_acquirer`); got != "testfalse" {
+		t.Errorf("got %s", got)
+	}
+}

@@ -1,0 +1,302 @@
+package odoodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// swap puts the new database and file store in the place of the old ones. On
+// an error everything is back as it was, or the journal is still there and
+// the error says so.
+func (s *Server) swap(ctx context.Context, c *pgx.Conn, j *journal, o RestoreOptions) error {
+	// From here on half of the work is worse than all or nothing of it, so
+	// cancelling is looked at before every step and then ends in reverting.
+	work := context.WithoutCancel(ctx)
+	if err := j.to(stepSwapping); err != nil {
+		return err
+	}
+	err := s.swapSteps(ctx, work, c, j, o)
+	if err == nil {
+		return j.to(stepSwapped)
+	}
+	if rerr := s.revert(work, c, j, o.Odoo); rerr != nil {
+		return errors.Join(err, fmt.Errorf("undoing it failed as well; the next run of odpm tries again: %w", rerr))
+	}
+	return err
+}
+
+func (s *Server) swapSteps(ctx, work context.Context, c *pgx.Conn, j *journal, o RestoreOptions) error {
+	if err := stopOdoo(ctx, j, o.Odoo); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if j.OldOID != 0 {
+		old, err := lookup(ctx, c, j.Target)
+		if err != nil {
+			return err
+		}
+		if old.OID != j.OldOID {
+			return fmt.Errorf("database %q was replaced by another one during the restore", j.Target)
+		}
+		if err := copySettings(ctx, c, old, j.New, s.AppRole); err != nil {
+			return err
+		}
+		if _, err := c.Exec(work, `ALTER DATABASE `+ident(j.Target)+` ALLOW_CONNECTIONS false`); err != nil {
+			return fmt.Errorf("keep connections out of database %q: %w", j.Target, err)
+		}
+	}
+	fault("shut")
+	if err := renameBoth(ctx, work, c, j); err != nil {
+		return err
+	}
+	fault("renamed")
+	return j.moveFiles()
+}
+
+// renameBoth does both renames in one transaction: there is no moment without
+// a database of that name.
+func renameBoth(ctx, work context.Context, c *pgx.Conn, j *journal) error {
+	var err error
+	for range 3 {
+		if err = ctx.Err(); err != nil {
+			return err
+		}
+		for _, oid := range []uint32{j.OldOID, j.NewOID} {
+			if oid == 0 {
+				continue
+			}
+			if err = endSessions(ctx, c, oid); err != nil {
+				return err
+			}
+		}
+		err = pgx.BeginFunc(work, c, func(tx pgx.Tx) error {
+			if j.OldOID != 0 {
+				if _, err := tx.Exec(work, `ALTER DATABASE `+ident(j.Target)+` RENAME TO `+ident(j.Old)); err != nil {
+					return err
+				}
+			}
+			if _, err := tx.Exec(work, `ALTER DATABASE `+ident(j.New)+` RENAME TO `+ident(j.Target)); err != nil {
+				return err
+			}
+			_, err := tx.Exec(work, `ALTER DATABASE `+ident(j.Target)+` IS_TEMPLATE false`)
+			return err
+		})
+		// 55006 is somebody who is still in there: PostgreSQL has waited for
+		// five seconds already.
+		var pgErr *pgconn.PgError
+		if err == nil || !errors.As(err, &pgErr) || pgErr.Code != "55006" {
+			break
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	if held, herr := preparedHolders(work, c, j.Target); herr == nil && len(held) > 0 {
+		return &heldError{j.Target, "", held}
+	}
+	return fmt.Errorf("swap database %q: %w", j.Target, err)
+}
+
+func present(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// moveFiles gives the new file store its name. Every state in which a crash
+// can leave the three names is one that it goes on from: the new one is there
+// until it has been moved.
+func (j *journal) moveFiles() error {
+	if !present(j.fresh()) {
+		return nil
+	}
+	if present(j.live()) {
+		if present(j.former()) {
+			return fmt.Errorf("file store %s exists already", j.former())
+		}
+		if err := os.Rename(j.live(), j.former()); err != nil {
+			return fmt.Errorf("move the old file store away: %w", err)
+		}
+		fault("files half")
+	}
+	if err := os.Rename(j.fresh(), j.live()); err != nil {
+		return fmt.Errorf("put the new file store in place: %w", err)
+	}
+	return syncDir(j.Filestore)
+}
+
+// moveFilesBack undoes moveFiles, from every state again.
+func (j *journal) moveFilesBack() error {
+	if !present(j.fresh()) && present(j.live()) {
+		if err := os.Rename(j.live(), j.fresh()); err != nil {
+			return fmt.Errorf("take the new file store away again: %w", err)
+		}
+	}
+	if present(j.former()) && !present(j.live()) {
+		if err := os.Rename(j.former(), j.live()); err != nil {
+			return fmt.Errorf("put the old file store back: %w", err)
+		}
+	}
+	return syncDir(j.Filestore)
+}
+
+// byOID finds a database's present name, "" where it is gone.
+func byOID(ctx context.Context, q querier, oid uint32) (string, error) {
+	if oid == 0 {
+		return "", nil
+	}
+	var name string
+	err := q.QueryRow(ctx, `SELECT datname::text FROM pg_catalog.pg_database WHERE oid = $1`, oid).Scan(&name)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	return name, err
+}
+
+// revert brings back what was there before the swap and removes the new
+// database and file store. It is safe to run again after a crash.
+func (s *Server) revert(ctx context.Context, c *pgx.Conn, j *journal, odoo OdooService) error {
+	wasSwapping := j.Step != stepLoading
+	if wasSwapping {
+		if err := j.to(stepReverting); err != nil {
+			return err
+		}
+		if err := s.revertSwap(ctx, c, j); err != nil {
+			return err
+		}
+	}
+	if err := dropHidden(ctx, c, j.New, j.NewOID); err != nil {
+		return fmt.Errorf("drop the unfinished database %q: %w", j.New, err)
+	}
+	if err := os.RemoveAll(j.fresh()); err != nil {
+		return fmt.Errorf("remove the unfinished file store: %w", err)
+	}
+	if err := restartOdoo(ctx, j, odoo); err != nil {
+		return err
+	}
+	return j.remove()
+}
+
+func (s *Server) revertSwap(ctx context.Context, c *pgx.Conn, j *journal) error {
+	newName, err := byOID(ctx, c, j.NewOID)
+	if err != nil {
+		return err
+	}
+	oldName, err := byOID(ctx, c, j.OldOID)
+	if err != nil {
+		return err
+	}
+	if newName == j.Target || oldName == j.Old && oldName != "" {
+		if newName != "" {
+			if _, err := c.Exec(ctx, `ALTER DATABASE `+ident(newName)+` IS_TEMPLATE true`); err != nil {
+				return err
+			}
+		}
+		for _, oid := range []uint32{j.NewOID, j.OldOID} {
+			if err := endSessions(ctx, c, oid); err != nil {
+				return err
+			}
+		}
+		err := pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+			if newName == j.Target {
+				if _, err := tx.Exec(ctx, `ALTER DATABASE `+ident(j.Target)+` RENAME TO `+ident(j.New)); err != nil {
+					return err
+				}
+			}
+			if oldName == j.Old {
+				_, err := tx.Exec(ctx, `ALTER DATABASE `+ident(j.Old)+` RENAME TO `+ident(j.Target))
+				return err
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("give database %q its name back: %w", j.Target, err)
+		}
+	}
+	if err := j.moveFilesBack(); err != nil {
+		return err
+	}
+	if oldName != "" && j.OldAllowed {
+		if _, err := c.Exec(ctx, `ALTER DATABASE `+ident(j.Target)+` ALLOW_CONNECTIONS true`); err != nil {
+			return fmt.Errorf("let connections into database %q again: %w", j.Target, err)
+		}
+	}
+	return nil
+}
+
+// stopOdoo stops Odoo for the swap, if it runs.
+func stopOdoo(ctx context.Context, j *journal, odoo OdooService) error {
+	if odoo == nil {
+		return nil
+	}
+	running, err := odoo.Running(ctx)
+	if err != nil {
+		return fmt.Errorf("ask whether Odoo runs: %w", err)
+	}
+	if !running {
+		return nil
+	}
+	// Written first: a kill while Odoo stops must not leave it down.
+	j.OdooStopped = true
+	if err := j.save(); err != nil {
+		return err
+	}
+	if err := odoo.Stop(ctx); err != nil {
+		return fmt.Errorf("stop Odoo for the swap: %w", err)
+	}
+	return nil
+}
+
+// restartOdoo starts Odoo again if the swap stopped it.
+func restartOdoo(ctx context.Context, j *journal, odoo OdooService) error {
+	if !j.OdooStopped || odoo == nil {
+		return nil
+	}
+	if err := odoo.Start(ctx); err != nil {
+		return fmt.Errorf("start Odoo again: %w", err)
+	}
+	j.OdooStopped = false
+	return j.save()
+}
+
+// finish drops what was replaced, or leaves it where nobody can log in, and
+// ends the journal. held names what kept the old database from being dropped.
+func (s *Server) finish(ctx context.Context, c *pgx.Conn, j *journal) (held error, err error) {
+	if !j.KeepOld {
+		if held = dropOld(ctx, c, j); held == nil && !j.KeepFiles {
+			if err := os.RemoveAll(j.former()); err != nil {
+				return nil, fmt.Errorf("remove the old file store; do it with: sudo rm -rf %q: %w", j.former(), err)
+			}
+		}
+	}
+	return held, j.remove()
+}
+
+// dropOld drops the replaced database, unless something has come to hold it.
+func dropOld(ctx context.Context, c *pgx.Conn, j *journal) error {
+	name, err := byOID(ctx, c, j.OldOID)
+	if err != nil || name == "" {
+		return err
+	}
+	if name != j.Old {
+		return fmt.Errorf("the replaced database is called %q by now", name)
+	}
+	held, err := dropHolders(ctx, c, name)
+	if err != nil {
+		return err
+	}
+	if len(held) > 0 {
+		return &heldError{name, "", held}
+	}
+	return dropHidden(ctx, c, name, j.OldOID)
+}
+
+// fault is where tests stop or fail a restore; nothing outside of tests sets it.
+var fault = func(string) {}
