@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// Stack is the compose project around PostgreSQL, where Docker runs it: the
+// Odoo service, its image, one-off runs. engine/docker implements it beside
+// Postgres; native has none.
+type Stack interface {
+	// Validate asks `docker compose config` whether the project's files are
+	// accepted, the override included. candidate, when not nil, stands for
+	// docker-compose.yml, so that nothing has to be written first.
+	Validate(ctx context.Context, candidate []byte) error
+	// Image says what an image is. A missing image is pulled only if pull is
+	// set; else the error matches ErrNoImage.
+	Image(ctx context.Context, ref string, pull bool) (Image, error)
+	// Build makes an image of a context directory. What docker says goes to out.
+	Build(ctx context.Context, b Build) error
+	// Up makes the services run as the compose file says (`up -d`, no
+	// dependencies recreated) and returns when their containers were started.
+	Up(ctx context.Context, out io.Writer, services ...string) error
+	// StopService stops a service's containers and removes them; data stays.
+	// A service that the compose file no longer names is found by its labels.
+	StopService(ctx context.Context, service string) error
+	// RemoveVolume removes the project's volume object if nothing uses it and
+	// its device is not the wanted one. Data is never removed: only objects of
+	// driver local that bind a host directory are touched.
+	RemoveVolume(ctx context.Context, volume, wantDevice string) error
+	// Container says what a service's container is doing; the zero value and
+	// no error where there is none.
+	Container(ctx context.Context, service string) (Container, error)
+	// Containers lists the containers of a compose project name, of any
+	// working directory.
+	Containers(ctx context.Context, project string) ([]Container, error)
+	// ServiceLogs gives the last n lines of a service.
+	ServiceLogs(ctx context.Context, service string, n int) (string, error)
+	// RunOnce runs `docker compose run --rm` and streams; a code other than 0
+	// is *ExitError.
+	RunOnce(ctx context.Context, r RunOnce) error
+	// PortHolder names the container that publishes a host port, "" if none
+	// does.
+	PortHolder(ctx context.Context, port int) (string, error)
+	// CheckAccess tells what uid[:gid] (""= the image's own user) cannot do with
+	// host paths, in a short network-less container of the image. It answers
+	// with one line a problem.
+	CheckAccess(ctx context.Context, image, user string, paths []Access) ([]string, error)
+}
+
+// Access is a right that a container's user must have on a host path.
+type Access struct {
+	Path string
+	// Write: create and rename in a directory; otherwise read a file.
+	Write bool
+}
+
+// Image is what an image's configuration says.
+type Image struct {
+	ID, User        string
+	Entrypoint, Cmd []string
+	Env, Labels     map[string]string
+	// Checker is where odpm-checker lies in the image, "" if it has none.
+	Checker string
+}
+
+// Build is one image build.
+type Build struct {
+	Dir, Tag string
+	Args     map[string]string
+	Out      io.Writer
+}
+
+// Container is a container as Docker sees it.
+type Container struct {
+	ID, Name, Service, Project, WorkingDir string
+	Running                                bool
+	// Health is "healthy", "starting", "unhealthy" or "" without a healthcheck.
+	Health   string
+	ExitCode int
+	Image    string
+	Env      map[string]string
+	// RestartCount counts restarts by Docker's policy.
+	RestartCount int
+}
+
+// RunOnce is a one-off container of a service.
+type RunOnce struct {
+	Service string
+	// Args follow the service's name; empty keeps the service's command.
+	Args []string
+	// Entrypoint replaces the image's, if set.
+	Entrypoint string
+	// Env adds KEY=VALUE; values never appear in a process's arguments.
+	Env            []string
+	NoDeps         bool
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
+// ErrNoImage: the image is not on this machine, or cannot be had.
+var ErrNoImage = errors.New("no such image")
