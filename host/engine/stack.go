@@ -47,6 +47,8 @@ type Stack interface {
 	// host paths, in a short network-less container of the image. It answers
 	// with one line a problem.
 	CheckAccess(ctx context.Context, image, user string, paths []Access) ([]string, error)
+	// UserID is the uid and gid that a container of the image runs as.
+	UserID(ctx context.Context, image string) (uid, gid int, err error)
 }
 
 // Access is a right that a container's user must have on a host path.
@@ -93,8 +95,10 @@ type RunOnce struct {
 	// Entrypoint replaces the image's, if set.
 	Entrypoint string
 	// Env adds KEY=VALUE; values never appear in a process's arguments.
-	Env            []string
-	NoDeps         bool
+	Env    []string
+	NoDeps bool
+	// Volumes adds SOURCE:TARGET[:ro] mounts.
+	Volumes        []string
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 }
