@@ -117,7 +117,7 @@ type journalError struct {
 }
 
 func (e *journalError) Error() string {
-	return fmt.Sprintf("the journal of an interrupted restore cannot be read: %s: %v; look at the databases named odpm_… with odpm database list, then move the file away", e.path, e.err)
+	return fmt.Sprintf("the journal of an interrupted run cannot be read: %s: %v; look at the databases named odpm_… with odpm database list, then move the file away", e.path, e.err)
 }
 func (e *journalError) Unwrap() error { return e.err }
 

@@ -22,8 +22,12 @@ type Recovered struct {
 // unless the renames had happened, since from then on the restored database is
 // proven and in place. It needs the lock that serialises odpm's runs on this
 // cluster, or it would take the work of a running restore for a crash. It
-// opens no connection where there is nothing to do.
+// opens no connection where there is nothing to do. What killed backups left is
+// removed as well, without a word: nobody misses it.
 func (s *Server) Recover(ctx context.Context, odoo OdooService) ([]Recovered, error) {
+	if err := recoverBackups(s.StateDir); err != nil {
+		return nil, err
+	}
 	all, err := journals(s.StateDir)
 	if err != nil || len(all) == 0 {
 		return nil, err

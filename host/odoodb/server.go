@@ -1,6 +1,3 @@
-// Package odoodb works on a project's Odoo databases: it lists, backs up,
-// verifies, restores, drops and creates them and sets the administrator's
-// password. It prints nothing: results, warnings and errors are values.
 package odoodb
 
 import (

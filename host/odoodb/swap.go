@@ -21,9 +21,12 @@ func (s *Server) swap(ctx context.Context, c *pgx.Conn, j *journal, o RestoreOpt
 	if err := j.to(stepSwapping); err != nil {
 		return err
 	}
+	o.Progress.send(Event{Phase: PhaseSwap, Total: 1, Items: true})
 	err := s.swapSteps(ctx, work, c, j, o)
 	if err == nil {
-		return j.to(stepSwapped)
+		err := j.to(stepSwapped)
+		o.Progress.send(Event{Phase: PhaseSwap, Done: 1, Total: 1, Items: true, Finished: true})
+		return err
 	}
 	if rerr := s.revert(work, c, j, o.Odoo); rerr != nil {
 		return errors.Join(err, fmt.Errorf("undoing it failed as well; the next run of odpm tries again: %w", rerr))

@@ -1,0 +1,77 @@
+package odoodb
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/odpm/odpm/host/odoodb/archive"
+)
+
+// BackupOptions say what to back up and where to.
+type BackupOptions struct {
+	// Database is the one to back up.
+	Database string
+	// File is the archive's path; its directory is made if it is not there,
+	// and a file that exists is never overwritten.
+	File string
+	// Format is archive.Zip (also when empty) or archive.Dump.
+	Format archive.Format
+	// AllFiles takes everything in the file store, as Odoo's own backup does,
+	// instead of the files that the database's attachments name.
+	AllFiles bool
+	// OdooVersion is the project's ("18.0"), to compare with the database's;
+	// "" compares nothing.
+	OdooVersion string
+	Progress    Progress
+	// Jobs is the number of goroutines that compress, 0 for one per core.
+	Jobs int
+}
+
+// BackupResult is what a backup did.
+type BackupResult struct {
+	// Path is the archive's absolute path, Bytes its size.
+	Path  string
+	Bytes int64
+	// OdooVersion is the database's, "" where it is not Odoo's.
+	OdooVersion string
+	// DumpBytes is the size of the dump: dump.sql before it is compressed, or
+	// the -Fc archive.
+	DumpBytes int64
+	// Files is how many files of the file store are in the archive, FilesBytes
+	// their size before they are compressed.
+	Files      int
+	FilesBytes int64
+	// Missing names files that attachments have and that were not there before
+	// the backup began.
+	Missing  []string
+	Warnings []string
+	Elapsed  time.Duration
+}
+
+func (r *BackupResult) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
+
+// fileExistsError is an archive that would have been overwritten.
+type fileExistsError struct{ path string }
+
+func (e *fileExistsError) Error() string {
+	return fmt.Sprintf("%s exists already and is not overwritten; give another name: --db-backup FILE", e.path)
+}
+
+// IsFileExists says whether Backup refused to overwrite a file.
+func IsFileExists(err error) bool {
+	var e *fileExistsError
+	return errors.As(err, &e)
+}
+
+// DefaultFile is the name of a backup whose name nobody chose:
+// <db>_<YYYY-MM-DD_HH-MM-SS>.zip (or .dump).
+func DefaultFile(database string, format archive.Format, now time.Time) string {
+	ext := ".zip"
+	if format == archive.Dump {
+		ext = ".dump"
+	}
+	return database + "_" + now.Format("2006-01-02_15-04-05") + ext
+}

@@ -1,0 +1,86 @@
+package odoodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// LeftOver is something of odpm's own that should not be there any more.
+type LeftOver struct {
+	// Kind is "database" or "filestore".
+	Kind string
+	// Name is the database's, or the directory's last element.
+	Name string
+	// Path is a filestore's directory.
+	Path string
+	// For is the database that was to be restored or backed up, where a
+	// journal says it.
+	For string
+	// Journal is set where the next run puts it right by itself (Recover). It
+	// may also be a run that is going on.
+	Journal string
+	// Remedy is what a person types where there is no journal.
+	Remedy string
+}
+
+// LeftOvers names databases and file stores with odpm's names: of interrupted
+// work that Recover will deal with, and those whose journal is gone.
+func (s *Server) LeftOvers(ctx context.Context) ([]LeftOver, error) {
+	type purpose struct{ target, journal string }
+	known := map[string]purpose{}
+	restores, err := journals(s.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range restores {
+		known[j.New] = purpose{j.Target, j.path}
+		known[j.Old] = purpose{j.Target, j.path}
+	}
+	backups, err := backupJournals(s.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range backups {
+		known[filepath.Base(j.Links)] = purpose{j.Database, j.path}
+	}
+	c, err := s.admin(ctx, maintenance)
+	if err != nil {
+		return nil, err
+	}
+	defer closeConn(c)
+	names, err := collect(ctx, c, `SELECT datname::text FROM pg_catalog.pg_database WHERE datname LIKE 'odpm\_%' ORDER BY 1`)
+	if err != nil {
+		return nil, err
+	}
+	var found []LeftOver
+	for _, n := range names {
+		if !isLeftOver(n) {
+			continue
+		}
+		l := LeftOver{Kind: "database", Name: n, For: known[n].target, Journal: known[n].journal}
+		if l.Journal == "" {
+			l.Remedy = fmt.Sprintf(`psql -d postgres -c 'ALTER DATABASE %s IS_TEMPLATE false' -c 'DROP DATABASE %s'`, n, n)
+		}
+		found = append(found, l)
+	}
+	root := filepath.Join(s.OdooDataDir, "filestore")
+	entries, err := os.ReadDir(root)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return found, fmt.Errorf("file store: %w", err)
+	}
+	for _, e := range entries {
+		if !isLeftOver(e.Name()) {
+			continue
+		}
+		l := LeftOver{Kind: "filestore", Name: e.Name(), Path: filepath.Join(root, e.Name()), For: known[e.Name()].target, Journal: known[e.Name()].journal}
+		if l.Journal == "" {
+			l.Remedy = "sudo rm -rf " + l.Path
+		}
+		found = append(found, l)
+	}
+	return found, nil
+}

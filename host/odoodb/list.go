@@ -1,0 +1,222 @@
+package odoodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// DatabaseState says what a database is to Odoo.
+type DatabaseState string
+
+const (
+	// Initialised has the module base installed.
+	Initialised DatabaseState = "initialised"
+	// Empty has no table: odpm or Odoo created it and nothing was installed.
+	Empty DatabaseState = "empty"
+	// Other has tables, and they are not Odoo's.
+	Other DatabaseState = "other"
+	// LeftOverState is odpm's own unfinished or replaced database; see LeftOvers.
+	LeftOverState DatabaseState = "left over by odpm"
+	// Closed lets nobody in (ALLOW_CONNECTIONS false), as --keep-old leaves a
+	// replaced database: what is in it cannot be seen.
+	Closed DatabaseState = "closed"
+	// Unreadable could not be looked at; Reason says why.
+	Unreadable DatabaseState = "unreadable"
+)
+
+// FilestoreState is a tri-state: where the host may not look, it does not guess.
+type FilestoreState string
+
+const (
+	FilestorePresent FilestoreState = "present"
+	FilestoreMissing FilestoreState = "missing"
+	FilestoreUnknown FilestoreState = "unknown"
+)
+
+// Database is a line of the list.
+type Database struct {
+	Name, Owner string
+	// Bytes is pg_database_size, -1 where the server does not say.
+	Bytes    int64
+	Encoding string
+	// AllowConnections and Template are pg_database's. Odoo neither lists
+	// templates nor runs their crons.
+	AllowConnections, Template bool
+
+	State DatabaseState
+	// Reason is for Unreadable.
+	Reason string
+	// IsOdoo: Initialised.
+	IsOdoo bool
+	// OdooVersion is "18.0", BaseVersion the module base's "18.0.1.3".
+	OdooVersion, BaseVersion string
+
+	// Filestore is the directory, whether it is there or not.
+	Filestore      string
+	FilestoreState FilestoreState
+	// Files and FilestoreBytes count what is in it, without Odoo's list of
+	// files to collect; both are -1 where that was not known cheaply.
+	Files, FilestoreBytes int64
+}
+
+// List gives the cluster's databases, PostgreSQL's own ones left out (postgres
+// only if it is no Odoo database). It writes nothing. A database that cannot be
+// looked at is in the list and says why.
+func (s *Server) List(ctx context.Context) ([]Database, error) {
+	c, err := s.admin(ctx, maintenance)
+	if err != nil {
+		return nil, err
+	}
+	defer closeConn(c)
+	rows, err := c.Query(ctx, `SELECT datname::text, pg_catalog.pg_get_userbyid(datdba)::text,
+		CASE WHEN pg_catalog.has_database_privilege(oid, 'CONNECT') THEN pg_catalog.pg_database_size(oid) ELSE -1 END,
+		pg_catalog.pg_encoding_to_char(encoding)::text, datallowconn, datistemplate
+		FROM pg_catalog.pg_database WHERE datname NOT IN ('template0', 'template1') ORDER BY datname`)
+	if err != nil {
+		return nil, fmt.Errorf("list databases: %w", err)
+	}
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d Database, err error) {
+		err = row.Scan(&d.Name, &d.Owner, &d.Bytes, &d.Encoding, &d.AllowConnections, &d.Template)
+		return d, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list databases: %w", err)
+	}
+	list := make([]Database, 0, len(all))
+	for _, d := range all {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		s.inspect(ctx, &d)
+		if d.Name == maintenance && !d.IsOdoo {
+			continue
+		}
+		d.Filestore = s.filestore(d.Name)
+		d.FilestoreState, d.Files, d.FilestoreBytes = countFiles(d.Filestore)
+		list = append(list, d)
+	}
+	return list, nil
+}
+
+// inspect looks into one database. Another database's trouble is no reason
+// not to list the rest, so it has its own time limit and no error.
+func (s *Server) inspect(ctx context.Context, d *Database) {
+	switch {
+	case isLeftOver(d.Name):
+		d.State = LeftOverState
+		return
+	case !d.AllowConnections:
+		d.State = Closed
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	c, err := s.admin(ctx, d.Name)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "3D000" {
+		d.State, d.Reason = Unreadable, "it was dropped meanwhile"
+		return
+	}
+	if err == nil {
+		defer closeConn(c)
+		err = inspectOdoo(ctx, c, d)
+	}
+	if err != nil {
+		d.State, d.Reason = Unreadable, err.Error()
+	}
+}
+
+func inspectOdoo(ctx context.Context, q querier, d *Database) error {
+	v, err := baseVersion(ctx, q, d.Name)
+	switch {
+	case err == nil:
+		d.State, d.IsOdoo, d.BaseVersion, d.OdooVersion = Initialised, true, v, seriesOf(v)
+		return nil
+	case !IsNotOdoo(err):
+		return err
+	}
+	var tables bool
+	err = q.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%'
+		AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend p WHERE p.classid = 'pg_class'::regclass AND p.objid = c.oid AND p.deptype = 'e'))`).Scan(&tables)
+	d.State = Empty
+	if tables {
+		d.State = Other
+	}
+	return err
+}
+
+// series reads the Odoo version off a module's version: "18.0.1.3" is a module
+// of 18.0, "saas~17.4.1.3" and "saas-17.4.1.3" one of saas~17.4.
+var series = regexp.MustCompile(`^(saas[~-])?([0-9]+\.[0-9]+)`)
+
+func seriesOf(version string) string {
+	m := series.FindStringSubmatch(version)
+	if m == nil {
+		return ""
+	}
+	if m[1] != "" {
+		return "saas~" + m[2]
+	}
+	return m[2]
+}
+
+// countLimit is how many files a list counts: it has to stay a quick one.
+const countLimit = 200_000
+
+// countFiles looks at a database's file store.
+func countFiles(dir string) (state FilestoreState, files, bytes int64) {
+	st, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return FilestoreMissing, 0, 0
+	case err != nil:
+		return FilestoreUnknown, -1, -1
+	case !st.IsDir():
+		return FilestoreMissing, 0, 0
+	}
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if d.Name() == checklist && filepath.Dir(path) == dir {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if files++; files > countLimit {
+			return fs.ErrInvalid
+		}
+		info, err := d.Info()
+		if err == nil {
+			bytes += info.Size()
+		}
+		return nil
+	})
+	if err != nil {
+		return FilestorePresent, -1, -1
+	}
+	return FilestorePresent, files, bytes
+}
+
+// checklist is where Odoo notes files that may be collectable, one empty file
+// for each; it is no attachment's.
+const checklist = "checklist"
+
+// leftOverName is what newJournal and Backup make.
+var leftOverName = regexp.MustCompile(`^` + hiddenPrefix + `[0-9a-f]{16}(_old)?$`)
+
+func isLeftOver(name string) bool {
+	return strings.HasPrefix(name, hiddenPrefix) && leftOverName.MatchString(name)
+}
