@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,25 +28,6 @@ type Cluster struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	cred *syscall.Credential
-}
-
-// Bin finds PostgreSQL's programs of a major, "" for the newest there is.
-func Bin(major string) (string, error) {
-	var found []string
-	for _, pattern := range []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin"} {
-		dirs, _ := filepath.Glob(pattern)
-		for _, d := range dirs {
-			if _, err := os.Stat(filepath.Join(d, "initdb")); err == nil &&
-				(major == "" || strings.Contains(d, "/"+major+"/") || strings.Contains(d, "-"+major+"/")) {
-				found = append(found, d)
-			}
-		}
-	}
-	if len(found) == 0 {
-		return "", fmt.Errorf("no PostgreSQL %s on this machine; run: make setup", major)
-	}
-	sort.Strings(found)
-	return found[len(found)-1], nil
 }
 
 // New makes a cluster in a new directory below parent (os.TempDir() when
@@ -178,7 +158,11 @@ func (c *Cluster) SQL(database string, statements ...string) (string, error) {
 	for _, s := range statements {
 		args = append(args, "-c", s)
 	}
-	cmd := exec.Command(filepath.Join(c.Bin, "psql"), args...)
+	psql, err := c.client("psql")
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command(psql, args...)
 	cmd.Env = append(os.Environ(), "PGPASSWORD="+c.Password, "PGOPTIONS=", "PGSSLMODE=prefer")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -194,9 +178,13 @@ func (c *Cluster) SocketDir() string { return filepath.Dir(c.Dir) }
 func (c *Cluster) LogFile() string { return filepath.Join(filepath.Dir(c.Dir), "server.log") }
 
 func (c *Cluster) run(program string, args ...string) error {
+	path, err := c.client(program)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(c.Bin, program), args...)
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = filepath.Dir(c.Dir)
 	if c.cred != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.cred}

@@ -1,0 +1,35 @@
+# The compose plugin, built from source where the machine has none: Debian's
+# docker.io comes without it.
+
+compose_version=v5.6.0
+
+setup_compose() {
+	local version
+	if version=$(docker compose version --short 2>/dev/null); then
+		say compose "$version"
+		return
+	fi
+	local built=$cache/bin/docker-compose-$compose_version
+	if [ ! -x "$built" ]; then
+		local dir
+		dir=$(mktemp -d)
+		(
+			cd "$dir"
+			export GOFLAGS=-mod=mod GOWORK=off
+			quietly compose go mod init compose.invalid
+			quietly compose go get "github.com/docker/compose/v5/cmd@$compose_version"
+			CGO_ENABLED=0 quietly compose go build -trimpath \
+				-ldflags "-s -w -X github.com/docker/compose/v5/internal.Version=$compose_version" \
+				-o "$built.part" github.com/docker/compose/v5/cmd
+		)
+		mv "$built.part" "$built"
+		rm -rf "$dir"
+	fi
+	# For root the place that does not depend on HOME: tests set their own.
+	local plugins=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins
+	is_root && plugins=/usr/local/lib/docker/cli-plugins
+	mkdir -p "$plugins"
+	install -m 755 "$built" "$plugins/docker-compose"
+	version=$(docker compose version --short) || die "docker does not run the plugin $plugins/docker-compose"
+	say compose "$version built into $plugins"
+}

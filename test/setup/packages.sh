@@ -1,0 +1,38 @@
+# Debian packages: the engine, what builds images without a registry, and the
+# PostgreSQL whose extensions the tests of Odoo databases need.
+
+missing_packages() {
+	has dockerd || has docker || echo docker.io
+	has debootstrap || [ -x /usr/sbin/debootstrap ] || echo debootstrap
+	has iptables || [ -x /usr/sbin/iptables ] || echo iptables
+	has make || echo make
+	has npm || echo npm
+	has python3 || echo python3
+	[ -x /usr/lib/postgresql/15/bin/postgres ] || echo postgresql-15
+	has psql || echo postgresql-client
+}
+
+setup_packages() {
+	local want
+	want=$(missing_packages | tr '\n' ' ')
+	if [ -z "$want" ]; then
+		say packages "all there"
+		return
+	fi
+	if ! is_root; then
+		die "missing on this machine: $want
+       As root on Debian or Ubuntu, make setup installs them. Elsewhere install PostgreSQL 15
+       with its client, and Docker (your own daemon is used as it is), and run make setup again."
+	fi
+	has apt-get || die "missing on this machine: ${want}(and there is no apt-get to install them with)"
+	export DEBIAN_FRONTEND=noninteractive
+	quietly packages apt-get update
+	# PostgreSQL's package would make and start a cluster that nobody asked for.
+	if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+		mkdir -p /etc/postgresql-common
+		echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+	fi
+	# shellcheck disable=SC2086 # a list of package names
+	quietly packages apt-get install -y --no-install-recommends $want
+	say packages "installed $want"
+}
