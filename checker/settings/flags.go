@@ -31,7 +31,7 @@ func (s *Settings) ParseFlags(args []string) error {
 	fs.Var(&s.AttemptTimeout, "attempt-timeout", "")
 	fs.StringVar(&s.LogLevel, "log-level", s.LogLevel, "")
 	fs.StringVar(&s.LogFormat, "log-format", s.LogFormat, "")
-	fs.BoolVar(&s.RequireBaseline, "require-baseline", s.RequireBaseline, "")
+	fs.BoolVar((*bool)(&s.RequireBaseline), "require-baseline", bool(s.RequireBaseline), "")
 	fs.StringVar(&s.RuntimeDir, "runtime-dir", s.RuntimeDir, "")
 	fs.StringVar(&s.DatabaseDir, "database-dir", s.DatabaseDir, "")
 	fs.StringVar(&s.OdooVersion, "odoo-version", s.OdooVersion, "")

@@ -14,15 +14,16 @@ import (
 
 	"github.com/odpm/odpm/checker/target"
 	"github.com/odpm/odpm/shared/handoff"
+	"github.com/odpm/odpm/shared/pglogin"
 )
 
 // Settings steer one run.
 type Settings struct {
-	Timeout         Duration `envconfig:"ODPM_TIMEOUT" default:"60s"`
-	AttemptTimeout  Duration `envconfig:"ODPM_ATTEMPT_TIMEOUT" default:"10s"`
-	LogLevel        string   `envconfig:"ODPM_LOG_LEVEL" default:"info"`
-	LogFormat       string   `envconfig:"ODPM_LOG_FORMAT" default:"auto"`
-	RequireBaseline bool     `envconfig:"ODPM_REQUIRE_BASELINE"`
+	Timeout         Duration `envconfig:"ODPM_TIMEOUT"`
+	AttemptTimeout  Duration `envconfig:"ODPM_ATTEMPT_TIMEOUT"`
+	LogLevel        string   `envconfig:"ODPM_LOG_LEVEL"`
+	LogFormat       string   `envconfig:"ODPM_LOG_FORMAT"`
+	RequireBaseline Switch   `envconfig:"ODPM_REQUIRE_BASELINE"`
 	RuntimeDir      string   `envconfig:"ODPM_RUNTIME_DIR"`
 	DatabaseDir     string   `envconfig:"ODPM_DATABASE_DIR"`
 	OdooVersion     string   `envconfig:"ODPM_ODOO_VERSION"`
@@ -51,8 +52,14 @@ type Settings struct {
 // Duration reads "90s", "2m" and a bare number of seconds.
 type Duration time.Duration
 
-// Decode is envconfig's; Set and String are flag's.
-func (d *Duration) Decode(s string) error { return d.Set(s) }
+// Decode is envconfig's; Set and String are flag's. An empty variable is an
+// unset one: compose makes ODPM_TIMEOUT=${ODPM_TIMEOUT} into that.
+func (d *Duration) Decode(s string) error {
+	if s == "" {
+		return nil
+	}
+	return d.Set(s)
+}
 
 // Set refuses what is not a positive span.
 func (d *Duration) Set(s string) error {
@@ -69,27 +76,55 @@ func (d *Duration) Set(s string) error {
 
 func (d *Duration) String() string { return time.Duration(*d).String() }
 
-// FromEnv reads the ODPM_* variables.
+// Switch is a bool whose empty variable is false.
+type Switch bool
+
+// Decode is envconfig's.
+func (b *Switch) Decode(s string) error {
+	if s == "" {
+		return nil
+	}
+	v, err := strconv.ParseBool(s)
+	if err != nil {
+		return errors.New("true or false is wanted")
+	}
+	*b = Switch(v)
+	return nil
+}
+
+// FromEnv reads the ODPM_* variables. Settings are given along with an error
+// too, so that --version and --help work whatever the environment holds.
 func FromEnv() (*Settings, error) {
 	s := &Settings{}
+	defer s.setDefaults()
 	if err := envconfig.Process("", s); err != nil {
 		var pe *envconfig.ParseError
 		if errors.As(err, &pe) {
-			want := pe.Err.Error()
-			if pe.TypeName == "bool" {
-				want = "true or false is wanted"
-			}
-			return nil, &target.ConfigError{Where: pe.KeyName, What: want + " (found " + strconv.Quote(pe.Value) + ")", Next: "correct or unset " + pe.KeyName}
+			return s, &target.ConfigError{Where: pe.KeyName, What: pe.Err.Error() + " (found " + strconv.Quote(pe.Value) + ")", Next: "correct or unset " + pe.KeyName}
 		}
-		return nil, &target.ConfigError{Where: "environment", What: "the ODPM_* variables cannot be read"}
-	}
-	if s.RuntimeDir == "" {
-		s.RuntimeDir = handoff.RuntimeDir
-	}
-	if s.DatabaseDir == "" {
-		s.DatabaseDir = handoff.DatabaseDir
+		return s, &target.ConfigError{Where: "environment", What: "the ODPM_* variables cannot be read"}
 	}
 	return s, nil
+}
+
+func (s *Settings) setDefaults() {
+	if s.Timeout == 0 {
+		s.Timeout = Duration(pglogin.DefaultTimeout)
+	}
+	if s.AttemptTimeout == 0 {
+		s.AttemptTimeout = Duration(pglogin.DefaultAttemptTimeout)
+	}
+	for _, d := range []struct {
+		to    *string
+		value string
+	}{
+		{&s.LogLevel, "info"}, {&s.LogFormat, "auto"},
+		{&s.RuntimeDir, handoff.RuntimeDir}, {&s.DatabaseDir, handoff.DatabaseDir},
+	} {
+		if *d.to == "" {
+			*d.to = d.value
+		}
+	}
 }
 
 // Validate refuses words that are none of the allowed ones; place names where

@@ -43,11 +43,8 @@ func main() {
 }
 
 func run(args []string) int {
-	s, err := settings.FromEnv()
-	if err != nil {
-		return fail(slog.Default(), err)
-	}
-	err = s.ParseFlags(args)
+	s, envErr := settings.FromEnv()
+	err := s.ParseFlags(args)
 	switch {
 	case errors.Is(err, settings.ErrHelp):
 		fmt.Print(settings.Usage)
@@ -60,8 +57,11 @@ func run(args []string) int {
 		fmt.Println("odpm-checker", buildVersion())
 		return 0
 	}
-	if err := s.Validate(); err != nil {
-		return fail(logging.New(os.Stderr, "auto", "info"), err)
+	if envErr == nil {
+		envErr = s.Validate()
+	}
+	if envErr != nil {
+		return fail(logging.New(os.Stderr, "auto", "info"), envErr)
 	}
 	log := logging.New(os.Stderr, s.LogFormat, s.LogLevel)
 	if err := checker.Run(s, log); err != nil {
