@@ -20,8 +20,10 @@ type backupJournal struct {
 	Database string `json:"database"`
 	// Part is the unfinished archive.
 	Part string `json:"part"`
-	// Links is the directory of hard links, with a name as isLeftOver knows it.
-	Links string `json:"links"`
+	// Links is the directory of hard links, Copies the one of files that could
+	// not be linked; isLeftOver knows their names.
+	Links  string `json:"links"`
+	Copies string `json:"copies"`
 
 	path string
 	lock *flock.Flock
@@ -65,7 +67,7 @@ func (j *backupJournal) begin(stateDir, id string) error {
 
 // end removes what a backup made besides its archive, and then the journal.
 func (j *backupJournal) end() error {
-	err := os.RemoveAll(j.Links)
+	err := errors.Join(os.RemoveAll(j.Links), os.RemoveAll(j.Copies))
 	if perr := os.Remove(j.Part); !errors.Is(perr, fs.ErrNotExist) {
 		err = errors.Join(err, perr)
 	}
@@ -98,8 +100,8 @@ func backupJournals(stateDir string) ([]*backupJournal, error) {
 			return nil, &journalError{path, err}
 		}
 		// Its words lead to deleting, so they must be words of ours.
-		if j.Version != journalVersion || !isLeftOver(filepath.Base(j.Links)) || !strings.HasSuffix(j.Part, partSuffix) ||
-			!filepath.IsAbs(j.Links) || !filepath.IsAbs(j.Part) {
+		if j.Version != journalVersion || !strings.HasSuffix(j.Part, partSuffix) || !filepath.IsAbs(j.Part) ||
+			!isLeftOver(filepath.Base(j.Links)) || !filepath.IsAbs(j.Links) || !isLeftOver(filepath.Base(j.Copies)) || !filepath.IsAbs(j.Copies) {
 			return nil, &journalError{path, errors.New("it does not describe a backup")}
 		}
 		all = append(all, j)

@@ -123,7 +123,7 @@ func load(t *testing.T, s *Server, database string) {
 		switch {
 		case f.Name == "dump.sql":
 			var stderr strings.Builder
-			err = s.PG.Command(ctx, engine.Command{Argv: []string{"psql", "-X", "-q", "-U", s.AppRole, "-d", database},
+			err = s.PG.Command(ctx, engine.Command{Argv: []string{"psql", "-X", "-q", "-U", s.AppRole, "-d", conninfo(database)},
 				Stdin: r, Stdout: io.Discard, Stderr: &stderr})
 		case strings.HasPrefix(f.Name, "filestore/") && !f.FileInfo().IsDir():
 			path := filepath.Join(s.filestore(database), strings.TrimPrefix(f.Name, "filestore/"))
@@ -176,7 +176,7 @@ func rowCounts(t *testing.T, s *Server, database string) string {
 func schemaOf(t *testing.T, s *Server, database string) string {
 	t.Helper()
 	var out strings.Builder
-	if err := s.PG.Command(ctx, engine.Command{Argv: []string{"pg_dump", "-U", odoodbtest.Superuser, "--schema-only", "--no-owner", "-d", database}, Stdout: &out}); err != nil {
+	if err := s.PG.Command(ctx, engine.Command{Argv: []string{"pg_dump", "-U", odoodbtest.Superuser, "--schema-only", "--no-owner", "-d", conninfo(database)}, Stdout: &out}); err != nil {
 		t.Fatal(err)
 	}
 	var keep []string

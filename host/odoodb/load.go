@@ -126,7 +126,7 @@ func (l *loader) throughPsql(ctx context.Context, sc *sqldump.Scanner) (first []
 	ended := make(chan error, 1)
 	go func() {
 		err := l.s.PG.Command(ctx, engine.Command{
-			Argv: []string{"psql", "-X", "-q", "-w", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", l.s.AppRole, "-d", l.database},
+			Argv: []string{"psql", "-X", "-q", "-w", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", l.s.AppRole, "-d", conninfo(l.database)},
 			Env:  env, Stdin: pr, Stdout: io.Discard,
 		})
 		pr.Close() // what we still write fails now instead of waiting

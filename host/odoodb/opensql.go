@@ -16,18 +16,24 @@ func (s *Server) openSQL(ctx context.Context, a *archive.Archive, restoreArgs ..
 	if a.Format == archive.Zip {
 		return a.SQL()
 	}
+	return s.output(ctx, engine.Command{
+		Argv:  append([]string{"pg_restore", "--no-owner", "-f", "-"}, restoreArgs...),
+		Stdin: a.Raw(),
+	})
+}
+
+// output starts a program and gives its standard output.
+func (s *Server) output(ctx context.Context, cmd engine.Command) (*programOutput, error) {
 	pr, pw, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	p := &programOutput{r: pr, cancel: cancel, ended: make(chan struct{})}
+	cmd.Stdout = pw
 	go func() {
 		defer close(p.ended)
-		p.err = s.PG.Command(ctx, engine.Command{
-			Argv:  append([]string{"pg_restore", "--no-owner", "-f", "-"}, restoreArgs...),
-			Stdin: a.Raw(), Stdout: pw,
-		})
+		p.err = s.PG.Command(ctx, cmd)
 		pw.Close()
 	}()
 	return p, nil

@@ -1,0 +1,327 @@
+package odoodb
+
+import (
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/odpm/odpm/host/odoodb/archive"
+)
+
+// Backup writes a database and its file store into one archive, as of one
+// moment, while Odoo goes on working. Nothing is written but the archive:
+// pg_dump's output goes straight into it, and the files come from hard links.
+// The archive has its name only when it is complete and on the disk; after an
+// error or a cancelled context there is nothing.
+func (s *Server) Backup(ctx context.Context, o BackupOptions) (BackupResult, error) {
+	b := &backup{s: s, o: o}
+	start := time.Now()
+	err := b.run(ctx)
+	b.res.Elapsed = time.Since(start)
+	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		err = errors.Join(ctx.Err(), err)
+	}
+	return b.res, err
+}
+
+// backup is one run of Backup.
+type backup struct {
+	s   *Server
+	o   BackupOptions
+	res BackupResult
+
+	journal backupJournal
+	snap    *snapshot
+	staged  *staged
+}
+
+func (b *backup) run(ctx context.Context) (err error) {
+	if err := b.check(ctx); err != nil {
+		return err
+	}
+	id := token()
+	b.journal = backupJournal{
+		Database: b.o.Database, Part: b.res.Path + "." + id + partSuffix,
+		Links:  filepath.Join(b.s.OdooDataDir, "filestore", hiddenPrefix+id),
+		Copies: filepath.Join(filepath.Dir(b.res.Path), hiddenPrefix+id),
+	}
+	if err := b.journal.begin(b.s.StateDir, id); err != nil {
+		return err
+	}
+	part, err := os.OpenFile(b.journal.Part, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return errors.Join(fmt.Errorf("directory of backups: %w; set BACKUP_DIR to one that can be written", err), b.journal.end())
+	}
+	defer func() {
+		err = errors.Join(err, part.Close())
+		if err == nil {
+			err = b.publish()
+		}
+		if cerr := b.journal.end(); cerr != nil && err == nil {
+			b.res.warn("what the backup made for itself could not be removed, the next run tries again: %v", cerr)
+		}
+	}()
+	if err := b.snapshot(ctx); err != nil {
+		return err
+	}
+	defer b.snap.close()
+	fault("backup snapshot")
+	w := &counter{w: bufio.NewWriterSize(part, 1<<18)}
+	if b.o.Format == archive.Dump {
+		err = b.writeDump(ctx, w)
+	} else {
+		err = b.writeZip(ctx, w)
+	}
+	if err == nil {
+		err = w.w.Flush()
+	}
+	if err == nil {
+		fault("backup written")
+		err = errors.Join(ctx.Err(), part.Sync())
+	}
+	b.res.Bytes = w.n
+	return err
+}
+
+// check refuses what cannot work before anything is written.
+func (b *backup) check(ctx context.Context) error {
+	if err := checkName(b.o.Database); err != nil {
+		return err
+	}
+	switch b.o.Format {
+	case "":
+		b.o.Format = archive.Zip
+	case archive.Zip, archive.Dump:
+	default:
+		return fmt.Errorf("backup format %q is not known; it is %q or %q", b.o.Format, archive.Zip, archive.Dump)
+	}
+	if b.o.Jobs < 1 {
+		// More would only take memory: from here on pg_dump is the slow one.
+		b.o.Jobs = min(runtime.GOMAXPROCS(0), 8)
+	}
+	path, err := filepath.Abs(b.o.File)
+	if err != nil {
+		return err
+	}
+	b.res.Path = path
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("directory of backups: %w; set BACKUP_DIR to one that can be written", err)
+	}
+	if present(path) {
+		return &fileExistsError{path}
+	}
+	c, err := b.s.admin(ctx, maintenance)
+	if err != nil {
+		return err
+	}
+	defer closeConn(c)
+	info, err := lookup(ctx, c, b.o.Database)
+	if err == nil && !info.AllowC {
+		err = fmt.Errorf("database %q lets nobody in; for a backup of it: psql -d postgres -c 'ALTER DATABASE %s ALLOW_CONNECTIONS true'", b.o.Database, ident(b.o.Database))
+	}
+	return err
+}
+
+// snapshot opens the snapshot and stages the file store for it.
+func (b *backup) snapshot(ctx context.Context) error {
+	login, unreadable, err := b.s.dumper(ctx, b.o.Database)
+	if err != nil {
+		return err
+	}
+	if unreadable > 0 {
+		b.res.warn("role %q may not read %d tables or sequences of the database; it is dumped as %q", b.s.AppRole, unreadable, login.User)
+	}
+	b.snap, err = b.s.takeSnapshot(ctx, login, func(sn *snapshot) error {
+		b.res.OdooVersion = seriesOf(sn.base)
+		if sn.base == "" && b.o.Format == archive.Zip {
+			return fmt.Errorf("%w; for a backup without manifest and file store: --backup-format dump", &notOdooError{b.o.Database})
+		}
+		if want := seriesOf(b.o.OdooVersion + ".0"); want != "" && b.res.OdooVersion != "" && want != b.res.OdooVersion {
+			b.res.warn("the database is of Odoo %s and the project is Odoo %s; the archive says %s", b.res.OdooVersion, want, b.res.OdooVersion)
+		}
+		if b.o.Format == archive.Dump {
+			return b.room(sn, 0, 0)
+		}
+		g := &stager{
+			live: b.s.filestore(b.o.Database), links: b.journal.Links, copies: b.journal.Copies, all: b.o.AllFiles,
+			room: func(files, extra int64) error { return b.room(sn, files, extra) },
+		}
+		b.staged, err = g.stage(ctx, sn.stored)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if b.staged == nil {
+		if n := len(b.snap.stored); n > 0 {
+			b.res.warn("a dump has no file store: the %d files that attachments have are not in it", n)
+		}
+		return nil
+	}
+	b.res.Files, b.res.FilesBytes, b.res.Missing = len(b.staged.names), b.staged.bytes, b.staged.missing
+	if n := len(b.res.Missing); n > 0 {
+		b.res.warn("%d of %d attachments' files are not in the file store: %s", n, len(b.snap.stored), few(b.res.Missing))
+	}
+	if b.staged.copied != nil {
+		b.res.warn("the files could not be hard-linked and were copied, which took %d MiB during the backup: %v", b.staged.bytes>>20, b.staged.copied)
+	}
+	return nil
+}
+
+// room compares what the archive may need at most with what is free. Tables
+// shrink to a quarter or less, what is in TOAST is compressed already.
+func (b *backup) room(sn *snapshot, files, extra int64) error {
+	dir := filepath.Dir(b.res.Path)
+	free, err := freeSpace(dir)
+	if err != nil {
+		return fmt.Errorf("directory of backups: %w", err)
+	}
+	if need := sn.heap/4 + sn.toast + files + extra; need > free {
+		return fmt.Errorf("the backup may need %d MiB in %s, and %d MiB are free; make room or set BACKUP_DIR to another disk", need>>20, dir, free>>20)
+	}
+	return nil
+}
+
+// publish gives the archive its name, durably.
+func (b *backup) publish() error {
+	if present(b.res.Path) {
+		return &fileExistsError{b.res.Path}
+	}
+	if err := os.Rename(b.journal.Part, b.res.Path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(b.res.Path))
+}
+
+// counter counts what is written.
+type counter struct {
+	w *bufio.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+func (b *backup) writeDump(ctx context.Context, w io.Writer) error {
+	// pg_dump compresses on one core. Level 1 halves the time of its default
+	// for a tenth more bytes.
+	return b.dump(ctx, w, nil, "--format=custom", "--compress=1")
+}
+
+func (b *backup) writeZip(ctx context.Context, w io.Writer) error {
+	p := newPacker(w, b.o.Jobs)
+	defer p.stop()
+	now := time.Now().UTC()
+	sql, err := p.stream("dump.sql", zip.Deflate, now)
+	if err != nil {
+		return err
+	}
+	if err := b.dump(ctx, sql, []byte(trailerLine)); err != nil {
+		return err
+	}
+	manifest, err := p.stream("manifest.json", zip.Deflate, now)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(manifest)
+	enc.SetIndent("", "    ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(b.manifest()); err != nil {
+		return err
+	}
+	if err := b.writeFiles(ctx, p); err != nil {
+		return err
+	}
+	return p.zw.Close()
+}
+
+// dump copies pg_dump's output to w and looks for the words it ends with.
+func (b *backup) dump(ctx context.Context, w io.Writer, ending []byte, args ...string) error {
+	out, err := b.s.output(ctx, b.snap.dumpCommand(args...))
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	estimate := b.snap.heap + b.snap.toast
+	buf, tail := make([]byte, 1<<17), []byte(nil)
+	last := time.Now()
+	for {
+		n, err := out.Read(buf)
+		if n > 0 {
+			if _, werr := w.Write(buf[:n]); werr != nil {
+				return fmt.Errorf("write %s: %w", b.journal.Part, werr)
+			}
+			b.res.DumpBytes += int64(n)
+			if ending != nil {
+				tail = lastBytes(tail, buf[:n])
+			}
+			if now := time.Now(); now.Sub(last) > 100*time.Millisecond {
+				last = now
+				b.o.Progress.send(Event{Phase: PhaseDump, Done: b.res.DumpBytes, Total: max(estimate, b.res.DumpBytes)})
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("dump database %q: %w", b.o.Database, err)
+		}
+	}
+	if ending != nil && !bytes.Contains(tail, ending) {
+		return fmt.Errorf("dump database %q: pg_dump ended without an error and without its last line, %q", b.o.Database, ending)
+	}
+	b.o.Progress.send(Event{Phase: PhaseDump, Done: b.res.DumpBytes, Total: b.res.DumpBytes, Finished: true})
+	return nil
+}
+
+// lastBytes keeps the end of a stream: pg_dump's last line and the \unrestrict
+// after it.
+func lastBytes(tail, more []byte) []byte {
+	const keep = 512
+	if len(more) > keep {
+		more = more[len(more)-keep:]
+	}
+	tail = append(tail, more...)
+	if n := len(tail) - keep; n > 0 {
+		tail = append(tail[:0], tail[n:]...)
+	}
+	return tail
+}
+
+func (b *backup) writeFiles(ctx context.Context, p *packer) error {
+	if b.staged == nil || len(b.staged.names) == 0 {
+		return nil
+	}
+	root, err := os.OpenRoot(b.staged.dir)
+	if err != nil {
+		return fmt.Errorf("file store: %w", err)
+	}
+	defer root.Close()
+	var done atomic.Int64
+	last := time.Now()
+	err = p.files(ctx, root, b.staged.names, func(size int64) {
+		n := done.Add(size)
+		if now := time.Now(); now.Sub(last) > 100*time.Millisecond {
+			last = now
+			b.o.Progress.send(Event{Phase: PhaseFilestore, Done: n, Total: b.staged.bytes})
+		}
+	})
+	if err != nil {
+		return err
+	}
+	b.o.Progress.send(Event{Phase: PhaseFilestore, Done: done.Load(), Total: b.staged.bytes, Finished: true})
+	return nil
+}

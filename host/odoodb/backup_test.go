@@ -1,0 +1,257 @@
+package odoodb
+
+import (
+	"archive/zip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/odpm/odpm/host/odoodb/archive"
+)
+
+// onlyArchive: there is the archive and nothing of what a backup makes for
+// itself.
+func onlyArchive(t *testing.T, s *Server, dir string, names ...string) {
+	t.Helper()
+	noLeftovers(t, s)
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	if !slices.Equal(got, names) {
+		t.Errorf("in the backup directory: %q", got)
+	}
+}
+
+// attachmentSums are the files that attachments name, with checksums: what a
+// backup without AllFiles carries.
+func attachmentSums(t *testing.T, s *Server, db string) string {
+	t.Helper()
+	var keep []string
+	for _, l := range strings.Split(treeSum(t, s.filestore(db)), "\n") {
+		if !strings.HasPrefix(l, checklist+"/") {
+			keep = append(keep, l)
+		}
+	}
+	return strings.Join(keep, "\n")
+}
+
+func TestBackupRoundTrip(t *testing.T) {
+	s := newServer(t)
+	for i, db := range []string{`Kunde "A" ü $1 %s`, `a=b host=x it's \ "q"`, "-d", strings.Repeat("n", maxName)} {
+		t.Run(db, func(t *testing.T) {
+			if _, err := s.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: db}); err != nil {
+				t.Fatal(err)
+			}
+			back := fmt.Sprintf("back %d", i)
+			for _, format := range []archive.Format{archive.Zip, archive.Dump} {
+				dir := filepath.Join(t.TempDir(), "new", "backups")
+				file := filepath.Join(dir, DefaultFile("x", format, time.Now()))
+				var mu sync.Mutex
+				finished := map[Phase]bool{}
+				res, err := s.Backup(ctx, BackupOptions{Database: db, File: file, Format: format, OdooVersion: "18.0", Progress: func(e Event) {
+					mu.Lock()
+					finished[e.Phase] = finished[e.Phase] || e.Finished && e.Done == e.Total && e.Done > 0
+					mu.Unlock()
+				}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				st, err := os.Stat(file)
+				if err != nil || st.Size() != res.Bytes || res.Path != file || st.Mode().Perm() != 0o600 || len(res.Missing) > 0 {
+					t.Errorf("%v, %v, %+v", err, st, res)
+				}
+				onlyArchive(t, s, dir, filepath.Base(file))
+				wantFiles := 9
+				if format == archive.Dump {
+					wantFiles = 0
+				}
+				if res.Files != wantFiles || res.OdooVersion != "18.0" || !finished[PhaseDump] || finished[PhaseFilestore] != (wantFiles > 0) {
+					t.Errorf("%+v %v", res, finished)
+				}
+				rep, err := s.Restore(ctx, RestoreOptions{File: file, Database: back, OdooMajor: 18})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if rowCounts(t, s, db) != rowCounts(t, s, back) {
+					t.Error("rows differ after the round trip")
+				}
+				if schemaOf(t, s, db) != schemaOf(t, s, back) {
+					t.Error("the schema differs after the round trip")
+				}
+				if rep.Missing != 0 || attachmentSums(t, s, db) != attachmentSums(t, s, back) {
+					t.Errorf("the file store differs after the round trip: %+v", rep)
+				}
+			}
+		})
+	}
+}
+
+// TestBackupIsOdoos compares an archive with the one that a real Odoo wrote
+// of the same database, and lets Python read it as Odoo does.
+func TestBackupIsOdoos(t *testing.T) {
+	s := newServer(t)
+	load(t, s, "o18")
+	dir := t.TempDir()
+	file := filepath.Join(dir, "all.zip")
+	res, err := s.Backup(ctx, BackupOptions{Database: "o18", File: file, AllFiles: true})
+	if err != nil || res.Files != 18 {
+		t.Fatal(res, err)
+	}
+	list := func(path string) (names []string) {
+		z, err := zip.OpenReader(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer z.Close()
+		for _, f := range z.File {
+			names = append(names, f.Name)
+		}
+		if names[0] != "dump.sql" || names[1] != "manifest.json" {
+			t.Errorf("%s begins with %q", path, names[:2])
+		}
+		slices.Sort(names)
+		return names
+	}
+	if got, want := list(file), list("testdata/o18.zip"); !slices.Equal(got, want) {
+		t.Errorf("got %q, Odoo has %q", got, want)
+	}
+	manifest := func(path string) string {
+		a, err := archive.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		b, _ := json.Marshal(a.Manifest)
+		return string(b)
+	}
+	if got, want := manifest(file), manifest("testdata/o18.zip"); got != want {
+		t.Errorf("manifest:\n got %s\nOdoo %s", got, want)
+	}
+	out, err := exec.Command("python3", "-c", `
+import sys, json, zipfile, hashlib
+z = zipfile.ZipFile(sys.argv[1])
+assert z.testzip() is None
+m = json.load(z.open("manifest.json"))
+assert list(m) == ["odoo_dump", "db_name", "version", "version_info", "major_version", "pg_version", "modules"], list(m)
+for n in z.namelist():
+    if n.startswith("filestore/") and "checklist" not in n:
+        assert hashlib.sha1(z.read(n)).hexdigest() == n.split("/")[-1], n
+    i = z.getinfo(n)
+    assert i.date_time[0] > 2000 and (i.external_attr >> 16) & 0o777 == 0o644, i
+`, file).CombinedOutput()
+	if err != nil {
+		t.Errorf("python: %v\n%s", err, out)
+	}
+	if out, err := exec.Command("unzip", "-tqq", file).CombinedOutput(); err != nil {
+		t.Errorf("unzip: %v\n%s", err, out)
+	}
+}
+
+func TestBackupRefusals(t *testing.T) {
+	s := newServer(t)
+	load(t, s, "db")
+	for _, db := range []string{"leer", "zu"} {
+		if err := s.Create(ctx, db, CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustAdmin(t, s, maintenance, `ALTER DATABASE zu ALLOW_CONNECTIONS false`)
+	dir := t.TempDir()
+	there := filepath.Join(dir, "there.zip")
+	if err := os.WriteFile(there, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		o    BackupOptions
+		want string
+		is   func(error) bool
+	}{
+		"exists":  {BackupOptions{Database: "db", File: there}, "not overwritten", IsFileExists},
+		"missing": {BackupOptions{Database: "nix", File: dir + "/x.zip"}, "does not exist", IsMissing},
+		"no odoo": {BackupOptions{Database: "leer", File: dir + "/x.zip"}, "--backup-format dump", IsNotOdoo},
+		"closed":  {BackupOptions{Database: "zu", File: dir + "/x.zip"}, "ALLOW_CONNECTIONS true", nil},
+		"format":  {BackupOptions{Database: "db", File: dir + "/x.zip", Format: "tar"}, "not known", nil},
+		"no dir":  {BackupOptions{Database: "db", File: there + "/x/x.zip"}, "BACKUP_DIR", nil},
+		"no name": {BackupOptions{File: dir + "/x.zip"}, "empty", nil},
+	} {
+		_, err := s.Backup(ctx, tc.o)
+		if err == nil || !strings.Contains(err.Error(), tc.want) || tc.is != nil && !tc.is(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+		onlyArchive(t, s, dir, "there.zip")
+	}
+	if b, _ := os.ReadFile(there); string(b) != "precious" {
+		t.Error("the file was overwritten")
+	}
+	if _, err := s.Backup(ctx, BackupOptions{Database: "leer", File: dir + "/leer.dump", Format: archive.Dump}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBackupMissingFiles(t *testing.T) {
+	s := newServer(t)
+	load(t, s, "db")
+	if err := os.Remove(filepath.Join(s.filestore("db"), "1c/1c2a8239bc7e06429116c40bc1d1334c621ca379")); err != nil {
+		t.Fatal(err)
+	}
+	mustApp(t, s, "db", `UPDATE ir_attachment SET store_fname = '../../../../etc/passwd' WHERE id = (SELECT min(id) FROM ir_attachment WHERE store_fname LIKE '54/%')`)
+	dir := t.TempDir()
+	res, err := s.Backup(ctx, BackupOptions{Database: "db", File: dir + "/a.zip"})
+	if err != nil || len(res.Missing) != 2 || !slices.Contains(res.Missing, "../../../../etc/passwd") || len(res.Warnings) != 1 {
+		t.Errorf("%v %+v", err, res)
+	}
+	if err := os.RemoveAll(s.filestore("db")); err != nil {
+		t.Fatal(err)
+	}
+	res, err = s.Backup(ctx, BackupOptions{Database: "db", File: dir + "/b.zip"})
+	if err != nil || res.Files != 0 || len(res.Missing) < 9 {
+		t.Errorf("%v %+v", err, res)
+	}
+}
+
+// TestBackupCancelled ends a backup at each of its stations.
+func TestBackupCancelled(t *testing.T) {
+	s := newServer(t)
+	load(t, s, "db")
+	before := fingerprint(t, s, "db")
+	defer func() { fault = func(string) {} }()
+	for _, at := range []string{"backup snapshot", "backup written", string(PhaseDump), string(PhaseFilestore)} {
+		ctx, cancel := context.WithCancel(ctx)
+		fault = func(p string) {
+			if p == at {
+				cancel()
+			}
+		}
+		dir := t.TempDir()
+		_, err := s.Backup(ctx, BackupOptions{Database: "db", File: dir + "/a.zip", Progress: func(e Event) {
+			if string(e.Phase) == at {
+				cancel()
+			}
+		}})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", at, err)
+		}
+		onlyArchive(t, s, dir)
+		cancel()
+	}
+	if fingerprint(t, s, "db") != before {
+		t.Error("the database changed")
+	}
+	if n := value[int](t, s, maintenance, `SELECT count(*)::int FROM pg_stat_activity WHERE application_name = 'odpm' AND datname = 'db'`); n > 0 {
+		t.Errorf("%d sessions are left", n)
+	}
+}
