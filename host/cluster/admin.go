@@ -1,0 +1,273 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/user"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/odpm/odpm/host/engine"
+)
+
+// defaultAdmin is the administrator that odpm makes where there is none, and
+// spareAdmin the one where a role of that name exists and is an ordinary one.
+const (
+	defaultAdmin = "postgres"
+	spareAdmin   = "odpm_admin"
+)
+
+// ErrNoAdmin: no role can log in as superuser over the server's own socket.
+var ErrNoAdmin = errors.New("no role can log in as superuser")
+
+// NoAdmin is ErrNoAdmin with what was tried.
+type NoAdmin struct {
+	Attempts []Attempt
+	// Superusers are the cluster's that have LOGIN, where a lesser role could
+	// look; nil where nobody could.
+	Superusers []string
+}
+
+// Attempt is one login over the socket that gave no administrator.
+type Attempt struct {
+	Role string
+	// SQLState is the server's answer, "" for a login that worked as an
+	// ordinary role.
+	SQLState, Routine string
+}
+
+func (n *NoAdmin) Error() string {
+	var tried []string
+	for _, a := range n.Attempts {
+		tried = append(tried, fmt.Sprintf("%s (%s)", shown(a.Role), a.why()))
+	}
+	return "no role can log in as superuser over the server's own socket; tried " + strings.Join(tried, ", ")
+}
+
+func (n *NoAdmin) Is(target error) bool { return target == ErrNoAdmin }
+
+func (a Attempt) why() string {
+	switch {
+	case a.SQLState == "":
+		return "not a superuser"
+	case a.SQLState == "28P01":
+		return "password refused"
+	case a.SQLState == "28000" && a.Routine == "InitializeSessionUserId":
+		return "missing or not allowed to log in"
+	case a.SQLState == "28000" && a.Routine == "ClientAuthentication":
+		return "refused by pg_hba.conf"
+	case a.SQLState == "28000":
+		return "another operating-system user is wanted"
+	}
+	return a.SQLState
+}
+
+// candidates are the names to try, each once, the application role late: an
+// administrator other than it is worth more.
+func (h Hints) candidates() []string {
+	names := append(slices.Clone(h.Admins), defaultAdmin, spareAdmin)
+	if h.App.Role != "" {
+		names = append(names, h.App.Role)
+	}
+	names = append(names, "odoo")
+	if u, err := user.Current(); err == nil {
+		// initdb without -U names the superuser after the person who ran it.
+		names = append(names, u.Username)
+	}
+	return unique(names)
+}
+
+func unique(names []string) []string {
+	var out []string
+	for _, n := range names {
+		if n != "" && !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func (h Hints) passwordOf(role string) string {
+	if role == h.App.Role && h.App.Password != "" {
+		return h.App.Password
+	}
+	return h.Password
+}
+
+// Admin connects to a database as a superuser over the server's own socket;
+// database "" is postgres. The session logs none of its statements. The error
+// is a *NoAdmin (ErrNoAdmin) where the server answered and nobody may in.
+func Admin(ctx context.Context, pg engine.Postgres, h Hints, database string) (*pgx.Conn, error) {
+	return admin(ctx, pg, h, database, "")
+}
+
+// admin leaves out one role: the application role before it is demoted.
+func admin(ctx context.Context, pg engine.Postgres, h Hints, database, except string) (*pgx.Conn, error) {
+	none := &NoAdmin{}
+	queue := h.candidates()
+	for i := 0; i < len(queue); i++ {
+		role := queue[i]
+		if role == except {
+			continue
+		}
+		conn, super, err := login(ctx, pg, h, role, database)
+		if a, refused := refusal(role, err); refused {
+			none.Attempts = append(none.Attempts, a)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if super {
+			if err := quiet(ctx, conn); err != nil {
+				conn.Close(ctx)
+				return nil, err
+			}
+			return conn, nil
+		}
+		none.Attempts = append(none.Attempts, Attempt{Role: role})
+		more, err := superusers(ctx, conn)
+		conn.Close(ctx)
+		if err != nil {
+			return nil, err
+		}
+		none.Superusers = more
+		queue = unique(append(queue, more...))
+	}
+	return nil, none
+}
+
+// anyLogin connects as whoever may in, a superuser if there is one.
+func anyLogin(ctx context.Context, pg engine.Postgres, h Hints) (*pgx.Conn, bool, error) {
+	conn, err := admin(ctx, pg, h, "", "")
+	var none *NoAdmin
+	if err == nil || !errors.As(err, &none) {
+		return conn, err == nil, err
+	}
+	for _, a := range none.Attempts {
+		if a.SQLState == "" {
+			conn, _, err := login(ctx, pg, h, a.Role, "")
+			return conn, false, err
+		}
+	}
+	return nil, false, none
+}
+
+// login is one attempt, and says whether the role is a superuser.
+func login(ctx context.Context, pg engine.Postgres, h Hints, role, database string) (*pgx.Conn, bool, error) {
+	databases := []string{database}
+	if database == "" {
+		// People do drop postgres; template1 is then the one that is there.
+		databases = []string{"postgres", "template1"}
+	}
+	dial := &dialer{Postgres: pg}
+	var err error
+	for _, db := range databases {
+		var conn *pgx.Conn
+		conn, err = engine.Connect(ctx, dial, engine.Login{User: role, Password: h.passwordOf(role), Database: db})
+		if err == nil {
+			var super bool
+			if err = conn.QueryRow(ctx, `SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user`).Scan(&super); err != nil {
+				conn.Close(ctx)
+				return nil, false, err
+			}
+			return conn, super, nil
+		}
+		if dial.err != nil {
+			return nil, false, dial.err
+		}
+		if code := sqlState(err); code != "3D000" && code != "55000" && code != "42501" {
+			break
+		}
+	}
+	return nil, false, err
+}
+
+// dialer keeps the error of Dial: pgx folds it into one of its own, where it
+// could be taken for an answer of the server.
+type dialer struct {
+	engine.Postgres
+	err error
+}
+
+func (d *dialer) Dial(ctx context.Context) (net.Conn, error) {
+	var c net.Conn
+	c, d.err = d.Postgres.Dial(ctx)
+	return c, d.err
+}
+
+func sqlState(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// refusal tells an answer about this role from a server that cannot be asked:
+// only the first kind may ever lead to single-user mode.
+func refusal(role string, err error) (Attempt, bool) {
+	var e *pgconn.PgError
+	switch {
+	case err == nil:
+		return Attempt{}, false
+	case errors.As(err, &e):
+		return Attempt{Role: role, SQLState: e.Code, Routine: e.Routine}, strings.HasPrefix(e.Code, "28") || e.Code == "42501"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), pgconn.Timeout(err):
+		return Attempt{}, false
+	case strings.Contains(err.Error(), "SASL"), strings.Contains(err.Error(), "unknown authentication message"):
+		// pgx gave up in the middle of the authentication.
+		return Attempt{Role: role, SQLState: "28P01"}, true
+	}
+	return Attempt{}, false
+}
+
+// superusers that may log in; every role can see them.
+func superusers(ctx context.Context, conn *pgx.Conn) ([]string, error) {
+	rows, err := conn.Query(ctx, `SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolsuper AND rolcanlogin ORDER BY oid`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// quiet keeps what a superuser's session does out of the server's log, also
+// when a statement fails, and messages in English. Each SET is a query of its
+// own: several in one string are logged as one, before the first has worked.
+func quiet(ctx context.Context, conn *pgx.Conn) error {
+	for _, s := range []string{
+		"SET log_statement = 'none'",
+		"SET log_min_duration_statement = -1",
+		"SET log_min_error_statement = 'panic'",
+		"SET log_transaction_sample_rate = 0",
+		"SET lc_messages = 'C'",
+		"SET default_transaction_read_only = off",
+		"SET statement_timeout = 0",
+	} {
+		if _, err := conn.Exec(ctx, s); err != nil {
+			return fmt.Errorf("prepare the administrator's session (%s): %w", s, err)
+		}
+	}
+	// 13+, and extensions that log statements or keep their text.
+	for _, s := range []string{"SET log_min_duration_sample = -1", "SET pg_stat_statements.track = 'none'", "SET pgaudit.log = 'none'"} {
+		if _, err := conn.Exec(ctx, s); err != nil && sqlState(err) == "" {
+			return err
+		}
+	}
+	return nil
+}
+
+func closeConn(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	conn.Close(ctx)
+}
+
+// shown is a name for a message; no control character reaches a terminal.
+func shown(name string) string { return fmt.Sprintf("%q", name) }

@@ -1,0 +1,80 @@
+// Package cluster knows the inside of a PostgreSQL cluster that somebody else
+// may have made: what it is (Probe), who may administer it (Admin), the role
+// that Odoo logs in as (EnsureAppRole, also where nobody can log in any more),
+// whether a login works (Prove) and why one does not (DiagnoseLogin).
+//
+// It reaches servers through engine.Postgres alone and prints nothing.
+// docs/application-role.md has the rules that it follows.
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Wanted is the role that Odoo logs in as.
+type Wanted struct {
+	Role, Password string
+	// MD5 stores the password as an md5 verifier, for client libraries from
+	// before PostgreSQL 10, which do not know SCRAM.
+	MD5 bool
+}
+
+// Hints help to find an administrator.
+type Hints struct {
+	// Admins are role names to try beside postgres, the application role and
+	// every superuser that the cluster shows.
+	Admins []string
+	// Password is the bootstrap user's, used where pg_hba.conf asks for one.
+	// An administrator that odpm has to make gets it too.
+	Password string
+	// App is tried with its own password.
+	App Wanted
+}
+
+// validate refuses what cannot become a role or a password, before any work.
+func (w Wanted) validate() error {
+	switch {
+	case w.Role == "":
+		return errors.New("the application role has no name; set db_user in odoo.conf")
+	case w.Role == defaultAdmin:
+		return errors.New("the application role cannot be postgres: Odoo refuses to start with it; set db_user in odoo.conf to another name, for example odoo")
+	case !utf8.ValidString(w.Role) || strings.ContainsFunc(w.Role, unicode.IsControl):
+		return fmt.Errorf("the application role %q contains control characters or is not UTF-8; change db_user in odoo.conf", w.Role)
+	case len(w.Role) > 63:
+		// PostgreSQL would cut it, silently, and then not find it.
+		return fmt.Errorf("the application role %q has %d bytes and PostgreSQL keeps 63; change db_user in odoo.conf", w.Role, len(w.Role))
+	case strings.HasPrefix(w.Role, "pg_"), w.Role == "public", w.Role == "none":
+		return fmt.Errorf("the role name %q is reserved by PostgreSQL; change db_user in odoo.conf", w.Role)
+	case w.Password == "":
+		return errors.New("the application role has no password; set db_password in odoo.conf")
+	case strings.ContainsRune(w.Password, 0):
+		return errors.New("the application role's password contains a NUL character, which PostgreSQL cannot take; change db_password in odoo.conf")
+	}
+	return nil
+}
+
+func (w Wanted) encryption() string {
+	if w.MD5 {
+		return "md5"
+	}
+	return "scram-sha-256"
+}
+
+// ident quotes an identifier.
+func ident(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+// literal quotes a string constant; it means the same whatever
+// standard_conforming_strings says.
+func literal(s string) string {
+	s = strings.ReplaceAll(strings.ReplaceAll(s, "\x00", ""), "'", "''")
+	if strings.Contains(s, `\`) {
+		return "E'" + strings.ReplaceAll(s, `\`, `\\`) + "'"
+	}
+	return "'" + s + "'"
+}

@@ -1,0 +1,107 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/odpm/odpm/host/engine"
+)
+
+// dumpRoles writes all roles with their verifiers, as pg_dumpall --roles-only
+// does, before the first change. Where no pg_dumpall fits the server, the
+// catalogs that were read are written down instead; note says so.
+func dumpRoles(ctx context.Context, pg engine.Postgres, admin, database string, h Hints, r *roles) (dump []byte, note string) {
+	var out bytes.Buffer
+	env := []string{"PGAPPNAME=odpm"}
+	if p := h.passwordOf(admin); p != "" {
+		env = append(env, "PGPASSWORD="+p)
+	}
+	err := pg.Command(ctx, engine.Command{
+		Argv: []string{"pg_dumpall", "--roles-only", "--no-password", "-l", database, "-U", admin},
+		Env:  env, Stdout: &out,
+	})
+	if err == nil && bytes.Contains(out.Bytes(), []byte("CREATE ROLE")) {
+		return out.Bytes(), ""
+	}
+	if err == nil {
+		err = fmt.Errorf("its output holds no role")
+	}
+	return r.dump(), "the roles were saved from the catalogs, without comments and security labels, since pg_dumpall could not be used: " + firstLine(err.Error())
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	return s
+}
+
+// dump writes what was read as SQL that pg_dumpall's readers know.
+func (r *roles) dump() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "-- Roles of a PostgreSQL %d cluster, %s, read from its catalogs by odpm.\n-- Verifiers of passwords are in here: keep it to yourself.\n\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n\n", r.major(), time.Now().UTC().Format(time.RFC3339))
+	for _, x := range r.Roles {
+		fmt.Fprintf(&b, "CREATE ROLE %s;\nALTER ROLE %s WITH %s;\n", ident(x.Name), ident(x.Name), x.options())
+	}
+	b.WriteString("\n")
+	for _, m := range r.Members {
+		fmt.Fprintf(&b, "GRANT %s TO %s", ident(m.Role), ident(m.Member))
+		if m.Inherit != nil && m.Set != nil {
+			fmt.Fprintf(&b, " WITH ADMIN %s, INHERIT %s, SET %s", upper(m.Admin), upper(*m.Inherit), upper(*m.Set))
+		} else if m.Admin {
+			b.WriteString(" WITH ADMIN OPTION")
+		}
+		if m.Grantor != "" {
+			b.WriteString(" GRANTED BY " + ident(m.Grantor))
+		}
+		b.WriteString(";\n")
+	}
+	for _, s := range r.Settings {
+		for _, c := range s.Config {
+			name, value, _ := strings.Cut(c, "=")
+			in := ""
+			if s.Database != "" {
+				in = " IN DATABASE " + ident(s.Database)
+			}
+			fmt.Fprintf(&b, "ALTER ROLE %s%s SET %s TO %s;\n", ident(s.Role), in, settingName(name), literal(value))
+		}
+	}
+	return b.Bytes()
+}
+
+// options are all of a role's attributes.
+func (x role) options() string {
+	var out []string
+	for _, o := range []struct {
+		on   bool
+		name string
+	}{{x.Super, "SUPERUSER"}, {x.Inherit, "INHERIT"}, {x.CreateRole, "CREATEROLE"}, {x.CreateDB, "CREATEDB"}, {x.Login, "LOGIN"}, {x.Replication, "REPLICATION"}, {x.BypassRLS, "BYPASSRLS"}} {
+		if !o.on {
+			o.name = "NO" + o.name
+		}
+		out = append(out, o.name)
+	}
+	if x.ConnLimit != -1 {
+		out = append(out, fmt.Sprintf("CONNECTION LIMIT %d", x.ConnLimit))
+	}
+	if x.Password != "" {
+		out = append(out, "PASSWORD "+literal(x.Password))
+	}
+	if x.Until != "" {
+		out = append(out, "VALID UNTIL "+literal(x.Until))
+	}
+	return strings.Join(out, " ")
+}
+
+func upper(b bool) string { return strings.ToUpper(fmt.Sprint(b)) }
+
+// settingName quotes a parameter's name, part by part: an extension's has a
+// dot in it.
+func settingName(name string) string {
+	var parts []string
+	for _, p := range strings.Split(name, ".") {
+		parts = append(parts, ident(p))
+	}
+	return strings.Join(parts, ".")
+}

@@ -1,0 +1,192 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/odpm/odpm/host/engine"
+)
+
+// Facts is what a running cluster says about itself.
+type Facts struct {
+	// VersionNum is server_version_num, 150018 for 15.18; Major is 15.
+	VersionNum, Major int
+	// SystemIdentifier is pg_control's, decimal; "" where it may not be asked.
+	SystemIdentifier string
+	// Login is the role that asked, Superuser whether it is one. Without a
+	// superuser passwords and some paths stay unknown.
+	Login     string
+	Superuser bool
+	// AppRolePresent is nil where nobody could look.
+	AppRolePresent *bool
+	AppRole        RoleFacts
+	// Superusers may log in, as far as their attributes say.
+	Superusers []string
+	InRecovery bool
+	// DataDirectory is the server's own view of it, "" where it may not be asked.
+	DataDirectory string
+	Databases     []DatabaseFacts
+	Collations    []CollationProblem
+}
+
+// RoleFacts are a role's attributes.
+type RoleFacts struct {
+	Name                                   string
+	OID                                    uint32
+	Superuser, Login, CreateDB, CreateRole bool
+	Replication, BypassRLS                 bool
+	ConnectionLimit                        int
+	// ValidUntil is nil for no limit.
+	ValidUntil *time.Time
+	// Expired is by the server's clock.
+	Expired bool
+	// Encryption is the stored password's kind ("scram-sha-256", "md5"), ""
+	// where there is none or nobody could look; HasPassword tells the two apart.
+	HasPassword *bool
+	Encryption  string
+}
+
+// DatabaseFacts is one database.
+type DatabaseFacts struct {
+	Name, Owner, Encoding, Collate, CType string
+	AllowConnections, Template            bool
+	ConnectionLimit                       int
+}
+
+// CollationProblem is a database whose recorded collation version is not the
+// operating system's: its indexes on text may be wrong.
+type CollationProblem struct {
+	Database, Recorded, Actual string
+	// Fix are the statements, to be run in the database, in order.
+	Fix []string
+}
+
+// Probe asks a running cluster. It changes nothing, and manages with a lesser
+// role where no superuser can log in; where nobody can, the error is a *NoAdmin.
+func Probe(ctx context.Context, pg engine.Postgres, h Hints, appRole string) (Facts, error) {
+	if h.App.Role == "" {
+		h.App.Role = appRole
+	}
+	conn, super, err := anyLogin(ctx, pg, h)
+	if err != nil {
+		return Facts{}, err
+	}
+	defer closeConn(conn)
+	f := Facts{Login: conn.Config().User, Superuser: super}
+	err = conn.QueryRow(ctx, `SELECT pg_catalog.current_setting('server_version_num')::int, pg_catalog.pg_is_in_recovery()`).Scan(&f.VersionNum, &f.InRecovery)
+	if err != nil {
+		return f, err
+	}
+	f.Major = f.VersionNum / 10000
+	if err := optional(conn.QueryRow(ctx, `SELECT system_identifier::text FROM pg_catalog.pg_control_system()`).Scan(&f.SystemIdentifier)); err != nil {
+		return f, err
+	}
+	if err := optional(conn.QueryRow(ctx, `SELECT pg_catalog.current_setting('data_directory')`).Scan(&f.DataDirectory)); err != nil {
+		return f, err
+	}
+	if f.Superusers, err = superusers(ctx, conn); err != nil {
+		return f, err
+	}
+	role, err := roleFacts(ctx, conn, appRole, super)
+	if err != nil {
+		return f, err
+	}
+	present := role != nil
+	f.AppRolePresent = &present
+	if present {
+		f.AppRole = *role
+	}
+	if f.Databases, err = databases(ctx, conn); err != nil {
+		return f, err
+	}
+	f.Collations, err = collations(ctx, conn, f.Major)
+	return f, err
+}
+
+// optional: a lesser role may not ask everything.
+func optional(err error) error {
+	if sqlState(err) == "42501" {
+		return nil
+	}
+	return err
+}
+
+// roleFacts gives nil for a role that does not exist.
+func roleFacts(ctx context.Context, conn *pgx.Conn, name string, super bool) (*RoleFacts, error) {
+	r := &RoleFacts{}
+	err := conn.QueryRow(ctx, `SELECT rolname::text, oid, rolsuper, rolcanlogin, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls, rolconnlimit,
+		CASE WHEN pg_catalog.isfinite(rolvaliduntil) THEN rolvaliduntil END, coalesce(rolvaliduntil < pg_catalog.now(), false)
+		FROM pg_catalog.pg_roles WHERE rolname = $1`, name).
+		Scan(&r.Name, &r.OID, &r.Superuser, &r.Login, &r.CreateDB, &r.CreateRole, &r.Replication, &r.BypassRLS, &r.ConnectionLimit, &r.ValidUntil, &r.Expired)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil || !super {
+		return r, err
+	}
+	var stored *string
+	if err := conn.QueryRow(ctx, `SELECT rolpassword FROM pg_catalog.pg_authid WHERE rolname = $1`, name).Scan(&stored); err != nil {
+		return r, err
+	}
+	has := stored != nil
+	r.HasPassword = &has
+	if has {
+		r.Encryption = encryptionOf(*stored)
+	}
+	return r, nil
+}
+
+func databases(ctx context.Context, conn *pgx.Conn) ([]DatabaseFacts, error) {
+	rows, err := conn.Query(ctx, `SELECT datname::text, pg_catalog.pg_get_userbyid(datdba)::text, pg_catalog.pg_encoding_to_char(encoding)::text,
+		coalesce(datcollate::text, ''), coalesce(datctype::text, ''), datallowconn, datistemplate, datconnlimit
+		FROM pg_catalog.pg_database ORDER BY datname`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[DatabaseFacts])
+}
+
+// collations: 15 began to record the version per database; C and POSIX have none.
+func collations(ctx context.Context, conn *pgx.Conn, major int) ([]CollationProblem, error) {
+	if major < 15 {
+		return nil, nil
+	}
+	rows, err := conn.Query(ctx, `SELECT datname::text, datcollversion, pg_catalog.pg_database_collation_actual_version(oid)
+		FROM pg_catalog.pg_database
+		WHERE datcollversion IS DISTINCT FROM pg_catalog.pg_database_collation_actual_version(oid)
+		AND datcollversion IS NOT NULL AND pg_catalog.pg_database_collation_actual_version(oid) IS NOT NULL ORDER BY datname`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (CollationProblem, error) {
+		var p CollationProblem
+		err := row.Scan(&p.Database, &p.Recorded, &p.Actual)
+		p.Fix = []string{"REINDEX DATABASE " + ident(p.Database) + ";", "ALTER DATABASE " + ident(p.Database) + " REFRESH COLLATION VERSION;"}
+		return p, err
+	})
+}
+
+// visibleRoles is readRoles as a lesser role may: without passwords, which
+// then count as ones to be set.
+func visibleRoles(ctx context.Context, pg engine.Postgres, h Hints) (*roles, error) {
+	conn, _, err := anyLogin(ctx, pg, h)
+	if err != nil {
+		return nil, err
+	}
+	defer closeConn(conn)
+	r := &roles{}
+	if err := conn.QueryRow(ctx, `SELECT pg_catalog.current_setting('server_version_num')::int, pg_catalog.pg_is_in_recovery()`).Scan(&r.VersionNum, &r.InRecovery); err != nil {
+		return nil, err
+	}
+	rows, err := conn.Query(ctx, `SELECT oid, rolname::text, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls, rolconnlimit,
+		coalesce(nullif(rolvaliduntil, 'infinity')::text, ''), coalesce(rolvaliduntil < pg_catalog.now(), false), ''::text
+		FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' ORDER BY oid`)
+	if err != nil {
+		return nil, err
+	}
+	r.Roles, err = pgx.CollectRows(rows, pgx.RowToStructByPos[role])
+	return r, err
+}

@@ -1,0 +1,138 @@
+package cluster
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ensureApp makes the application role, or corrects what keeps Odoo from
+// working with it: no LOGIN, another password, an expiry that has passed, no
+// connection allowed, no CREATEDB, SUPERUSER.
+func (plan *Plan) ensureApp(r *roles, w Wanted, p policy) error {
+	x := r.find(w.Role)
+	if x == nil {
+		v, err := Verifier(w.encryption(), w.Role, w.Password)
+		if err != nil {
+			return err
+		}
+		plan.add(w.Role, fmt.Sprintf("make the application role %s", shown(w.Role)),
+			"CREATE ROLE "+ident(w.Role)+" LOGIN NOSUPERUSER CREATEDB PASSWORD "+literal(v))
+		return nil
+	}
+	var options, why []string
+	set := func(option, reason string) { options, why = append(options, option), append(why, reason) }
+	if !x.Login {
+		set("LOGIN", "it may not log in")
+	}
+	if x.Super {
+		plan.demote(r, x, p, set)
+	}
+	if !x.CreateDB {
+		set("CREATEDB", "it may not create databases")
+	}
+	if x.ConnLimit == 0 {
+		set("CONNECTION LIMIT -1", "its connection limit is 0")
+	} else if x.ConnLimit > 0 {
+		plan.report("role %s may have %d connections at a time; Odoo needs up to db_maxconn for each of its workers", shown(w.Role), x.ConnLimit)
+	}
+	if x.Expired {
+		set("VALID UNTIL 'infinity'", "its password expired on "+x.Until)
+	} else if x.Until != "" {
+		plan.report("the password of role %s expires on %s", shown(w.Role), x.Until)
+	}
+	reason, err := passwordReason(r, x, w)
+	if err != nil {
+		return err
+	}
+	if reason != "" {
+		v, err := Verifier(w.encryption(), w.Role, w.Password)
+		if err != nil {
+			return err
+		}
+		set("PASSWORD "+literal(v), reason)
+	}
+	if len(options) > 0 {
+		plan.add(w.Role, fmt.Sprintf("change the application role %s: %s", shown(w.Role), strings.Join(why, ", ")),
+			"ALTER ROLE "+ident(w.Role)+" "+strings.Join(options, " "))
+	}
+	plan.reportPower(r, x)
+	return nil
+}
+
+// demote takes SUPERUSER where the server allows it, together with what only a
+// superuser had been given and what would outlive it.
+func (plan *Plan) demote(r *roles, x *role, p policy, set func(option, why string)) {
+	switch {
+	case x.OID == bootstrapOID && r.major() >= 16:
+		plan.report("role %s is the superuser that initdb made (OID 10), and PostgreSQL %d does not let anybody demote it: it stays a superuser. "+
+			"To be rid of that, dump the databases and restore them into a cluster whose superuser is postgres", shown(x.Name), r.major())
+		return
+	case p.keepSuper:
+		plan.report("role %s stays a superuser: no other administrator could be seen to log in, and without one nobody could repair this cluster", shown(x.Name))
+		return
+	}
+	set("NOSUPERUSER", "it is a superuser")
+	for _, o := range []struct {
+		has  bool
+		name string
+	}{{x.CreateRole, "CREATEROLE"}, {x.Replication, "REPLICATION"}, {x.BypassRLS, "BYPASSRLS"}} {
+		if o.has {
+			set("NO"+o.name, "it would keep "+o.name)
+		}
+	}
+	if x.OID == bootstrapOID {
+		plan.report("role %s is the superuser that initdb made (OID 10). PostgreSQL %d lets it be demoted, which is not harmless and not complete: it still owns the system catalogs, "+
+			"reads every password verifier in pg_authid, and owns the databases postgres and template1. To be rid of that, dump the databases and restore them into a cluster whose superuser is postgres", shown(x.Name), r.major())
+	}
+}
+
+// passwordReason says why the stored password has to be replaced, "" if it
+// need not be.
+func passwordReason(r *roles, x *role, w Wanted) (string, error) {
+	if w.MD5 && r.ScramOnly != nil && *r.ScramOnly {
+		return "", fmt.Errorf("pg_hba.conf asks for scram-sha-256, which an md5 password cannot answer; drop the wish for md5, or change the method to md5 in pg_hba.conf (SCRAM passwords work with it too)")
+	}
+	switch {
+	case x.Password == "":
+		return "it has no password", nil
+	case !Matches(x.Password, w.Role, w.Password):
+		return "its password is another one than the project's", nil
+	case encryptionOf(x.Password) == "md5" && r.ScramOnly != nil && *r.ScramOnly:
+		return "its password is stored as md5, and pg_hba.conf asks for scram-sha-256", nil
+	case w.MD5 && encryptionOf(x.Password) != "md5":
+		return "its password is not stored as md5", nil
+	}
+	return "", nil
+}
+
+// dangerous are PostgreSQL's roles that reach the operating system or
+// everybody's data.
+var dangerous = []string{"pg_execute_server_program", "pg_read_server_files", "pg_write_server_files", "pg_write_all_data", "pg_read_all_data"}
+
+// reportPower names what the application role has beyond its needs and odpm
+// does not take away: somebody gave it on purpose.
+func (plan *Plan) reportPower(r *roles, x *role) {
+	if !x.Super {
+		var has []string
+		for _, o := range []struct {
+			has  bool
+			name string
+		}{{x.CreateRole, "CREATEROLE"}, {x.Replication, "REPLICATION"}, {x.BypassRLS, "BYPASSRLS"}} {
+			if o.has {
+				has = append(has, o.name)
+			}
+		}
+		if len(has) > 0 {
+			plan.report("role %s has %s, which Odoo does not need: left as it is", shown(x.Name), strings.Join(has, ", "))
+		}
+		if x.OID == bootstrapOID {
+			plan.report("role %s is the role that initdb made (OID 10), demoted: it still owns the system catalogs and reads every password verifier", shown(x.Name))
+		}
+	}
+	for _, name := range r.memberOf(x.Name) {
+		if g := r.find(name); g != nil && g.Super || slices.Contains(dangerous, name) {
+			plan.report("role %s is a member of %s and can use its rights: left as it is", shown(x.Name), shown(name))
+		}
+	}
+}

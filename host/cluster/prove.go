@@ -1,0 +1,43 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/odpm/odpm/shared/pglogin"
+)
+
+// Prove logs in over TCP with the password, as Odoo will, never through the
+// trusted socket. addr is engine.Postgres.HostAddr's; database "" is postgres.
+// A refusal is a *pglogin.Error, for DiagnoseLogin.
+func Prove(ctx context.Context, addr string, w Wanted, database string) error {
+	_, err := tcpLogin(ctx, addr, w, database)
+	return err
+}
+
+func tcpLogin(ctx context.Context, addr string, w Wanted, database string) (*pglogin.Result, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("the server's address %q is not host:port", addr)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return nil, fmt.Errorf("the server's address %q is not host:port", addr)
+	}
+	// prefer is what Odoo does without db_sslmode.
+	cfg := pglogin.Config{Host: host, Port: n, User: w.Role, Password: w.Password, Database: database, SSLMode: "prefer", ApplicationName: "odpm"}
+	res, err := pglogin.Login(ctx, cfg)
+	var e *pglogin.Error
+	if p := prepare(w.Password); errors.As(err, &e) && e.Reason == pglogin.WrongPassword && p != w.Password {
+		// pgx prepares passwords by PRECIS, libpq and the server by SASLprep
+		// (RFC 4013): "ﬁ" is "fi" for Odoo's client and not for ours.
+		cfg.Password = p
+		if res, again := pglogin.Login(ctx, cfg); again == nil {
+			return res, nil
+		}
+	}
+	return res, err
+}
