@@ -1,0 +1,185 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/shared/pglogin"
+)
+
+// hba is about pg_hba.conf, which only a superuser can read.
+func (d *diagnostician) hba(ctx context.Context) error {
+	rejected := d.client != nil && d.client.Reason == pglogin.HBARejected
+	method := d.client != nil && d.client.Reason == pglogin.AuthMethod
+	if !d.super {
+		if rejected || method {
+			d.is(CauseHBA, []string{d.sql("SELECT * FROM pg_hba_file_rules")}, "pg_hba.conf does not let role %s connect to database %s from there; which line it is only a superuser can see", shown(d.role), shown(d.database))
+		}
+		return nil
+	}
+	rules, err := hbaRules(ctx, d.conn)
+	if err != nil {
+		return err
+	}
+	var file string
+	if err := d.conn.QueryRow(ctx, `SELECT pg_catalog.current_setting('hba_file')`).Scan(&file); err != nil {
+		return err
+	}
+	for _, r := range rules {
+		if r.Error != nil && (rejected || method) {
+			d.is(CauseHBA, []string{fmt.Sprintf("correct line %d of %s", r.Line, file), d.reload()}, "line %d of %s has an error, so the server goes by the rules that it had before: %s", r.Line, file, *r.Error)
+			return nil
+		}
+	}
+	rule, sure, err := d.rule(ctx)
+	if err != nil {
+		return err
+	}
+	from := "from there"
+	if d.client != nil {
+		if a := clientAddress(d.client.Server); a.IsValid() {
+			from = "from " + a.String()
+		}
+	}
+	add := []string{"add above it: " + d.proposal(), d.reload()}
+	switch {
+	case rule == nil:
+		add[0] = "add to " + file + ": " + d.proposal()
+		d.is(CauseHBA, add, "%s has no line for role %s, database %s, %s over TCP", file, shown(d.role), shown(d.database), from)
+	case rule.Method != nil && *rule.Method == "reject" && (sure || rejected):
+		d.is(CauseHBA, add, "line %d of %s rejects role %s, database %s, %s", rule.Line, file, shown(d.role), shown(d.database), from)
+	case rule.Method != nil && !byPassword(*rule.Method) && *rule.Method != "reject" && (sure || method):
+		d.is(CauseAuthMethod, add, "line %d of %s wants %s and not a password from role %s, database %s, %s", rule.Line, file, *rule.Method, shown(d.role), shown(d.database), from)
+	case rejected:
+		d.is(CauseHBA, []string{d.reload(), d.sql("SELECT * FROM pg_hba_file_rules")}, "line %d of %s lets role %s in with %s, and the server refuses by its rules: it has not read the file since it was changed, or the client comes from an address that another line is for", rule.Line, file, shown(d.role), deref(rule.Method))
+	}
+	return nil
+}
+
+// rule is the line of pg_hba.conf that the login meets.
+func (d *diagnostician) rule(ctx context.Context) (*hbaRule, bool, error) {
+	rules, err := hbaRules(ctx, d.conn)
+	if err != nil {
+		return nil, false, err
+	}
+	c := hbaClient{role: d.role, database: d.database}
+	if d.client != nil {
+		c.addr = clientAddress(d.client.Server)
+		if host, _, err := net.SplitHostPort(d.client.Addr); err == nil && !c.addr.IsValid() && (host == "127.0.0.1" || host == "::1") && d.native() {
+			// The same machine, so the server sees the address that was dialled.
+			c.addr = clientAddress(host)
+		}
+	}
+	var ssl string
+	if err := d.conn.QueryRow(ctx, `SELECT pg_catalog.current_setting('ssl')`).Scan(&ssl); err != nil {
+		return nil, false, err
+	}
+	c.tls = ssl == "on"
+	rows, err := d.conn.Query(ctx, `WITH RECURSIVE m(oid) AS (
+			SELECT roleid FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles r ON r.oid = a.member WHERE r.rolname = $1
+			UNION SELECT a.roleid FROM pg_catalog.pg_auth_members a JOIN m ON a.member = m.oid)
+		SELECT pg_catalog.pg_get_userbyid(oid)::text FROM m`, d.role)
+	if err != nil {
+		return nil, false, err
+	}
+	for rows.Next() {
+		var g string
+		if err := rows.Scan(&g); err != nil {
+			return nil, false, err
+		}
+		c.groups = append(c.groups, g)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, false, err
+	}
+	rule, sure := c.match(rules)
+	return rule, sure, nil
+}
+
+func (d *diagnostician) native() bool { return !strings.HasPrefix(d.psql, "docker") }
+
+// proposal is a line for pg_hba.conf. samenet is the server's own network,
+// which a compose network is to it; its containers' addresses change.
+func (d *diagnostician) proposal() string {
+	return `host all "` + strings.ReplaceAll(d.role, `"`, `""`) + `" samenet scram-sha-256`
+}
+
+func (d *diagnostician) reload() string { return d.sql("SELECT pg_reload_conf()") }
+
+func (d *diagnostician) sql(statement string) string { return d.sqlIn("postgres", statement) }
+
+func (d *diagnostician) sqlIn(database, statement string) string {
+	return d.psql + " -d " + database + " -c " + shellQuote(statement)
+}
+
+// limits: role, database, server, in the order in which they are said to differ.
+func (d *diagnostician) limits(ctx context.Context) error {
+	var roleLimit, roleUsed, dbLimit, dbUsed, used, most, reserved int
+	if d.facts == nil {
+		return nil
+	}
+	err := d.conn.QueryRow(ctx, `SELECT r.rolconnlimit,
+		(SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE usesysid = r.oid AND backend_type = 'client backend')::int,
+		coalesce((SELECT datconnlimit FROM pg_catalog.pg_database WHERE datname = $2), -1),
+		(SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = $2 AND backend_type = 'client backend')::int,
+		(SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend')::int,
+		pg_catalog.current_setting('max_connections')::int, pg_catalog.current_setting('superuser_reserved_connections')::int
+		FROM pg_catalog.pg_roles r WHERE r.oid = $1`, d.facts.OID, d.database).
+		Scan(&roleLimit, &roleUsed, &dbLimit, &dbUsed, &used, &most, &reserved)
+	if err != nil {
+		return err
+	}
+	told := d.client != nil && d.client.Reason == pglogin.TooManyConnections
+	switch {
+	case roleLimit == 0:
+		d.is(CauseRoleLimit, []string{ensureCommand}, "role %s may have no connection at all (CONNECTION LIMIT 0)", shown(d.role))
+	case roleLimit > 0 && roleUsed >= roleLimit && !d.facts.Superuser:
+		d.is(CauseRoleLimit, []string{d.sql("ALTER ROLE " + ident(d.role) + " CONNECTION LIMIT -1")}, "role %s may have %d connections, and has them", shown(d.role), roleLimit)
+	case dbLimit >= 0 && dbUsed >= dbLimit && !d.facts.Superuser:
+		d.is(CauseDatabaseLimit, []string{d.sql("ALTER DATABASE " + ident(d.database) + " CONNECTION LIMIT -1")}, "database %s takes %d connections, and has %d", shown(d.database), dbLimit, dbUsed)
+	case used >= most-reserved || told:
+		d.is(CauseTooMany, []string{d.sql("SELECT usename, datname, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC")},
+			"the server has %d of its %d connections in use, %d of them are kept for superusers; lower db_maxconn or workers in odoo.conf, or raise max_connections", used, most, reserved)
+	}
+	return nil
+}
+
+// psqlCommand is how a person runs SQL as the role that we are.
+func psqlCommand(ctx context.Context, pg engine.Postgres, role string, client *pglogin.Error) string {
+	user := " -U " + shellQuote(role)
+	if pg.Kind() == "docker" {
+		service := "db"
+		if client != nil {
+			if host, _, err := net.SplitHostPort(client.Addr); err == nil && net.ParseIP(host) == nil && host != "localhost" {
+				service = host
+			}
+		}
+		return "docker compose exec " + shellQuote(service) + " psql" + user
+	}
+	addr, err := pg.HostAddr(ctx)
+	if host, port, splitErr := net.SplitHostPort(addr); err == nil && splitErr == nil {
+		return "psql -h " + host + " -p " + port + user
+	}
+	return "psql" + user
+}
+
+// shellQuote leaves plain words as they are.
+func shellQuote(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:@", r)
+	}
+	if s != "" && strings.TrimFunc(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
