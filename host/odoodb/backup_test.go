@@ -82,6 +82,9 @@ func TestBackupRoundTrip(t *testing.T) {
 				if res.Files != wantFiles || res.OdooVersion != "18.0" || !finished[PhaseDump] || finished[PhaseFilestore] != (wantFiles > 0) {
 					t.Errorf("%+v %v", res, finished)
 				}
+				if v, err := Verify(ctx, file, VerifyOptions{}); err != nil || v.Database != db || v.Modules != 12 || v.Files != 9 || v.Extra != 0 {
+					t.Errorf("verify: %v %+v", err, v)
+				}
 				rep, err := s.Restore(ctx, RestoreOptions{File: file, Database: back, OdooMajor: 18})
 				if err != nil {
 					t.Fatal(err)

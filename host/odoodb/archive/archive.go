@@ -47,6 +47,8 @@ type Archive struct {
 	Format   Format
 	Size     int64
 	Manifest *Manifest
+	// Database is the dumped one's name, if the archive says it.
+	Database string
 	// Header is pg_dump's, from either format.
 	Header Header
 	// Files is the file store, names relative to it ("ab/abcdef…").
@@ -247,7 +249,7 @@ func (a *Archive) readManifest(zf *zip.File) error {
 	if err := json.Unmarshal(b, m); err != nil {
 		return a.refuse("manifest.json: %v", err)
 	}
-	a.Manifest = m
+	a.Manifest, a.Database = m, m.DBName
 	return nil
 }
 

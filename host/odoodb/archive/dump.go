@@ -3,45 +3,61 @@ package archive
 import (
 	"bufio"
 	"fmt"
-	"io"
 )
 
-// openDump reads the head of pg_dump's custom format (pg_backup_archiver.c,
-// ReadHead): the versions are there before the table of contents.
+// dumpHead is what the head says about the bytes that follow.
+type dumpHead struct {
+	minor, offSize int
+	compression    compression
+	database       string
+	header         Header
+}
+
+// openDump reads the head: the versions are there before the table of contents.
 func (a *Archive) openDump() error {
-	r := &dumpReader{r: bufio.NewReader(io.NewSectionReader(a.f, 5, a.Size-5))}
+	h, err := a.dumpHead(&dumpReader{r: bufio.NewReader(a.Raw())})
+	a.Header, a.Database = h.header, h.database
+	return err
+}
+
+// dumpHead reads the head of pg_dump's custom format (pg_backup_archiver.c,
+// ReadHead).
+func (a *Archive) dumpHead(r *dumpReader) (h dumpHead, err error) {
+	for range "PGDMP" {
+		r.byte()
+	}
 	major, minor, _ := r.byte(), r.byte(), r.byte()
 	r.intSize = int(r.byte())
-	r.byte() // offset size
+	h.minor, h.offSize = int(minor), int(r.byte())
 	format := r.byte()
 	if r.err != nil {
-		return a.refuse("is a truncated pg_dump archive")
+		return h, a.refuse("is a truncated pg_dump archive")
 	}
 	if format != 1 {
-		return a.refuse("is a pg_dump archive of another format than custom (-Fc)")
+		return h, a.refuse("is a pg_dump archive of another format than custom (-Fc)")
 	}
-	if r.intSize < 1 || r.intSize > 8 {
-		return a.refuse("has a damaged head (integers of %d bytes)", r.intSize)
+	if r.intSize < 1 || r.intSize > 8 || h.offSize < 1 || h.offSize > 8 {
+		return h, a.refuse("has a damaged head (integers of %d and %d bytes)", r.intSize, h.offSize)
 	}
-	a.Header.ArchiveVersion = fmt.Sprintf("%d.%d", major, minor)
-	if major > 1 || minor >= 15 {
-		r.byte() // the compression algorithm
-	} else {
-		r.int() // the compression level
+	h.header.ArchiveVersion = fmt.Sprintf("%d.%d", major, minor)
+	if minor >= 15 {
+		h.compression = compression(r.byte())
+	} else if r.int() != 0 { // the level
+		h.compression = compressZlib
 	}
 	for range 7 {
 		r.int() // seconds to is-dst of the time
 	}
-	r.string() // the database's name
-	a.Header.ServerVersion = r.string()
-	a.Header.DumpVersion = r.string()
+	h.database = r.string()
+	h.header.ServerVersion = r.string()
+	h.header.DumpVersion = r.string()
 	if r.err != nil {
-		return a.refuse("is a truncated pg_dump archive")
+		return h, a.refuse("is a truncated pg_dump archive")
 	}
-	if a.Header.ServerMajor() == 0 {
-		return a.refuse("does not say which PostgreSQL it was made from")
+	if h.header.ServerMajor() == 0 {
+		return h, a.refuse("does not say which PostgreSQL it was made from")
 	}
-	return nil
+	return h, nil
 }
 
 // ReadableBy says whether pg_restore of a major reads the archive's version.
@@ -83,15 +99,6 @@ func (d *dumpReader) int() int {
 }
 
 func (d *dumpReader) string() string {
-	n := d.int()
-	if n < 0 || d.err != nil {
-		return ""
-	}
-	if n > 4096 {
-		d.err = io.ErrUnexpectedEOF
-		return ""
-	}
-	b := make([]byte, n)
-	_, d.err = io.ReadFull(d.r, b)
-	return string(b)
+	s, _ := d.text()
+	return s
 }

@@ -124,3 +124,27 @@ func isCopyFromStdin(stmt []byte) bool {
 	}
 	return len(t) == 3 && t[0] == "from" && t[1] == "stdin" && t[2] == ";"
 }
+
+// CopyTarget takes a COPY … FROM stdin statement apart. Names are unquoted; the
+// schema is "" where there is none, columns are nil where none are listed.
+func CopyTarget(stmt []byte) (schema, table string, columns []string) {
+	t := Tokens(stmt, 1<<20)
+	if len(t) < 2 || t[0] != "copy" {
+		return "", "", nil
+	}
+	n, t := name(t[1:])
+	schema, table, _ = strings.Cut(n, "\x00")
+	if table == "" {
+		schema, table = "", schema
+	}
+	if len(t) == 0 || t[0] != "(" {
+		return schema, table, nil
+	}
+	for t = t[1:]; len(t) > 1 && isIdent(t[0]); t = t[2:] {
+		columns = append(columns, unquote(t[0]))
+		if t[1] != "," {
+			break
+		}
+	}
+	return schema, table, columns
+}

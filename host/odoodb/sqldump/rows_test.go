@@ -1,0 +1,44 @@
+package sqldump
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestRows(t *testing.T) {
+	const data = "1\ta\\tb\t\\N\n2\t" + `c\\d` + "\tx\n"
+	for step := 1; step <= len(data); step++ {
+		var got []string
+		r := NewRows([]string{"id", "name", "v"}, []string{"v", "name", "absent"}, func(v []string) { got = append(got, strings.Join(v, "|")) })
+		for i := 0; i < len(data); i += step {
+			_, _ = r.Write([]byte(data[i:min(i+step, len(data))]))
+		}
+		if want := []string{"|a\tb|", `x|c\d|`}; !slices.Equal(got, want) || r.N != 2 {
+			t.Fatalf("in steps of %d: %q", step, got)
+		}
+	}
+	huge := NewRows([]string{"blob", "name"}, []string{"name"}, func(v []string) {
+		if v[0] != "n" {
+			t.Error(v)
+		}
+	})
+	for range 1000 {
+		_, _ = huge.Write([]byte(strings.Repeat("x", 100_000)))
+	}
+	_, _ = huge.Write([]byte("\tn\n"))
+}
+
+func TestCopyTarget(t *testing.T) {
+	for stmt, want := range map[string]string{
+		`COPY public.ir_attachment (id, "Name", "a""b") FROM stdin;`: `public ir_attachment id,Name,a"b`,
+		`COPY "My.S"."T" FROM stdin;`:                                `My.S T `,
+		`COPY t (a) FROM stdin;`:                                     ` t a`,
+		`SELECT 1;`:                                                  `  `,
+	} {
+		schema, table, columns := CopyTarget([]byte(stmt))
+		if got := schema + " " + table + " " + strings.Join(columns, ","); got != want {
+			t.Errorf("%s: %q", stmt, got)
+		}
+	}
+}

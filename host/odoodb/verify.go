@@ -1,0 +1,321 @@
+package odoodb
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"runtime"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/sqldump"
+)
+
+// Verify proves an archive without a server and without writing anything:
+// every byte of it is read and every checksum compared, the dump is complete,
+// its modules are the manifest's, and every file that its attachments name is
+// there. An archive that passes can still fail to restore into a server that
+// lacks an extension or is older; Restore says that before it begins.
+func Verify(ctx context.Context, file string, o VerifyOptions) (VerifyResult, error) {
+	v := &verifier{o: o, modules: map[string]string{}, stored: map[string]bool{}, last: time.Now()}
+	v.res.Path = file
+	err := v.run(ctx, file)
+	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		err = ctx.Err()
+	}
+	return v.res, err
+}
+
+type verifier struct {
+	o   VerifyOptions
+	res VerifyResult
+	a   *archive.Archive
+
+	// What the dump says.
+	base    string
+	modules map[string]string
+	stored  map[string]bool
+
+	total int64
+	files atomic.Int64
+	last  time.Time
+}
+
+func (v *verifier) run(ctx context.Context, file string) (err error) {
+	if v.a, err = archive.Open(file); err != nil {
+		return err
+	}
+	defer v.a.Close()
+	a := v.a
+	v.res.Format, v.res.Bytes, v.res.Database = a.Format, a.Size, a.Database
+	v.res.ServerVersion, v.res.DumpVersion = a.Header.ServerVersion, a.Header.DumpVersion
+	if a.Format == archive.Dump {
+		v.total = a.Size
+		err = v.dump(ctx)
+	} else {
+		v.total = a.DumpSize + a.FilesSize
+		err = v.sql(ctx)
+	}
+	if err == nil {
+		err = v.compareModules()
+	}
+	if err == nil && a.Format == archive.Zip {
+		err = v.fileContents(ctx)
+	}
+	if err == nil {
+		err = v.compareFiles()
+	}
+	if err == nil {
+		v.o.Progress.send(Event{Phase: PhaseVerify, Done: v.total, Total: v.total, Finished: true})
+	}
+	return err
+}
+
+func (v *verifier) progress(done int64) {
+	if now := time.Now(); now.Sub(v.last) > 100*time.Millisecond {
+		v.last = now
+		v.o.Progress.send(Event{Phase: PhaseVerify, Done: done, Total: v.total})
+	}
+}
+
+// rows is what reads a table's COPY data.
+func (v *verifier) rows(copyStmt string) *sqldump.Rows {
+	v.res.Tables++
+	schema, table, columns := sqldump.CopyTarget([]byte(copyStmt))
+	if schema == "public" && table == "ir_attachment" {
+		return sqldump.NewRows(columns, []string{"store_fname"}, func(f []string) {
+			if f[0] != "" {
+				v.stored[f[0]] = true
+			}
+		})
+	}
+	if schema == "public" && table == "ir_module_module" {
+		return sqldump.NewRows(columns, []string{"name", "state", "latest_version"}, func(f []string) {
+			if f[1] == "installed" {
+				v.modules[f[0]] = f[2]
+			}
+			if f[0] == "base" && (f[1] == "installed" || f[1] == "to upgrade" || f[1] == "to remove") {
+				v.base = f[2]
+			}
+		})
+	}
+	return sqldump.NewRows(nil, nil, nil)
+}
+
+// sql reads dump.sql as a restore does.
+func (v *verifier) sql(ctx context.Context) error {
+	r, err := v.a.SQL()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	sc := sqldump.New(&cancelReader{ctx, r})
+	trailer := false
+	for {
+		it, err := sc.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil && it.Kind == sqldump.Copy {
+			rows := v.rows(string(it.Text))
+			err = sc.CopyData(&tickWriter{rows, func() error { v.progress(sc.Read()); return nil }})
+			v.res.Rows += rows.N
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", v.a.Path, err)
+		}
+		trailer = trailer || it.Kind == sqldump.Comment && string(it.Text) == trailerLine
+	}
+	if !trailer {
+		return &archive.Error{Path: v.a.Path, Why: truncatedError{}.Error()}
+	}
+	return nil
+}
+
+// dump reads pg_dump's custom format.
+func (v *verifier) dump(ctx context.Context) error {
+	var current *sqldump.Rows
+	counted := func() {
+		if current != nil {
+			v.res.Rows += max(current.N-endOfCopy, 0)
+			current = nil
+		}
+	}
+	unread, err := v.a.ReadDump(func([]archive.Entry) error { return nil }, func(e archive.Entry) io.Writer {
+		counted()
+		if e.Desc != "TABLE DATA" {
+			return nil
+		}
+		current = v.rows(e.Copy)
+		return &tickWriter{current, ctx.Err}
+	}, func(offset int64) {
+		v.progress(offset)
+	})
+	counted()
+	if unread > 0 {
+		v.res.warn("%d data blocks are compressed with lz4; they are complete, but their content was not read: neither modules nor attachments could be compared", unread)
+	}
+	if cerr := ctx.Err(); cerr != nil {
+		return cerr
+	}
+	return err
+}
+
+// endOfCopy is how many lines pg_dump writes after a table's rows in the custom
+// format: "\." and two empty ones.
+const endOfCopy = 3
+
+func (v *verifier) compareModules() error {
+	v.res.Modules = len(v.modules)
+	m := v.a.Manifest
+	if m != nil {
+		v.res.OdooVersion = m.MajorVersion
+	}
+	if v.base == "" {
+		if len(v.res.Warnings) > 0 { // the content was not read
+			return nil
+		}
+		if v.a.Format == archive.Dump {
+			v.res.warn("it is not the dump of an Odoo database (no installed module base)")
+			return nil
+		}
+		return &unprovenError{v.a.Path + ": it is not the backup of an Odoo database (no installed module base)"}
+	}
+	if m == nil {
+		v.res.OdooVersion = seriesOf(v.base)
+		if v.a.Format == archive.Zip {
+			v.res.warn("the archive has no manifest: which modules it should have cannot be compared")
+		}
+		return nil
+	}
+	if diff := compareModules(m.Modules, v.modules); m.Modules != nil && len(diff) > 0 {
+		return &unprovenError{v.a.Path + ": the modules in the dump are not those of the manifest: " + few(diff)}
+	}
+	if got, want := majorOf(v.base), majorOf(m.MajorVersion+"."); want != 0 && got != want {
+		return &unprovenError{fmt.Sprintf("%s: the manifest says Odoo %s, and the module base is %s", v.a.Path, m.MajorVersion, v.base)}
+	}
+	return nil
+}
+
+// fileContents reads the file store; the zip's checksums are compared on the way.
+func (v *verifier) fileContents(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	jobs := v.o.Jobs
+	if jobs < 1 {
+		jobs = runtime.GOMAXPROCS(0)
+	}
+	work := make(chan archive.File)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range jobs {
+		wg.Go(func() {
+			buf := make([]byte, 1<<16)
+			for f := range work {
+				intact, err := v.fileContent(f, buf)
+				if err != nil {
+					cancel(err)
+					continue
+				}
+				mu.Lock()
+				if !intact {
+					v.res.Damaged = append(v.res.Damaged, f.Name)
+				}
+				v.progress(v.a.DumpSize + v.files.Add(f.Size))
+				mu.Unlock()
+			}
+		})
+	}
+	for _, f := range v.a.Files {
+		if ctx.Err() != nil {
+			break
+		}
+		work <- f
+	}
+	close(work)
+	wg.Wait()
+	sort.Strings(v.res.Damaged)
+	if n := len(v.res.Damaged); n > 0 {
+		v.res.warn("%d files are not what their names are the SHA-1 of: they were damaged on the disk before the backup was made: %s", n, few(v.res.Damaged))
+	}
+	return context.Cause(ctx)
+}
+
+// fileContent compares content and name: Odoo names a file xx/SHA-1.
+func (v *verifier) fileContent(f archive.File, buf []byte) (intact bool, err error) {
+	r, err := v.a.OpenFile(f)
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	sum := sha1.New()
+	if _, err := io.CopyBuffer(sum, struct{ io.Reader }{r}, buf); err != nil {
+		return false, err
+	}
+	name := path.Base(f.Name)
+	if len(name) != 2*sha1.Size || strings.HasPrefix(f.Name, checklist+"/") {
+		return true, nil
+	}
+	if _, err := hex.DecodeString(name); err != nil {
+		return true, nil
+	}
+	return hex.EncodeToString(sum.Sum(nil)) == name, nil
+}
+
+func (v *verifier) compareFiles() error {
+	have := make(map[string]bool, len(v.a.Files))
+	for _, f := range v.a.Files {
+		have[f.Name] = true
+	}
+	v.res.Files = len(v.stored)
+	for n := range v.stored {
+		if !have[n] {
+			v.res.Missing = append(v.res.Missing, n)
+		}
+	}
+	v.res.Extra = len(have) - (len(v.stored) - len(v.res.Missing))
+	sort.Strings(v.res.Missing)
+	n := len(v.res.Missing)
+	switch {
+	case n == 0:
+	case len(have) == 0:
+		v.res.warn("the archive has no file store: %d of %d attachments' files are missing", n, len(v.stored))
+	default:
+		return &unprovenError{fmt.Sprintf("%s: %d of the %d files that attachments have are missing in the archive: %s", v.a.Path, n, len(v.stored), few(v.res.Missing))}
+	}
+	return nil
+}
+
+// cancelReader ends with its context.
+type cancelReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *cancelReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// tickWriter asks before every write whether to go on.
+type tickWriter struct {
+	w    io.Writer
+	tick func() error
+}
+
+func (t *tickWriter) Write(p []byte) (int, error) {
+	if err := t.tick(); err != nil {
+		return 0, err
+	}
+	return t.w.Write(p)
+}

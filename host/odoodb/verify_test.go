@@ -1,0 +1,206 @@
+package odoodb
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/sqldump"
+)
+
+func TestVerifyFixtures(t *testing.T) {
+	finished := false
+	z, err := Verify(ctx, "testdata/o18.zip", VerifyOptions{Progress: func(e Event) { finished = finished || e.Finished && e.Done == e.Total && e.Phase == PhaseVerify }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := Verify(ctx, "testdata/o18.dump", VerifyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if z.Database != "o18" || z.OdooVersion != "18.0" || z.Modules != 12 || z.Files != 9 || z.Extra != 9 || len(z.Warnings) != 0 || z.Tables < 100 || z.Rows < 1000 || !finished {
+		t.Errorf("zip: %+v", z)
+	}
+	if d.Database != "o18" || d.OdooVersion != "18.0" || d.Modules != 12 || d.Files != 9 || len(d.Missing) != 9 || len(d.Warnings) != 1 || d.Tables != z.Tables || d.Rows != z.Rows {
+		t.Errorf("dump: %+v", d)
+	}
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	for _, f := range []string{"testdata/o18.zip", "testdata/o18.dump"} {
+		if _, err := Verify(cancelled, f, VerifyOptions{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", f, err)
+		}
+	}
+}
+
+// rebuild copies the fixture, changed entry by entry; nil leaves one out.
+func rebuild(t *testing.T, change func(name string, content []byte) []byte) string {
+	t.Helper()
+	z, err := zip.OpenReader("testdata/o18.zip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	path := filepath.Join(t.TempDir(), "changed.zip")
+	out, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := zip.NewWriter(out)
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r)
+		r.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b = change(f.Name, b); b == nil {
+			continue
+		}
+		e, err := w.Create(f.Name)
+		if err == nil {
+			_, err = e.Write(b)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), out.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func replaceIn(entry, old, new string) func(string, []byte) []byte {
+	return func(name string, b []byte) []byte {
+		if name == entry {
+			return bytes.Replace(b, []byte(old), []byte(new), 1)
+		}
+		return b
+	}
+}
+
+func without(part string) func(string, []byte) []byte {
+	return func(name string, b []byte) []byte {
+		if strings.Contains(name, part) {
+			return nil
+		}
+		return b
+	}
+}
+
+func TestVerifyFinds(t *testing.T) {
+	for name, tc := range map[string]struct {
+		file string
+		want string
+		is   func(error) bool
+	}{
+		"trailer":      {rebuild(t, replaceIn("dump.sql", trailerLine, "--")), "cut off", archive.IsRefused},
+		"cut rows":     {rebuild(t, cutAt("COPY public.res_partner ")), "cut off", sqldump.IsRefused},
+		"a command":    {rebuild(t, replaceIn("dump.sql", "\nSET ", "\n\\! id\nSET ")), "psql command", sqldump.IsRefused},
+		"module":       {rebuild(t, replaceIn("manifest.json", `"web": "18.0.1.0"`, `"web": "18.0.9.9"`)), "web is 18.0.1.0 instead of 18.0.9.9", IsUnproven},
+		"file missing": {rebuild(t, without("filestore/1c/")), "1 of the 9 files", IsUnproven},
+		"no base":      {rebuild(t, replaceIn("dump.sql", "COPY public.ir_module_module ", "COPY public.other ")), "not the backup of an Odoo database", IsUnproven},
+	} {
+		if _, err := Verify(ctx, tc.file, VerifyOptions{}); err == nil || !strings.Contains(err.Error(), tc.want) || !tc.is(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	res, err := Verify(ctx, rebuild(t, without("filestore/")), VerifyOptions{})
+	if err != nil || len(res.Missing) != 9 || len(res.Warnings) != 1 {
+		t.Errorf("without a file store: %v %+v", err, res)
+	}
+	res, err = Verify(ctx, rebuild(t, func(name string, b []byte) []byte {
+		if strings.HasPrefix(name, "filestore/1c/") {
+			b[0] ^= 1
+		}
+		return b
+	}), VerifyOptions{})
+	if err != nil || len(res.Damaged) != 1 || len(res.Warnings) != 1 {
+		t.Errorf("a damaged file: %v %+v", err, res)
+	}
+}
+
+func cutAt(mark string) func(string, []byte) []byte {
+	return func(name string, b []byte) []byte {
+		if name == "dump.sql" {
+			i := bytes.Index(b, []byte(mark))
+			return b[:i+bytes.IndexByte(b[i:], '\n')+20]
+		}
+		return b
+	}
+}
+
+// TestVerifyDamage cuts archives off at random places, and flips bits in the
+// zip: whatever passes must be what it was.
+func TestVerifyDamage(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 2))
+	path := filepath.Join(t.TempDir(), "damaged")
+	try := func(b []byte) error {
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Verify(ctx, path, VerifyOptions{})
+		return err
+	}
+	for _, name := range []string{"testdata/o18.zip", "testdata/o18.dump"} {
+		whole, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 40 {
+			n := rng.IntN(len(whole))
+			if try(whole[:n]) == nil {
+				t.Errorf("%s cut at %d passes", name, n)
+			}
+		}
+	}
+	whole, err := os.ReadFile("testdata/o18.zip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := contents(t, "testdata/o18.zip")
+	for range 60 {
+		n, bit := rng.IntN(len(whole)), byte(1)<<rng.IntN(8)
+		whole[n] ^= bit
+		if try(whole) == nil && contents(t, path) != want {
+			t.Errorf("bit %d of byte %d is flipped, the content differs, and it passes", bit, n)
+		}
+		whole[n] ^= bit
+	}
+}
+
+// contents is everything that an unzipper gets out.
+func contents(t *testing.T, path string) string {
+	t.Helper()
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	var b strings.Builder
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			return err.Error()
+		}
+		fmt.Fprintf(&b, "%s\n", f.Name)
+		if _, err := io.Copy(&b, r); err != nil {
+			return err.Error()
+		}
+		r.Close()
+	}
+	return b.String()
+}
