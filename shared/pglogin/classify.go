@@ -122,6 +122,8 @@ func (p *prober) classifyOne(err error, a *attempt) *Error {
 		return &Error{Reason: Refused, Addr: addrOf(err)}
 	case errors.As(err, &opErr) && opErr.Op == "dial":
 		return &Error{Reason: Unreachable, Addr: addrOf(err)}
+	case a.last != nil && a.last.foreign():
+		return &Error{Reason: NotPostgreSQL}
 	case isTLS(err):
 		return &Error{Reason: TLS, detail: oneLine(tlsText(err))}
 	case isTimeout(err):
@@ -133,17 +135,10 @@ func (p *prober) classifyOne(err error, a *attempt) *Error {
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return &Error{Reason: Closed}
 	case strings.Contains(err.Error(), "server refused TLS connection"):
-		// pgx's own text, not the server's. Any byte but 'S' ends here.
-		if a.last != nil && a.last.first != 0 && a.last.first != 'N' {
-			return &Error{Reason: NotPostgreSQL}
-		}
+		// pgx's own text, not the server's; the answer was 'N'.
 		return &Error{Reason: TLS, detail: errNoTLS.Error(), err: errNoTLS}
 	}
-	// What is left are messages that are not PostgreSQL's protocol, and
-	// authentication that broke down on the client's side.
-	if a.last != nil && a.last.first != 0 && !strings.ContainsRune("RNSEv", rune(a.last.first)) {
-		return &Error{Reason: NotPostgreSQL}
-	}
+	// What is left is authentication that broke down on the client's side.
 	return &Error{Reason: LoginRefused, detail: "the authentication that the server asks for did not complete"}
 }
 

@@ -1,0 +1,259 @@
+package main_test
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestHandover: Odoo is the same process, with everything as it was given to
+// the checker: environment, signal dispositions, limits, open files.
+func TestHandover(t *testing.T) {
+	c := server(t)
+	report := write(t, filepath.Join(t.TempDir(), "report"), `#!/bin/sh
+echo "pid=$$"
+grep -E '^Sig(Blk|Ign)|^Threads' /proc/$$/status
+for f in /proc/$$/fd/*; do echo "fd=${f##*/}"; done
+tr '\0' '\n' </proc/$$/environ
+`)
+	os.Chmod(report, 0o755)
+	inv := invocation{env: with(connection(c), "MARK=x y"), args: []string{"--", report}}
+	cmd, wait := inv.background(t)
+	pid := cmd.Process.Pid
+	r := wait()
+	r.want(t, 0, "pid="+strconv.Itoa(pid)+"\n", "SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000", "MARK=x y\n", "Threads:\t1\n")
+	// Started without the checker, it has the same files open.
+	plain := exec.Command(report)
+	plain.Env = cmd.Env
+	out, err := plain.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := lines(r.stdout, "fd="), lines(string(out), "fd="); a != b {
+		t.Errorf("open files behind the checker:\n%swithout:\n%s", a, b)
+	}
+	for _, v := range cmd.Env {
+		if !strings.Contains(r.stdout, v+"\n") {
+			t.Errorf("the environment lost %s", v)
+		}
+	}
+	if strings.Contains(r.stdout, "GOMAXPROCS") {
+		t.Error("the checker's own settings reach Odoo")
+	}
+}
+
+// lines are those with a prefix.
+func lines(text, prefix string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, prefix) {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// TestSoftLimitOfOpenFiles: Go raises it for itself; Odoo gets its own back.
+func TestSoftLimitOfOpenFiles(t *testing.T) {
+	c := server(t)
+	inv := invocation{env: connection(c)}
+	cmd := exec.Command("sh", "-c", `ulimit -S -n 333 && exec "$0" -- sh -c 'ulimit -S -n'`, binary)
+	cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, inv.env...)
+	out, err := cmd.Output()
+	if err != nil || strings.TrimSpace(string(out)) != "333" {
+		t.Errorf("%s %v", out, err)
+	}
+}
+
+// TestSignalsWhileWaiting: 128+N, at once, and no Odoo.
+func TestSignalsWhileWaiting(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			cmd, wait := invocation{env: []string{"PGHOST=127.0.0.1", "PGPORT=1", "PGUSER=odoo"}, args: []string{"--", "odoo"}}.background(t)
+			time.Sleep(200 * time.Millisecond)
+			start := time.Now()
+			cmd.Process.Signal(sig)
+			r := wait()
+			r.want(t, 128+int(sig), "stopped by signal")
+			if d := time.Since(start); d > time.Second {
+				t.Errorf("took %s to stop", d)
+			}
+			if r.stdout != "" {
+				t.Errorf("Odoo was started: %s", r.stdout)
+			}
+		})
+	}
+}
+
+// TestSignalDuringAnAttempt: a peer that says nothing does not delay the end.
+func TestSignalDuringAnAttempt(t *testing.T) {
+	port := peer(t, silence)
+	cmd, wait := invocation{env: []string{"PGHOST=127.0.0.1", "PGPORT=" + port, "PGUSER=odoo"}, args: []string{"--", "odoo"}}.background(t)
+	time.Sleep(300 * time.Millisecond)
+	start := time.Now()
+	cmd.Process.Signal(syscall.SIGTERM)
+	wait().want(t, 143)
+	if d := time.Since(start); d > time.Second {
+		t.Errorf("took %s to stop", d)
+	}
+}
+
+// TestIgnoredSignalStaysIgnored: nohup's promise holds for the checker and for
+// Odoo.
+func TestIgnoredSignalStaysIgnored(t *testing.T) {
+	c := startServer(t, nil)
+	c.Stop(syscall.SIGINT)
+	cmd := exec.Command("sh", "-c", `trap '' HUP; exec "$0" -- grep SigIgn /proc/self/status`, binary)
+	cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, connection(c)...)
+	var out strings.Builder
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(200 * time.Millisecond)
+	cmd.Process.Signal(syscall.SIGHUP)
+	time.Sleep(200 * time.Millisecond)
+	restart(t, c)
+	if err := cmd.Wait(); err != nil || !strings.HasSuffix(strings.TrimSpace(out.String()), "1") {
+		t.Errorf("%v %s", err, out.String())
+	}
+}
+
+// TestAsPID1: as the first process of a container, where the kernel delivers
+// only signals that have a handler, both the checker and the Odoo that it
+// becomes can be stopped.
+func TestAsPID1(t *testing.T) {
+	c := server(t)
+	odoo := write(t, filepath.Join(t.TempDir(), "odoo"), `#!/bin/sh
+trap 'echo "odoo got TERM"; exit 7' TERM
+echo "pid=$$"
+while :; do sleep 0.05; done
+`)
+	os.Chmod(odoo, 0o755)
+	start := func(t *testing.T, env []string) (*exec.Cmd, *bufio.Reader) {
+		cmd := exec.Command(binary, "--", odoo)
+		cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, env...)
+		cmd.SysProcAttr = newPIDNamespace()
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Process.Kill() })
+		return cmd, bufio.NewReader(out)
+	}
+	t.Run("waiting", func(t *testing.T) {
+		cmd, _ := start(t, []string{"PGHOST=127.0.0.1", "PGPORT=1", "PGUSER=odoo"})
+		time.Sleep(200 * time.Millisecond)
+		cmd.Process.Signal(syscall.SIGTERM)
+		if code := exitCode(t, cmd.Wait()); code != 143 {
+			t.Errorf("exit code %d", code)
+		}
+	})
+	t.Run("Odoo", func(t *testing.T) {
+		cmd, out := start(t, connection(c))
+		if line, _ := out.ReadString('\n'); line != "pid=1\n" {
+			t.Errorf("Odoo is %s", line)
+		}
+		cmd.Process.Signal(syscall.SIGTERM)
+		rest, _ := io.ReadAll(out)
+		if code := exitCode(t, cmd.Wait()); code != 7 || string(rest) != "odoo got TERM\n" {
+			t.Errorf("exit code %d, %s", code, rest)
+		}
+	})
+}
+
+// newPIDNamespace needs a user namespace too where we are not root.
+func newPIDNamespace() *syscall.SysProcAttr {
+	a := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+	if os.Getuid() != 0 {
+		a.Cloneflags |= syscall.CLONE_NEWUSER
+		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
+		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
+	}
+	return a
+}
+
+// TestEmptyRoot: FROM scratch has no libc, no shell, no /etc, no /tmp and no
+// /proc, and any uid, also one without a name.
+func TestEmptyRoot(t *testing.T) {
+	c := server(t)
+	for _, uid := range []uint32{0, 999, 65534, 1234567} {
+		t.Run(strconv.Itoa(int(uid)), func(t *testing.T) {
+			if uid != 0 && os.Getuid() != 0 {
+				uid = uint32(os.Getuid())
+			}
+			p := newProject(t, c, 18)
+			root, err := os.MkdirTemp("", "root")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.RemoveAll(root) })
+			os.Chmod(root, 0o755)
+			data, _ := os.ReadFile(binary)
+			for name, content := range map[string][]byte{"odpm-checker": data, "odoo": data, "checker.json": readFile(t, filepath.Join(p.runtime, "checker.json"))} {
+				if err := os.WriteFile(filepath.Join(root, name), content, 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			os.Mkdir(filepath.Join(root, "database"), 0o777)
+			os.Chmod(filepath.Join(root, "database"), 0o777)
+			cmd := exec.Command("/odpm-checker", "--runtime-dir", "/", "--database-dir", "/database", "--require-baseline", "--", "/odoo", "--no-such-flag")
+			cmd.Path = "/odpm-checker"
+			cmd.Env = with(connection(c), "ODPM_HANDOFF_ID="+p.id)
+			cmd.Dir = "/"
+			cmd.SysProcAttr = inRoot(root, uid)
+			out, err := cmd.CombinedOutput()
+			// What it becomes is a checker again, whose usage error shows that
+			// it was started.
+			if code := exitCode(t, err); code != 64 || !strings.Contains(string(out), "baseline=recorded") || !strings.Contains(string(out), "flag provided but not defined") {
+				t.Errorf("exit code %d\n%s", code, out)
+			}
+			info, err := os.Stat(filepath.Join(root, "database", "last_run.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := info.Sys().(*syscall.Stat_t).Uid; got != uid {
+				t.Errorf("last_run.json belongs to %d", got)
+			}
+		})
+	}
+}
+
+func inRoot(root string, uid uint32) *syscall.SysProcAttr {
+	a := &syscall.SysProcAttr{Chroot: root}
+	if os.Getuid() == 0 {
+		a.Credential = &syscall.Credential{Uid: uid, Gid: uid}
+		return a
+	}
+	a.Cloneflags = syscall.CLONE_NEWUSER
+	a.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
+	a.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
+	return a
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestStatic: nothing of the image's libraries is needed.
+func TestStatic(t *testing.T) {
+	out, _ := exec.Command("ldd", binary).CombinedOutput()
+	if !strings.Contains(string(out), "not a dynamic executable") {
+		t.Errorf("%s", out)
+	}
+}
