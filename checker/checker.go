@@ -86,8 +86,8 @@ func prove(s *settings.Settings, log *slog.Logger, t *target.Target, hand *hando
 
 	cfg := t.Config()
 	cfg.AttemptTimeout = time.Duration(s.AttemptTimeout)
-	log.Info("checking PostgreSQL", "host", display(t.Host), "port", display(t.Port), "user", cfg.EffectiveUser(),
-		"databases", strings.Join(append([]string{pglogin.DefaultDatabase}, cfg.Also...), ","), "settings", sources(t))
+	log.Info("checking PostgreSQL", "host", display(t.Host), "port", display(t.Port), "user", pglogin.Shown(cfg.EffectiveUser()),
+		"databases", databases(cfg.Also), "settings", sources(t))
 	start := time.Now()
 	res, err := pglogin.Wait(ctx, cfg, pglogin.WaitOptions{
 		Timeout: time.Duration(s.Timeout),
@@ -105,7 +105,7 @@ func prove(s *settings.Settings, log *slog.Logger, t *target.Target, hand *hando
 	if err != nil {
 		return err
 	}
-	log.Info("login proven", "addr", res.Addr, "user", res.User, "postgres", version(res.VersionNum),
+	log.Info("login proven", "addr", res.Addr, "user", pglogin.Shown(res.User), "postgres", version(res.VersionNum),
 		"waited", round(time.Since(start)), "baseline", recorded)
 	// A signal that came in the meantime is not lost in the exec.
 	if ctx.Err() != nil {
@@ -157,6 +157,14 @@ func watchSignals() (context.Context, func()) {
 		}
 	}()
 	return ctx, func() { cancel(nil) }
+}
+
+func databases(also []string) string {
+	text := pglogin.DefaultDatabase
+	for _, name := range also {
+		text += "," + pglogin.Shown(name)
+	}
+	return text
 }
 
 func display(v target.Value) string {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+
+	"github.com/odpm/odpm/shared/pglogin"
 )
 
 // UsageError is a command line that cannot be understood.
@@ -44,7 +46,7 @@ func (s *Settings) ParseFlags(args []string) error {
 	case err != nil:
 		return &UsageError{err.Error()}
 	case fs.NArg() > 0:
-		return &UsageError{fmt.Sprintf("unexpected argument %q; the program to start stands behind --: odpm-checker -- %s", fs.Arg(0), fs.Arg(0))}
+		return &UsageError{fmt.Sprintf("unexpected argument %q; the program to start stands behind --: odpm-checker -- %[1]s", pglogin.Shown(fs.Arg(0)))}
 	case dashes && len(program) == 0:
 		return &UsageError{"nothing follows --; name the program to start, or leave -- out for a proof alone"}
 	}

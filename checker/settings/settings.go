@@ -100,7 +100,7 @@ func FromEnv() (*Settings, error) {
 	if err := envconfig.Process("", s); err != nil {
 		var pe *envconfig.ParseError
 		if errors.As(err, &pe) {
-			return s, &target.ConfigError{Where: pe.KeyName, What: pe.Err.Error() + " (found " + strconv.Quote(pe.Value) + ")", Next: "correct or unset " + pe.KeyName}
+			return s, &target.ConfigError{Where: pe.KeyName, What: pe.Err.Error() + " (found " + strconv.Quote(pglogin.Shown(pe.Value)) + ")", Next: "correct or unset " + pe.KeyName}
 		}
 		return s, &target.ConfigError{Where: "environment", What: "the ODPM_* variables cannot be read"}
 	}
@@ -142,7 +142,7 @@ func (s *Settings) Validate() error {
 			ok = ok || a == w.value
 		}
 		if !ok {
-			return &target.ConfigError{Where: w.flag + " or " + w.variable, What: fmt.Sprintf("%s is wanted (found %q)", strings.Join(w.allowed, ", "), w.value)}
+			return &target.ConfigError{Where: w.flag + " or " + w.variable, What: fmt.Sprintf("%s is wanted (found %q)", strings.Join(w.allowed, ", "), pglogin.Shown(w.value))}
 		}
 	}
 	if _, err := s.OdooMajor(0); err != nil {
@@ -160,7 +160,7 @@ func (s *Settings) OdooMajor(fromHandoff int) (int, error) {
 	if s.OdooVersion != "" {
 		n, ok := major(s.OdooVersion)
 		if !ok {
-			return 0, &target.ConfigError{Where: "--odoo-version or ODPM_ODOO_VERSION", What: fmt.Sprintf("a version like 18.0 is wanted (found %q)", s.OdooVersion)}
+			return 0, &target.ConfigError{Where: "--odoo-version or ODPM_ODOO_VERSION", What: fmt.Sprintf("a version like 18.0 is wanted (found %q)", pglogin.Shown(s.OdooVersion))}
 		}
 		return n, nil
 	}
@@ -198,7 +198,7 @@ func (s *Settings) Override() (target.Override, error) {
 		}
 		data, err := os.ReadFile(v.file)
 		if err != nil {
-			return o, &target.ConfigError{Where: v.name + "_FILE", What: "the file " + strconv.Quote(v.file) + " cannot be read: " + reason(err), Next: "mount it readable for uid " + strconv.Itoa(os.Getuid())}
+			return o, &target.ConfigError{Where: v.name + "_FILE", What: "the file " + strconv.Quote(pglogin.Shown(v.file)) + " cannot be read: " + reason(err), Next: "mount it readable for uid " + strconv.Itoa(os.Getuid())}
 		}
 		*v.to = strings.TrimRight(string(data), "\r\n")
 	}

@@ -168,9 +168,13 @@ func (r *resolver) value(name string) Value {
 
 // check refuses what Odoo would refuse.
 func (t *Target) check() error {
+	if !pglogin.ValidHost(t.Host.Text) {
+		return &ConfigError{t.Host.Source, "db_host is not a host name, an address or a socket directory (its value is not shown, it may contain a password)",
+			"set db_host to the name of PostgreSQL's service"}
+	}
 	if p := t.Port.Text; p != "" {
 		if n, err := strconv.Atoi(strings.TrimSpace(p)); err != nil || n < 1 || n > 65535 {
-			return &ConfigError{t.Port.Source, "db_port is not a number between 1 and 65535 (found " + strconv.Quote(clip(p)) + ")", "set db_port to PostgreSQL's port, usually 5432"}
+			return &ConfigError{t.Port.Source, "db_port is not a number between 1 and 65535 (" + digits(p) + ")", "set db_port to PostgreSQL's port, usually 5432"}
 		}
 	}
 	if t.Config().EffectiveUser() == "postgres" {
@@ -267,14 +271,11 @@ func isFile(path string) bool {
 
 func (r *resolver) warn(text string) { r.t.Warnings = append(r.t.Warnings, text) }
 
-// clip keeps a found value short, and out of sight where it may be a whole
-// connection string.
-func clip(s string) string {
-	if strings.ContainsAny(s, "@/") {
-		return "…"
+// digits shows a port that cannot be one. Anything but a number may be a
+// password in the wrong place.
+func digits(s string) string {
+	if strings.Trim(s, "0123456789-+. ") != "" {
+		return "what stands there is not shown, it may be a password"
 	}
-	if len(s) > 20 {
-		return s[:20] + "…"
-	}
-	return s
+	return "found " + strconv.Quote(s)
 }

@@ -89,10 +89,14 @@ func TestSaveLoad(t *testing.T) {
 	}
 	for name, bad := range map[string][]byte{
 		"half": data[:len(data)/2], "newer": bytes.Replace(data, []byte(`"version": 1,`), []byte(`"version": 2,`), 1),
-		"unknown member": bytes.Replace(data, []byte(`"id"`), []byte(`"x": 1, "id"`), 1), "tail": append(bytes.Clone(data), '{'),
+		"no id": bytes.Replace(data, []byte(`"id"`), []byte(`"x"`), 1), "tail": append(bytes.Clone(data), '{'),
 	} {
 		if _, err := handoff.Decode(bad); !errors.Is(err, handoff.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	more := bytes.Replace(data, []byte(`"id"`), []byte(`"x": {"y": [1]}, "id"`), 1)
+	if h, err := handoff.Decode(more); err != nil || h.ID != id {
+		t.Errorf("a newer odpm's member: %v", err)
 	}
 }

@@ -71,10 +71,12 @@ func (h *Handoff) Encode() ([]byte, error) {
 	return append(b, '\n'), err
 }
 
-// Decode reads checker.json strictly.
+// Decode reads checker.json. Members that it does not know are for a newer
+// checker: the contract is additive, and an image with an older checker in it
+// has to go on working under a newer odpm. A change of meaning is another
+// version.
 func Decode(data []byte) (*Handoff, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
 	var d document
 	if err := dec.Decode(&d); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)

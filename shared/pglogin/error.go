@@ -60,7 +60,7 @@ func (e *Error) Error() string {
 	if e.SQLState != "" {
 		b.WriteString(" (SQLSTATE " + e.SQLState)
 		if e.Server != "" {
-			b.WriteString(": " + e.Server)
+			b.WriteString(": " + e.words())
 		}
 		b.WriteString(")")
 	}
@@ -183,12 +183,23 @@ func (e *Error) port() string {
 	return "5432"
 }
 
+// words are the server's, which repeat the names that it was given.
+func (e *Error) words() string {
+	text := e.Server
+	for _, name := range []string{e.User, e.Database} {
+		if shown := Shown(name); shown != name && name != "" {
+			text = strings.ReplaceAll(text, name, shown)
+		}
+	}
+	return text
+}
+
 // quote shows a name so that no control character reaches a terminal.
-func quote(s string) string { return strconv.Quote(s) }
+func quote(s string) string { return strconv.Quote(Shown(s)) }
 
 // ident quotes a name for SQL inside single quotes of a shell.
 func ident(s string) string {
-	s = strings.ReplaceAll(s, `"`, `""`)
+	s = strings.ReplaceAll(Shown(s), `"`, `""`)
 	return `"` + strings.ReplaceAll(oneLine(s), `'`, `'\''`) + `"`
 }
 

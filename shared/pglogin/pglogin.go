@@ -130,6 +130,12 @@ func (c Config) connConfig() (*pgconn.Config, error) {
 	if err != nil {
 		return nil, parseError(err)
 	}
+	// Once more, for what came from PGHOST or a service file.
+	for _, h := range append([]*pgconn.FallbackConfig{{Host: pc.Host}}, pc.Fallbacks...) {
+		if !ValidHost(h.Host) {
+			return nil, errHost()
+		}
+	}
 	if c.Password != "" {
 		pc.Password = c.Password
 	}
@@ -139,13 +145,17 @@ func (c Config) connConfig() (*pgconn.Config, error) {
 	return pc, nil
 }
 
+func errHost() error {
+	return configError("the host (db_host, PGHOST or the connection service) is not a host name, an address or a socket directory " +
+		"(its value is not shown, it may contain a password)")
+}
+
 // validate refuses what only looks like a host: people paste whole connection
 // strings into db_host, and those carry a password, so the value is not
 // repeated.
 func (c Config) validate() error {
-	if strings.Contains(c.Host, "://") || strings.ContainsAny(c.Host, "=@'\"\\ \t\r\n\x00") {
-		return configError("the host is not a host name, an address or a socket directory " +
-			"(its value is not shown, it may contain a password)")
+	if !ValidHost(c.Host) {
+		return errHost()
 	}
 	if c.Port < 0 || c.Port > 65535 {
 		return configError(fmt.Sprintf("port %d is not between 1 and 65535", c.Port))

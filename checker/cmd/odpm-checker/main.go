@@ -57,13 +57,13 @@ func run(args []string) int {
 		fmt.Println("odpm-checker", buildVersion())
 		return 0
 	}
+	log := logging.New(os.Stderr, s.LogFormat, s.LogLevel)
 	if envErr == nil {
 		envErr = s.Validate()
 	}
 	if envErr != nil {
-		return fail(logging.New(os.Stderr, "auto", "info"), envErr)
+		return fail(log, envErr)
 	}
-	log := logging.New(os.Stderr, s.LogFormat, s.LogLevel)
 	if err := checker.Run(s, log); err != nil {
 		return fail(log, err)
 	}
