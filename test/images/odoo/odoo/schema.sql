@@ -47,7 +47,7 @@ CREATE TABLE ir_cron (
 CREATE TABLE ir_mail_server (
     id serial PRIMARY KEY, name varchar NOT NULL, smtp_host varchar, smtp_port integer, sequence integer,
     smtp_user varchar, smtp_pass varchar, smtp_encryption varchar NOT NULL,
-    smtp_authentication varchar NOT NULL DEFAULT 'login', active boolean,
+    smtp_authentication varchar NOT NULL, active boolean,
     create_date timestamp, write_date timestamp);
 
 CREATE SEQUENCE base_registry_signaling;
@@ -72,7 +72,7 @@ INSERT INTO res_lang (name, code, iso_code, url_code, active) VALUES ('English (
 INSERT INTO ir_model_data (module, name, model, res_id, noupdate)
 VALUES ('base', 'main_company', 'res.company', 1, true), ('base', 'main_partner', 'res.partner', 1, true),
        ('base', 'user_root', 'res.users', 1, true), ('base', 'user_admin', 'res.users', 2, true),
-       ('base', 'lang_en', 'res.lang', 1, true);
+       ('base', 'lang_en', 'res.lang', 1, true), ('base', 'autovacuum_job', 'ir.cron', 1, true);
 INSERT INTO ir_config_parameter (key, value)
 VALUES ('database.secret', md5(random()::text || clock_timestamp()::text)::uuid::text), ('database.uuid', md5(random()::text || clock_timestamp()::text)::uuid::text),
        ('database.create_date', to_char(now() AT TIME ZONE 'utc', 'YYYY-MM-DD HH24:MI:SS')),

@@ -20,8 +20,8 @@ OTHER = {
 
 NEUTRALIZE = """\
 UPDATE ir_mail_server SET active = false;
-INSERT INTO ir_mail_server (name, smtp_port, smtp_host, smtp_encryption, active)
-VALUES ('neutralization - disable emails', 1025, 'invalid', 'none', true);
+INSERT INTO ir_mail_server (name, smtp_port, smtp_host, smtp_encryption, smtp_authentication, active)
+VALUES ('neutralization - disable emails', 1025, 'invalid', 'none', 'login', true);
 UPDATE ir_cron SET active = false
  WHERE id NOT IN (SELECT res_id FROM ir_model_data
                    WHERE module = 'base' AND name = 'autovacuum_job' AND model = 'ir.cron');
