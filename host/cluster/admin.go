@@ -50,6 +50,17 @@ func (n *NoAdmin) Error() string {
 	return "no role can log in as superuser over the server's own socket; tried " + strings.Join(tried, ", ")
 }
 
+// free are the names whose login failed for want of a role with LOGIN alone.
+func (n *NoAdmin) free() []string {
+	var out []string
+	for _, a := range n.Attempts {
+		if a.SQLState == "28000" && a.Routine == "InitializeSessionUserId" {
+			out = append(out, a.Role)
+		}
+	}
+	return out
+}
+
 func (n *NoAdmin) Is(target error) bool { return target == ErrNoAdmin }
 
 func (a Attempt) why() string {
@@ -254,8 +265,13 @@ func quiet(ctx context.Context, conn *pgx.Conn) error {
 			return fmt.Errorf("prepare the administrator's session (%s): %w", s, err)
 		}
 	}
-	// 13+, and extensions that log statements or keep their text.
-	for _, s := range []string{"SET log_min_duration_sample = -1", "SET pg_stat_statements.track = 'none'", "SET pgaudit.log = 'none'"} {
+	// Extensions that log statements or keep their text; a parameter of one
+	// that is not loaded is accepted too.
+	more := []string{"SET pg_stat_statements.track = 'none'", "SET pgaudit.log = 'none'"}
+	if !strings.HasPrefix(conn.PgConn().ParameterStatus("server_version"), "12.") {
+		more = append(more, "SET log_min_duration_sample = -1")
+	}
+	for _, s := range more {
 		if _, err := conn.Exec(ctx, s); err != nil && sqlState(err) == "" {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 
 // ensureLockedOut: the server answers, and nobody can log in as superuser.
 func ensureLockedOut(ctx context.Context, pg engine.Postgres, w Wanted, o EnsureOptions, none *NoAdmin) (Report, error) {
-	if note, ok := goodAsItIs(ctx, pg, w, o.Hints); ok {
+	if note, ok := goodAsItIs(ctx, pg, w); ok {
 		return Report{Notes: []string{note}}, nil
 	}
 	if !o.MaySingleUser {
@@ -43,7 +43,7 @@ func ensureLockedOut(ctx context.Context, pg engine.Postgres, w Wanted, o Ensure
 // goodAsItIs: without an administrator the application role can still be seen
 // to be right, by logging in as it; stopping a server that works would be
 // wrong. Where TCP asks for no password, that proves nothing about one.
-func goodAsItIs(ctx context.Context, pg engine.Postgres, w Wanted, h Hints) (string, bool) {
+func goodAsItIs(ctx context.Context, pg engine.Postgres, w Wanted) (string, bool) {
 	addr, err := pg.HostAddr(ctx)
 	if err != nil || addr == "" {
 		return "", false
@@ -55,7 +55,7 @@ func goodAsItIs(ctx context.Context, pg engine.Postgres, w Wanted, h Hints) (str
 	if _, err := tcpLogin(ctx, addr, Wanted{Role: w.Role, Password: w.Password + "x"}, ""); err == nil {
 		return "", false
 	}
-	conn, _, err := anyLogin(ctx, pg, h)
+	conn, err := engine.Connect(ctx, overTCP{pg, addr}, engine.Login{User: w.Role, Password: prepare(w.Password), Database: pglogin.DefaultDatabase})
 	if err != nil {
 		return "", false
 	}
@@ -117,10 +117,11 @@ func singleUser(ctx context.Context, pg engine.Postgres, w Wanted, o EnsureOptio
 			*rep = live
 			return err
 		}
-		if !errors.Is(err, ErrNoAdmin) {
+		var none *NoAdmin
+		if !errors.As(err, &none) {
 			return err
 		}
-		p.refused = true
+		p.refused, p.free = true, none.free()
 		if err := stopForSingleUser(ctx, pg); err != nil {
 			return err
 		}
@@ -208,6 +209,10 @@ func proveBootstrap(ctx context.Context, pg engine.Postgres, w Wanted, o EnsureO
 	switch {
 	case err == nil:
 		defer func() { closeConn(conn) }()
+		if rep.Changed {
+			// The roles were kept as they were before the first change.
+			o.BeforeChange = nil
+		}
 		more, err := ensureLive(ctx, pg, &conn, w, o)
 		rep.Changed = rep.Changed || more.Changed
 		rep.Done = append(rep.Done, more.Done...)

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -71,6 +72,9 @@ type policy struct {
 	// refused: superusers exist that have LOGIN, and pg_hba.conf or an unknown
 	// password kept odpm out; another one would be kept out as well.
 	refused bool
+	// free are names that pg_hba.conf let through to where the server found no
+	// such role, or one without LOGIN: as these an administrator could log in.
+	free []string
 	// keepSuper leaves the application role's SUPERUSER alone.
 	keepSuper bool
 }
@@ -96,7 +100,7 @@ func (plan *Plan) ensureAdmin(r *roles, w Wanted, p policy) error {
 	if p.admin != "" {
 		return nil
 	}
-	if others := r.admins(w.Role); p.refused && len(others) > 0 {
+	if others := r.admins(w.Role); p.refused && len(others) > 0 && !slices.Contains(p.free, defaultAdmin) {
 		plan.report("%s may log in as superuser, but not odpm over the server's own socket (pg_hba.conf, or a password that odpm does not know): left as it is", list(others))
 		return nil
 	}

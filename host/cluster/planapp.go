@@ -90,7 +90,7 @@ func (plan *Plan) demote(r *roles, x *role, p policy, set func(option, why strin
 // passwordReason says why the stored password has to be replaced, "" if it
 // need not be.
 func passwordReason(r *roles, x *role, w Wanted) (string, error) {
-	if w.MD5 && r.ScramOnly != nil && *r.ScramOnly {
+	if w.MD5 && r.ScramOnly {
 		return "", fmt.Errorf("pg_hba.conf asks for scram-sha-256, which an md5 password cannot answer; drop the wish for md5, or change the method to md5 in pg_hba.conf (SCRAM passwords work with it too)")
 	}
 	switch {
@@ -98,7 +98,7 @@ func passwordReason(r *roles, x *role, w Wanted) (string, error) {
 		return "it has no password", nil
 	case !Matches(x.Password, w.Role, w.Password):
 		return "its password is another one than the project's", nil
-	case encryptionOf(x.Password) == "md5" && r.ScramOnly != nil && *r.ScramOnly:
+	case encryptionOf(x.Password) == "md5" && r.ScramOnly:
 		return "its password is stored as md5, and pg_hba.conf asks for scram-sha-256", nil
 	case w.MD5 && encryptionOf(x.Password) != "md5":
 		return "its password is not stored as md5", nil

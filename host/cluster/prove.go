@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/shared/pglogin"
 )
 
@@ -40,4 +41,15 @@ func tcpLogin(ctx context.Context, addr string, w Wanted, database string) (*pgl
 		}
 	}
 	return res, err
+}
+
+// overTCP is a server that engine.Connect reaches where Odoo does.
+type overTCP struct {
+	engine.Postgres
+	addr string
+}
+
+func (o overTCP) Dial(ctx context.Context) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", o.addr)
 }

@@ -23,9 +23,8 @@ type roles struct {
 	// Members and Settings are for the dump, and for what is reported.
 	Members  []membership `json:"members"`
 	Settings []setting    `json:"settings"`
-	// ScramOnly: pg_hba.conf has a line for TCP that takes SCRAM alone; nil
-	// where it was not asked (single-user mode).
-	ScramOnly *bool `json:"-"`
+	// ScramOnly: pg_hba.conf has a line for TCP that takes SCRAM alone.
+	ScramOnly bool `json:"scram_only"`
 }
 
 type role struct {
@@ -93,17 +92,7 @@ func readRoles(ctx context.Context, conn *pgx.Conn) (*roles, error) {
 	if err := conn.QueryRow(ctx, rolesSQL(version)).Scan(&text); err != nil {
 		return nil, fmt.Errorf("read the cluster's roles: %w", err)
 	}
-	r, err := decodeRoles(text)
-	if err != nil {
-		return nil, err
-	}
-	var scram bool
-	err = conn.QueryRow(ctx, `SELECT coalesce(pg_catalog.bool_or(auth_method = 'scram-sha-256'), false) FROM pg_catalog.pg_hba_file_rules WHERE type LIKE 'host%'`).Scan(&scram)
-	if err != nil {
-		return nil, fmt.Errorf("read pg_hba_file_rules: %w", err)
-	}
-	r.ScramOnly = &scram
-	return r, nil
+	return decodeRoles(text)
 }
 
 func decodeRoles(text string) (*roles, error) {
@@ -131,6 +120,7 @@ func rolesSQL(version int) string {
 		`'encoding', pg_catalog.getdatabaseencoding(),`,
 		`'password_encryption', pg_catalog.current_setting('password_encryption'),`,
 		`'in_recovery', pg_catalog.pg_is_in_recovery(),`,
+		`'scram_only', (SELECT coalesce(pg_catalog.bool_or(auth_method = 'scram-sha-256'), false) FROM pg_catalog.pg_hba_file_rules WHERE type LIKE 'host%'),`,
 		`'roles', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object('oid', oid::int8, 'name', rolname::text, 'super', rolsuper,`,
 		`'inherit', rolinherit, 'createrole', rolcreaterole, 'createdb', rolcreatedb, 'login', rolcanlogin, 'replication', rolreplication,`,
 		`'bypassrls', rolbypassrls, 'connlimit', rolconnlimit, 'until', coalesce(nullif(rolvaliduntil, 'infinity')::text, ''),`,

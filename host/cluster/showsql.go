@@ -57,7 +57,7 @@ func (p Plan) lines() []string {
 }
 
 func showLockedOut(ctx context.Context, pg engine.Postgres, w Wanted, h Hints) ([]string, error) {
-	if note, ok := goodAsItIs(ctx, pg, w, h); ok {
+	if note, ok := goodAsItIs(ctx, pg, w); ok {
 		return []string{"-- nothing to do: " + note}, nil
 	}
 	out := []string{
