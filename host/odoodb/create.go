@@ -56,6 +56,9 @@ func (s *Server) create(ctx context.Context, database string, o CreateOptions) (
 	sql := `CREATE DATABASE ` + ident(database) + ` TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' OWNER ` + ident(s.AppRole)
 	if o.hidden {
 		sql += ` IS_TEMPLATE true`
+		if err := interlock(ctx, c, database); err != nil {
+			return 0, err
+		}
 	}
 	if _, err := c.Exec(ctx, sql); err != nil {
 		var pgErr *pgconn.PgError
@@ -68,12 +71,26 @@ func (s *Server) create(ctx context.Context, database string, o CreateOptions) (
 	if err == nil {
 		err = s.addExtensions(ctx, database, o)
 	}
-	if err != nil {
-		undo, cancel := detached(ctx)
-		defer cancel()
-		return 0, errors.Join(err, dropHidden(undo, c, database, info.OID))
+	if err != nil && !o.hidden { // a hidden one is its journal's business
+		err = errors.Join(err, s.dropAgain(ctx, database, info.OID))
 	}
-	return info.OID, nil
+	return info.OID, err
+}
+
+// dropAgain has a connection of its own: a cancelled context has closed the
+// other one.
+func (s *Server) dropAgain(ctx context.Context, database string, oid uint32) error {
+	if oid == 0 {
+		return nil
+	}
+	undo, cancel := detached(ctx)
+	defer cancel()
+	c, err := s.admin(undo, maintenance)
+	if err != nil {
+		return err
+	}
+	defer closeConn(c)
+	return dropHidden(undo, c, database, oid)
 }
 
 // addExtensions creates, as administrator, what the application role could not

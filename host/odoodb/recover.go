@@ -40,7 +40,11 @@ func (s *Server) Recover(ctx context.Context, odoo OdooService) ([]Recovered, er
 	var done []Recovered
 	for _, j := range all {
 		r := Recovered{Database: j.Target, OdooStarted: j.OdooStopped && odoo != nil}
-		name, err := byOID(ctx, c, j.NewOID)
+		err := quiesce(ctx, c, j.New)
+		var name string
+		if err == nil {
+			name, err = byOID(ctx, c, j.NewOID)
+		}
 		if err == nil {
 			inPlace := j.Step == stepSwapped || j.Step == stepSwapping && name == j.Target
 			if r.Completed = inPlace; inPlace {

@@ -122,6 +122,9 @@ func (r *restore) close() {
 // run does everything after the checks that touch nothing.
 func (r *restore) run(ctx context.Context) (err error) {
 	r.journal = r.newJournal()
+	if err := interlock(ctx, r.c, r.journal.New); err != nil {
+		return err
+	}
 	if err := r.journal.to(stepLoading); err != nil {
 		return err
 	}
@@ -171,11 +174,16 @@ func (r *restore) run(ctx context.Context) (err error) {
 // cleanUp removes what a failed restore made. Its connection is a new one: the
 // old one may be what failed.
 func (r *restore) cleanUp(ctx context.Context) error {
+	closeConn(r.c)
+	r.c = nil
 	c, err := r.s.admin(ctx, maintenance)
 	if err != nil {
 		return err
 	}
 	defer closeConn(c)
+	if err := quiesce(ctx, c, r.journal.New); err != nil {
+		return err
+	}
 	return r.s.revert(ctx, c, r.journal, r.o.Odoo)
 }
 

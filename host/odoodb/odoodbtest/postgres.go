@@ -125,7 +125,7 @@ func launch() (*Postgres, error) {
 	if out, err := p.exec("initdb", "-D", data, "-U", Superuser, "-A", "trust", "-N", "-E", "UTF8", "--locale=C").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	opts := "-c listen_addresses='' -c unix_socket_directories=" + p.Socket + " -c max_prepared_transactions=5 -c wal_level=logical -c lc_messages=C -c max_connections=60"
+	opts := "-c listen_addresses='' -c unix_socket_directories=" + p.Socket + " -c fsync=off -c full_page_writes=off -c max_prepared_transactions=5 -c wal_level=logical -c lc_messages=C -c max_connections=60"
 	if out, err := p.exec("pg_ctl", "-D", data, "-w", "-t", "60", "-l", filepath.Join(dir, "log"), "-o", opts, "start").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("pg_ctl start: %w\n%s", err, out)
 	}

@@ -1,0 +1,151 @@
+package odoodb
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// oldDatabase is a small Odoo database with a file store, called db, which
+// restores replace.
+func oldDatabase(t *testing.T, s *Server) {
+	t.Helper()
+	oldOdoo(t, s, "db", "18.0.1.3", `CREATE TABLE only_in_the_old_one (x int)`, `INSERT INTO only_in_the_old_one SELECT generate_series(1, 1000)`,
+		`CREATE TABLE ir_attachment (id serial, store_fname varchar)`, `INSERT INTO ir_attachment (store_fname) VALUES ('ab/old')`)
+	dir := filepath.Join(s.filestore("db"), "ab")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "old"), []byte("precious"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	mustAdmin(t, s, maintenance, `ALTER DATABASE db SET work_mem TO '7MB'`)
+}
+
+// whole is what must be the same: rows, schema, files, and that one may log in.
+func whole(t *testing.T, s *Server, database string) string {
+	t.Helper()
+	return fingerprint(t, s, database) + value[string](t, s, maintenance,
+		`SELECT concat_ws(' ', datallowconn, datistemplate, (SELECT setconfig::text FROM pg_db_role_setting WHERE setdatabase = d.oid)) FROM pg_database d WHERE datname = $1`, database)
+}
+
+// TestRestoreKilled kills -9 a process that restores: at each station of its
+// way, and at twenty moments that a seed chooses. Before anybody has cleaned
+// up, the old database is there and whole, or the new one is in its place;
+// after Recover there is one or the other and nothing else.
+func TestRestoreKilled(t *testing.T) {
+	s := newServer(t)
+	odoo := odooFile(filepath.Dir(s.StateDir) + "/odoo-runs")
+	if err := odoo.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	load(t, s, "new")
+	mustAdmin(t, s, maintenance, `ALTER DATABASE new SET work_mem TO '7MB'`)
+	restored := whole(t, s, "new")
+	oldDatabase(t, s)
+	old := whole(t, s, "db")
+	start := time.Now()
+	if err := s.helper(t, "restore", "testdata/o18.zip", "").Run(); err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(start)
+	if whole(t, s, "db") != restored {
+		t.Fatal("an undisturbed restore does not give what psql gives")
+	}
+
+	moments := []string{"journal", "created", "filled", "proven", "shut", "renamed", "files half", "swapped"}
+	rng := rand.New(rand.NewPCG(20, 4))
+	for range 20 {
+		moments = append(moments, (time.Duration(rng.Int64N(int64(took)))).String())
+	}
+	completed := 0
+	for _, at := range moments {
+		t.Run(at, func(t *testing.T) {
+			if err := dropAll(s, "db"); err != nil {
+				t.Fatal(err)
+			}
+			oldDatabase(t, s)
+			oldOID := value[int](t, s, maintenance, `SELECT oid::int FROM pg_database WHERE datname = 'db'`)
+			child := s.helper(t, "restore", "testdata/o18.zip", at)
+			if err := child.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if after, err := time.ParseDuration(at); err == nil {
+				time.Sleep(after)
+				_ = child.Process.Kill()
+			}
+			_ = child.Wait()
+
+			// As it is now: a person looks with odpm database list.
+			all, err := s.List(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var now Database
+			for _, d := range all {
+				if d.Name == "db" {
+					now = d
+				}
+			}
+			nowOID := value[int](t, s, maintenance, `SELECT coalesce((SELECT oid::int FROM pg_database WHERE datname = 'db'), 0)`)
+			switch {
+			case nowOID == 0:
+				t.Error("there is no database of that name")
+			case nowOID == oldOID && now.State != Initialised && now.State != Closed:
+				t.Errorf("the old database is %+v", now)
+			case nowOID != oldOID && !now.IsOdoo:
+				t.Errorf("the new database is %+v", now)
+			}
+
+			done, err := s.Recover(ctx, odoo)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := whole(t, s, "db")
+			switch {
+			case len(done) == 0 && got != restored && got != old, len(done) == 1 && done[0].Completed && got != restored, len(done) == 1 && !done[0].Completed && got != old, len(done) > 1:
+				t.Errorf("after %+v: the database is neither the old nor the new one as a whole (old %v, new %v)", done, got == old, got == restored)
+			}
+			if got == restored {
+				completed++
+			}
+			if running, _ := odoo.Running(ctx); !running {
+				t.Error("Odoo was not started again")
+			}
+			noLeftovers(t, s)
+			if left, err := s.LeftOvers(ctx); err != nil || len(left) > 0 {
+				t.Errorf("left over: %v %+v", err, left)
+			}
+		})
+	}
+	if completed < 2 || completed > len(moments)-4 {
+		t.Errorf("%d of %d were completed: the moments are not spread", completed, len(moments))
+	}
+	if _, err := s.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db"}); err != nil || whole(t, s, "db") != restored {
+		t.Errorf("the next restore: %v", err)
+	}
+}
+
+func dropAll(s *Server, names ...string) error {
+	c, err := s.Admin(ctx, maintenance)
+	if err != nil {
+		return err
+	}
+	defer closeConn(c)
+	for _, n := range names {
+		if err := dropHidden(ctx, c, n, 0); err != nil {
+			return err
+		}
+		if strings.ContainsAny(n, "/.") {
+			return fmt.Errorf("bad name %q", n)
+		}
+		if err := os.RemoveAll(s.filestore(n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
