@@ -1,0 +1,51 @@
+# odpm. `make` alone lists the targets.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+
+# The rule of test/setup/lib.sh.
+ifeq ($(shell id -u),0)
+CACHE := $(or $(ODPM_TEST_CACHE),/var/cache/odpm-test)
+else
+CACHE := $(or $(ODPM_TEST_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/odpm-test)
+endif
+
+GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build install test lint demo bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## prepare this machine for test, lint, demo and bench; the only target that installs packages
+	@test/setup/setup
+
+build: ## bin/odpm and bin/odpm-checker, static and stripped
+	$(GOBUILD) -o bin/odpm ./host/cmd/odpm
+	$(GOBUILD) -o bin/odpm-checker ./checker/cmd/odpm-checker
+
+install: build ## both programs into PREFIX/bin (PREFIX=/usr/local)
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 bin/odpm bin/odpm-checker "$(DESTDIR)$(PREFIX)/bin/"
+
+test: setup ## everything: unit, command line, native and Docker
+	$(GO) test ./... -p 2 -timeout 15m
+
+lint: ## gofmt, go vet, and the directions between packages
+	@unformatted=$$(gofmt -l checker host shared test); \
+	if [ -n "$$unformatted" ]; then echo "not formatted; run: gofmt -w" $$unformatted; exit 1; fi
+	$(GO) vet ./...
+	@test/setup/setup lint
+	$(CACHE)/bin/golangci-lint run ./...
+
+demo: setup build ## the main job on a machine without Docker: an inherited cluster, adopted
+	test/demo.sh
+
+bench: setup ## the figures that odpm promises, measured here beside other tools
+	$(GO) run ./test/bench
+
+clean: ## what make build made
+	rm -rf bin dist
