@@ -54,7 +54,7 @@ func Look(path string, imageMajor int) Facts {
 	}
 	f.State = Empty
 	for _, e := range entries {
-		if !ignorable(e.Name()) {
+		if !Ignorable(e.Name()) {
 			f.State, f.Reason = Other, fmt.Sprintf("it holds %q and no PG_VERSION", e.Name())
 			break
 		}
@@ -62,9 +62,9 @@ func Look(path string, imageMajor int) Facts {
 	return f
 }
 
-// ignorable are names that a file system or a version control puts into a
+// Ignorable are names that a file system or a version control puts into a
 // directory that is otherwise empty.
-func ignorable(name string) bool {
+func Ignorable(name string) bool {
 	return name == "lost+found" || name == ".gitignore" || name == ".gitkeep" || name == ".keep" || name == ".DS_Store"
 }
 

@@ -26,22 +26,31 @@ func (e *Engine) Command(ctx context.Context, c engine.Command) error {
 	if err != nil {
 		return err
 	}
+	ctx, in := engine.NewInput(ctx, c.Stdin)
+	defer in.Release()
 	cmd := exec.CommandContext(ctx, path, c.Argv[1:]...)
+	cmd.Cancel = func() error {
+		defer in.Release()
+		return cmd.Process.Kill()
+	}
 	cmd.Dir, cmd.SysProcAttr = "/", as.attr()
-	cmd.Env = append(serverEnv(), "PGHOST="+pm.socketDir, "PGPORT="+strconv.Itoa(pm.port), "PGPASSFILE=/dev/null", "HOME=/")
+	cmd.Env = append(serverEnv(), "PGHOST="+pm.socketDir, "PGPORT="+strconv.Itoa(pm.port), "PGPASSFILE=/nonexistent/pgpass", "HOME=/")
 	cmd.Env = append(cmd.Env, c.Env...)
-	return run(cmd, c)
+	return run(cmd, c, in)
 }
 
 // run streams, and keeps the last of stderr for the error.
-func run(cmd *exec.Cmd, c engine.Command) error {
-	cmd.Stdin, cmd.Stdout = c.Stdin, c.Stdout
+func run(cmd *exec.Cmd, c engine.Command, in *engine.Input) error {
+	cmd.Stdin, cmd.Stdout = in.Reader(), c.Stdout
 	var tail bytes.Buffer
 	cmd.Stderr = c.Stderr
 	if cmd.Stderr == nil {
 		cmd.Stderr = &limited{b: &tail, max: 64 << 10}
 	}
 	err := cmd.Run()
+	if err != nil && in.Err() != nil {
+		return fmt.Errorf("%s: %w", c.Argv[0], in.Err())
+	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return &engine.ExitError{Program: c.Argv[0], Code: exit.ExitCode(), Stderr: lastLines(tail.String(), 10)}

@@ -59,6 +59,9 @@ func (e *Engine) program(ctx context.Context, name string) (string, error) {
 			return path, nil
 		}
 	}
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
 	return "", &NotFound{Program: name, Major: e.o.Major, Looked: usual(strconv.Itoa(e.o.Major))}
 }
 

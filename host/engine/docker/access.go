@@ -1,0 +1,109 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/odpm/odpm/host/engine"
+)
+
+// accessScript asks the kernel for the rights of the container's user, which
+// knows about groups and access lists too, and writes nothing. Arguments are
+// "w" or "r", one for each mount /odpm/N.
+const accessScript = `n=0
+for want; do
+p=/odpm/$n
+if [ "$want" = w ]; then [ -d "$p" ] && [ -w "$p" ] && [ -x "$p" ] || echo "no $n"
+elif [ -d "$p" ]; then [ -r "$p" ] && [ -x "$p" ] || echo "no $n"
+else [ -r "$p" ] || echo "no $n"
+fi
+n=$((n+1))
+done
+echo "asked $n"
+`
+
+// CheckAccess tells what a user of an image cannot do with host paths, a line
+// for each, with the command that changes it.
+func (e *Engine) CheckAccess(ctx context.Context, image, user string, paths []engine.Access) ([]string, error) {
+	img, err := e.inspectImage(ctx, image)
+	if err != nil {
+		return nil, err
+	}
+	if user == "" {
+		user = img.Config.User
+	}
+	uid, gid, err := e.resolveUser(ctx, img.ID, user)
+	if err != nil {
+		return nil, err
+	}
+	who := fmt.Sprintf("%d:%d", uid, gid)
+	run := oneOff{
+		name: "odpm-access-" + token(), image: img.ID, user: who, entrypoint: "sh",
+		options: []string{"--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--security-opt", "label=disable"},
+		args:    []string{"-c", accessScript, "sh"},
+	}
+	if uid == 0 {
+		// Root in a container reads and writes what is others', by capability.
+		run.options = []string{"--read-only", "--security-opt", "no-new-privileges", "--security-opt", "label=disable"}
+	}
+	var problems []string
+	var asked []engine.Access
+	for _, a := range paths {
+		if _, err := os.Stat(a.Path); errors.Is(err, fs.ErrNotExist) {
+			problems = append(problems, a.Path+" does not exist")
+			continue
+		}
+		run.mounts = append(run.mounts, "--mount", bindMount(a.Path, "/odpm/"+strconv.Itoa(len(asked)), !a.Write))
+		want := "r"
+		if a.Write {
+			want = "w"
+		}
+		run.args = append(run.args, want)
+		asked = append(asked, a)
+	}
+	if len(asked) == 0 {
+		return problems, nil
+	}
+	out, _, err := e.runOneOff(ctx, run)
+	if err != nil {
+		return nil, fmt.Errorf("ask an image's user for its rights: %w", err)
+	}
+	if !strings.Contains(out, "asked "+strconv.Itoa(len(asked))) {
+		return nil, fmt.Errorf("ask an image's user for its rights: the answer is incomplete: %q", out)
+	}
+	for _, l := range strings.Split(out, "\n") {
+		if n, ok := strings.CutPrefix(l, "no "); ok {
+			if i, err := strconv.Atoi(n); err == nil && i < len(asked) {
+				problems = append(problems, accessProblem(asked[i], who))
+			}
+		}
+	}
+	return problems, nil
+}
+
+func accessProblem(a engine.Access, who string) string {
+	_, gid, _ := strings.Cut(who, ":")
+	// Not o+r: what is read here may hold a password.
+	verb, next := "read", "chgrp "+gid+" "+a.Path+" && chmod g+r "+a.Path
+	if a.Write {
+		verb, next = "write in", "chown -R "+who+" "+a.Path
+	}
+	owner := ""
+	if info, err := os.Stat(a.Path); err == nil {
+		if u, g, ok := ownerOf(info); ok {
+			owner = fmt.Sprintf(" (it belongs to %d:%d, mode %04o)", u, g, info.Mode().Perm())
+		}
+		if a.Write && !info.IsDir() {
+			return fmt.Sprintf("%s is not a directory", a.Path)
+		}
+		if !a.Write && info.IsDir() {
+			next = "chmod o+rx " + a.Path
+		}
+	}
+	return fmt.Sprintf("user %s in the container cannot %s %s%s; change it: %s", who, verb, a.Path, owner, next)
+}

@@ -1,0 +1,165 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Program is the client that is run, found on PATH.
+const Program = "docker"
+
+// client runs the docker command line.
+type client struct {
+	env []string
+	dir string
+}
+
+// command prepares a run. The process gets a group of its own: Ctrl-C at the
+// terminal reaches odpm alone, which ends its work in order and needs its
+// connections for that.
+func (c client) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, Program, args...)
+	cmd.Dir = c.dir
+	if _, err := os.Stat(c.dir); err != nil {
+		cmd.Dir = ""
+	}
+	cmd.Env = append(os.Environ(), c.env...)
+	// Progress bars and colours are for a terminal that is not there; the
+	// classic builder's deprecation note is for nobody.
+	cmd.Env = append(cmd.Env, "COMPOSE_ANSI=never", "DOCKER_CLI_HINTS=false")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// output runs and gives stdout; stderr is for the error.
+func (c client) output(ctx context.Context, args ...string) (string, error) {
+	cmd := c.command(ctx, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	return out.String(), failure(ctx, args, err, errs.String())
+}
+
+// stream runs and sends all that docker says to w; its last lines are in the
+// error too, since w may be nobody.
+func (c client) stream(ctx context.Context, w io.Writer, args ...string) error {
+	cmd := c.command(ctx, args...)
+	errs := &tail{max: 16 << 10}
+	cmd.Stderr = errs
+	if w != nil {
+		cmd.Stdout, cmd.Stderr = w, io.MultiWriter(w, errs)
+	}
+	return failure(ctx, args, cmd.Run(), errs.String())
+}
+
+// Failure is a docker command that did not work.
+type Failure struct {
+	// Verb is what was run, without options: "docker compose up".
+	Verb string
+	Code int
+	// Stderr holds docker's own last lines.
+	Stderr string
+}
+
+func (f *Failure) Error() string {
+	if f.Stderr == "" {
+		return fmt.Sprintf("%s failed with exit code %d and said nothing", f.Verb, f.Code)
+	}
+	return f.Verb + ": " + f.Stderr
+}
+
+// failure makes a readable error of a run. Arguments are not repeated: the
+// verb is enough to find the place, and docker's own words say the rest.
+func failure(ctx context.Context, args []string, err error, stderr string) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", verb(args), ctx.Err())
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return errNoClient()
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return &Failure{Verb: verb(args), Code: exit.ExitCode(), Stderr: lastLines(clean(stderr), 12)}
+	}
+	return fmt.Errorf("%s: %w", verb(args), err)
+}
+
+// verb is "docker compose up" of compose -p x -f y up -d.
+func verb(args []string) string {
+	words := []string{Program}
+	for i := 0; i < len(args); i++ {
+		switch a := args[i]; {
+		case a == "-p" || a == "-f" || a == "--project-directory":
+			i++
+		case strings.HasPrefix(a, "-"):
+		default:
+			words = append(words, a)
+			if a != "compose" && a != "image" && a != "volume" {
+				return strings.Join(words, " ")
+			}
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// clean drops what docker repeats and nobody needs.
+func clean(s string) string {
+	var keep []string
+	for _, l := range strings.Split(s, "\n") {
+		l = strings.TrimSpace(strings.TrimPrefix(l, "Error response from daemon: "))
+		if l == "" || strings.HasPrefix(l, "See 'docker") || strings.HasPrefix(l, "Run 'docker") {
+			continue
+		}
+		keep = append(keep, l)
+	}
+	return strings.Join(keep, "\n")
+}
+
+// noSuch tells whether docker does not know the named object.
+func noSuch(err error) bool {
+	var f *Failure
+	return errors.As(err, &f) && strings.Contains(strings.ToLower(f.Stderr), "no such")
+}
+
+// tail is a writer that keeps the last bytes only.
+type tail struct {
+	b   bytes.Buffer
+	max int
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.b.Write(p)
+	if over := t.b.Len() - t.max; over > 0 {
+		t.b.Next(over)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string { return t.b.String() }
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	if len(lines) > n {
+		lines = lines[len(lines)-n:]
+	}
+	return strings.Join(lines, "\n")
+}
+
+// detached is for what must still be done when ctx has ended: stopping in a
+// container what nobody waits for any more.
+func detached(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), limit)
+}

@@ -1,0 +1,250 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/odpm/odpm/host/engine"
+)
+
+// Compose's labels on what it makes.
+const (
+	labelProject = "com.docker.compose.project"
+	labelService = "com.docker.compose.service"
+	labelDir     = "com.docker.compose.project.working_dir"
+	labelOneOff  = "com.docker.compose.oneoff"
+)
+
+// container is the part of `docker inspect` that is used here.
+type container struct {
+	ID      string `json:"Id"`
+	Name    string
+	Image   string
+	Created string
+	State   struct {
+		Status     string
+		Running    bool
+		Restarting bool
+		Paused     bool
+		ExitCode   int
+		Pid        int
+		Error      string
+		Health     *struct{ Status string }
+	}
+	RestartCount int
+	Path         string
+	Args         []string
+	Config       struct {
+		User       string
+		Env        []string
+		Image      string
+		Labels     map[string]string
+		StopSignal string
+	}
+	HostConfig struct {
+		NetworkMode  string
+		PortBindings map[string][]portBinding
+	}
+	NetworkSettings struct {
+		Ports map[string][]portBinding
+	}
+	Mounts []mount
+}
+
+type portBinding struct{ HostIp, HostPort string }
+
+type mount struct {
+	Type        string
+	Name        string
+	Source      string
+	Destination string
+	Driver      string
+	RW          bool
+}
+
+func (c container) name() string    { return strings.TrimPrefix(c.Name, "/") }
+func (c container) project() string { return c.Config.Labels[labelProject] }
+func (c container) service() string { return c.Config.Labels[labelService] }
+func (c container) oneOff() bool    { return strings.EqualFold(c.Config.Labels[labelOneOff], "true") }
+
+// short is the id as docker itself prints it.
+func (c container) short() string {
+	if len(c.ID) > 12 {
+		return c.ID[:12]
+	}
+	return c.ID
+}
+
+func (c container) env(key string) string {
+	for _, kv := range c.Config.Env {
+		if k, v, _ := strings.Cut(kv, "="); k == key {
+			return v
+		}
+	}
+	return ""
+}
+
+// osUser is who PostgreSQL runs as inside: the official image starts as root
+// and becomes postgres; a compose file with user: starts as that user.
+func (c container) osUser() string {
+	if name, _, _ := strings.Cut(c.Config.User, ":"); name != "" && name != "root" && name != "0" {
+		return c.Config.User
+	}
+	return "postgres"
+}
+
+func (c container) port() int {
+	if n, err := strconv.Atoi(c.env("PGPORT")); err == nil && n > 0 {
+		return n
+	}
+	return 5432
+}
+
+// list gives containers by docker ps' filters, inspected. One that vanishes in
+// between is not there any more and is left out.
+func (c client) list(ctx context.Context, filters ...string) ([]container, error) {
+	args := append([]string{"ps", "-q", "--no-trunc"}, filters...)
+	out, err := c.output(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	return c.inspect(ctx, strings.Fields(out)...)
+}
+
+func (c client) inspect(ctx context.Context, ids ...string) ([]container, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	out, err := c.output(ctx, append([]string{"container", "inspect"}, ids...)...)
+	if err != nil && !noSuch(err) {
+		return nil, err
+	}
+	var list []container
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		return nil, fmt.Errorf("docker inspect: %w", err)
+	}
+	return list, nil
+}
+
+// ofService finds a service's container in any state, by labels and not by
+// the compose file: the file may not name the service any more, or be broken.
+// Of several the running one counts, then the newest.
+func (e *Engine) ofService(ctx context.Context, service string) (*container, error) {
+	list, err := e.allOfService(ctx, service)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	return &list[0], nil
+}
+
+func (e *Engine) allOfService(ctx context.Context, service string) ([]container, error) {
+	if service == "" {
+		return nil, errors.New("docker: no compose service is named")
+	}
+	list, err := e.cl.list(ctx, "-a", "--filter", "label="+labelProject+"="+e.o.Project, "--filter", "label="+labelService+"="+service)
+	if err != nil {
+		return nil, err
+	}
+	var keep []container
+	for _, c := range list {
+		if !c.oneOff() {
+			keep = append(keep, c)
+		}
+	}
+	sort.SliceStable(keep, func(i, j int) bool {
+		if keep[i].State.Running != keep[j].State.Running {
+			return keep[i].State.Running
+		}
+		return keep[i].Created > keep[j].Created
+	})
+	return keep, nil
+}
+
+// running is PostgreSQL's container, which must run.
+func (e *Engine) running(ctx context.Context) (*container, error) {
+	c, err := e.ofService(ctx, e.o.Service)
+	if err != nil {
+		return nil, err
+	}
+	if c == nil || !c.State.Running {
+		return nil, fmt.Errorf("PostgreSQL (service %s of project %s) does not run; start it: odpm", e.o.Service, e.o.Project)
+	}
+	return c, nil
+}
+
+// Status asks docker for the container and PostgreSQL, over TCP inside the
+// container, whether it accepts connections.
+func (e *Engine) Status(ctx context.Context) (engine.Status, error) {
+	c, err := e.ofService(ctx, e.o.Service)
+	if err != nil || c == nil {
+		return engine.Status{}, err
+	}
+	s := engine.Status{Exists: true, ID: c.short(), Running: c.State.Running && !c.State.Restarting}
+	if s.Running && !c.State.Paused {
+		s.Ready = e.ready(ctx, c)
+	}
+	return s, nil
+}
+
+func (e *Engine) ready(ctx context.Context, c *container) bool {
+	_, err := e.cl.output(ctx, "exec", "--user", c.osUser(), c.ID, "sh", "-c", serverPlace+isReady)
+	return err == nil
+}
+
+// HostAddr is what Docker publishes of PostgreSQL's port.
+func (e *Engine) HostAddr(ctx context.Context) (string, error) {
+	c, err := e.running(ctx)
+	if err != nil {
+		return "", err
+	}
+	port := strconv.Itoa(c.port())
+	if c.HostConfig.NetworkMode == "host" {
+		return net.JoinHostPort("127.0.0.1", port), nil
+	}
+	best := ""
+	for _, b := range c.NetworkSettings.Ports[port+"/tcp"] {
+		host := b.HostIp
+		switch host {
+		case "", "0.0.0.0":
+			host = "127.0.0.1"
+		case "::":
+			host = "::1"
+		}
+		// IPv4 first: the same port is often published on both.
+		if addr := net.JoinHostPort(host, b.HostPort); best == "" || strings.HasPrefix(best, "[") {
+			best = addr
+		}
+	}
+	return best, nil
+}
+
+// Logs gives what the server wrote, both streams in order.
+func (e *Engine) Logs(ctx context.Context, n int) (string, error) {
+	return e.ServiceLogs(ctx, e.o.Service, n)
+}
+
+// ServiceLogs gives the last lines of any of the project's services.
+func (e *Engine) ServiceLogs(ctx context.Context, service string, n int) (string, error) {
+	c, err := e.ofService(ctx, service)
+	if err != nil || c == nil {
+		return "", err
+	}
+	return e.logs(ctx, c.ID, n)
+}
+
+func (e *Engine) logs(ctx context.Context, id string, n int) (string, error) {
+	cmd := e.cl.command(ctx, "logs", "--tail", strconv.Itoa(n), id)
+	out := &tail{max: 1 << 20}
+	// One writer for both streams keeps their order.
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Run(); err != nil {
+		return "", failure(ctx, []string{"logs"}, err, out.String())
+	}
+	return lastLines(out.String(), n), nil
+}

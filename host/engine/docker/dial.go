@@ -1,0 +1,139 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Dial opens the server's own socket through a relay that `docker exec` runs
+// as the server's user. It works where nothing is published, where pg_hba.conf
+// has peer, and with an engine on another machine.
+func (e *Engine) Dial(ctx context.Context) (net.Conn, error) {
+	c, err := e.running(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return e.dial(ctx, c)
+}
+
+func (e *Engine) dial(ctx context.Context, c *container) (net.Conn, error) {
+	ours, theirs, err := socketpair()
+	if err != nil {
+		return nil, err
+	}
+	// Not bound to ctx: that is for the dialling, the connection lives longer.
+	cmd := e.cl.command(context.WithoutCancel(ctx), "exec", "-i", "--user", c.osUser(), c.ID, "sh", "-c", relay)
+	errs := &tail{max: 4 << 10}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, errs
+	err = cmd.Start()
+	theirs.Close()
+	if err != nil {
+		ours.Close()
+		return nil, failure(ctx, []string{"exec"}, err, "")
+	}
+	conn := &relayConn{Conn: ours, cmd: cmd, ended: make(chan struct{}), to: relayAddr(c.name())}
+	go func() {
+		cmd.Wait()
+		close(conn.ended)
+	}()
+	if err := conn.greeting(ctx, errs); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("reach PostgreSQL in container %s: %w", c.name(), err)
+	}
+	return conn, nil
+}
+
+// socketpair and not two pipes: its one end is a complete net.Conn, deadlines
+// included, which pgx needs to give up a query.
+func socketpair() (net.Conn, *os.File, error) {
+	syscall.ForkLock.RLock()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fds[0])
+		syscall.CloseOnExec(fds[1])
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return nil, nil, fmt.Errorf("socketpair: %w", err)
+	}
+	mine := os.NewFile(uintptr(fds[0]), "relay")
+	theirs := os.NewFile(uintptr(fds[1]), "relay")
+	conn, err := net.FileConn(mine)
+	mine.Close()
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return conn, theirs, nil
+}
+
+// relayConn is the connection and the docker client that carries it.
+type relayConn struct {
+	net.Conn
+	cmd   *exec.Cmd
+	ended chan struct{}
+	to    relayAddr
+	once  sync.Once
+}
+
+// greeting waits for the relay's "+"; anything else is the reason.
+func (c *relayConn) greeting(ctx context.Context, errs *tail) error {
+	stop := context.AfterFunc(ctx, func() { c.Conn.SetReadDeadline(time.Unix(1, 0)) })
+	first := make([]byte, 1)
+	_, err := io.ReadFull(c.Conn, first)
+	if !stop() && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil && first[0] == '+' {
+		return nil
+	}
+	var said string
+	if err == nil {
+		c.Conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		rest, _ := io.ReadAll(io.LimitReader(c.Conn, 4<<10))
+		said = string(first) + string(rest)
+	}
+	select {
+	case <-c.ended:
+		said += "\n" + errs.String()
+	case <-time.After(5 * time.Second):
+	}
+	if said = clean(said); said == "" {
+		said = "the relay ended without a word"
+	}
+	return errors.New(strings.TrimSpace(said))
+}
+
+// Close lets the relay see the end, so that it and the backend end in order,
+// and ends the docker client if that takes long.
+func (c *relayConn) Close() error {
+	var err error
+	c.once.Do(func() {
+		err = c.Conn.Close()
+		select {
+		case <-c.ended:
+			return
+		case <-time.After(3 * time.Second):
+		}
+		c.cmd.Process.Kill()
+		<-c.ended
+	})
+	return err
+}
+
+func (c *relayConn) RemoteAddr() net.Addr { return c.to }
+
+// relayAddr names the container in messages.
+type relayAddr string
+
+func (relayAddr) Network() string  { return "docker-exec" }
+func (a relayAddr) String() string { return "container " + string(a) }

@@ -1,0 +1,85 @@
+// Package docker runs the project's PostgreSQL through the Docker engine's own
+// command line, `docker` and `docker compose`. The command line and not the
+// API: contexts, remote engines, proxies and credentials then are exactly what
+// the person uses by hand, and every step can be repeated by hand.
+package docker
+
+import (
+	"github.com/odpm/odpm/host/engine"
+)
+
+// Options are what the engine must know of the project.
+type Options struct {
+	// Dir is the project directory, absolute: compose's --project-directory.
+	Dir string
+	// Project is compose's -p.
+	Project string
+	// Files are the compose files in order, absolute: docker-compose.yml, and
+	// the override where it exists.
+	Files []string
+	// Service is PostgreSQL's compose service, OdooService Odoo's.
+	Service, OdooService string
+	// VolumeName is the key of PostgreSQL's volume in the compose file.
+	VolumeName string
+	// DataDir is the data path on the host, absolute; or DataVolume the name
+	// of a volume as Docker knows it.
+	DataDir, DataVolume string
+	// Image is PostgreSQL's image, Major its major. Major decides where the
+	// data are mounted where no container says it.
+	Image string
+	Major int
+	// DataTarget is where a compose file of somebody else's mounts the data;
+	// "" is the place of the official image of the major.
+	DataTarget string
+	// PGData is where the cluster is inside such a container, "" as above.
+	PGData string
+	// Env is added to what docker and compose see, KEY=VALUE: the project's
+	// merged .env, for interpolation.
+	Env []string
+	// Notify gets a line that is worth telling while Start waits, such as a
+	// recovery after a crash. May be nil.
+	Notify func(string)
+}
+
+// Engine implements engine.Postgres and engine.Stack.
+type Engine struct {
+	o  Options
+	cl client
+	// checkers remembers where the checker lies, by image id.
+	checkers *checkerCache
+}
+
+var (
+	_ engine.Postgres = (*Engine)(nil)
+	_ engine.Stack    = (*Engine)(nil)
+)
+
+// New makes the engine; nothing is asked yet. See Available.
+func New(o Options) *Engine {
+	return &Engine{o: o, cl: client{env: o.Env, dir: o.Dir}, checkers: &checkerCache{}}
+}
+
+// Kind is "docker".
+func (e *Engine) Kind() string { return "docker" }
+
+// compose is the beginning of every compose command: the project, its
+// directory and its files are always said, so that no COMPOSE_FILE and no
+// current directory decides. An explicit -f drops the override unless it is
+// named too, so Files has it.
+func (e *Engine) compose(args ...string) []string {
+	return e.composeFiles(e.o.Files, args...)
+}
+
+func (e *Engine) composeFiles(files []string, args ...string) []string {
+	all := []string{"compose", "-p", e.o.Project, "--project-directory", e.o.Dir}
+	for _, f := range files {
+		all = append(all, "-f", f)
+	}
+	return append(all, args...)
+}
+
+func (e *Engine) notify(line string) {
+	if e.o.Notify != nil {
+		e.o.Notify(line)
+	}
+}

@@ -1,0 +1,278 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/engine/native"
+)
+
+// data is what must have one writer only: a directory, a volume, or a volume
+// that binds the directory.
+type data struct {
+	places  []place
+	volumes []string
+}
+
+// data collects all names of the project's data.
+func (e *Engine) data(ctx context.Context) (data, error) {
+	var d data
+	if e.o.DataDir != "" {
+		d.places = append(d.places, newPlace(e.o.DataDir))
+		return d, nil
+	}
+	if e.o.DataVolume == "" {
+		return d, nil
+	}
+	d.volumes = append(d.volumes, e.o.DataVolume)
+	vs, err := e.cl.volumes(ctx, e.o.DataVolume)
+	if err != nil {
+		return d, err
+	}
+	for _, v := range vs {
+		if dev := v.device(); dev != "" {
+			d.places = append(d.places, newPlace(dev))
+		} else if v.Mountpoint != "" {
+			d.places = append(d.places, newPlace(v.Mountpoint))
+		}
+	}
+	return d, nil
+}
+
+// Holders finds every running container of any project that has the data
+// mounted so that a server in it could write them, and servers that run on
+// them outside of Docker. Between containers PostgreSQL has no interlock: the
+// pid in postmaster.pid means nothing in another pid namespace, and a second
+// server destroys the cluster.
+func (e *Engine) Holders(ctx context.Context) ([]engine.Holder, error) {
+	d, err := e.data(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := e.cl.holders(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	var out []engine.Holder
+	var inside []int
+	for _, c := range found {
+		h := holder(c)
+		h.Own = c.project() == e.o.Project && c.service() == e.o.Service && !c.oneOff() && e.sameDir(c)
+		out = append(out, h)
+		inside = append(inside, c.State.Pid)
+	}
+	return append(out, nativeHolders(d, inside)...), nil
+}
+
+// sameDir: a project of the same name in another directory is another project.
+func (e *Engine) sameDir(c container) bool {
+	dir := c.Config.Labels[labelDir]
+	return dir == "" || e.o.Dir == "" || relate(newPlace(dir), newPlace(e.o.Dir)) == within && relate(newPlace(e.o.Dir), newPlace(dir)) == within
+}
+
+// ContainerHolders is for the native engine: containers that have a path
+// mounted. Where Docker cannot be asked, a directory without a postmaster.pid
+// has no server, since every server writes one; with one, it cannot be known
+// whose it is, and that is an error.
+func ContainerHolders(ctx context.Context, path string) ([]engine.Holder, error) {
+	var c client
+	if err := engineAnswers(ctx, c); err != nil {
+		if dir, found := pidFile(path); found && !noEngine(err) && len(native.ServersOn(dir)) == 0 {
+			return nil, fmt.Errorf("%s has a postmaster.pid, and whether a container runs a server on it cannot be told: %w", dir, err)
+		}
+		return nil, nil
+	}
+	found, err := c.holders(ctx, data{places: []place{newPlace(path)}})
+	if err != nil {
+		return nil, err
+	}
+	var out []engine.Holder
+	for _, ct := range found {
+		out = append(out, holder(ct))
+	}
+	return out, nil
+}
+
+func pidFile(path string) (dir string, found bool) {
+	for _, dir := range clusterDirs(path) {
+		if _, err := os.Lstat(filepath.Join(dir, "postmaster.pid")); err == nil {
+			return dir, true
+		}
+	}
+	return "", false
+}
+
+func holder(c container) engine.Holder {
+	h := engine.Holder{
+		Kind: "container", Name: c.name(), Project: c.project(), Service: c.service(),
+		WorkingDir: c.Config.Labels[labelDir], StopCommand: "docker stop -t " + stopSeconds + " " + c.name(),
+	}
+	if h.Project != "" && h.Service != "" && !c.oneOff() {
+		h.StopCommand = "docker compose -p " + h.Project + " stop -t " + stopSeconds + " " + h.Service
+	}
+	return h
+}
+
+func (c client) holders(ctx context.Context, d data) ([]container, error) {
+	list, err := c.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	devices, err := c.devices(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	var out []container
+	for _, ct := range list {
+		yes, err := c.holds(ctx, ct, d, devices)
+		if err != nil {
+			return nil, err
+		}
+		if yes {
+			out = append(out, ct)
+		}
+	}
+	return out, nil
+}
+
+// devices are the host directories that the containers' volumes bind.
+func (c client) devices(ctx context.Context, list []container) (map[string]string, error) {
+	var names []string
+	seen := map[string]bool{}
+	for _, ct := range list {
+		for _, m := range ct.Mounts {
+			if m.Type == "volume" && m.Name != "" && !seen[m.Name] {
+				seen[m.Name] = true
+				names = append(names, m.Name)
+			}
+		}
+	}
+	vs, err := c.volumes(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	devices := map[string]string{}
+	for _, v := range vs {
+		if dev := v.device(); dev != "" {
+			devices[v.Name] = dev
+		}
+	}
+	return devices, nil
+}
+
+// holds: a mount of the data or of something inside counts, whatever runs
+// there. A mount of a parent counts where PostgreSQL is concerned: monitoring
+// and development containers mount whole disks and run no server on them. A
+// read-only mount cannot carry a server.
+func (c client) holds(ctx context.Context, ct container, d data, devices map[string]string) (bool, error) {
+	parent := false
+	for _, m := range ct.Mounts {
+		if !m.RW {
+			continue
+		}
+		for _, name := range d.volumes {
+			if m.Type == "volume" && m.Name == name {
+				return true, nil
+			}
+		}
+		sources := []string{m.Source}
+		if dev := devices[m.Name]; m.Type == "volume" && dev != "" {
+			sources = append(sources, dev)
+		}
+		for _, s := range sources {
+			if s == "" {
+				continue
+			}
+			for _, p := range d.places {
+				switch relate(newPlace(s), p) {
+				case within:
+					return true, nil
+				case contains:
+					if strings.HasPrefix(m.Destination, "/var/lib/postgres") || strings.HasPrefix(m.Destination, "/var/lib/pgsql") {
+						return true, nil
+					}
+					parent = true
+				}
+			}
+		}
+	}
+	if !parent {
+		return false, nil
+	}
+	return c.concernsPostgres(ctx, ct)
+}
+
+func (c client) concernsPostgres(ctx context.Context, ct container) (bool, error) {
+	if ct.env("PGDATA") != "" || ct.env("PG_MAJOR") != "" {
+		return true, nil
+	}
+	for _, word := range append([]string{ct.Config.Image, ct.Path}, ct.Args...) {
+		if strings.Contains(word, "postgres") {
+			return true, nil
+		}
+	}
+	out, err := c.output(ctx, "top", ct.ID)
+	if err != nil {
+		// It has ended meanwhile, or the engine cannot tell; the latter is no
+		// reason to be sure.
+		now, lookErr := c.inspect(ctx, ct.ID)
+		if lookErr != nil {
+			return false, lookErr
+		}
+		return len(now) > 0 && now[0].State.Running, nil
+	}
+	return strings.Contains(out, "postgres") || strings.Contains(out, "postmaster"), nil
+}
+
+// nativeHolders asks for servers outside of the containers that were found.
+func nativeHolders(d data, containerPids []int) []engine.Holder {
+	var out []engine.Holder
+	seen := map[string]bool{}
+	for _, p := range d.places {
+		path := p.paths[len(p.paths)-1]
+		for _, dir := range clusterDirs(path) {
+			for _, pid := range native.ServersOn(dir) {
+				if inNamespaceOf(pid, containerPids) || seen[strconv.Itoa(pid)] {
+					continue
+				}
+				seen[strconv.Itoa(pid)] = true
+				out = append(out, engine.Holder{
+					Kind: "postmaster", Name: "pid " + strconv.Itoa(pid), WorkingDir: dir,
+					StopCommand: "kill -INT " + strconv.Itoa(pid),
+				})
+			}
+		}
+	}
+	return out
+}
+
+// clusterDirs are the places of a cluster below a mounted path.
+func clusterDirs(path string) []string {
+	dirs := []string{path, filepath.Join(path, "data")}
+	if f := datadir.Look(path, 0); f.ClusterDir != "" {
+		dirs = append(dirs, filepath.Join(path, f.ClusterDir))
+	}
+	more, _ := filepath.Glob(filepath.Join(path, "[0-9]*", "docker"))
+	return append(dirs, more...)
+}
+
+// inNamespaceOf tells a container's server, which the host sees too, from one
+// that runs outside of every container found.
+func inNamespaceOf(pid int, others []int) bool {
+	ns, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/pid")
+	if err != nil {
+		return false
+	}
+	for _, o := range others {
+		if other, err := os.Readlink("/proc/" + strconv.Itoa(o) + "/ns/pid"); o > 0 && err == nil && other == ns {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,284 @@
+package docker
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/odpm/odpm/host/engine"
+)
+
+// LabelChecker says in an image where odpm-checker lies.
+const LabelChecker = "org.odpm.checker"
+
+// checkerPlaces are looked at where no label says it: what Dockerfile.checker
+// makes, and what COPY --from of its binary stage suggests.
+var checkerPlaces = []string{"/usr/local/bin/odpm-checker", "/odpm-checker"}
+
+// checkerCache holds what was found by image id: an image never changes.
+type checkerCache struct {
+	mu sync.Mutex
+	by map[string]string
+}
+
+type imageConfig struct {
+	ID     string `json:"Id"`
+	Config struct {
+		User       string
+		Entrypoint []string
+		Cmd        []string
+		Env        []string
+		Labels     map[string]string
+	}
+}
+
+// inspectImage gives ErrNoImage for an image that is not on this machine.
+func (e *Engine) inspectImage(ctx context.Context, ref string) (imageConfig, error) {
+	if ref == "" {
+		return imageConfig{}, fmt.Errorf("%w: no image is named", engine.ErrNoImage)
+	}
+	out, err := e.cl.output(ctx, "image", "inspect", ref)
+	if err != nil {
+		if noSuch(err) {
+			return imageConfig{}, fmt.Errorf("%w on this machine: %s; get it: docker pull %s", engine.ErrNoImage, ref, ref)
+		}
+		return imageConfig{}, err
+	}
+	var list []imageConfig
+	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) == 0 {
+		return imageConfig{}, fmt.Errorf("docker image inspect %s gives nothing that can be read: %v", ref, err)
+	}
+	return list[0], nil
+}
+
+// present: the image is on this machine.
+func (e *Engine) present(ctx context.Context, ref string) (bool, error) {
+	_, err := e.inspectImage(ctx, ref)
+	if errors.Is(err, engine.ErrNoImage) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Image says what an image is; nothing of it is run.
+func (e *Engine) Image(ctx context.Context, ref string, pull bool) (engine.Image, error) {
+	c, err := e.inspectImage(ctx, ref)
+	if errors.Is(err, engine.ErrNoImage) && pull && ref != "" {
+		if err := e.cl.stream(ctx, nil, "pull", "--quiet", ref); err != nil {
+			if ctx.Err() != nil {
+				return engine.Image{}, err
+			}
+			return engine.Image{}, fmt.Errorf("%w: %s is not on this machine and cannot be pulled: %w", engine.ErrNoImage, ref, err)
+		}
+		c, err = e.inspectImage(ctx, ref)
+	}
+	if err != nil {
+		return engine.Image{}, err
+	}
+	img := engine.Image{ID: c.ID, User: c.Config.User, Entrypoint: c.Config.Entrypoint, Cmd: c.Config.Cmd, Env: map[string]string{}, Labels: c.Config.Labels}
+	for _, kv := range c.Config.Env {
+		k, v, _ := strings.Cut(kv, "=")
+		img.Env[k] = v
+	}
+	img.Checker, err = e.checker(ctx, c)
+	return img, err
+}
+
+// checker finds odpm-checker by label, by the entrypoint, or by looking.
+func (e *Engine) checker(ctx context.Context, c imageConfig) (string, error) {
+	e.checkers.mu.Lock()
+	defer e.checkers.mu.Unlock()
+	if at, ok := e.checkers.by[c.ID]; ok {
+		return at, nil
+	}
+	places := checkerPlaces
+	if at := c.Config.Labels[LabelChecker]; path.IsAbs(at) {
+		places = append([]string{at}, places...)
+	}
+	if ep := c.Config.Entrypoint; len(ep) > 0 && path.Base(ep[0]) == "odpm-checker" && path.IsAbs(ep[0]) {
+		places = append([]string{ep[0]}, places...)
+	}
+	found := ""
+	err := e.inside(ctx, c.ID, func(files func(string) (io.ReadCloser, error)) error {
+		for _, at := range places {
+			r, err := files(at)
+			if err != nil {
+				if noSuchFile(err) {
+					continue
+				}
+				return err
+			}
+			h, err := tar.NewReader(r).Next()
+			r.Close()
+			if err == nil && h.Typeflag == tar.TypeReg && h.Mode&0o111 != 0 {
+				found = at
+				return nil
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	if e.checkers.by == nil {
+		e.checkers.by = map[string]string{}
+	}
+	e.checkers.by[c.ID] = found
+	return found, nil
+}
+
+func noSuchFile(err error) bool {
+	s := strings.ToLower(err.Error())
+	return strings.Contains(s, "could not find the file") || strings.Contains(s, "no such file") || strings.Contains(s, "not a directory")
+}
+
+// inside lets look at an image's files through a container that is made, never
+// started, and removed. A file comes as a tar stream, links followed.
+func (e *Engine) inside(ctx context.Context, image string, look func(files func(string) (io.ReadCloser, error)) error) error {
+	// An image without a command cannot be created without one; it never runs.
+	out, err := e.cl.output(ctx, "create", "--network", "none", "--pull", "never", "--entrypoint", "/odpm-never-run", image, "x")
+	if err != nil {
+		return err
+	}
+	id := strings.TrimSpace(out)
+	defer func() {
+		ctx, cancel := detached(ctx, 20*time.Second)
+		defer cancel()
+		e.cl.output(ctx, "rm", "-f", "-v", id)
+	}()
+	return look(func(at string) (io.ReadCloser, error) {
+		return e.cl.copyOut(ctx, id, at)
+	})
+}
+
+// copyOut streams `docker cp`. That the file is missing is known only from its
+// exit, so the first bytes are waited for.
+func (c client) copyOut(ctx context.Context, id, at string) (io.ReadCloser, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	args := []string{"cp", "-L", id + ":" + at, "-"}
+	cmd := c.command(ctx, args...)
+	errs := &tail{max: 4 << 10}
+	cmd.Stderr = errs
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	first := make([]byte, 512)
+	if _, err := io.ReadFull(out, first); err != nil {
+		err = failure(ctx, args, cmd.Wait(), errs.String())
+		cancel()
+		if err == nil {
+			err = fmt.Errorf("docker cp of %s gave nothing", at)
+		}
+		return nil, err
+	}
+	return &copied{Reader: io.MultiReader(strings.NewReader(string(first)), out), end: func() {
+		cancel()
+		cmd.Wait()
+	}}, nil
+}
+
+type copied struct {
+	io.Reader
+	end func()
+}
+
+func (c *copied) Close() error {
+	c.end()
+	return nil
+}
+
+// UserID resolves the user that an image's container runs as from the image's
+// own passwd, without running it.
+func (e *Engine) UserID(ctx context.Context, ref string) (uid, gid int, err error) {
+	c, err := e.inspectImage(ctx, ref)
+	if err != nil {
+		return 0, 0, err
+	}
+	return e.resolveUser(ctx, c.ID, c.Config.User)
+}
+
+// resolveUser follows Docker's rules for "user", "uid", "user:group".
+func (e *Engine) resolveUser(ctx context.Context, image, user string) (uid, gid int, err error) {
+	name, group, hasGroup := strings.Cut(user, ":")
+	if name == "" {
+		name = "0"
+	}
+	uid, uidErr := strconv.Atoi(name)
+	gid, gidErr := strconv.Atoi(group)
+	if uidErr == nil && hasGroup && gidErr == nil {
+		return uid, gid, nil
+	}
+	var passwd, groups [][]string
+	err = e.inside(ctx, image, func(files func(string) (io.ReadCloser, error)) error {
+		var err error
+		if passwd, err = colonFile(files, "/etc/passwd"); err != nil || !hasGroup {
+			return err
+		}
+		groups, err = colonFile(files, "/etc/group")
+		return err
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	entry := slices.IndexFunc(passwd, func(f []string) bool {
+		return len(f) > 3 && (f[0] == name || uidErr == nil && f[2] == name)
+	})
+	if uidErr != nil {
+		if entry < 0 {
+			return 0, 0, fmt.Errorf("the image's user %q is not in its /etc/passwd", name)
+		}
+		if uid, err = strconv.Atoi(passwd[entry][2]); err != nil {
+			return 0, 0, fmt.Errorf("the image's /etc/passwd: %w", err)
+		}
+	}
+	switch {
+	case hasGroup && gidErr != nil:
+		i := slices.IndexFunc(groups, func(f []string) bool { return len(f) > 2 && f[0] == group })
+		if i < 0 {
+			return 0, 0, fmt.Errorf("the image's group %q is not in its /etc/group", group)
+		}
+		gid, err = strconv.Atoi(groups[i][2])
+	case !hasGroup && entry >= 0:
+		gid, err = strconv.Atoi(passwd[entry][3])
+	}
+	return uid, gid, err
+}
+
+// colonFile reads a file like passwd; a missing one is empty.
+func colonFile(files func(string) (io.ReadCloser, error), at string) ([][]string, error) {
+	r, err := files(at)
+	if err != nil {
+		if noSuchFile(err) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	defer r.Close()
+	t := tar.NewReader(r)
+	if _, err := t.Next(); err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(t, 1<<20))
+	if err != nil {
+		return nil, err
+	}
+	var out [][]string
+	for _, l := range strings.Split(string(text), "\n") {
+		out = append(out, strings.Split(l, ":"))
+	}
+	return out, nil
+}

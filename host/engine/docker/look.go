@@ -1,0 +1,183 @@
+package docker
+
+import (
+	"context"
+	"encoding/hex"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/odpm/odpm/host/datadir"
+)
+
+// Look says what is in the data directory. What this user may not read (the
+// official image's data are postgres' alone) is looked at from a short
+// container of PostgreSQL's own image, read-only and without a network, if the
+// image is on this machine; nothing is pulled for a look.
+func (e *Engine) Look(ctx context.Context) (datadir.Facts, error) {
+	if e.o.DataDir != "" {
+		f := datadir.Look(e.o.DataDir, e.o.Major)
+		if f.State != datadir.Unknown {
+			return f, nil
+		}
+		return e.probe(ctx, f)
+	}
+	f := datadir.Facts{Path: e.o.DataVolume, UID: -1, GID: -1, Reason: "neither a data directory nor a volume is known"}
+	if e.o.DataVolume == "" {
+		return f, nil
+	}
+	vs, err := e.cl.volumes(ctx, e.o.DataVolume)
+	if err != nil {
+		return f, err
+	}
+	if len(vs) == 0 {
+		f.State, f.Reason = datadir.Missing, ""
+		return f, nil
+	}
+	path := vs[0].Mountpoint
+	if dev := vs[0].device(); dev != "" {
+		path = dev
+	}
+	if path != "" {
+		// A mountpoint that is not here is in the engine's virtual machine.
+		if seen := datadir.Look(path, e.o.Major); seen.State != datadir.Unknown && seen.State != datadir.Missing {
+			return seen, nil
+		}
+		f.Path = path
+	}
+	f.Reason = "this user may not read the volume " + e.o.DataVolume
+	return e.probe(ctx, f)
+}
+
+// probe looks from inside. Its facts keep the host's path.
+func (e *Engine) probe(ctx context.Context, f datadir.Facts) (datadir.Facts, error) {
+	image := e.o.Image
+	if ok, err := e.present(ctx, image); err != nil {
+		return f, err
+	} else if !ok {
+		c, err := e.ofService(ctx, e.o.Service)
+		if err != nil {
+			return f, err
+		}
+		if c == nil {
+			f.Reason += "; the image " + image + " is not on this machine to look from inside (docker pull " + image + ")"
+			return f, nil
+		}
+		image = c.Image
+	}
+	m, err := e.dataMount(ctx, "/data", true)
+	if err != nil {
+		return f, err
+	}
+	out, _, err := e.runOneOff(ctx, oneOff{
+		name: "odpm-look-" + token(), image: image, user: "0:0", entrypoint: "sh",
+		// Nothing more than the right to read what belongs to others.
+		options: []string{"--read-only", "--cap-drop", "ALL", "--cap-add", "DAC_READ_SEARCH", "--security-opt", "no-new-privileges", "--security-opt", "label=disable"},
+		mounts:  []string{"--mount", m},
+		args:    []string{"-c", lookScript},
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			return f, err
+		}
+		f.Reason += "; a look from inside failed: " + err.Error()
+		return f, nil
+	}
+	return parseLook(out, f, e.o.Major), nil
+}
+
+// lookScript prints lines of fields separated by tabs: "own DIR UID GID",
+// "version DIR FIRST-LINE", "control DIR HEX", "entry NAME".
+const lookScript = `cd /data || exit 3
+t=$(printf '\t')
+stat -c "own$t.$t%u$t%g" .
+for d in . [0-9]*/docker data; do
+[ -f "$d/PG_VERSION" ] || continue
+stat -c "own$t$d$t%u$t%g" "$d"
+echo "version$t$d$t$(head -c 64 "$d/PG_VERSION" | head -n 1)"
+echo "control$t$d$t$(head -c 8 "$d/global/pg_control" 2>/dev/null | od -An -v -tx1 | tr -d ' \n')"
+done
+ls -A | head -n 50 | sed "s/^/entry$t/"
+`
+
+var majorDir = regexp.MustCompile(`^[0-9]+/docker$`)
+
+// parseLook believes the same places in the same order as datadir.Look. The
+// directory's names are somebody's and are only compared, never used.
+func parseLook(out string, f datadir.Facts, imageMajor int) datadir.Facts {
+	type cluster struct {
+		version, control string
+		uid, gid         int
+	}
+	found := map[string]*cluster{}
+	at := func(dir string) *cluster {
+		if found[dir] == nil {
+			found[dir] = &cluster{uid: -1, gid: -1}
+		}
+		return found[dir]
+	}
+	var order, entries []string
+	for _, line := range strings.Split(out, "\n") {
+		fields := strings.Split(line, "\t")
+		switch {
+		case fields[0] == "entry" && len(fields) > 1:
+			entries = append(entries, fields[1])
+		case len(fields) < 3 || fields[1] != "." && fields[1] != "data" && !majorDir.MatchString(fields[1]):
+		case fields[0] == "own" && len(fields) == 4:
+			c := at(fields[1])
+			c.uid, _ = strconv.Atoi(fields[2])
+			c.gid, _ = strconv.Atoi(fields[3])
+		case fields[0] == "version":
+			at(fields[1]).version = fields[2]
+			order = append(order, fields[1])
+		case fields[0] == "control":
+			at(fields[1]).control = fields[2]
+		}
+	}
+	f.Reason = ""
+	if c := found["."]; c != nil {
+		f.UID, f.GID = c.uid, c.gid
+	}
+	for _, dir := range prefer(order, imageMajor) {
+		c := found[dir]
+		f.ClusterDir, f.UID, f.GID = dir, c.uid, c.gid
+		major, err := datadir.ParseVersion(c.version)
+		if err != nil {
+			f.State, f.Reason = datadir.Other, err.Error()
+			return f
+		}
+		f.State, f.Major = datadir.Initialised, major
+		if raw, err := hex.DecodeString(c.control); err == nil {
+			f.SystemIdentifier = datadir.ParseIdentity(raw)
+		}
+		return f
+	}
+	f.State = datadir.Empty
+	for _, name := range entries {
+		if !datadir.Ignorable(name) {
+			f.State, f.Reason = datadir.Other, "it holds "+strconv.Quote(name)+" and no PG_VERSION"
+			break
+		}
+	}
+	return f
+}
+
+// prefer puts the image's own major first, behind a cluster at the root.
+func prefer(dirs []string, imageMajor int) []string {
+	own := filepath.Join(strconv.Itoa(imageMajor), "docker")
+	var out []string
+	for _, pass := range []func(string) bool{
+		func(d string) bool { return d == "." },
+		func(d string) bool { return d == own },
+		func(d string) bool { return d != "." && d != own && d != "data" },
+		func(d string) bool { return d == "data" },
+	} {
+		for _, d := range dirs {
+			if pass(d) {
+				out = append(out, d)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,214 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/host/engine"
+)
+
+// SingleUser runs SQL on the stopped data in a one-off container without a
+// network: with the mounts of PostgreSQL's own stopped container where there
+// is one, so that tablespaces and secrets are there too, else with the data
+// alone where the image wants them.
+func (e *Engine) SingleUser(ctx context.Context, script string) (string, error) {
+	holders, err := e.Holders(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(holders) > 0 {
+		return "", heldError(holders)
+	}
+	c, err := e.ofService(ctx, e.o.Service)
+	if err != nil {
+		return "", err
+	}
+	if c != nil && c.State.Running {
+		return "", heldError([]engine.Holder{holder(*c)})
+	}
+	run := oneOff{name: "odpm-single-" + token(), image: e.o.Image}
+	pgdata, user := e.pgdata(), "postgres"
+	if c != nil && e.hasData(ctx, *c) {
+		run.mounts = []string{"--volumes-from", c.ID}
+		user = c.osUser()
+		if v := c.env("PGDATA"); v != "" {
+			pgdata = v
+		}
+		// Its own image where the project names none: the same server programs
+		// that wrote the data, with the same libraries.
+		if ok, _ := e.present(ctx, run.image); !ok {
+			run.image = c.Image
+		}
+	} else {
+		m, err := e.dataMount(ctx, e.dataTarget(), false)
+		if err != nil {
+			return "", err
+		}
+		run.mounts = []string{"--mount", m}
+	}
+	server := []string{"--single", "-D", pgdata, "-c", "exit_on_error=on", "-c", "lc_messages=C", "postgres"}
+	if strings.Trim(user, "0123456789:") == "" {
+		// PostgreSQL looks up its user's name, and a bare number has none in
+		// the image: it is given one, then root is left behind.
+		run.user, run.entrypoint, run.args = "0:0", "sh", append([]string{"-c", asNumber, "sh", user}, server...)
+	} else {
+		run.user, run.entrypoint, run.args = user, "postgres", server
+	}
+	if !strings.HasSuffix(script, "\n") {
+		script += "\n"
+	}
+	run.stdin = script
+	_, stderr, err := e.runOneOff(ctx, run)
+	if err != nil {
+		if ctx.Err() != nil {
+			return stderr, err
+		}
+		var exit *engine.ExitError
+		if errors.As(err, &exit) {
+			return stderr, fmt.Errorf("postgres --single exited with code %d:\n%s", exit.Code, lastLines(strings.TrimSpace(stderr), 10))
+		}
+		return stderr, fmt.Errorf("postgres --single: %w", err)
+	}
+	// The exit code alone has told lies (0 without exit_on_error).
+	for _, l := range strings.Split(stderr, "\n") {
+		if strings.Contains(l, "ERROR:") || strings.Contains(l, "FATAL:") || strings.Contains(l, "PANIC:") {
+			return stderr, fmt.Errorf("postgres --single: %s", strings.TrimSpace(l))
+		}
+	}
+	return stderr, nil
+}
+
+// asNumber runs PostgreSQL as a uid that the image does not know.
+const asNumber = `who=$1; shift
+uid=${who%%:*}; gid=${who#*:}
+grep -q "^[^:]*:[^:]*:$uid:" /etc/passwd || echo "odpm:x:$uid:$gid::/:/bin/sh" >>/etc/passwd
+if command -v gosu >/dev/null 2>&1; then exec gosu "$uid:$gid" postgres "$@"; fi
+if command -v su-exec >/dev/null 2>&1; then exec su-exec "$uid:$gid" postgres "$@"; fi
+exec setpriv --reuid="$uid" --regid="$gid" --clear-groups postgres "$@"
+`
+
+func heldError(holders []engine.Holder) error {
+	var lines []string
+	for _, h := range holders {
+		lines = append(lines, fmt.Sprintf("%s %s has it; stop it: %s", h.Kind, h.Name, h.StopCommand))
+	}
+	return fmt.Errorf("single-user mode needs the data directory for itself, and a second server would destroy it:\n  %s", strings.Join(lines, "\n  "))
+}
+
+// hasData: the container mounts the project's data as configured now.
+func (e *Engine) hasData(ctx context.Context, c container) bool {
+	d, err := e.data(ctx)
+	if err != nil {
+		return false
+	}
+	if len(d.places)+len(d.volumes) == 0 {
+		// Nothing is known of it, as under a foreign compose file with an
+		// anonymous volume: the service's container has what it has.
+		return true
+	}
+	devices, err := e.cl.devices(ctx, []container{c})
+	if err != nil {
+		return false
+	}
+	for _, m := range c.Mounts {
+		for _, name := range d.volumes {
+			if m.Name == name {
+				return true
+			}
+		}
+		for _, s := range []string{m.Source, devices[m.Name]} {
+			for _, p := range d.places {
+				if s != "" && relate(newPlace(s), p) != apart && (relate(p, newPlace(s)) != apart) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (e *Engine) dataTarget() string {
+	if e.o.DataTarget != "" {
+		return e.o.DataTarget
+	}
+	return datadir.MountTarget(e.o.Major)
+}
+
+func (e *Engine) pgdata() string {
+	if e.o.PGData != "" {
+		return e.o.PGData
+	}
+	return datadir.PGData(e.o.Major)
+}
+
+// dataMount mounts the data, which must exist: Docker makes a missing volume.
+func (e *Engine) dataMount(ctx context.Context, target string, readOnly bool) (string, error) {
+	if e.o.DataDir != "" {
+		return bindMount(e.o.DataDir, target, readOnly), nil
+	}
+	if e.o.DataVolume == "" {
+		return "", errors.New("docker: neither a data directory nor a volume is known")
+	}
+	vs, err := e.cl.volumes(ctx, e.o.DataVolume)
+	if err != nil {
+		return "", err
+	}
+	if len(vs) == 0 {
+		return "", fmt.Errorf("there is no volume %s; docker volume ls shows what there is", e.o.DataVolume)
+	}
+	return volumeMount(e.o.DataVolume, target, readOnly), nil
+}
+
+// oneOff is a short container of ours.
+type oneOff struct {
+	name, image, user, entrypoint string
+	// options go before the image, mounts with them.
+	options, mounts, args []string
+	stdin                 string
+}
+
+// runOneOff runs a container without a network and removes it, also when ctx
+// ends: a docker client that dies leaves its container running.
+func (e *Engine) runOneOff(ctx context.Context, r oneOff) (stdout, stderr string, err error) {
+	args := []string{"run", "--rm", "-i", "--name", r.name, "--network", "none", "--pull", "never", "--log-driver", "none", "--user", r.user, "--entrypoint", r.entrypoint}
+	args = append(append(append(args, r.options...), r.mounts...), r.image)
+	cmd := e.cl.command(ctx, append(args, r.args...)...)
+	cmd.Stdin = strings.NewReader(r.stdin)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	// The client passes SIGTERM on to the container, where PostgreSQL ends its
+	// statement and shuts down.
+	cmd.WaitDelay = 30 * time.Second
+	runErr := cmd.Run()
+	if ctx.Err() != nil {
+		ctx, cancel := detached(ctx, 30*time.Second)
+		defer cancel()
+		e.cl.output(ctx, "rm", "-f", "-v", r.name)
+	}
+	if runErr == nil {
+		return out.String(), errs.String(), nil
+	}
+	var exit *exec.ExitError
+	if ctx.Err() == nil && errors.As(runErr, &exit) && exit.ExitCode() != 125 {
+		return out.String(), errs.String(), &engine.ExitError{Program: r.entrypoint, Code: exit.ExitCode(), Stderr: lastLines(strings.TrimSpace(errs.String()), 10)}
+	}
+	return out.String(), errs.String(), failure(ctx, []string{"run"}, runErr, errs.String())
+}
+
+// token makes the names of containers of ours.
+func token() string {
+	var b [5]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return strconv.FormatInt(time.Now().UnixNano(), 36)
+	}
+	return hex.EncodeToString(b[:])
+}

@@ -1,0 +1,151 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// stopSeconds is how long PostgreSQL gets for its shutdown checkpoint before
+// Docker kills it. Docker's own default of 10 ends in crash recovery at the
+// next start (docker-library/postgres#184).
+const stopSeconds = "120"
+
+// Start runs `docker compose up` for PostgreSQL alone and waits until it
+// accepts connections over TCP, or its container gives up.
+func (e *Engine) Start(ctx context.Context) error {
+	c, err := e.ofService(ctx, e.o.Service)
+	if err != nil {
+		return err
+	}
+	if c == nil || !c.State.Running || c.State.Paused || !e.hasData(ctx, *c) {
+		if err := e.cl.stream(ctx, nil, e.compose("up", "-d", "--no-deps", e.o.Service)...); err != nil {
+			return fmt.Errorf("start PostgreSQL: %w%s", err, e.lastWords(ctx))
+		}
+		if c, err = e.ofService(ctx, e.o.Service); err != nil {
+			return err
+		}
+		if c == nil {
+			return fmt.Errorf("docker compose started service %s, and there is no container of it in project %s; look: docker compose -p %s ps -a", e.o.Service, e.o.Project, e.o.Project)
+		}
+	}
+	return e.waitReady(ctx, c)
+}
+
+// waitReady waits in the container. The restarts that it had when the wait
+// began do not count against it.
+func (e *Engine) waitReady(ctx context.Context, c *container) error {
+	told := false
+	restarts := c.RestartCount
+	for {
+		out, err := e.cl.output(ctx, "exec", "--user", c.osUser(), c.ID, "sh", "-c", untilReady)
+		if strings.Contains(out, "ready") {
+			return nil
+		}
+		if strings.Contains(out, "recovery") && !told {
+			told = true
+			e.notify("PostgreSQL is recovering after a crash or a kill; it replays its write-ahead log and then accepts connections")
+		}
+		if ctx.Err() != nil {
+			return e.notInTime(ctx, c, told)
+		}
+		now, lookErr := e.cl.inspect(context.WithoutCancel(ctx), c.ID)
+		if lookErr != nil {
+			return lookErr
+		}
+		if len(now) == 0 {
+			return fmt.Errorf("the container %s of PostgreSQL was removed while it started", c.name())
+		}
+		// With a restart policy a container that fails comes back and fails
+		// again; waiting for it would be waiting for ever.
+		if n := now[0]; !n.State.Running || n.State.Restarting || n.RestartCount > restarts {
+			return e.ended(ctx, n)
+		}
+		if err != nil {
+			select {
+			case <-ctx.Done():
+				return e.notInTime(ctx, c, told)
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}
+}
+
+func (e *Engine) ended(ctx context.Context, c container) error {
+	why := fmt.Sprintf("exit code %d", c.State.ExitCode)
+	if c.State.Error != "" {
+		why += ", " + c.State.Error
+	}
+	return fmt.Errorf("PostgreSQL ended while starting (container %s, %s).%s", c.name(), why, e.words(ctx, c.ID))
+}
+
+func (e *Engine) notInTime(ctx context.Context, c *container, recovering bool) error {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return ctx.Err()
+	}
+	what := "was not ready in time"
+	next := "Look at it: docker logs " + c.name()
+	if recovering {
+		what = "is still recovering after a crash or a kill"
+		next = "It goes on by itself; watch it with docker logs -f " + c.name() + " and run odpm again when it accepts connections"
+	}
+	return fmt.Errorf("PostgreSQL %s (container %s). %s.%s", what, c.name(), next, e.words(ctx, c.ID))
+}
+
+// lastWords adds what the service's container wrote before compose gave up.
+func (e *Engine) lastWords(ctx context.Context) string {
+	ctx, cancel := detached(ctx, 10*time.Second)
+	defer cancel()
+	c, err := e.ofService(ctx, e.o.Service)
+	if err != nil || c == nil || c.State.Running {
+		return ""
+	}
+	return e.words(ctx, c.ID)
+}
+
+func (e *Engine) words(ctx context.Context, id string) string {
+	ctx, cancel := detached(ctx, 10*time.Second)
+	defer cancel()
+	log, err := e.logs(ctx, id, 12)
+	if log = strings.TrimSpace(log); err != nil || log == "" {
+		return ""
+	}
+	return " Its last lines:\n" + log
+}
+
+// Stop stops PostgreSQL's container, which is found by labels.
+func (e *Engine) Stop(ctx context.Context) error {
+	list, err := e.allOfService(ctx, e.o.Service)
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if err := e.stop(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stop gives PostgreSQL its time. Where the image's or the compose file's stop
+// signal is another than SIGINT, PostgreSQL would wait for every session
+// (SIGTERM is its smart shutdown); a SIGINT ahead makes it a fast one.
+func (e *Engine) stop(ctx context.Context, c container) error {
+	if !c.State.Running {
+		return nil
+	}
+	if c.State.Paused {
+		if _, err := e.cl.output(ctx, "unpause", c.ID); err != nil {
+			return fmt.Errorf("stop container %s: %w", c.name(), err)
+		}
+	}
+	if s := strings.TrimPrefix(c.Config.StopSignal, "SIG"); c.env("PGDATA") != "" && s != "INT" && s != "2" {
+		e.cl.output(ctx, "kill", "--signal", "SIGINT", c.ID)
+	}
+	if _, err := e.cl.output(ctx, "stop", "-t", stopSeconds, c.ID); err != nil && !noSuch(err) {
+		return fmt.Errorf("stop container %s: %w", c.name(), err)
+	}
+	return nil
+}
