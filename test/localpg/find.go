@@ -1,11 +1,13 @@
 package localpg
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // Majors are the PostgreSQL releases that odpm takes over; make setup brings
@@ -40,22 +42,16 @@ func Bin(major string) (string, error) {
 		}
 		return "", fmt.Errorf("no PostgreSQL %s on this machine; run: make setup", major)
 	}
-	cached := ""
-	for i := len(Majors) - 1; i >= 0; i-- {
-		for _, dir := range places(strconv.Itoa(Majors[i])) {
-			switch {
-			case !hasServer(dir):
-			case hasClient(dir):
-				return dir, nil
-			case cached == "":
-				cached = dir
+	for _, cached := range []bool{false, true} {
+		for i := len(Majors) - 1; i >= 0; i-- {
+			for _, dir := range places(strconv.Itoa(Majors[i])) {
+				if strings.HasPrefix(dir, Cache()) == cached && hasServer(dir) {
+					return dir, nil
+				}
 			}
 		}
 	}
-	if cached != "" {
-		return cached, nil
-	}
-	return "", fmt.Errorf("no PostgreSQL server on this machine; run: make setup")
+	return "", errors.New("no PostgreSQL server on this machine; run: make setup")
 }
 
 // Client finds a client program (psql, pg_dump, pg_restore, pg_dumpall,
@@ -85,7 +81,6 @@ func places(major string) []string {
 }
 
 func hasServer(dir string) bool { return isProgram(filepath.Join(dir, "initdb")) }
-func hasClient(dir string) bool { return isProgram(filepath.Join(dir, "psql")) }
 
 func isProgram(path string) bool {
 	info, err := os.Stat(path)

@@ -2,6 +2,8 @@ package localpg
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -32,9 +34,25 @@ func TestEveryMajor(t *testing.T) {
 			if want := fmt.Sprint(major); !strings.HasPrefix(got, want) {
 				t.Errorf("server_version_num is %s, want major %s", got, want)
 			}
+			for program, wants := range map[string]string{"pg_dump": "EXTENSION IF NOT EXISTS pg_trgm", "pg_dumpall": "CREATE ROLE postgres"} {
+				if out, err := c.dump(program); err != nil || !strings.Contains(out, wants) {
+					t.Errorf("%s of %d: %v, %q lacks %q", program, major, err, out, wants)
+				}
+			}
 			if err := c.Stop(syscall.SIGINT); err != nil {
 				t.Error(err)
 			}
 		})
 	}
+}
+
+func (c *Cluster) dump(program string) (string, error) {
+	path, err := c.client(program)
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command(path, "-h", "127.0.0.1", "-p", strconv.Itoa(c.Port), "-U", "postgres")
+	cmd.Env = append(os.Environ(), "PGPASSWORD="+c.Password, "PGDATABASE=postgres")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
