@@ -1,0 +1,182 @@
+package ui
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// Progress shows how far long work has come. Its methods may be called from
+// several goroutines at a time.
+type Progress interface {
+	// Report says that a phase of a task has done so much of total; total is
+	// 0 when nobody knows it. Unit is "B" for bytes, else what is counted.
+	Report(task, phase, unit string, done, total int64)
+	// Close ends all phases; nothing is drawn afterwards.
+	Close()
+}
+
+// ProgressModes are the values of --progress.
+var ProgressModes = []string{"auto", "tty", "plain", "json"}
+
+// NewProgress makes the progress of a mode: bars on a terminal, one plain line
+// now and then elsewhere, or one JSON object a line.
+func (t *Terminal) NewProgress(mode string) Progress {
+	if mode == "tty" || mode == "auto" && t.ErrTTY {
+		return &bars{t: t, all: map[string]*bar{}}
+	}
+	return &lines{t: t, json: mode == "json", all: map[string]*line{}}
+}
+
+// Bytes writes a size as people read it, in binary units.
+func Bytes(n int64) string {
+	const units = "KMGTPE"
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, i := float64(n)/1024, 0
+	for f >= 1024 && i < len(units)-1 {
+		f, i = f/1024, i+1
+	}
+	return fmt.Sprintf("%.1f %ciB", f, units[i])
+}
+
+type bars struct {
+	t   *Terminal
+	mu  sync.Mutex
+	p   *mpb.Progress
+	all map[string]*bar
+}
+
+type bar struct {
+	*mpb.Bar
+	total int64
+}
+
+func (b *bars) Report(task, phase, unit string, done, total int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.p == nil {
+		b.p = mpb.New(mpb.WithOutput(b.t.Err), mpb.WithWidth(min(b.t.Width, 100)), mpb.WithAutoRefresh())
+	}
+	one := b.all[phase]
+	if one == nil {
+		name := fmt.Sprintf("%s  %-9s ", task, phase)
+		counter := decor.CountersNoUnit(" %d/%d "+unit, decor.WCSyncSpace)
+		speed := decor.Decorator(decor.AverageSpeed(0, "%.0f/s", decor.WCSyncSpace))
+		if unit == "B" {
+			counter = decor.CountersKibiByte(" % .1f / % .1f", decor.WCSyncSpace)
+			speed = decor.AverageSpeed(decor.SizeB1024(0), "% .1f", decor.WCSyncSpace)
+		}
+		one = &bar{Bar: b.p.New(total, mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding("-").Rbound("]"),
+			mpb.PrependDecorators(decor.Name(name)),
+			mpb.AppendDecorators(decor.Percentage(decor.WCSyncSpace), counter, speed, decor.Name("  ETA "), decor.AverageETA(decor.ET_STYLE_MMSS))), total: total}
+		b.all[phase] = one
+	}
+	if total > 0 && total != one.total {
+		one.SetTotal(total, false)
+		one.total = total
+	}
+	one.SetCurrent(done)
+	if total > 0 && done >= total {
+		one.SetTotal(total, true)
+	}
+}
+
+func (b *bars) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.p == nil {
+		return
+	}
+	for _, one := range b.all {
+		if !one.Completed() {
+			one.Abort(false)
+		}
+	}
+	b.p.Wait()
+	b.p, b.all = nil, map[string]*bar{}
+}
+
+// lines is progress for logs: the start, every few seconds, and the end.
+type lines struct {
+	t    *Terminal
+	json bool
+	mu   sync.Mutex
+	all  map[string]*line
+}
+
+type line struct {
+	start, last time.Time
+	ended       bool
+}
+
+const (
+	plainEvery = 5 * time.Second
+	jsonEvery  = 500 * time.Millisecond
+)
+
+func (l *lines) Report(task, phase, unit string, done, total int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	one := l.all[phase]
+	if one == nil {
+		one = &line{start: now}
+		l.all[phase] = one
+		if !l.json {
+			one.last = now
+			return
+		}
+	}
+	every := plainEvery
+	if l.json {
+		every = jsonEvery
+	}
+	end := total > 0 && done >= total
+	if one.ended || !end && now.Sub(one.last) < every {
+		return
+	}
+	one.last, one.ended = now, end
+	if l.json {
+		b, _ := json.Marshal(map[string]any{"progress": map[string]any{"task": task, "phase": phase, "unit": unit,
+			"done": done, "total": total, "seconds": now.Sub(one.start).Seconds()}})
+		fmt.Fprintln(l.t.Err, string(b))
+		return
+	}
+	l.t.Say("%s", plainLine(task, phase, unit, done, total, now.Sub(one.start)))
+}
+
+func plainLine(task, phase, unit string, done, total int64, took time.Duration) string {
+	amount := func(n int64) string {
+		if unit == "B" {
+			return Bytes(n)
+		}
+		return fmt.Sprintf("%d", n)
+	}
+	parts := []string{task, phase}
+	if total > 0 {
+		parts = append(parts, fmt.Sprintf("%d%%", done*100/total), amount(done)+"/"+amount(total))
+	} else {
+		parts = append(parts, amount(done))
+	}
+	if unit != "B" {
+		parts[len(parts)-1] += " " + unit
+	}
+	if s := took.Seconds(); s >= 1 && done > 0 {
+		rate := float64(done) / s
+		parts = append(parts, amount(int64(rate))+"/s")
+		if total > done {
+			left := time.Duration(float64(total-done)/rate) * time.Second
+			parts = append(parts, fmt.Sprintf("ETA %d:%02d", int(left.Minutes()), int(left.Seconds())%60))
+		}
+	}
+	return strings.Join(parts, "  ")
+}
+
+func (l *lines) Close() {}
