@@ -102,6 +102,9 @@ func (l *loader) names() error {
 	return nil
 }
 
+// DefaultName is the project name that compose makes of a directory's name.
+func DefaultName(dir string) string { return normalize(filepath.Base(dir)) }
+
 // normalize is compose's own rule for a default project name: lower case,
 // only [a-z0-9_-], no leading dash or underscore.
 func normalize(name string) string {

@@ -57,7 +57,11 @@ func EnsureDir(path string, mode os.FileMode) error {
 	if info, err := os.Lstat(path); err == nil && !info.IsDir() {
 		return fmt.Errorf("%s is not a directory (%s); move it aside: mv %s %s.aside", path, info.Mode().Type(), path, path)
 	}
-	if err := os.MkdirAll(path, mode); err != nil {
+	// What lies above is no secret; only the directory itself may be one.
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, mode); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
 	ignore := filepath.Join(path, ".gitignore")
