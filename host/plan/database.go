@@ -1,0 +1,440 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/sqldump"
+	"github.com/odpm/odpm/host/ui"
+)
+
+// DatabaseRequest is what `odpm -d NAME …` asks for. Whatever is asked for is
+// done in one order: backup, drop or restore, -i and -u, administrator's
+// password, start.
+type DatabaseRequest struct {
+	Name string
+	Drop bool
+	// Yes: nobody is asked.
+	Yes      bool
+	SetAdmin bool
+
+	Restore                             string
+	KeepOld, Neutralize, Copy, AnyFiles bool
+
+	Backup       bool
+	BackupFile   string
+	BackupFormat string
+	AllFiles     bool
+
+	Init, Update               bool
+	InitModules, UpdateModules []string
+}
+
+// Any tells whether something is asked of a database at all.
+func (r DatabaseRequest) Any() bool {
+	return r.Drop || r.SetAdmin || r.Restore != "" || r.Backup || r.Init || r.Update
+}
+
+// DatabaseResult is what goes to stdout.
+type DatabaseResult struct {
+	// Archive is the path of a backup, URL Odoo's where it was started.
+	Archive, URL string
+}
+
+// databaseWork is one run's.
+type databaseWork struct {
+	*Session
+	req    DatabaseRequest
+	server *odoodb.Server
+	shown  ui.Progress
+	result DatabaseResult
+	// existed is whether the database was there at the start.
+	existed bool
+}
+
+// RunDatabase does it.
+func RunDatabase(ctx context.Context, o Options, req DatabaseRequest) (DatabaseResult, error) {
+	if err := confirmDrop(o.Term, req); err != nil {
+		return DatabaseResult{}, err
+	}
+	s, unlock, err := begin(ctx, o)
+	if err != nil {
+		return DatabaseResult{}, err
+	}
+	defer unlock()
+	if s.SkipStart {
+		return DatabaseResult{}, ui.Usagef("--skip-start and work on a database exclude each other: PostgreSQL must run for it")
+	}
+	w := &databaseWork{Session: s, req: req, server: s.databaseServer(), shown: s.Term.NewProgress(o.Progress)}
+	defer w.shown.Close()
+	if err := w.prepare(); err != nil {
+		return w.result, err
+	}
+	if err := s.applyFiles(ctx); err != nil {
+		return w.result, err
+	}
+	if err := s.startPostgres(ctx); err != nil {
+		return w.result, err
+	}
+	if s.ensuresRole() && !s.adoption() {
+		if _, err := s.ensureRole(ctx); err != nil {
+			return w.result, err
+		}
+	}
+	if err := s.recover(ctx); err != nil {
+		return w.result, err
+	}
+	return w.result, w.do(ctx)
+}
+
+// confirmDrop asks before anything else: a drop alone cannot be undone. A
+// restore that follows makes it safe, because the old database goes only when
+// the new one is proven.
+func confirmDrop(t *ui.Terminal, r DatabaseRequest) error {
+	if !r.Drop || r.Restore != "" || r.Yes {
+		return nil
+	}
+	what := fmt.Sprintf("--db-drop removes the database %q and its filestore for good", r.Name)
+	ok, err := t.AskName(what+". Type its name to go on:", r.Name)
+	switch {
+	case errors.Is(err, ui.ErrNobodyToAsk):
+		return &ui.Refusal{What: what + "; that needs a confirmation, and nobody is there to ask. Nothing was written or started.",
+			Ways: []string{"add --yes"}, Err: err}
+	case err != nil:
+		return err
+	case !ok:
+		return &ui.Refusal{What: "That is not the database's name. Nothing was dropped."}
+	}
+	return nil
+}
+
+// databaseServer is the server as odoodb wants it.
+func (s *Session) databaseServer() *odoodb.Server {
+	return &odoodb.Server{
+		PG: s.PG, AppRole: s.Project.AppRole, AppPassword: s.Project.AppPassword,
+		Admin: func(ctx context.Context, database string) (*pgx.Conn, error) {
+			return cluster.Admin(ctx, s.PG, s.hints(), database)
+		},
+		OdooDataDir: s.Project.OdooDataDir, StateDir: s.Dirs.State(),
+	}
+}
+
+// recover deals with work that a crash cut short, before anything else.
+func (s *Session) recover(ctx context.Context) error {
+	if s.PG == nil {
+		return nil
+	}
+	if !odoodb.Interrupted(s.Dirs.State()) {
+		return nil
+	}
+	if !s.status.Ready {
+		if err := s.startPostgres(ctx); err != nil {
+			return err
+		}
+	}
+	done, err := s.databaseServer().Recover(ctx, s.odooService())
+	for _, r := range done {
+		if r.Completed {
+			s.Term.Say("odpm: an interrupted restore of %s was completed", ui.Clean(r.Database))
+		} else {
+			s.Term.Say("odpm: an interrupted restore of %s was undone; the database is as it was before", ui.Clean(r.Database))
+		}
+		if r.Kept != "" {
+			s.Term.Warn("the replaced database is still there: %s", ui.Clean(r.Kept))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("interrupted work could not be put right: %w", err)
+	}
+	return nil
+}
+
+// prepare reads what can be wrong before PostgreSQL is started.
+func (w *databaseWork) prepare() error {
+	if w.req.Restore != "" {
+		file, err := findArchive(w.req.Restore, w.Project.BackupDir)
+		if err != nil {
+			return err
+		}
+		w.req.Restore = file
+	}
+	if w.req.SetAdmin {
+		return w.adminPassword()
+	}
+	return nil
+}
+
+// adminPassword takes it from user_settings.json, or asks.
+func (w *databaseWork) adminPassword() error {
+	set := &w.Project.Settings
+	if set.AdminPassword != "" {
+		return nil
+	}
+	pw, err := w.Term.AskSecret("New password for Odoo's administrator:")
+	if errors.Is(err, ui.ErrNobodyToAsk) {
+		return errors.New("--set-admin-pass: user_settings.json has no db_creation_data.db_default_admin_password, and nobody is there to ask. Set it there; \"${VAR}\" reads it from the environment")
+	}
+	if err != nil {
+		return err
+	}
+	if pw == "" {
+		return &ui.Refusal{What: "No password was given. Nothing was changed."}
+	}
+	set.AdminPassword = pw
+	return nil
+}
+
+// findArchive looks a relative name up in BACKUP_DIR, then here.
+func findArchive(name, backupDir string) (string, error) {
+	if filepath.IsAbs(name) {
+		return name, nil
+	}
+	for _, path := range []string{filepath.Join(backupDir, name), name} {
+		if _, err := os.Stat(path); err == nil {
+			return filepath.Abs(path)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	here, _ := filepath.Abs(name)
+	return "", fmt.Errorf("there is no archive %s, neither in BACKUP_DIR (%s) nor here (%s)", name, backupDir, here)
+}
+
+// do is the order of things.
+func (w *databaseWork) do(ctx context.Context) error {
+	r := &w.req
+	var err error
+	if w.existed, err = w.exists(ctx, r.Name); err != nil {
+		return err
+	}
+	if r.Backup {
+		if err := w.backup(ctx); err != nil {
+			return err
+		}
+	}
+	switch {
+	case r.Restore != "":
+		err = w.restore(ctx)
+	case r.Drop:
+		err = w.drop(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if r.Init || r.Update {
+		if err := w.modules(ctx); err != nil {
+			return err
+		}
+	}
+	if r.SetAdmin {
+		if err := w.setAdmin(ctx); err != nil {
+			return err
+		}
+	}
+	if !r.Init && !r.Update {
+		return nil
+	}
+	if err := (upStep{}).Apply(ctx, w.Session); err != nil {
+		return err
+	}
+	if w.Stack != nil || w.Project.OdooCommand != "" {
+		w.result.URL = w.URL()
+	}
+	return nil
+}
+
+func (w *databaseWork) exists(ctx context.Context, name string) (bool, error) {
+	c, err := w.server.Admin(ctx, "postgres")
+	if err != nil {
+		return false, err
+	}
+	defer c.Close(context.WithoutCancel(ctx))
+	var there bool
+	err = c.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)", name).Scan(&there)
+	return there, err
+}
+
+// progress shows odoodb's events.
+func (w *databaseWork) progress(verb string) odoodb.Progress {
+	task := verb + " " + ui.Clean(w.req.Name)
+	return func(e odoodb.Event) {
+		unit := "B"
+		if e.Items {
+			unit = "items"
+		}
+		total := e.Total
+		if e.Finished && total == 0 {
+			total = e.Done
+		}
+		w.shown.Report(task, string(e.Phase), unit, e.Done, total)
+	}
+}
+
+func (w *databaseWork) backup(ctx context.Context) error {
+	format, err := backupFormat(w.req)
+	if err != nil {
+		return err
+	}
+	file := w.req.BackupFile
+	switch {
+	case file == "":
+		file = filepath.Join(w.Project.BackupDir, odoodb.DefaultFile(w.req.Name, format, time.Now()))
+	case !strings.ContainsRune(file, filepath.Separator):
+		file = filepath.Join(w.Project.BackupDir, file)
+	}
+	if file, err = filepath.Abs(file); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	res, err := w.server.Backup(ctx, odoodb.BackupOptions{Database: w.req.Name, File: file, Format: format,
+		AllFiles: w.req.AllFiles, OdooVersion: w.Project.OdooVersion, Progress: w.progress("backup")})
+	w.shown.Close()
+	for _, warning := range res.Warnings {
+		w.Term.Warn("%s", ui.Clean(warning))
+	}
+	if err != nil {
+		return refuse(err)
+	}
+	w.result.Archive = res.Path
+	w.Term.Say("odpm: backed up %s: %s, %d files", ui.Clean(w.req.Name), ui.Bytes(res.Bytes), res.Files)
+	return nil
+}
+
+func backupFormat(r DatabaseRequest) (archive.Format, error) {
+	switch r.BackupFormat {
+	case "dump":
+		return archive.Dump, nil
+	case "zip":
+		return archive.Zip, nil
+	case "":
+		if strings.HasSuffix(r.BackupFile, ".dump") {
+			return archive.Dump, nil
+		}
+		return archive.Zip, nil
+	}
+	return "", ui.Usagef("--backup-format: %q is not a format; allowed: zip, dump", r.BackupFormat)
+}
+
+func (w *databaseWork) restore(ctx context.Context) error {
+	r := w.req
+	if err := w.mayReplace(); err != nil {
+		return err
+	}
+	opts := odoodb.RestoreOptions{
+		File: r.Restore, Database: r.Name, OdooMajor: w.Project.OdooMajor, Unaccent: w.unaccent(),
+		KeepOld: r.KeepOld, AllowMissingFiles: r.AnyFiles, Neutralize: r.Neutralize, Copy: r.Copy,
+		BaseURL: w.URL(), Odoo: w.odooService(), Progress: w.progress("restore"),
+	}
+	if r.Neutralize {
+		opts.NeutralizeWithOdoo = w.neutralize
+	}
+	rep, err := w.server.Restore(ctx, opts)
+	w.shown.Close()
+	for _, warning := range rep.Warnings {
+		w.Term.Warn("%s", ui.Clean(warning))
+	}
+	if err != nil {
+		return refuse(err)
+	}
+	line := fmt.Sprintf("odpm: restored %s: Odoo %d, %d modules, %d files", ui.Clean(rep.Database), rep.OdooMajor, rep.Modules, rep.Files)
+	if rep.Neutralized {
+		line += ", neutralized"
+	}
+	w.Term.Say("%s", line)
+	if rep.Kept != "" {
+		w.Term.Say("odpm: the former database is kept as %s", ui.Clean(rep.Kept))
+	}
+	return nil
+}
+
+// mayReplace: a restore over an existing database needs a word.
+func (w *databaseWork) mayReplace() error {
+	r := w.req
+	if !w.existed || r.Drop || r.KeepOld || r.Yes {
+		return nil
+	}
+	what := fmt.Sprintf("The database %q exists; a restore takes its place once the archive is proven", r.Name)
+	ok, err := w.Term.AskName(what+". Type its name to go on:", r.Name)
+	if err == nil && !ok {
+		return &ui.Refusal{What: "That is not the database's name. Nothing was restored."}
+	}
+	if errors.Is(err, ui.ErrNobodyToAsk) {
+		return &ui.Refusal{What: what + ". That needs a confirmation, and nobody is there to ask. Nothing was restored.",
+			Ways: []string{"add --db-drop      the old database goes when the new one is in place", "add --keep-old     it is kept under a dated name"}, Err: err}
+	}
+	return err
+}
+
+func (w *databaseWork) drop(ctx context.Context) error {
+	rep, err := w.server.Drop(ctx, w.req.Name)
+	if odoodb.IsMissing(err) && (w.req.Init || w.req.Update) {
+		w.Term.Say("odpm: there was no database %s to drop", ui.Clean(w.req.Name))
+		return nil
+	}
+	if err != nil {
+		if held := odoodb.Holders(err); len(held) > 0 {
+			return fmt.Errorf("%w\n  %s", err, strings.Join(held, "\n  "))
+		}
+		return err
+	}
+	line := fmt.Sprintf("odpm: dropped %s (owner %s, %d connections ended)", ui.Clean(rep.Database), ui.Clean(rep.Owner), rep.Sessions)
+	if rep.Filestore != "" {
+		line += ", and its filestore " + w.rel(rep.Filestore)
+	}
+	w.Term.Say("%s", line)
+	return nil
+}
+
+func (w *databaseWork) setAdmin(ctx context.Context) error {
+	set := w.Project.Settings
+	rep, err := w.server.SetAdminPassword(ctx, odoodb.AdminPassword{Database: w.req.Name, Login: set.AdminLogin, Password: set.AdminPassword})
+	if err != nil {
+		return err
+	}
+	line := fmt.Sprintf("odpm: the password of %s (%s, id %d) was set", ui.Clean(rep.Login), rep.XMLID, rep.UserID)
+	if rep.FormerLogin != "" && rep.FormerLogin != rep.Login {
+		line += fmt.Sprintf("; the login was %s", ui.Clean(rep.FormerLogin))
+	}
+	w.Term.Say("%s", line)
+	if rep.Inactive {
+		w.Term.Warn("that user is inactive and cannot log in")
+	}
+	if rep.TwoFactor {
+		w.Term.Warn("that user has two-factor authentication; the password alone does not log in")
+	}
+	if rep.APIKeys > 0 {
+		w.Term.Warn("%d API keys still open the account; revoke them in Odoo under the user's account security", rep.APIKeys)
+	}
+	return nil
+}
+
+// refuse makes odoodb's refusals a refusal of the run: nothing was touched.
+func refuse(err error) error {
+	if archive.IsRefused(err) || sqldump.IsRefused(err) || odoodb.IsUnproven(err) || odoodb.IsFileExists(err) {
+		return &ui.Refusal{What: err.Error(), Err: err}
+	}
+	return err
+}
+
+// unaccent is odoo.conf's.
+func (s *Session) unaccent() bool {
+	v, _ := s.parsedConf().Value("unaccent", s.Project.OdooMajor)
+	switch strings.ToLower(v) {
+	case "true", "1", "yes", "on":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,101 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/odpm/odpm/host/engine/docker"
+	"github.com/odpm/odpm/host/engine/native"
+	"github.com/odpm/odpm/host/project"
+)
+
+// Level says how bad a finding is.
+type Level int
+
+const (
+	// OK: it is there.
+	OK Level = iota
+	// Note: worth knowing, nothing is in the way.
+	Note
+	// Missing: a run would fail.
+	Missing
+)
+
+// Finding is one line of `odpm doctor`.
+type Finding struct {
+	Level Level
+	Text  string
+}
+
+// Examine looks at the machine and the project; it changes nothing.
+func Examine(ctx context.Context, o Options) []Finding {
+	var out []Finding
+	add := func(l Level, f string, args ...any) { out = append(out, Finding{l, fmt.Sprintf(f, args...)}) }
+	p, err := project.Load(o.Dir, o.Environ, o.Home)
+	if err != nil {
+		add(Missing, "project: %v", err)
+		p = nil
+	} else {
+		add(OK, "project %s: PostgreSQL %s, Odoo %s", p.Dir, p.PostgresVersion, orUnset(p.OdooVersion))
+	}
+	dockerErr := docker.Available(ctx)
+	if dockerErr == nil {
+		add(OK, "Docker answers, docker compose is there")
+	}
+	var nativeErr error
+	if p != nil {
+		nativeErr = native.New(native.Options{DataDir: p.DataDir, Major: p.PostgresMajor, BinDir: p.Env["ODPM_PG_BINDIR"]}).Available(ctx)
+		if nativeErr == nil {
+			add(OK, "PostgreSQL %d's own programs are on this machine (ODPM_RUNTIME=native)", p.PostgresMajor)
+		}
+	}
+	wantDocker := p == nil || p.Runtime != project.Native
+	wantNative := p != nil && p.Runtime != project.Docker
+	switch {
+	case dockerErr == nil || p != nil && nativeErr == nil && p.Runtime != project.Docker:
+		if dockerErr != nil && wantDocker {
+			add(Note, "no Docker: %v", dockerErr)
+		}
+	default:
+		if wantDocker {
+			add(Missing, "%v", dockerErr)
+		}
+		if wantNative && nativeErr != nil {
+			add(Missing, "%v", nativeErr)
+		}
+	}
+	goos, env := "linux", map[string]string{"ODPM_CHECKER": os.Getenv("ODPM_CHECKER")}
+	if dockerErr != nil {
+		goos = runtime.GOOS
+	}
+	if path, err := findChecker(env, goos); err != nil {
+		add(Missing, "%v", err)
+	} else {
+		add(OK, "odpm-checker: %s", path)
+	}
+	if p == nil {
+		return out
+	}
+	s, err := Load(ctx, o)
+	if err != nil {
+		add(Missing, "%v", err)
+		return out
+	}
+	for _, prob := range s.Problems {
+		if dockerErr != nil && prob.Error() == dockerErr.Error() {
+			continue
+		}
+		add(Missing, "%v", prob)
+	}
+	for _, w := range s.Warnings {
+		add(Note, "%s", w)
+	}
+	if s.Snapshot == nil {
+		add(Note, "no login has been recorded yet; see: odpm plan")
+	} else {
+		add(OK, "last proven login: %s", stamp(s.Snapshot.RecordedAt))
+	}
+	return out
+}

@@ -1,0 +1,164 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/engine/docker"
+	"github.com/odpm/odpm/host/engine/native"
+	"github.com/odpm/odpm/host/project"
+)
+
+// engineFile remembers which engine a project was started with.
+const engineFile = "engine"
+
+const (
+	dockerEngine   = "docker"
+	nativeEngine   = "native"
+	externalEngine = "external"
+)
+
+// chooseEngine follows ODPM_RUNTIME. "auto" takes Docker where an engine
+// answers, else native, and remembers it once something was started: a Docker
+// daemon that is down later must never lead to a second server on the same
+// data.
+func (s *Session) chooseEngine(ctx context.Context) error {
+	kind, err := s.engineKind(ctx)
+	if err != nil {
+		return err
+	}
+	s.EngineKind = kind
+	switch kind {
+	case dockerEngine:
+		if s.NoDocker {
+			s.Warnings = append(s.Warnings, "Docker was not asked: containers, and a data directory that this user may not read, are unknown")
+			return nil
+		}
+		if err := docker.Available(ctx); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			s.Observed.EngineError = err.Error()
+			s.Problems = append(s.Problems, err)
+			return nil
+		}
+		e := docker.New(s.dockerOptions())
+		s.PG, s.Stack = e, e
+	case nativeEngine:
+		s.PG = native.New(s.nativeOptions(s.Project.DataDir, s.Project.PostgresPort))
+	case externalEngine:
+		return s.useExternal()
+	}
+	return nil
+}
+
+func (s *Session) engineKind(ctx context.Context) (string, error) {
+	p := s.Project
+	if p.External {
+		return externalEngine, nil
+	}
+	switch p.Runtime {
+	case project.Docker:
+		return dockerEngine, nil
+	case project.Native:
+		return nativeEngine, nil
+	}
+	kind, err := s.Dirs.Remembered(engineFile)
+	if err != nil {
+		return "", fmt.Errorf("which engine this project uses is not readable: %w", err)
+	}
+	switch kind {
+	case dockerEngine, nativeEngine:
+		return kind, nil
+	case "":
+	default:
+		return "", fmt.Errorf("%s holds %q; allowed: docker, native. Set ODPM_RUNTIME in .env, or remove the file: rm %s",
+			filepath.Join(s.Dirs.State(), engineFile), kind, filepath.Join(s.Dirs.State(), engineFile))
+	}
+	if s.NoDocker {
+		return dockerEngine, nil
+	}
+	noDocker := docker.Available(ctx)
+	if noDocker == nil {
+		return dockerEngine, nil
+	}
+	if native.New(s.nativeOptions(p.DataDir, p.PostgresPort)).Available(ctx) == nil {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("Docker does not answer, so PostgreSQL %d of this machine is used (ODPM_RUNTIME=auto)", p.PostgresMajor))
+		return nativeEngine, nil
+	}
+	return dockerEngine, nil
+}
+
+// rememberEngine is called before the first start.
+func (s *Session) rememberEngine() error {
+	if s.EngineKind == externalEngine {
+		return nil
+	}
+	return s.Dirs.Remember(engineFile, s.EngineKind)
+}
+
+func (s *Session) nativeOptions(dataDir string, port int) native.Options {
+	p := s.Project
+	return native.Options{
+		DataDir: dataDir, Major: p.PostgresMajor, Bind: p.PostgresBind, Port: port,
+		StateDir: s.Dirs.State(), AppRole: p.AppRole, BinDir: p.Env["ODPM_PG_BINDIR"],
+		Password: func() (string, error) { return s.Dirs.Secret(bootstrapSecret) },
+		ContainerHolders: func() native.HoldersFunc {
+			if s.NoDocker {
+				return nil
+			}
+			return docker.ContainerHolders
+		}(),
+	}
+}
+
+func (s *Session) dockerOptions() docker.Options {
+	p := s.Project
+	return docker.Options{
+		Dir: p.Dir, Project: p.Name, Files: s.composeFiles(),
+		Service: p.ServiceName, OdooService: p.OdooServiceName, VolumeName: p.VolumeName,
+		DataDir: p.DataDir, DataVolume: p.DataVolume, Image: p.PostgresImage, Major: p.PostgresMajor,
+		Env: s.composeEnv(), Notify: func(line string) { s.Term.Step("%s", line) },
+	}
+}
+
+// composeFiles are named one by one: an explicit -f alone would drop the
+// override.
+func (s *Session) composeFiles() []string {
+	files := []string{s.composePath()}
+	for _, name := range []string{"docker-compose.override.yml", "docker-compose.override.yaml", "compose.override.yml", "compose.override.yaml"} {
+		path := filepath.Join(s.Project.Dir, name)
+		if _, err := os.Stat(path); err == nil {
+			return append(files, path)
+		}
+	}
+	return files
+}
+
+func (s *Session) composePath() string {
+	if s.Project.KeepCompose {
+		// A person's own file may have any of compose's names.
+		for _, name := range []string{"compose.yaml", "compose.yml", compose.FileName, "docker-compose.yaml"} {
+			path := filepath.Join(s.Project.Dir, name)
+			if _, err := os.Stat(path); err == nil {
+				return path
+			}
+		}
+	}
+	return filepath.Join(s.Project.Dir, compose.FileName)
+}
+
+// composeEnv is what compose interpolates with: the same layers that odpm
+// reads, which compose would not know of (~/.odpm/.env).
+func (s *Session) composeEnv() []string {
+	var env []string
+	for k, v := range s.Project.Env {
+		env = append(env, k+"="+v)
+	}
+	slices.Sort(env)
+	return env
+}

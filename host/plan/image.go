@@ -1,0 +1,216 @@
+package plan
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/state"
+	"github.com/odpm/odpm/shared/durable"
+)
+
+// imageWish is which image Odoo runs from, and how the checker gets in front.
+type imageWish struct {
+	// ref is the image that compose names.
+	ref string
+	// entrypoint and command are set where the image carries the checker
+	// without starting it.
+	entrypoint, command []string
+	// build: ref is made by odpm of ODOO_IMAGE and the checker.
+	build bool
+	// present: ref is on this machine and up to date.
+	present bool
+	// reason is shown in the plan.
+	reason string
+	// checker is the binary on this machine, "" where none is needed.
+	checker string
+	// inImage is where the checker lies in the image.
+	inImage string
+	// problem is why it cannot be built; it stops a run, not a plan.
+	problem error
+}
+
+// checkerInImage is where a build of ours puts the binary.
+const checkerInImage = "/usr/local/bin/odpm-checker"
+
+// labelBase on a built image names the image it was made from.
+const labelBase = "io.github.odpm.base"
+
+// dockerfile puts the checker in front of the base image's own entrypoint and
+// restates its command, which Docker drops where an entrypoint is set.
+func dockerfile(base string, entrypoint, cmd []string) string {
+	return fmt.Sprintf(`# Written by odpm: %s with odpm-checker in front of its own entrypoint.
+FROM %s
+COPY odpm-checker %s
+ENTRYPOINT %s
+CMD %s
+`, base, base, checkerInImage, jsonArray(append([]string{checkerInImage, "--"}, entrypoint...)), jsonArray(cmd))
+}
+
+func jsonArray(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = fmt.Sprintf("%q", w)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+// wishImage decides about the image. Where Docker was not asked, the official
+// image's shape is assumed.
+func (s *Session) wishImage(ctx context.Context, w *desired) error {
+	p := s.Project
+	if s.EngineKind == nativeEngine {
+		// The document is written for a later `docker compose` all the same.
+		w.image = imageWish{ref: p.OdooImage, reason: "PostgreSQL and Odoo run without containers"}
+		w.image.checker, w.image.problem = findChecker(p.Env, runtime.GOOS)
+		if w.image.problem == nil {
+			w.image.ref = s.builtTag(w.image.checker, dockerfile(p.OdooImage, officialEntrypoint, officialCmd))
+		}
+		return nil
+	}
+	base := engine.Image{Entrypoint: officialEntrypoint, Cmd: officialCmd}
+	known := false
+	if s.Stack != nil {
+		img, err := s.Stack.Image(ctx, p.OdooImage, false)
+		switch {
+		case err == nil:
+			base, known = img, true
+		case errors.Is(err, engine.ErrNoImage):
+		case ctx.Err() != nil:
+			return ctx.Err()
+		default:
+			return err
+		}
+	}
+	if known && base.Checker != "" {
+		w.image = imageWish{ref: p.OdooImage, present: true, inImage: base.Checker, reason: p.OdooImage + " carries the checker already"}
+		if !slices.ContainsFunc(base.Entrypoint, func(word string) bool { return filepath.Base(word) == "odpm-checker" }) {
+			w.image.entrypoint = append([]string{base.Checker, "--"}, base.Entrypoint...)
+		}
+		if len(base.Cmd) > 0 && base.Cmd[0] != "odoo" {
+			w.image.command = base.Cmd
+		}
+		return nil
+	}
+	w.image = imageWish{build: true, inImage: checkerInImage}
+	if w.image.checker, w.image.problem = findChecker(p.Env, "linux"); w.image.problem != nil {
+		w.image.ref, w.image.reason = p.OdooImage, "odpm-checker is not there to be put into "+p.OdooImage
+		return nil
+	}
+	entry, cmd := base.Entrypoint, base.Cmd
+	if len(cmd) == 0 {
+		cmd = officialCmd
+	}
+	text := dockerfile(p.OdooImage, entry, cmd)
+	w.image.ref = s.builtTag(w.image.checker, text)
+	w.image.reason = "odpm-checker in front of " + p.OdooImage
+	if len(cmd) > 0 && cmd[0] != "odoo" {
+		w.image.command = cmd
+	}
+	if s.Stack != nil {
+		built, err := s.Stack.Image(ctx, w.image.ref, false)
+		if err != nil && !errors.Is(err, engine.ErrNoImage) {
+			return err
+		}
+		w.image.present = err == nil && (!known || built.Labels[labelBase] == base.ID)
+		if err == nil && !w.image.present {
+			w.image.reason = p.OdooImage + " is a newer image than the one built from"
+		}
+	}
+	return nil
+}
+
+var (
+	officialEntrypoint = []string{"/entrypoint.sh"}
+	officialCmd        = []string{"odoo"}
+)
+
+// builtTag names the built image by what goes into it, so that another
+// checker or base makes another image and compose recreates the container.
+func (s *Session) builtTag(checker, text string) string {
+	h := sha256.New()
+	io.WriteString(h, text)
+	if f, err := os.Open(checker); err == nil {
+		io.Copy(h, f)
+		f.Close()
+	}
+	return "odpm/" + s.Project.Name + "-odoo:" + hex.EncodeToString(h.Sum(nil))[:12]
+}
+
+// findChecker looks for the binary: $ODPM_CHECKER, else beside odpm itself.
+func findChecker(env map[string]string, goos string) (string, error) {
+	if path := env["ODPM_CHECKER"]; path != "" {
+		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+			return "", fmt.Errorf("ODPM_CHECKER names %s, which is not a file. Build it:\n  %s", path, checkerBuild(goos))
+		}
+		return filepath.Abs(path)
+	}
+	self, err := os.Executable()
+	if err == nil {
+		if real, err := filepath.EvalSymlinks(self); err == nil {
+			self = real
+		}
+		path := filepath.Join(filepath.Dir(self), "odpm-checker")
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path, nil
+		}
+	}
+	if path, err := exec.LookPath("odpm-checker"); err == nil && goos == runtime.GOOS {
+		return filepath.Abs(path)
+	}
+	return "", fmt.Errorf("odpm-checker, the program that proves the login in front of Odoo, was not found beside odpm. Build it for %s and name it in ODPM_CHECKER:\n  %s", goos, checkerBuild(goos))
+}
+
+func checkerBuild(goos string) string {
+	return "GOOS=" + goos + " CGO_ENABLED=0 GOBIN=$PWD go install github.com/odpm/odpm/checker/cmd/odpm-checker@latest && export ODPM_CHECKER=$PWD/odpm-checker"
+}
+
+// buildImage prepares .odpm/image and builds.
+func (s *Session) buildImage(ctx context.Context) error {
+	w := &s.want.image
+	base, err := s.Stack.Image(ctx, s.Project.OdooImage, true)
+	if err != nil {
+		return fmt.Errorf("the Odoo image %s cannot be had: %w", s.Project.OdooImage, err)
+	}
+	if base.Checker != "" || !slices.Equal(base.Entrypoint, officialEntrypoint) || !slices.Equal(base.Cmd, officialCmd) {
+		// What was assumed without the image may be wrong now that it is here.
+		again := *s.want
+		if err := s.wishImage(ctx, &again); err != nil {
+			return err
+		}
+		*w = again.image
+		if !w.build {
+			return nil
+		}
+	}
+	dir := s.Dirs.Image()
+	if err := state.EnsureDir(dir, 0o755); err != nil {
+		return err
+	}
+	binary, err := os.ReadFile(w.checker)
+	if err != nil {
+		return err
+	}
+	cmd := base.Cmd
+	if len(cmd) == 0 {
+		cmd = officialCmd
+	}
+	text := dockerfile(s.Project.OdooImage, base.Entrypoint, cmd) + fmt.Sprintf("LABEL %s=%q\n", labelBase, base.ID)
+	if err := durable.WriteFile(filepath.Join(dir, "odpm-checker"), binary, 0o755); err != nil {
+		return err
+	}
+	if err := durable.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
+		return err
+	}
+	return s.Stack.Build(ctx, engine.Build{Dir: dir, Tag: w.ref})
+}

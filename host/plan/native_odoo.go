@@ -1,0 +1,248 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mattn/go-shellwords"
+
+	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/handoff"
+)
+
+// upNative proves the login with the checker on this machine, and starts
+// ODOO_COMMAND behind it where it is set.
+func (s *Session) upNative(ctx context.Context) error {
+	w := s.want
+	if w.image.problem != nil {
+		return w.image.problem
+	}
+	if s.Project.OdooCommand == "" {
+		if !s.mustProve() && !s.started {
+			return nil
+		}
+		return s.checkNative(ctx)
+	}
+	p := s.odooProcess()
+	if p.runs() && p.id == w.handoff.ID && !s.mustProve() {
+		return nil
+	}
+	if err := p.stop(ctx); err != nil {
+		return err
+	}
+	return s.startNativeOdoo(ctx)
+}
+
+// checkerEnv is the connection of this machine: odoo.conf keeps the compose
+// name in db_host, which nothing here resolves.
+func (s *Session) checkerEnv(ctx context.Context) ([]string, error) {
+	addr, err := s.PG.HostAddr(ctx)
+	if err != nil {
+		return nil, err
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("PostgreSQL does not listen on TCP: %q", addr)
+	}
+	var env []string
+	for _, kv := range s.Environ {
+		// Nothing of the person's libpq settings decides what is proven.
+		if k, _, _ := strings.Cut(kv, "="); strings.HasPrefix(k, "PG") || strings.HasPrefix(k, "ODPM_DB_") || k == handoff.EnvID {
+			continue
+		}
+		env = append(env, kv)
+	}
+	return append(env, handoff.EnvID+"="+s.want.handoff.ID,
+		"ODPM_RUNTIME_DIR="+s.Dirs.Runtime(), "ODPM_DATABASE_DIR="+s.Dirs.Database(),
+		"ODPM_DB_HOST="+host, "ODPM_DB_PORT="+port, "ODPM_DB_USER="+s.Project.AppRole, "ODPM_DB_PASSWORD="+s.Project.AppPassword), nil
+}
+
+// checkNative runs the checker alone.
+func (s *Session) checkNative(ctx context.Context) error {
+	env, err := s.checkerEnv(ctx)
+	if err != nil {
+		return err
+	}
+	s.Term.Step("proving the login of %s", s.Project.AppRole)
+	cmd := exec.CommandContext(ctx, s.want.image.checker, "--check", "--require-baseline")
+	cmd.Dir, cmd.Env = s.Project.Dir, env
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return s.checkerFailed(ctx, exit.ExitCode(), string(out))
+	}
+	return err
+}
+
+func (s *Session) checkerFailed(ctx context.Context, code int, out string) error {
+	msg := fmt.Sprintf("odpm-checker ended with exit code %d (%s):\n%s", code, exitMeaning(code), strings.TrimSpace(ui.CleanLines(out)))
+	if code == 77 || code == 69 {
+		if err := s.proveRole(ctx); err != nil {
+			msg += "\n" + err.Error()
+		}
+	}
+	return errors.New(msg)
+}
+
+// process is the Odoo that ODOO_COMMAND started, remembered by its pid and
+// the kernel's start time, so that a pid that was given anew is not mistaken.
+type process struct {
+	pid   int
+	birth string
+	id    string
+}
+
+const processFile = "odoo.pid"
+
+func (s *Session) odooProcess() process {
+	line, err := s.Dirs.Remembered(processFile)
+	f := strings.Fields(line)
+	if err != nil || len(f) != 3 {
+		return process{}
+	}
+	pid, _ := strconv.Atoi(f[0])
+	return process{pid, f[1], f[2]}
+}
+
+func (p process) runs() bool {
+	return p.pid > 1 && syscall.Kill(p.pid, 0) == nil && birth(p.pid) == p.birth
+}
+
+// birth is the process's start time in clock ticks (proc(5), field 22); "-"
+// where the system does not tell.
+func birth(pid int) string {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return "-"
+	}
+	_, rest, _ := strings.Cut(string(data), ") ")
+	f := strings.Fields(rest)
+	if len(f) < 20 || f[0] == "Z" {
+		return "ended"
+	}
+	return f[19]
+}
+
+func (p process) stop(ctx context.Context) error {
+	if !p.runs() {
+		return nil
+	}
+	if err := syscall.Kill(p.pid, syscall.SIGTERM); err != nil {
+		return fmt.Errorf("stop Odoo (pid %d): %w", p.pid, err)
+	}
+	for end := time.Now().Add(30 * time.Second); p.runs(); {
+		if time.Now().After(end) {
+			return fmt.Errorf("Odoo (pid %d) did not stop within 30 s; look at it, then: kill %d", p.pid, p.pid)
+		}
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// odooArgv is ODOO_COMMAND with the connection of this machine.
+func (s *Session) odooArgv(ctx context.Context, more ...string) ([]string, error) {
+	argv, err := shellwords.Parse(s.Project.OdooCommand)
+	if err != nil || len(argv) == 0 {
+		return nil, fmt.Errorf(".env: ODOO_COMMAND is %q, which is not a command line: %v", s.Project.OdooCommand, err)
+	}
+	addr, err := s.PG.HostAddr(ctx)
+	if err != nil {
+		return nil, err
+	}
+	host, port, _ := net.SplitHostPort(addr)
+	if !slices.ContainsFunc(argv, func(a string) bool { return a == "-c" || strings.HasPrefix(a, "--config") }) {
+		argv = append(argv, "-c", s.Project.OdooConfPath)
+	}
+	argv = append(argv, "--db_host", host, "--db_port", port)
+	if !slices.ContainsFunc(argv, func(a string) bool { return a == "-D" || strings.HasPrefix(a, "--data-dir") }) {
+		argv = append(argv, "--data-dir", s.Project.OdooDataDir)
+	}
+	return append(argv, more...), nil
+}
+
+// odooEnv gives Odoo its password where odoo.conf has none.
+func (s *Session) odooEnv() []string {
+	var env []string
+	for _, kv := range s.Environ {
+		if k, _, _ := strings.Cut(kv, "="); !strings.HasPrefix(k, "PG") && !strings.HasPrefix(k, "ODPM_DB_") {
+			env = append(env, kv)
+		}
+	}
+	env = append(env, handoff.EnvID+"="+s.want.handoff.ID, "ODPM_RUNTIME_DIR="+s.Dirs.Runtime(), "ODPM_DATABASE_DIR="+s.Dirs.Database())
+	if s.want.passwordEnv != nil {
+		env = append(env, "PGPASSWORD="+s.Project.AppPassword)
+	}
+	return env
+}
+
+// startNativeOdoo starts the checker, which becomes Odoo, as a process that
+// goes on when odpm ends.
+func (s *Session) startNativeOdoo(ctx context.Context) error {
+	argv, err := s.odooArgv(ctx)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(s.Dirs.State(), "odoo.log")
+	log, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	from, _ := log.Seek(0, 2)
+	cmd := exec.Command(s.want.image.checker, append([]string{"--require-baseline", "--"}, argv...)...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Project.Dir, s.odooEnv(), log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	s.Term.Step("starting Odoo (log: %s)", s.rel(path))
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	note := fmt.Sprintf("%d %s %s\n", cmd.Process.Pid, birth(cmd.Process.Pid), s.want.handoff.ID)
+	if err := durable.WriteFile(filepath.Join(s.Dirs.State(), processFile), []byte(note), 0o600); err != nil {
+		return err
+	}
+	before, _ := os.Stat(s.snapshotPath())
+	for {
+		select {
+		case err := <-ended:
+			data, _ := os.ReadFile(path)
+			code := 0
+			var exit *exec.ExitError
+			if errors.As(err, &exit) {
+				code = exit.ExitCode()
+			}
+			if int64(len(data)) < from {
+				from = 0
+			}
+			return s.checkerFailed(ctx, code, lastLines(string(data[from:]), 15))
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+			if after, err := os.Stat(s.snapshotPath()); err == nil && s.proven() && (before == nil || !os.SameFile(before, after)) {
+				return nil
+			}
+		}
+	}
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	if len(lines) > n {
+		lines = lines[len(lines)-n:]
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,106 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/state"
+)
+
+// observe fills in what is there today and compares it with the snapshot.
+// Nothing is started; a running server is asked.
+func (s *Session) observe(ctx context.Context) error {
+	facts := datadir.Look(s.Project.DataDir, s.Project.PostgresMajor)
+	if s.Project.External || s.Project.DataVolume != "" {
+		facts = datadir.Facts{Path: s.Project.DataDir, UID: -1, GID: -1}
+	}
+	asked := s.PG != nil
+	problem := ""
+	if asked {
+		seen, err := s.PG.Look(ctx)
+		switch {
+		case err == nil:
+			facts = seen
+		case ctx.Err() != nil:
+			return ctx.Err()
+		default:
+			problem = err.Error()
+		}
+		if s.status, err = s.PG.Status(ctx); err != nil {
+			return err
+		}
+	}
+	s.Observed = state.Observe(s.Project, facts)
+	o := &s.Observed
+	o.EngineAsked, o.EngineError = asked, problem
+	if asked {
+		o.Running, o.Ready = &s.status.Running, &s.status.Ready
+	}
+	if err := s.observeServer(ctx); err != nil {
+		return err
+	}
+	s.compare()
+	return nil
+}
+
+// observeServer asks the server that runs on the project's directory. One
+// that still runs on the old directory would answer for the wrong cluster.
+func (s *Session) observeServer(ctx context.Context) error {
+	s.facts = nil
+	if s.PG == nil || !s.status.Running || !s.status.Ready {
+		return nil
+	}
+	if s.Snapshot != nil && !s.samePath(s.Snapshot.Compose.DataPathAbs) {
+		return nil
+	}
+	f, err := cluster.Probe(ctx, s.PG, s.hints(), s.Project.AppRole)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !errors.Is(err, cluster.ErrNoAdmin) {
+			s.Warnings = append(s.Warnings, fmt.Sprintf("the running server could not be asked: %v", err))
+		}
+	}
+	s.facts = &f
+	o := &s.Observed
+	if f.AppRolePresent != nil {
+		o.AppRolePresent = f.AppRolePresent
+		o.Candidate.Cluster.AppRolePresent = f.AppRolePresent
+	}
+	if f.SystemIdentifier != "" {
+		o.SystemIdentifier = f.SystemIdentifier
+		o.Candidate.Cluster.SystemIdentifier = f.SystemIdentifier
+	}
+	if f.Major != 0 {
+		o.Candidate.Cluster.PGMajor = f.Major
+		o.Candidate.Cluster.DataDirNonempty = true
+		if o.Data.State == datadir.Unknown {
+			// A running server has told what the host may not read.
+			o.Data.Major = f.Major
+		}
+	}
+	return nil
+}
+
+func (s *Session) compare() {
+	s.Drifts = drift.Compare(s.Observed, s.Snapshot, sameDir)
+}
+
+func (s *Session) samePath(other string) bool {
+	mine := s.Observed.Candidate.Compose.DataPathAbs
+	return mine == other || sameDir(mine, other)
+}
+
+// rel shows a path of the project the way a person typed it.
+func (s *Session) rel(path string) string {
+	if r, err := filepath.Rel(s.Project.Dir, path); err == nil && filepath.IsLocal(r) {
+		return r
+	}
+	return path
+}

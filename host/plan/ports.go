@@ -1,0 +1,129 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"syscall"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/ui"
+)
+
+type portUse struct {
+	key, bind string
+	port      int
+	ours      bool
+}
+
+// portProblems tries each port on this machine before compose does: its own
+// error comes after half of the stack was started, and names nobody.
+func (s *Session) portProblems(ctx context.Context) error {
+	if s.SkipStart || s.Project.External && s.Stack == nil {
+		return nil
+	}
+	p := s.Project
+	var uses []portUse
+	if !p.External {
+		uses = append(uses, portUse{"POSTGRES_PORT", p.PostgresBind, p.PostgresPort, s.status.Running && s.publishedAsLast(p.PostgresPort)})
+	}
+	if s.Stack != nil && !p.KeepCompose {
+		bind := compose.OdooBind(*p)
+		uses = append(uses, portUse{"ODOO_PORT", bind, p.OdooPort, s.odoo.Running}, portUse{"GEVENT_PORT", bind, p.GeventPort, s.odoo.Running})
+	}
+	r := &ui.Refusal{What: "A port that this project publishes is taken. Nothing was written or started."}
+	for _, u := range uses {
+		if u.ours || portFree(u.bind, u.port) {
+			continue
+		}
+		who := ""
+		if s.Stack != nil {
+			name, err := s.Stack.PortHolder(ctx, u.port)
+			if err != nil {
+				return err
+			}
+			if s.ownContainer(name) {
+				continue
+			}
+			if name != "" {
+				who = "container " + name
+			}
+		}
+		if who == "" {
+			who = portOwner(u.port)
+		}
+		if s.oldNativePort(u.port) {
+			continue
+		}
+		r.Details = append(r.Details, fmt.Sprintf("%s %s is held by %s", u.key, net.JoinHostPort(orAny(u.bind), strconv.Itoa(u.port)), ui.Clean(who)))
+		r.Ways = append(r.Ways, fmt.Sprintf("%s=%d in .env        a port that is free now", u.key, nextFree(u.bind, u.port)))
+	}
+	if len(r.Details) == 0 {
+		return nil
+	}
+	r.Ways = append(r.Ways, "or stop who holds it")
+	return r
+}
+
+// publishedAsLast: the running server has the wanted port already.
+func (s *Session) publishedAsLast(port int) bool {
+	if s.Snapshot != nil && s.Snapshot.Compose.HostPort == port {
+		return true
+	}
+	addr, err := s.PG.HostAddr(context.Background())
+	if err != nil {
+		return false
+	}
+	_, at, _ := net.SplitHostPort(addr)
+	return at == strconv.Itoa(port)
+}
+
+// oldNativePort: the port is held by the server of the last run's directory,
+// which a step of the plan stops.
+func (s *Session) oldNativePort(port int) bool {
+	return s.oldNative() != nil && s.Snapshot.Compose.HostPort == port
+}
+
+// ownContainer tells whether a container is this project's, old names included.
+func (s *Session) ownContainer(name string) bool {
+	if name == "" {
+		return false
+	}
+	if name == s.odoo.Name {
+		return true
+	}
+	for _, h := range s.holders {
+		if h.Name == name && (h.Own || s.oldService(h)) {
+			return true
+		}
+	}
+	return s.oldOdoo != "" && s.oldOdoo == name
+}
+
+func portFree(bind string, port int) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort(bind, strconv.Itoa(port)))
+	if err != nil {
+		// An address that this machine does not have is told by the engine.
+		return !errors.Is(err, syscall.EADDRINUSE)
+	}
+	l.Close()
+	return true
+}
+
+func nextFree(bind string, port int) int {
+	for n := port + 1; n < port+200 && n < 65536; n++ {
+		if portFree(bind, n) {
+			return n
+		}
+	}
+	return port + 1
+}
+
+func orAny(bind string) string {
+	if bind == "" {
+		return "0.0.0.0"
+	}
+	return bind
+}

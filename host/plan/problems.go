@@ -1,0 +1,220 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/ui"
+)
+
+// findProblems collects what a run would refuse, before anything is written.
+// A plan shows all of them, a run ends with the first.
+func (s *Session) findProblems(ctx context.Context) {
+	s.dataProblems()
+	s.composeProblem()
+	if s.want.image.problem != nil && !s.Project.KeepCompose {
+		s.Problems = append(s.Problems, s.want.image.problem)
+	}
+	if s.PG == nil {
+		return
+	}
+	s.collationWarnings()
+	for _, find := range []func(context.Context) error{s.holderProblems, s.stackProblems, s.portProblems} {
+		if err := find(ctx); err != nil {
+			s.Problems = append(s.Problems, err)
+		}
+	}
+}
+
+// dataProblems: what is in the data directory and cannot be started.
+func (s *Session) dataProblems() {
+	f := s.Observed.Data
+	if s.Project.External {
+		return
+	}
+	if f.State == datadir.Other {
+		s.Problems = append(s.Problems, &ui.Refusal{
+			What: fmt.Sprintf("The PostgreSQL data directory %s holds something that is not a cluster: %s. Nothing was written or started.", f.Path, f.Reason),
+			Ways: []string{"POSTGRES_DATA_DIR=/another/path in .env        another, or a new, directory", "or move what is in it elsewhere"},
+		})
+	}
+	if p := datadir.LayoutProblem(f, s.Project.PostgresMajor); p != nil {
+		s.Problems = append(s.Problems, &ui.Refusal{What: p.Message + ". Nothing was written or started.", Ways: p.Ways})
+	}
+}
+
+// composeProblem: a compose file that is not ours is never overwritten.
+func (s *Session) composeProblem() {
+	if s.Project.KeepCompose {
+		return
+	}
+	if _, err := compose.Check(s.composePath(), s.want.compose, compose.WriteOptions{Replace: s.ReplaceCompose}); err != nil {
+		if errors.Is(err, compose.ErrForeign) {
+			err = &ui.Refusal{What: err.Error(), Err: err}
+		}
+		s.Problems = append(s.Problems, err)
+	}
+}
+
+func (s *Session) collationWarnings() {
+	if s.facts == nil {
+		return
+	}
+	for _, c := range s.facts.Collations {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("database %s was made with collation version %s, the server's C library has %s: its text indexes may be corrupt. As administrator: REINDEX DATABASE %s; ALTER DATABASE %s REFRESH COLLATION VERSION;",
+			c.Database, c.Recorded, c.Actual, quoteIdent(c.Database), quoteIdent(c.Database)))
+	}
+}
+
+// holderProblems: anybody else who has the data directory. Across containers
+// PostgreSQL has no interlock; a second server destroys the cluster.
+func (s *Session) holderProblems(ctx context.Context) error {
+	holders, err := s.PG.Holders(ctx)
+	if err != nil {
+		return fmt.Errorf("who uses the data directory could not be found out: %w", err)
+	}
+	s.holders = holders
+	return s.foreignHolders(holders)
+}
+
+func (s *Session) foreignHolders(holders []engine.Holder) error {
+	r := &ui.Refusal{What: fmt.Sprintf("The data directory %s is in use by somebody else; a second server on it would destroy the cluster. Nothing was written or started.", s.dataName())}
+	for _, h := range holders {
+		if h.Own || s.oldService(h) {
+			continue
+		}
+		line := h.Kind + " " + h.Name
+		if h.Project != "" {
+			line += fmt.Sprintf(" (compose project %s, service %s", h.Project, h.Service)
+			if h.WorkingDir != "" {
+				line += ", in " + h.WorkingDir
+			}
+			line += ")"
+		}
+		r.Details = append(r.Details, ui.Clean(line))
+		r.Ways = append(r.Ways, ui.Clean(h.StopCommand))
+	}
+	if len(r.Details) == 0 {
+		return nil
+	}
+	r.Ways = append(r.Ways, "or point POSTGRES_DATA_DIR at another directory")
+	return r
+}
+
+// oldService tells whether a holder is this project's own service as it was
+// called at the last run, which a step of the plan stops.
+func (s *Session) oldService(h engine.Holder) bool {
+	if h.Kind == "postmaster" {
+		return s.EngineKind == nativeEngine && s.Snapshot != nil && s.samePath(s.Snapshot.Compose.DataPathAbs) &&
+			s.Snapshot.Compose.HostPort != s.Project.PostgresPort
+	}
+	if h.WorkingDir != "" && !sameDir(h.WorkingDir, s.Project.Dir) {
+		return false
+	}
+	if s.Snapshot == nil || h.Service == "" {
+		return false
+	}
+	was := s.Snapshot.Compose
+	old := was.ProjectName
+	if old == "" {
+		// Without a prefix the snapshot does not name the project: the working
+		// directory does.
+		return h.Service == was.ServiceName && h.WorkingDir != ""
+	}
+	return h.Project == old && h.Service == was.ServiceName
+}
+
+func (s *Session) dataName() string {
+	if s.Project.DataVolume != "" {
+		return "volume " + s.Project.DataVolume
+	}
+	return s.Project.DataDir
+}
+
+// stackProblems: a stack of the same compose project name from elsewhere.
+func (s *Session) stackProblems(ctx context.Context) error {
+	if s.Stack == nil {
+		return nil
+	}
+	all, err := s.Stack.Containers(ctx, s.Project.Name)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if c.WorkingDir == "" || sameDir(c.WorkingDir, s.Project.Dir) {
+			continue
+		}
+		return &ui.Refusal{
+			What: fmt.Sprintf("A compose stack called %q already exists and belongs to %s (container %s); compose would take it for this project's. Nothing was written or started.", s.Project.Name, ui.Clean(c.WorkingDir), ui.Clean(c.Name)),
+			Ways: []string{
+				fmt.Sprintf("ODPM_COMPOSE_PREFIX=%s in .env        names of its own for this project", proposePrefix(s.Project.Dir)),
+				fmt.Sprintf("docker compose -p %s down        in %s, if that stack is not needed (data stays)", s.Project.Name, ui.Clean(c.WorkingDir)),
+			},
+		}
+	}
+	if c := s.containerOf(all, s.Project.OdooServiceName); c != nil {
+		s.odoo = *c
+	}
+	return s.findOldOdoo(ctx, all)
+}
+
+// findOldOdoo finds the Odoo that still runs under the last run's names.
+func (s *Session) findOldOdoo(ctx context.Context, all []engine.Container) error {
+	if s.Snapshot == nil || s.Project.KeepCompose {
+		return nil
+	}
+	name, service := s.lastProject(), s.lastOdooService()
+	if name == s.Project.Name && service == s.Project.OdooServiceName {
+		return nil
+	}
+	if name != s.Project.Name {
+		var err error
+		if all, err = s.Stack.Containers(ctx, name); err != nil {
+			return err
+		}
+	}
+	if c := s.containerOf(all, service); c != nil && c.Running && sameDir(c.WorkingDir, s.Project.Dir) {
+		s.oldOdoo = c.Name
+	}
+	return nil
+}
+
+func (s *Session) containerOf(all []engine.Container, service string) *engine.Container {
+	i := slices.IndexFunc(all, func(c engine.Container) bool { return c.Service == service })
+	if i < 0 {
+		return nil
+	}
+	return &all[i]
+}
+
+// proposePrefix makes a prefix of the last two directories' names.
+func proposePrefix(dir string) string {
+	name := filepath.Base(filepath.Dir(dir)) + "-" + filepath.Base(dir)
+	var out []rune
+	for _, r := range name {
+		switch {
+		case r >= 'A' && r <= 'Z':
+			r += 'a' - 'A'
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9' && len(out) > 0:
+		default:
+			r = '-'
+		}
+		if r == '-' && (len(out) == 0 || out[len(out)-1] == '-') {
+			continue
+		}
+		out = append(out, r)
+	}
+	for len(out) > 0 && out[len(out)-1] == '-' {
+		out = out[:len(out)-1]
+	}
+	if len(out) == 0 {
+		return "acme"
+	}
+	return string(out)
+}

@@ -1,0 +1,133 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/ui"
+)
+
+// RunAll is `odpm`: plan, resolve, apply. It gives Odoo's URL, "" where
+// nothing was started.
+func RunAll(ctx context.Context, o Options) (string, error) {
+	s, unlock, err := begin(ctx, o)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if err := s.recover(ctx); err != nil {
+		return "", err
+	}
+	if err := s.apply(ctx); err != nil {
+		return "", err
+	}
+	if s.SkipStart || s.Stack == nil && s.Project.OdooCommand == "" {
+		return "", nil
+	}
+	return s.URL(), nil
+}
+
+// begin is the preflight that every command that changes something shares:
+// look, ask, take the locks, look again. Nothing is written before the locks,
+// and nothing is done when what was asked about is not what is there.
+func begin(ctx context.Context, o Options) (*Session, func(), error) {
+	s, err := Load(ctx, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, w := range s.Warnings {
+		s.Term.Warn("%s", ui.Clean(w))
+	}
+	if err := s.Resolve(); err != nil {
+		return nil, nil, err
+	}
+	if len(s.Problems) > 0 {
+		return nil, nil, s.Problems[0]
+	}
+	lock, err := s.Dirs.LockProject(s.lockTarget(), "odpm "+strings.Join(o.Args, " "))
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Accepted = s.Accepted
+	again, err := Load(ctx, o)
+	if err == nil && len(again.Problems) > 0 {
+		err = again.Problems[0]
+	}
+	if err == nil {
+		// Somebody changed the project while a person was answering: the
+		// answers do not cover that.
+		err = again.Resolve()
+	}
+	if err != nil {
+		lock.Unlock()
+		return nil, nil, err
+	}
+	return again, lock.Unlock, nil
+}
+
+// lockTarget is the directory whose lock serialises runs across projects.
+func (s *Session) lockTarget() string {
+	if s.Project.External {
+		return ""
+	}
+	if s.Project.DataVolume != "" {
+		return "/volume/" + s.Project.DataVolume
+	}
+	return s.Project.DataDir
+}
+
+// apply runs every step in order.
+func (s *Session) apply(ctx context.Context) error {
+	if err := s.Dirs.Ensure(); err != nil {
+		return err
+	}
+	for _, step := range Steps() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := step.Apply(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyFiles runs the steps that write files; database work needs them, and
+// PostgreSQL, and leaves Odoo as it is.
+func (s *Session) applyFiles(ctx context.Context) error {
+	if err := s.Dirs.Ensure(); err != nil {
+		return err
+	}
+	for _, step := range Steps() {
+		if _, up := step.(upStep); up {
+			continue
+		}
+		if err := step.Apply(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// URL is where a browser finds Odoo.
+func (s *Session) URL() string {
+	p := s.Project
+	host := compose.OdooBind(*p)
+	switch host {
+	case "", "0.0.0.0", "127.0.0.1", "::", "::1":
+		host = "localhost"
+	}
+	port := p.OdooPort
+	if s.EngineKind == nativeEngine {
+		if n, ok, err := s.parsedConf().Int("http_port", p.OdooMajor); ok && err == nil {
+			port = n
+		} else {
+			port = compose.OdooHTTPPort
+		}
+	}
+	return fmt.Sprintf("http://%s", net.JoinHostPort(host, strconv.Itoa(port)))
+}

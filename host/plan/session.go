@@ -1,0 +1,142 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/state"
+	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/snapshot"
+)
+
+// Options are what the command line says.
+type Options struct {
+	Dir     string
+	Environ []string
+	Home    string
+	// Args are the arguments as typed, for the command that a refusal prints.
+	Args []string
+	// SkipStart starts no containers and no server.
+	SkipStart bool
+	// NoDocker asks no Docker engine (odpm plan --plan-no-docker).
+	NoDocker       bool
+	ReplaceCompose bool
+	Accepted       drift.Accepted
+	Term           *ui.Terminal
+	Progress       string
+}
+
+// Session is one look at a project and what follows from it.
+type Session struct {
+	Options
+	Project *project.Project
+	Dirs    state.Dirs
+	// Snapshot is the last proven state, nil on the first run.
+	Snapshot *snapshot.Snapshot
+	Observed state.Observed
+	Drifts   []drift.Drift
+	// Problems are what stops a run before it has begun: refusals and errors.
+	Problems []error
+	Warnings []string
+
+	// EngineKind is "docker", "native", "external" or "" where none was asked.
+	EngineKind string
+	// PG is nil where no engine was asked; Stack is nil in native too.
+	PG    engine.Postgres
+	Stack engine.Stack
+
+	status  engine.Status
+	facts   *cluster.Facts
+	holders []engine.Holder
+	odoo    engine.Container
+	want    *desired
+	spec    compose.Spec
+	started bool
+	// before is last_run.json as this run found it, nil for none. The checker
+	// replaces the file, so another file means that it has recorded.
+	before os.FileInfo
+	// oldOdoo is the running Odoo container of another name of this project.
+	oldOdoo string
+}
+
+// snapshotPath is last_run.json.
+func (s *Session) snapshotPath() string {
+	return filepath.Join(s.Dirs.Database(), snapshot.FileName)
+}
+
+// Load looks at the project. It writes nothing, not even a lock.
+func Load(ctx context.Context, o Options) (*Session, error) {
+	p, err := project.Load(o.Dir, o.Environ, o.Home)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{Options: o, Project: p, Dirs: state.NewDirs(p.Dir), Warnings: p.Warnings}
+	s.Snapshot, err = snapshot.Load(s.snapshotPath())
+	if errors.Is(err, snapshot.ErrMissing) {
+		s.Snapshot = nil
+	} else if err != nil {
+		return nil, err
+	}
+	s.before, _ = os.Stat(s.snapshotPath())
+	if err := s.readKept(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.chooseEngine(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.observe(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.wish(ctx); err != nil {
+		return nil, err
+	}
+	s.findProblems(ctx)
+	return s, nil
+}
+
+// sameDir compares directories through symbolic links and by inode.
+func sameDir(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// adoption tells whether this run adopts the cluster: there is no snapshot.
+func (s *Session) adoption() bool { return s.Snapshot == nil }
+
+// ensuresRole tells whether the application role is ensured before Odoo
+// starts: on adoption, and after what may have brought another cluster.
+func (s *Session) ensuresRole() bool {
+	return s.adoption() || drift.Has(s.Drifts, drift.DataPath, drift.PostgresMajor, drift.DataDirEmptyChanged,
+		drift.AppRoleMissing, drift.ClusterIdentity)
+}
+
+// hints say how to become administrator of this cluster.
+func (s *Session) hints() cluster.Hints {
+	h := cluster.Hints{App: s.wanted()}
+	if pw, err := s.Dirs.Remembered(bootstrapSecret); err == nil {
+		h.Password = pw
+	}
+	return h
+}
+
+// wanted is the application role.
+func (s *Session) wanted() cluster.Wanted {
+	return cluster.Wanted{Role: s.Project.AppRole, Password: s.Project.AppPassword}
+}
+
+// bootstrapSecret names the generated password of a new cluster's superuser.
+const bootstrapSecret = "postgres_password"

@@ -1,0 +1,172 @@
+package plan
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/ui"
+)
+
+// Status is `odpm database status`: what is there, asked live.
+type Status struct{ s *Session }
+
+// NewStatus looks and writes nothing.
+func NewStatus(ctx context.Context, o Options) (*Status, error) {
+	s, err := Load(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Status{s}, nil
+}
+
+// StatusVersion is the schema version of the JSON form.
+const StatusVersion = 1
+
+type statusDoc struct {
+	Version  int `json:"schema_version"`
+	Compose  any `json:"compose"`
+	OdooConf any `json:"odoo_conf"`
+	Cluster  any `json:"cluster"`
+
+	Engine         string      `json:"engine"`
+	LastRunPresent bool        `json:"last_run_present"`
+	LastRun        any         `json:"last_run"`
+	Running        *bool       `json:"postgres_container_running"`
+	Ready          *bool       `json:"postgres_ready"`
+	RolePresent    *bool       `json:"app_role_present"`
+	Login          *loginDoc   `json:"login"`
+	FirstRun       bool        `json:"first_run"`
+	Drifts         []jsonDrift `json:"drifts"`
+	Blocking       bool        `json:"blocking"`
+	Problems       []string    `json:"problems"`
+	Warnings       []string    `json:"warnings"`
+}
+
+// loginDoc is a login as the application role, tried now over TCP.
+type loginDoc struct {
+	OK      bool   `json:"ok"`
+	Message string `json:"message,omitempty"`
+}
+
+// build probes what Load did not.
+func (st *Status) build(ctx context.Context) statusDoc {
+	s := st.s
+	members := map[string]json.RawMessage{}
+	if data, err := s.Observed.Candidate.Encode(); err == nil {
+		_ = json.Unmarshal(data, &members)
+	}
+	doc := statusDoc{
+		Version: StatusVersion, Compose: members["compose"], OdooConf: members["odoo_conf"], Cluster: members["cluster"],
+		Engine: s.EngineKind, LastRunPresent: s.Snapshot != nil, FirstRun: s.Snapshot == nil,
+		Running: s.Observed.Running, Ready: s.Observed.Ready, RolePresent: s.Observed.AppRolePresent,
+		Drifts: []jsonDrift{}, Blocking: blocking(s), Problems: []string{}, Warnings: []string{},
+	}
+	if s.Snapshot != nil {
+		if data, err := s.Snapshot.Encode(); err == nil {
+			doc.LastRun = json.RawMessage(data)
+		}
+	}
+	var drifts []drift.Drift
+	for _, d := range s.Drifts {
+		if d.Kind != drift.FirstRun {
+			drifts = append(drifts, d)
+		}
+	}
+	doc.Drifts = driftsJSON(drifts)
+	for _, p := range s.Problems {
+		doc.Problems = append(doc.Problems, ui.CleanLines(p.Error()))
+	}
+	for _, w := range s.Warnings {
+		doc.Warnings = append(doc.Warnings, ui.Clean(w))
+	}
+	if s.PG != nil && s.status.Ready {
+		doc.Login = &loginDoc{OK: true}
+		if err := s.proveRole(ctx); err != nil {
+			doc.Login.OK, doc.Login.Message = false, ui.CleanLines(err.Error())
+		}
+	}
+	return doc
+}
+
+// WriteJSON is the contract of docs/status-json.md.
+func (st *Status) WriteJSON(ctx context.Context, out io.Writer) error {
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(st.build(ctx))
+}
+
+// WriteTable shows it to a person.
+func (st *Status) WriteTable(ctx context.Context, out io.Writer, color bool) {
+	s, doc := st.s, st.build(ctx)
+	p := s.Project
+	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(tw, "%s\t%s\n", name, ui.Clean(fmt.Sprintf(format, args...)))
+	}
+	row("Project", "%s (compose project %s, scenario %s)", p.Dir, p.Name, p.Scenario)
+	row("Engine", "%s", orUnset(s.EngineKind))
+	row("Service", "%s, port %d on this machine, image %s", p.ServiceName, p.PostgresPort, p.PostgresImage)
+	row("Data", "%s: %s", s.dataName(), describe(s.Observed.Data))
+	row("PostgreSQL", "%s", runningText(doc))
+	if id := s.Observed.SystemIdentifier; id != "" {
+		row("Cluster", "system_identifier %s", id)
+	}
+	conf := s.Observed.Candidate.OdooConf
+	row("odoo.conf", "db_host %s, db_port %d, db_user %s", orUnset(conf.DBHost), conf.DBPort, conf.DBUser)
+	row("Role", "%s: %s", p.AppRole, roleText(doc.RolePresent))
+	if s.Snapshot != nil {
+		row("Last run", "%s, as %s on %s", stamp(s.Snapshot.RecordedAt), s.Snapshot.OdooConf.DBUser, s.Snapshot.Compose.ServiceName)
+	} else {
+		row("Last run", "none recorded; the first start adopts the cluster")
+	}
+	if doc.Login != nil {
+		if doc.Login.OK {
+			row("Login", "works over TCP as %s", p.AppRole)
+		} else {
+			row("Login", "refused, see below")
+		}
+	}
+	tw.Flush()
+	paint := func(style ui.Style, text string) string { return ui.Paint(color, style, text) }
+	r := &Report{Session: s}
+	if ds := r.drifts(); len(ds) > 0 {
+		fmt.Fprintln(out, "\nDrift:")
+		r.driftTable(out, paint, ds)
+	}
+	if doc.Login != nil && !doc.Login.OK {
+		fmt.Fprintf(out, "\n%s %s\n", paint(ui.Red, "Login:"), doc.Login.Message)
+	}
+	for _, prob := range doc.Problems {
+		fmt.Fprintf(out, "\n%s %s\n", paint(ui.Red, "Problem:"), prob)
+	}
+	for _, w := range doc.Warnings {
+		fmt.Fprintf(out, "%s %s\n", paint(ui.Yellow, "Warning:"), w)
+	}
+}
+
+func runningText(d statusDoc) string {
+	switch {
+	case d.Running == nil:
+		return "unknown; no engine was asked"
+	case !*d.Running:
+		return "does not run; start it: odpm"
+	case d.Ready != nil && !*d.Ready:
+		return "runs and does not accept connections yet"
+	}
+	return "runs and accepts connections"
+}
+
+func roleText(present *bool) string {
+	switch {
+	case present == nil:
+		return "unknown, PostgreSQL could not be asked"
+	case *present:
+		return "present"
+	}
+	return "missing; create it: odpm database ensure-role"
+}

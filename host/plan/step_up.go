@@ -1,0 +1,334 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/handoff"
+	"github.com/odpm/odpm/shared/snapshot"
+)
+
+// upStep starts the stack and is done when the checker has proven the login.
+type upStep struct{}
+
+func (upStep) ID() string          { return "compose.up" }
+func (upStep) Description() string { return "Start, and wait until Odoo's login is proven" }
+
+func (upStep) Preview(_ context.Context, s *Session) (Preview, error) {
+	if s.SkipStart {
+		return skip("--skip-start"), nil
+	}
+	switch {
+	case s.PG == nil:
+		return run("Docker was not asked what runs"), nil
+	case !s.Project.External && !s.status.Running:
+		return run("PostgreSQL does not run"), nil
+	case s.Stack != nil && !s.odoo.Running:
+		return run("Odoo does not run"), nil
+	case s.Stack != nil && !s.Project.KeepCompose && s.odoo.Env[handoff.EnvID] != s.want.handoff.ID:
+		return run("Odoo runs with another configuration"), nil
+	case s.EngineKind == nativeEngine && s.Project.OdooCommand != "" && !s.odooProcess().runs():
+		return run("ODOO_COMMAND does not run"), nil
+	case s.mustProve():
+		return run("the login is not proven for this configuration"), nil
+	case s.Stack != nil && s.want.compose != nil:
+		if _, changed, err := fileChange(s.composePath(), s.want.compose); err != nil || changed {
+			return run("docker-compose.yml changes"), err
+		}
+	}
+	return noop("it runs, and the login is proven"), nil
+}
+
+func (up upStep) Apply(ctx context.Context, s *Session) error {
+	if s.SkipStart {
+		return nil
+	}
+	if err := s.startPostgres(ctx); err != nil {
+		return err
+	}
+	if s.ensuresRole() && !s.adoption() {
+		// What was accepted late, after PostgreSQL alone was started.
+		if _, err := s.ensureRole(ctx); err != nil {
+			return err
+		}
+	}
+	if s.Stack == nil {
+		return s.upNative(ctx)
+	}
+	if err := s.checkAccess(ctx); err != nil {
+		return err
+	}
+	s.Term.Step("starting Odoo")
+	if err := s.Stack.Up(ctx, nil); err != nil {
+		return s.startFailed(ctx, err)
+	}
+	return s.waitForBaseline(ctx)
+}
+
+// proofTimeout is the checker's own deadline with room for a slow start.
+const proofTimeout = 3 * time.Minute
+
+// waitForBaseline is done when the running container and last_run.json carry
+// this configuration's id. Where nothing was recreated, and with a compose
+// file of the person's own, a one-off checker proves it.
+func (s *Session) waitForBaseline(ctx context.Context) error {
+	if s.Project.KeepCompose {
+		if !s.mustProve() {
+			return nil
+		}
+		return s.proveOnce(ctx)
+	}
+	end := time.Now().Add(proofTimeout)
+	first, err := s.Stack.Container(ctx, s.Project.OdooServiceName)
+	if err != nil {
+		return err
+	}
+	if s.proven() {
+		return s.stillRuns(ctx)
+	}
+	if s.odoo.ID == first.ID && first.Running && first.RestartCount == s.odoo.RestartCount {
+		// It was there before this run: its checker has spoken long ago.
+		return s.proveOnce(ctx)
+	}
+	for !s.proven() {
+		c, err := s.Stack.Container(ctx, s.Project.OdooServiceName)
+		if err != nil {
+			return err
+		}
+		if !c.Running || c.RestartCount > first.RestartCount {
+			if s.proven() {
+				break
+			}
+			return s.odooFailed(ctx, c)
+		}
+		if time.Now().After(end) {
+			return s.odooFailed(ctx, c)
+		}
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return s.stillRuns(ctx)
+}
+
+// stillRuns: the checker has become Odoo; an Odoo that ends at once is an
+// error of its own.
+func (s *Session) stillRuns(ctx context.Context) error {
+	c, err := s.Stack.Container(ctx, s.Project.OdooServiceName)
+	if err != nil || c.Running {
+		return err
+	}
+	return s.odooFailed(ctx, c)
+}
+
+// mustProve tells whether a login has to be recorded: for another
+// configuration, or for a cluster that is not the last run's.
+func (s *Session) mustProve() bool {
+	if s.Snapshot == nil || s.Snapshot.HandoffID != s.want.handoff.ID {
+		return true
+	}
+	for _, d := range s.Drifts {
+		if d.Kind != drift.FirstRun {
+			return true
+		}
+	}
+	return false
+}
+
+// proven tells whether last_run.json was recorded for this configuration; by
+// this run, where a login has to be recorded.
+func (s *Session) proven() bool {
+	snap, err := snapshot.Load(s.snapshotPath())
+	if err != nil || snap.HandoffID != s.want.handoff.ID {
+		return false
+	}
+	if !s.mustProve() {
+		return true
+	}
+	info, err := os.Stat(s.snapshotPath())
+	return err == nil && (s.before == nil || !os.SameFile(s.before, info))
+}
+
+// odooFailed shows the container's last lines, and what the server says of
+// the login.
+func (s *Session) odooFailed(ctx context.Context, c engine.Container) error {
+	logs, err := s.Stack.ServiceLogs(ctx, s.Project.OdooServiceName, 15)
+	if err != nil {
+		logs = err.Error()
+	}
+	what := fmt.Sprintf("Odoo's container %s ended with exit code %d (%s)", c.Name, c.ExitCode, exitMeaning(c.ExitCode))
+	if c.Running {
+		what = fmt.Sprintf("Odoo's container %s runs, but its checker recorded no baseline within %s", c.Name, proofTimeout)
+	}
+	msg := what + ". Its last lines:\n" + ui.CleanLines(logs)
+	if c.ExitCode == 77 || c.ExitCode == 69 {
+		if err := s.proveRole(ctx); err != nil {
+			msg += "\n" + err.Error()
+		}
+	}
+	return errors.New(msg + "\nLook on: docker compose -p " + s.Project.Name + " logs " + s.Project.OdooServiceName)
+}
+
+// exitMeaning names the checker's exit codes (docs/checker.md).
+func exitMeaning(code int) string {
+	switch code {
+	case 64:
+		return "odpm-checker: usage"
+	case 69:
+		return "odpm-checker: PostgreSQL not reachable in time"
+	case 73:
+		return "odpm-checker: the baseline could not be written"
+	case 77:
+		return "odpm-checker: login refused"
+	case 78:
+		return "odpm-checker: configuration"
+	case 126, 127:
+		return "the program cannot be run"
+	case 137:
+		return "killed, perhaps for lack of memory"
+	}
+	return "Odoo's own"
+}
+
+func (s *Session) startFailed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if c, cerr := s.Stack.Container(ctx, s.Project.OdooServiceName); cerr == nil && c.ID != "" && !c.Running && c.ExitCode != 0 {
+		return s.odooFailed(ctx, c)
+	}
+	return fmt.Errorf("the stack did not start: %w", err)
+}
+
+// checkAccess asks, before the start, whether Odoo's uid can use what is
+// mounted for it.
+func (s *Session) checkAccess(ctx context.Context) error {
+	if s.Project.KeepCompose {
+		return nil
+	}
+	problems, err := s.Stack.CheckAccess(ctx, s.want.image.ref, s.spec.User, []engine.Access{
+		{Path: s.Dirs.Database(), Write: true},
+		{Path: s.Project.OdooDataDir, Write: true},
+		{Path: s.Project.OdooConfPath},
+		{Path: s.handoffPath()},
+	})
+	if err != nil || len(problems) == 0 {
+		return err
+	}
+	who := s.spec.User
+	if who == "" {
+		uid, gid, err := s.Stack.UserID(ctx, s.want.image.ref)
+		if err != nil {
+			return err
+		}
+		who = fmt.Sprintf("%d:%d", uid, gid)
+	}
+	r := &ui.Refusal{What: "Odoo runs as uid:gid " + who + ", which cannot use what is mounted for it. Odoo was not started.", Details: problems}
+	for _, path := range []string{s.Dirs.Database(), s.Project.OdooDataDir} {
+		r.Ways = append(r.Ways, "chown -R "+who+" "+shellQuote(path))
+	}
+	r.Ways = append(r.Ways, "chgrp "+groupOf(who)+" "+shellQuote(s.Project.OdooConfPath)+" && chmod g+r "+shellQuote(s.Project.OdooConfPath))
+	return r
+}
+
+func groupOf(who string) string {
+	for i := range who {
+		if who[i] == ':' {
+			return who[i+1:]
+		}
+	}
+	return who
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// proveOnce runs the checker in a one-off container of the Odoo service: the
+// same network, the same odoo.conf, the same environment.
+func (s *Session) proveOnce(ctx context.Context) error {
+	p := s.Project
+	r := engine.RunOnce{Service: p.OdooServiceName, NoDeps: true, Entrypoint: s.want.image.inImage,
+		Env: []string{handoff.EnvID + "=" + s.want.handoff.ID}}
+	if r.Entrypoint == "" || p.KeepCompose {
+		bin, err := findChecker(p.Env, "linux")
+		if err != nil {
+			return err
+		}
+		r.Entrypoint = "/run/odpm/odpm-checker"
+		r.Volumes = []string{bin + ":" + r.Entrypoint + ":ro", s.Dirs.Runtime() + ":" + handoff.RuntimeDir + ":ro", s.Dirs.Database() + ":" + handoff.DatabaseDir}
+	}
+	img, err := s.Stack.Image(ctx, s.odooImage(ctx), false)
+	if err != nil {
+		return err
+	}
+	argv := []string{"--check", "--require-baseline", "--"}
+	entry := withoutChecker(img.Entrypoint)
+	if len(entry) == 0 {
+		entry = officialEntrypoint
+	}
+	r.Args = append(append(argv, entry...), s.spec.OdooCommand()...)
+	var out tail
+	r.Stdout, r.Stderr = &out, &out
+	s.Term.Step("proving the login with a one-off checker")
+	err = s.Stack.RunOnce(ctx, r)
+	var exit *engine.ExitError
+	if errors.As(err, &exit) {
+		msg := fmt.Sprintf("the one-off checker ended with exit code %d (%s):\n%s", exit.Code, exitMeaning(exit.Code), ui.CleanLines(out.String()))
+		if exit.Code == 77 {
+			if perr := s.proveRole(ctx); perr != nil {
+				msg += "\n" + perr.Error()
+			}
+		}
+		return errors.New(msg)
+	}
+	if err != nil {
+		return err
+	}
+	if !s.proven() {
+		return fmt.Errorf("the one-off checker logged in, but %s does not carry this configuration's id; is .odpm/database mounted at %s?", s.rel(s.snapshotPath()), handoff.DatabaseDir)
+	}
+	return nil
+}
+
+// odooImage is the image of the running service, else the wanted one.
+func (s *Session) odooImage(ctx context.Context) string {
+	if c, err := s.Stack.Container(ctx, s.Project.OdooServiceName); err == nil && c.Image != "" {
+		return c.Image
+	}
+	return s.want.image.ref
+}
+
+func withoutChecker(entrypoint []string) []string {
+	for i, w := range entrypoint {
+		if w == "--" {
+			return entrypoint[i+1:]
+		}
+	}
+	return entrypoint
+}
+
+// tail keeps the last of what a program wrote.
+type tail struct{ b []byte }
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.b = append(t.b, p...)
+	if over := len(t.b) - 16<<10; over > 0 {
+		t.b = append(t.b[:0], t.b[over:]...)
+	}
+	return len(p), nil
+}
+func (t *tail) String() string { return string(t.b) }

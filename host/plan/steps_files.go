@@ -1,0 +1,296 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/handoff"
+	"github.com/odpm/odpm/shared/odooconf"
+)
+
+// driftStep is the preflight; what needs an answer was answered before any
+// step is applied.
+type driftStep struct{}
+
+func (driftStep) ID() string          { return "database.drift" }
+func (driftStep) Description() string { return "Compare the project with the last proven login" }
+
+func (driftStep) Preview(_ context.Context, s *Session) (Preview, error) {
+	var kinds []string
+	for _, d := range s.Drifts {
+		if d.Kind != drift.FirstRun {
+			kinds = append(kinds, string(d.Kind))
+		}
+	}
+	if len(kinds) == 0 {
+		return noop("no drift"), nil
+	}
+	p := run("drift: " + strings.Join(kinds, ", "))
+	p.Required = len(drift.Open(s.Drifts, nil)) > 0
+	return p, nil
+}
+
+func (driftStep) Apply(_ context.Context, s *Session) error {
+	for _, d := range s.Drifts {
+		if d.Severity == drift.Low {
+			s.Term.Warn("%s changed: %s -> %s", d.Kind, d.Previous, d.Current)
+		}
+	}
+	return nil
+}
+
+// odooConfStep repairs odoo.conf.
+type odooConfStep struct{}
+
+func (odooConfStep) ID() string          { return "template.odoo_conf" }
+func (odooConfStep) Description() string { return "Let odoo.conf name the PostgreSQL service" }
+
+func (odooConfStep) Preview(_ context.Context, s *Session) (Preview, error) {
+	w := s.want
+	if w.confChange == "" {
+		return noop("db_host, db_port and db_user are set"), nil
+	}
+	return Preview{Outcome: Update, Required: true, Reason: w.confChange,
+		Diff: diffFiles(s.rel(s.Project.OdooConfPath), w.confOld, w.conf)}, nil
+}
+
+func (odooConfStep) Apply(_ context.Context, s *Session) error {
+	w := s.want
+	if w.confChange == "" {
+		return nil
+	}
+	path := s.Project.OdooConfPath
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		// A link stays a link; what it points to is the person's file.
+		path = real
+	}
+	mode, uid, gid := os.FileMode(0o644), -1, -1
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+		uid, gid = owner(info)
+	}
+	if err := durable.WriteFile(path, w.conf, mode); err != nil {
+		return err
+	}
+	if os.Geteuid() == 0 && uid >= 0 {
+		// The rename made a file of root's; who could read it must still.
+		return os.Chown(path, uid, gid)
+	}
+	return nil
+}
+
+// handoffStep tells the checker what to prove.
+type handoffStep struct{}
+
+func (handoffStep) ID() string          { return "checker.handoff" }
+func (handoffStep) Description() string { return "Tell the checker what to prove" }
+
+func (handoffStep) Preview(_ context.Context, s *Session) (Preview, error) {
+	old, changed, err := fileChange(s.handoffPath(), s.want.handoffBytes)
+	if err != nil {
+		return Preview{}, err
+	}
+	envOld, envChanged, err := s.envChange()
+	if err != nil {
+		return Preview{}, err
+	}
+	switch {
+	case changed && old == nil:
+		return Preview{Outcome: Update, Required: true, Reason: "there is no " + s.rel(s.handoffPath()), Diff: diffFiles(s.rel(s.handoffPath()), nil, s.want.handoffBytes)}, nil
+	case changed:
+		return Preview{Outcome: Update, Required: true, Reason: s.rel(s.handoffPath()) + " is stale", Diff: diffFiles(s.rel(s.handoffPath()), old, s.want.handoffBytes)}, nil
+	case envChanged:
+		return Preview{Outcome: Update, Required: true, Reason: "the database password changed", Diff: diffFiles(s.rel(s.Dirs.SecretPath(odooEnvFile)), envOld, s.want.passwordEnv)}, nil
+	}
+	return noop("checker.json is current"), nil
+}
+
+func (s *Session) envChange() (old []byte, changed bool, err error) {
+	if s.want.passwordEnv == nil {
+		return nil, false, nil
+	}
+	return fileChange(s.Dirs.SecretPath(odooEnvFile), s.want.passwordEnv)
+}
+
+func (handoffStep) Apply(ctx context.Context, s *Session) error {
+	if err := s.ownDirs(ctx); err != nil {
+		return err
+	}
+	if err := s.Dirs.Ensure(); err != nil {
+		return err
+	}
+	if _, changed, err := fileChange(s.handoffPath(), s.want.handoffBytes); err != nil {
+		return err
+	} else if changed {
+		if err := handoff.Save(s.Dirs.Runtime(), s.want.handoff); err != nil {
+			return err
+		}
+	}
+	_, changed, err := s.envChange()
+	if err != nil || !changed {
+		return err
+	}
+	return durable.WriteFile(s.Dirs.SecretPath(odooEnvFile), s.want.passwordEnv, 0o600)
+}
+
+// ownDirs decides whom directories made for the container belong to: as root
+// Odoo runs as the image's own user.
+func (s *Session) ownDirs(ctx context.Context) error {
+	if os.Geteuid() != 0 || s.Stack == nil || s.want.image.ref == "" {
+		return nil
+	}
+	image := s.Project.OdooImage
+	uid, gid, err := s.Stack.UserID(ctx, image)
+	if err != nil {
+		return fmt.Errorf("whom %s runs as: %w", image, err)
+	}
+	s.Dirs.UID, s.Dirs.GID = uid, gid
+	return nil
+}
+
+// imageStep puts the checker into the Odoo image.
+type imageStep struct{}
+
+func (imageStep) ID() string          { return "checker.image" }
+func (imageStep) Description() string { return "Put the checker in front of Odoo" }
+
+func (imageStep) Preview(_ context.Context, s *Session) (Preview, error) {
+	im := s.want.image
+	switch {
+	case s.EngineKind == nativeEngine:
+		return skip(im.reason), nil
+	case s.Project.KeepCompose:
+		return skip("ODPM_COMPOSE=keep: the compose file's own image is used"), nil
+	case im.build && !im.present && s.Stack == nil:
+		return skip("Docker was not asked whether the image is there"), nil
+	case im.build && !im.present:
+		return run(im.reason), nil
+	case im.build:
+		return noop(im.ref + " is built"), nil
+	}
+	return noop(im.reason), nil
+}
+
+func (imageStep) Apply(ctx context.Context, s *Session) error {
+	im := &s.want.image
+	if s.Stack == nil || s.Project.KeepCompose || !im.build || im.present || s.SkipStart {
+		return nil
+	}
+	s.Term.Step("building %s", im.ref)
+	if err := s.buildImage(ctx); err != nil {
+		return err
+	}
+	im.present = true
+	s.spec = s.composeSpec(s.want)
+	doc, err := compose.Build(s.spec)
+	s.want.compose = doc
+	return err
+}
+
+// composeStep writes docker-compose.yml.
+type composeStep struct{}
+
+func (composeStep) ID() string          { return "compose.generate" }
+func (composeStep) Description() string { return "Write " + compose.FileName }
+
+func (composeStep) Preview(_ context.Context, s *Session) (Preview, error) {
+	if s.Project.KeepCompose {
+		return skip("ODPM_COMPOSE=keep"), nil
+	}
+	path := s.composePath()
+	old, changed, err := fileChange(path, s.want.compose)
+	if err != nil {
+		return Preview{}, err
+	}
+	if !changed {
+		return noop(compose.FileName + " is current"), nil
+	}
+	reason := compose.FileName + " is stale"
+	switch {
+	case old == nil:
+		reason = "there is no " + compose.FileName
+	case !compose.IsOurs(old) && s.ReplaceCompose:
+		reason = "a foreign " + compose.FileName + " is replaced; a dated copy is kept"
+	case !compose.IsOurs(old):
+		reason = compose.FileName + " was not written by odpm"
+	}
+	return Preview{Outcome: Update, Required: true, Reason: reason, Diff: diffFiles(compose.FileName, old, s.want.compose)}, nil
+}
+
+func (composeStep) Apply(ctx context.Context, s *Session) error {
+	if s.Project.KeepCompose {
+		return nil
+	}
+	// What compose mounts must exist: Docker would make it as root.
+	if !s.Project.External {
+		if _, err := s.Dirs.Secret(bootstrapSecret); err != nil {
+			return err
+		}
+	}
+	if err := s.makeDataDirs(); err != nil {
+		return err
+	}
+	done, err := compose.Write(s.composePath(), s.want.compose, compose.WriteOptions{Replace: s.ReplaceCompose})
+	if err != nil {
+		return err
+	}
+	if done.Copy != "" {
+		s.Term.Say("odpm: the former %s is kept as %s", compose.FileName, s.rel(done.Copy))
+	}
+	return nil
+}
+
+// makeDataDirs makes data/odoo for the uid that Odoo has. PostgreSQL's
+// directory is made by the engine that starts it.
+func (s *Session) makeDataDirs() error {
+	dir := s.Project.OdooDataDir
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if s.Dirs.UID >= 0 {
+		return os.Chown(dir, s.Dirs.UID, s.Dirs.GID)
+	}
+	return nil
+}
+
+// validateStep asks compose itself.
+type validateStep struct{}
+
+func (validateStep) ID() string          { return "compose.validate" }
+func (validateStep) Description() string { return "Let docker compose check the files" }
+
+func (validateStep) Preview(_ context.Context, s *Session) (Preview, error) {
+	if s.EngineKind == nativeEngine || s.Stack == nil {
+		return skip("Docker is not asked"), nil
+	}
+	if s.want.compose != nil {
+		if _, changed, err := fileChange(s.composePath(), s.want.compose); err != nil || changed {
+			return run("the files change"), err
+		}
+	}
+	return noop("the files did not change"), nil
+}
+
+func (validateStep) Apply(ctx context.Context, s *Session) error {
+	if s.Stack == nil {
+		return nil
+	}
+	if err := s.Stack.Validate(ctx, nil); err != nil {
+		return fmt.Errorf("docker compose does not accept the project's files: %w", err)
+	}
+	return nil
+}
+
+// parsedConf reads odoo.conf as it will be.
+func (s *Session) parsedConf() *odooconf.File { return s.want.parsed }
