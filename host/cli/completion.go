@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/project"
+)
+
+// completions complete what only the project knows: kinds, database names,
+// archives. They ask no longer than a person waits for a Tab.
+func (a *App) completions(root *cobra.Command) {
+	fixed := func(words ...string) cobra.CompletionFunc {
+		return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return words, cobra.ShellCompDirectiveNoFileComp
+		}
+	}
+	must := func(err error) {
+		if err != nil {
+			panic(err) // a flag of this file that does not exist
+		}
+	}
+	var kinds []string
+	for _, k := range drift.Acceptable() {
+		kinds = append(kinds, string(k)+"\t"+string(drift.SeverityOf(k)))
+	}
+	must(root.RegisterFlagCompletionFunc("accept-database-drift", fixed(kinds...)))
+	must(root.RegisterFlagCompletionFunc("color", fixed("auto", "always", "never")))
+	must(root.RegisterFlagCompletionFunc("progress", fixed("auto", "tty", "plain", "json")))
+	must(root.RegisterFlagCompletionFunc("backup-format", fixed("zip", "dump")))
+	must(root.RegisterFlagCompletionFunc("database", a.completeDatabases))
+	must(root.RegisterFlagCompletionFunc("db-restore", a.completeArchives))
+}
+
+func (a *App) completeDatabases(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
+	defer cancel()
+	opts, err := a.options()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	all, err := plan.ListDatabases(ctx, opts)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, d := range all {
+		if d.IsOdoo {
+			names = append(names, d.Name+"\tOdoo "+d.OdooVersion)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (a *App) completeArchives(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if strings.ContainsRune(typed, filepath.Separator) {
+		return []string{"zip", "dump"}, cobra.ShellCompDirectiveFilterFileExt
+	}
+	home, _ := os.UserHomeDir()
+	p, err := project.Load(a.common.dir, a.environ, home)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	var names []string
+	for _, ext := range []string{".zip", ".dump"} {
+		entries, _ := os.ReadDir(p.BackupDir)
+		for _, e := range entries {
+			if strings.HasSuffix(e.Name(), ext) {
+				names = append(names, e.Name())
+			}
+		}
+	}
+	return names, cobra.ShellCompDirectiveDefault
+}

@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/ui"
+)
+
+func none(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return ui.Usagef("%q: %s takes no arguments; see: %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())
+	}
+	return nil
+}
+
+func (a *App) databaseCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "database",
+		Short: "Look at the cluster and its databases, make the application role",
+		Args:  none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return ui.Usagef("database what? One of: status, ensure-role, list, verify")
+		},
+	}
+	cmd.AddCommand(a.statusCommand(), a.roleCommand(), a.listCommand(), a.verifyCommand())
+	return cmd
+}
+
+func (a *App) statusCommand() *cobra.Command {
+	var form string
+	cmd := &cobra.Command{
+		Use: "status", Short: "What is there, asked live: server, role, login, drift", Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			isJSON, err := format("--format", form)
+			if err != nil {
+				return err
+			}
+			opts, err := a.options()
+			if err != nil {
+				return err
+			}
+			st, err := plan.NewStatus(cmd.Context(), opts)
+			if err != nil {
+				return err
+			}
+			if isJSON {
+				return st.WriteJSON(cmd.Context(), a.out)
+			}
+			st.WriteTable(cmd.Context(), a.out, a.term.OutColor)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&form, "format", "table", "table or json")
+	return cmd
+}
+
+func (a *App) roleCommand() *cobra.Command {
+	var show bool
+	cmd := &cobra.Command{
+		Use: "ensure-role", Short: "Create or repair the role that Odoo logs in as", Args: none,
+		Long: `Create or repair the role that Odoo logs in as: LOGIN NOSUPERUSER CREATEDB with
+the project's password. A second run changes nothing. PostgreSQL is started
+where it does not run, and left running.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts, err := a.options()
+			if err != nil {
+				return err
+			}
+			if show {
+				sql, err := plan.RoleSQL(cmd.Context(), opts)
+				if err != nil {
+					return err
+				}
+				for _, q := range sql {
+					fmt.Fprintln(a.out, ui.Clean(q))
+				}
+				if len(sql) == 0 {
+					a.term.Say("odpm: nothing to do; the role is as the project wants it")
+				}
+				return nil
+			}
+			rep, err := plan.EnsureRole(cmd.Context(), opts)
+			if err != nil {
+				return err
+			}
+			if !rep.Changed {
+				fmt.Fprintln(a.out, "The role is as the project wants it; nothing was changed.")
+				return nil
+			}
+			for _, line := range rep.Done {
+				fmt.Fprintln(a.out, ui.Clean(line))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&show, "show-sql", false, "print the statements that would run, secrets masked; change nothing")
+	return cmd
+}
+
+func (a *App) listCommand() *cobra.Command {
+	var form string
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the databases: Odoo version, size, owner, filestore", Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			isJSON, err := format("--format", form)
+			if err != nil {
+				return err
+			}
+			opts, err := a.options()
+			if err != nil {
+				return err
+			}
+			all, err := plan.ListDatabases(cmd.Context(), opts)
+			if err != nil {
+				return err
+			}
+			if isJSON {
+				return plan.WriteDatabasesJSON(a.out, all)
+			}
+			plan.WriteDatabases(a.out, all)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&form, "format", "table", "table or json")
+	return cmd
+}
+
+func (a *App) verifyCommand() *cobra.Command {
+	var form string
+	cmd := &cobra.Command{
+		Use: "verify FILE", Short: "Prove an archive without restoring it",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return ui.Usagef("verify takes one archive: odpm database verify FILE")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			isJSON, err := format("--format", form)
+			if err != nil {
+				return err
+			}
+			res, err := plan.VerifyArchive(cmd.Context(), a.term, a.common.progress, args[0])
+			if !isJSON {
+				for _, w := range res.Warnings {
+					a.term.Warn("%s", ui.Clean(w))
+				}
+			}
+			if err != nil {
+				return err
+			}
+			if isJSON {
+				enc := json.NewEncoder(a.out)
+				enc.SetIndent("", "  ")
+				return enc.Encode(plan.VerifiedJSON(res))
+			}
+			plan.WriteVerified(a.out, res)
+			fmt.Fprintln(a.out, "The archive is complete.")
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&form, "format", "table", "table or json")
+	return cmd
+}

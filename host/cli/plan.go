@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/odpm/odpm/host/plan"
+)
+
+type planFlags struct {
+	format                           string
+	diff, strict, noDocker, detailed bool
+}
+
+func (a *App) planCommand() *cobra.Command {
+	var o planFlags
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Show drift and what a run would do; write nothing",
+		Args:  none,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.runPlan(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	// Upstream's names, and the short ones.
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		switch name {
+		case "format", "show-diff", "strict", "no-docker":
+			name = "plan-" + name
+		}
+		return pflag.NormalizedName(name)
+	})
+	f.BoolVar(&a.common.skipStart, "skip-start", false, "plan a run that starts nothing")
+	f.StringVar(&o.format, "plan-format", "table", "table or json (also --format)")
+	f.BoolVar(&o.diff, "plan-show-diff", false, "show the files' changes and the SQL, secrets masked (also --show-diff)")
+	f.BoolVar(&o.strict, "plan-strict", false, "exit 1 if a required step would change something (also --strict)")
+	f.BoolVar(&o.noDocker, "plan-no-docker", false, "do not ask Docker (also --no-docker)")
+	f.BoolVar(&o.detailed, "detailed-exitcode", false, "exit 2 on changes or drift; usage errors are then 1")
+	return cmd
+}
+
+func (a *App) runPlan(ctx context.Context, o planFlags) error {
+	isJSON, err := format("--plan-format", o.format)
+	if err != nil {
+		return err
+	}
+	opts, err := a.options()
+	if err != nil {
+		return err
+	}
+	opts.NoDocker = o.noDocker
+	s, err := plan.Load(ctx, opts)
+	if err != nil {
+		return err
+	}
+	r, err := plan.Make(ctx, s)
+	if err != nil {
+		return err
+	}
+	if isJSON {
+		if err := r.WriteJSON(a.out, o.diff); err != nil {
+			return err
+		}
+	} else {
+		r.WriteTable(a.out, a.term.OutColor, o.diff)
+	}
+	switch {
+	case o.strict && r.RequiredChanges():
+		return Outcome(1)
+	case o.detailed && r.Changes():
+		return Outcome(2)
+	}
+	return nil
+}

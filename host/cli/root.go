@@ -1,0 +1,209 @@
+// Package cli is the command line: each file parses one verb and calls. There
+// is no logic here and nothing global.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/ui"
+)
+
+// App is one invocation.
+type App struct {
+	in, out, err *os.File
+	args         []string
+	environ      []string
+	root         *cobra.Command
+	term         *ui.Terminal
+
+	common struct {
+		dir, color, progress string
+		accept               []string
+		noInput, verbose     bool
+		replaceCompose       bool
+		skipStart            bool
+	}
+	// json: the chosen format is JSON, so errors are JSON too.
+	json     bool
+	detailed bool
+}
+
+// Outcome is an exit code that needs no message: everything was shown.
+type Outcome int
+
+func (o Outcome) Error() string { return fmt.Sprintf("exit code %d", int(o)) }
+
+// Version is set by the linker (-X …/host/cli.Version=…).
+var Version = ""
+
+func version() string {
+	if Version != "" {
+		return Version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// New makes the command line of one run.
+func New(in, out, err *os.File, args, environ []string) *App {
+	a := &App{in: in, out: out, err: err, args: args, environ: environ}
+	a.term = ui.New(in, out, err, ui.Options{})
+	a.root = a.rootCommand()
+	return a
+}
+
+// Run parses and does it.
+func (a *App) Run(ctx context.Context) error {
+	a.root.SetArgs(joinOptional(a.args))
+	a.root.SetOut(a.out)
+	a.root.SetErr(a.err)
+	// Early, so that an error in the arguments knows the format.
+	a.json = slices.ContainsFunc(a.args, func(s string) bool { return s == "--format=json" || s == "--plan-format=json" }) || follows(a.args, "json", "--format", "--plan-format")
+	a.detailed = slices.Contains(a.args, "--detailed-exitcode")
+	return a.root.ExecuteContext(ctx)
+}
+
+func follows(args []string, value string, flags ...string) bool {
+	for i := 1; i < len(args); i++ {
+		if args[i] == value && slices.Contains(flags, args[i-1]) {
+			return true
+		}
+	}
+	return false
+}
+
+// DetailedExitCode tells that 2 means "changes", so that usage is 1.
+func (a *App) DetailedExitCode() bool { return a.detailed }
+
+// Fail writes the error that ends the run; in JSON mode as an object on
+// stdout, which then holds nothing else.
+func (a *App) Fail(err error, kind string) {
+	if a.json {
+		enc := json.NewEncoder(a.out)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		_ = enc.Encode(map[string]any{"error": map[string]string{"kind": kind, "message": ui.CleanLines(err.Error())}})
+		return
+	}
+	a.term.Fail(err)
+}
+
+func (a *App) rootCommand() *cobra.Command {
+	db := &databaseFlags{}
+	root := &cobra.Command{
+		Use:   "odpm",
+		Short: "Keep the PostgreSQL side of an Odoo project on Docker Compose honest",
+		Long: `odpm compares a project with the last proven login, shows drift before anything
+is written or started, adopts inherited clusters, writes docker-compose.yml,
+starts the stack and waits until Odoo's login is proven.
+
+  odpm                    plan, resolve drift, adopt, write, start, prove
+  odpm plan               show what that would do; writes nothing
+  odpm -d NAME …          work on an Odoo database
+`,
+		Example: `  odpm plan --plan-show-diff
+  odpm
+  odpm -d test_db --db-drop --db-restore my_backup.zip -i -u --set-admin-pass
+  odpm -d prod_db --db-backup`,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return ui.Usagef("%q is not a command of odpm; see: odpm --help", args[0])
+			}
+			return nil
+		},
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.before(cmd) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return a.runRoot(cmd.Context(), db) },
+	}
+	root.SetVersionTemplate("odpm {{.Version}}\n")
+	root.SetHelpTemplate(root.HelpTemplate() + exitCodes)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &ui.Usage{Err: err} })
+	root.CompletionOptions.HiddenDefaultCmd = true
+	f := root.PersistentFlags()
+	f.SortFlags = false
+	f.StringVarP(&a.common.dir, "directory", "C", ".", "the project's directory")
+	f.StringArrayVar(&a.common.accept, "accept-database-drift", nil, "accept this KIND of drift (repeatable): "+kinds())
+	f.BoolVar(&a.common.replaceCompose, "replace-compose", false, "replace a docker-compose.yml that odpm did not write; a dated copy is kept")
+	f.BoolVar(&a.common.noInput, "no-input", false, "ask nothing; refuse where an answer is needed")
+	f.StringVar(&a.common.color, "color", "auto", "auto, always or never")
+	f.StringVar(&a.common.progress, "progress", "auto", "auto, tty, plain or json")
+	f.BoolVarP(&a.common.verbose, "verbose", "v", false, "say more of what is done")
+	root.Flags().BoolVar(&a.common.skipStart, "skip-start", false, "do everything but start containers or a server")
+	db.addFlags(root)
+	root.AddCommand(a.planCommand(), a.databaseCommand(), a.initCommand(), a.doctorCommand())
+	a.completions(root)
+	return root
+}
+
+const exitCodes = `
+Exit codes:
+  0    done; for plan and status: shown, whatever they found
+  1    failed; with --plan-strict: a required step would change something
+  2    usage; with --detailed-exitcode: changes or drift (usage is then 1)
+  3    refused: drift not accepted, something odpm does not touch unasked, or a "no"
+  130  interrupted
+`
+
+func kinds() string {
+	var words []string
+	for _, k := range drift.Acceptable() {
+		words = append(words, string(k))
+	}
+	return strings.Join(words, ", ")
+}
+
+// before checks what is common and makes the terminal.
+func (a *App) before(*cobra.Command) error {
+	for _, c := range []struct {
+		flag, value string
+		allowed     []string
+	}{{"--color", a.common.color, []string{"auto", "always", "never"}}, {"--progress", a.common.progress, ui.ProgressModes}} {
+		if !slices.Contains(c.allowed, c.value) {
+			return ui.Usagef("%s: %q; allowed: %s", c.flag, c.value, strings.Join(c.allowed, ", "))
+		}
+	}
+	a.term = ui.New(a.in, a.out, a.err, ui.Options{Color: a.common.color, NoInput: a.common.noInput})
+	return nil
+}
+
+// options are plan's, from the common flags.
+func (a *App) options() (plan.Options, error) {
+	accepted, err := drift.ParseAccepted(a.common.accept)
+	if err != nil {
+		return plan.Options{}, &ui.Usage{Err: err}
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return plan.Options{}, errors.New("HOME is not set; odpm looks for ~/.odpm/.env and ~/odoo_backups there")
+	}
+	return plan.Options{
+		Dir: a.common.dir, Environ: a.environ, Home: home, Args: a.args, SkipStart: a.common.skipStart,
+		ReplaceCompose: a.common.replaceCompose, Accepted: accepted, Term: a.term, Progress: a.common.progress,
+	}, nil
+}
+
+// format reads a --format word.
+func format(flag, value string) (isJSON bool, err error) {
+	switch value {
+	case "table":
+		return false, nil
+	case "json":
+		return true, nil
+	}
+	return false, ui.Usagef("%s: %q; allowed: table, json", flag, value)
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/ui"
+)
+
+// databaseFlags are odpm's own, for `odpm -d NAME …`.
+type databaseFlags struct {
+	req          plan.DatabaseRequest
+	init, update string
+	backup       string
+	list         bool
+	cmd          *cobra.Command
+}
+
+func (d *databaseFlags) addFlags(cmd *cobra.Command) {
+	d.cmd = cmd
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVarP(&d.req.Name, "database", "d", "", "the Odoo database that the flags below work on")
+	f.StringVarP(&d.init, "init", "i", "", "install these modules; without a list init_modules of user_settings.json")
+	f.StringVarP(&d.update, "update", "u", "", "update these modules; without a list update_modules of user_settings.json")
+	f.StringVar(&d.backup, "db-backup", "", "back up into FILE, or into BACKUP_DIR under a dated name")
+	f.StringVar(&d.req.BackupFormat, "backup-format", "", "zip (Odoo's, the default) or dump (pg_dump -Fc)")
+	f.BoolVar(&d.req.AllFiles, "all-files", false, "back up the whole filestore, not only the attachments' files")
+	f.StringVar(&d.req.Restore, "db-restore", "", "restore FILE (a relative name is looked up in BACKUP_DIR)")
+	f.BoolVar(&d.req.KeepOld, "keep-old", false, "keep the replaced database under a dated name")
+	f.BoolVar(&d.req.Neutralize, "neutralize", false, "no crons, mails or payments in the restored copy")
+	f.BoolVar(&d.req.Copy, "copy", false, "give the restored copy an identity of its own (uuid, secret, base url)")
+	f.BoolVar(&d.req.AnyFiles, "allow-missing-files", false, "restore although attachments lack their files")
+	f.BoolVar(&d.req.Drop, "db-drop", false, "drop the database and its filestore; before a restore: replace it")
+	f.BoolVar(&d.req.SetAdmin, "set-admin-pass", false, "set the administrator's login and password from user_settings.json")
+	f.BoolVar(&d.req.Yes, "yes", false, "drop or replace without asking")
+	f.BoolVar(&d.list, "get-dbs-list", false, "print the databases' names, one a line")
+	for _, name := range []string{"init", "update", "db-backup"} {
+		f.Lookup(name).NoOptDefVal = bare
+	}
+}
+
+// request checks what goes together.
+func (d *databaseFlags) request() (plan.DatabaseRequest, error) {
+	r := d.req
+	changed := d.cmd.Flags().Changed
+	r.Init, r.Update, r.Backup = changed("init"), changed("update"), changed("db-backup")
+	r.InitModules, r.UpdateModules = modules(d.init), modules(d.update)
+	if d.backup != bare {
+		r.BackupFile = d.backup
+		if r.Backup && r.BackupFile == "" {
+			return r, ui.Usagef("--db-backup: the file's name is empty; leave it out for a dated one in BACKUP_DIR")
+		}
+	}
+	if changed("db-restore") && r.Restore == "" {
+		return r, ui.Usagef("--db-restore: the file's name is empty")
+	}
+	if r.Any() && r.Name == "" {
+		return r, ui.Usagef("which database? Name it: -d NAME")
+	}
+	if !r.Any() && r.Name != "" {
+		return r, ui.Usagef("-d %s: and what to do with it? See: odpm --help", r.Name)
+	}
+	if len(r.Name) > 63 {
+		// PostgreSQL cuts a longer name, and the cut one may be another database.
+		return r, ui.Usagef("-d: the name has %d bytes; PostgreSQL's limit is 63", len(r.Name))
+	}
+	for _, c := range []struct {
+		flag   string
+		set    bool
+		with   string
+		allows bool
+	}{
+		{"--backup-format", r.BackupFormat != "", "--db-backup", r.Backup},
+		{"--all-files", r.AllFiles, "--db-backup", r.Backup},
+		{"--keep-old", r.KeepOld, "--db-restore", r.Restore != ""},
+		{"--neutralize", r.Neutralize, "--db-restore", r.Restore != ""},
+		{"--copy", r.Copy, "--db-restore", r.Restore != ""},
+		{"--allow-missing-files", r.AnyFiles, "--db-restore", r.Restore != ""},
+	} {
+		if c.set && !c.allows {
+			return r, ui.Usagef("%s goes with %s", c.flag, c.with)
+		}
+	}
+	if r.BackupFormat != "" && r.BackupFormat != "zip" && r.BackupFormat != "dump" {
+		return r, ui.Usagef("--backup-format: %q; allowed: zip, dump", r.BackupFormat)
+	}
+	if d.list && r.Any() {
+		return r, ui.Usagef("--get-dbs-list stands alone")
+	}
+	return r, nil
+}
+
+func (a *App) runRoot(ctx context.Context, d *databaseFlags) error {
+	req, err := d.request()
+	if err != nil {
+		return err
+	}
+	opts, err := a.options()
+	if err != nil {
+		return err
+	}
+	switch {
+	case d.list:
+		return a.runNames(ctx, opts)
+	case req.Any():
+		res, err := plan.RunDatabase(ctx, opts, req)
+		if res.Archive != "" {
+			fmt.Fprintln(a.out, res.Archive)
+		}
+		if err == nil && res.URL != "" {
+			fmt.Fprintln(a.out, res.URL)
+		}
+		return err
+	}
+	url, err := plan.RunAll(ctx, opts)
+	if err == nil && url != "" {
+		fmt.Fprintln(a.out, url)
+	}
+	return err
+}
+
+// runNames prints the names alone, for scripts.
+func (a *App) runNames(ctx context.Context, opts plan.Options) error {
+	all, err := plan.ListDatabases(ctx, opts)
+	if err != nil {
+		return err
+	}
+	for _, d := range all {
+		if !d.Template && d.AllowConnections {
+			fmt.Fprintln(a.out, ui.Clean(d.Name))
+		}
+	}
+	return nil
+}
