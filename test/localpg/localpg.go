@@ -33,7 +33,7 @@ type Cluster struct {
 // New makes a cluster in a new directory below parent (os.TempDir() when
 // empty), not yet started. conf are additional lines of postgresql.conf.
 func New(parent, bin string, conf ...string) (*Cluster, error) {
-	cred, err := postgresUser()
+	cred, err := ServerCredential()
 	if err != nil {
 		return nil, err
 	}
@@ -205,8 +205,8 @@ func FreePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// postgresUser is whom the server runs as: PostgreSQL refuses root.
-func postgresUser() (*syscall.Credential, error) {
+// ServerCredential is whom the server runs as: PostgreSQL refuses root.
+func ServerCredential() (*syscall.Credential, error) {
 	if os.Getuid() != 0 {
 		return nil, nil
 	}

@@ -1,0 +1,227 @@
+package e2e
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/odpm/odpm/test/localpg"
+)
+
+func commands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"inherit":  inherit,
+		"psql":     psql,
+		"checksum": checksum,
+		"same":     same,
+		"person":   person,
+		"waitfor":  waitFor,
+		"subst":    subst,
+		"serve":    serve,
+		"schema":   schema,
+		"admin":    admin,
+		"stop":     stop,
+	}
+}
+
+// inherit MAJOR DIR [SQL…] makes a cluster at DIR that somebody else created:
+// superuser postgres, no application role. SQL runs in single-user mode.
+func inherit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: inherit MAJOR DIR [SQL…]")
+	}
+	pgbin, err := localpg.Bin(args[0])
+	ts.Check(err)
+	dir := ts.MkAbs(args[1])
+	ts.Check(os.MkdirAll(filepath.Dir(dir), 0o755))
+	ts.Check(os.Mkdir(dir, 0o700))
+	cred := postgresCred(ts)
+	if cred != nil {
+		ts.Check(os.Chown(dir, int(cred.Uid), int(cred.Gid)))
+	}
+	as := func(stdin string, argv ...string) {
+		cmd := exec.Command(filepath.Join(pgbin, argv[0]), argv[1:]...)
+		cmd.Dir = "/"
+		cmd.Stdin = strings.NewReader(stdin)
+		if cred != nil {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			ts.Fatalf("%s: %v\n%s", argv[0], err, out)
+		}
+	}
+	as("", "initdb", "-D", dir, "-U", "postgres", "--auth-local=trust", "--auth-host=scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync")
+	if len(args) > 2 {
+		as(strings.Join(args[2:], "\n")+"\n", "postgres", "--single", "-D", dir, "-c", "exit_on_error=on", "postgres")
+	}
+}
+
+func postgresCred(ts *testscript.TestScript) *syscall.Credential {
+	cred, err := localpg.ServerCredential()
+	ts.Check(err)
+	return cred
+}
+
+// psql PORT USER PASSWORD DATABASE SQL logs in over TCP with a password, never
+// over the trusted socket, and prints the result.
+func psql(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 5 {
+		ts.Fatalf("usage: psql PORT USER PASSWORD DATABASE SQL")
+	}
+	program, err := localpg.Client("psql", 18)
+	ts.Check(err)
+	cmd := exec.Command(program, "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", args[0], "-U", args[1], "-d", args[3], "-c", args[4])
+	cmd.Env = []string{"PGPASSWORD=" + args[2], "PATH=" + os.Getenv("PATH"), "PGCONNECT_TIMEOUT=10"}
+	out, err := cmd.CombinedOutput()
+	fmt.Fprint(ts.Stdout(), string(out))
+	if (err != nil) != neg {
+		ts.Fatalf("psql: %v\n%s", err, out)
+	}
+}
+
+// checksum NAME PATH… remembers every file below the paths: mode, size,
+// modification time and content.
+func checksum(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: checksum NAME PATH…")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("../."+filepath.Base(ts.Getenv("WORK"))+"-"+args[0]+".sum"), []byte(sums(ts, args[1:])), 0o600))
+}
+
+// same NAME PATH… fails if anything below the paths is not as remembered.
+func same(ts *testscript.TestScript, neg bool, args []string) {
+	was := ts.ReadFile(ts.MkAbs("../." + filepath.Base(ts.Getenv("WORK")) + "-" + args[0] + ".sum"))
+	is := sums(ts, args[1:])
+	if (was == is) == neg {
+		ts.Fatalf("what changed:\n%s", changed(was, is))
+	}
+}
+
+// changed lists the lines that stand on one side only.
+func changed(was, is string) string {
+	var b strings.Builder
+	for _, side := range []struct{ mark, text, other string }{{"- ", was, is}, {"+ ", is, was}} {
+		for l := range strings.Lines(side.text) {
+			if !strings.Contains(side.other, l) {
+				b.WriteString(side.mark + l)
+			}
+		}
+	}
+	return b.String()
+}
+
+func sums(ts *testscript.TestScript, paths []string) string {
+	var b strings.Builder
+	for _, p := range paths {
+		root := ts.MkAbs(p)
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(&b, "%s %s %d", path, info.Mode(), info.ModTime().UnixNano())
+			if info.Mode().IsRegular() {
+				f, err := os.Open(path)
+				if err != nil {
+					return err
+				}
+				h := sha256.New()
+				io.Copy(h, f)
+				f.Close()
+				fmt.Fprintf(&b, " %x", h.Sum(nil))
+			}
+			b.WriteByte('\n')
+			return nil
+		})
+		if err != nil && !os.IsNotExist(err) {
+			ts.Check(err)
+		}
+	}
+	return b.String()
+}
+
+// waitfor SECONDS FILE TEXT waits until a file holds a text.
+func waitFor(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for end := time.Now().Add(time.Duration(n) * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if data, err := os.ReadFile(ts.MkAbs(args[1])); err == nil && strings.Contains(string(data), args[2]) {
+			return
+		}
+	}
+	ts.Fatalf("%s has no %q after %d s", args[1], args[2], n)
+}
+
+// subst FILE… replaces $NAME and ${NAME} by the script's variables: files of
+// the archive do not see them.
+func subst(ts *testscript.TestScript, neg bool, args []string) {
+	for _, a := range args {
+		path := ts.MkAbs(a)
+		ts.Check(os.WriteFile(path, []byte(os.Expand(ts.ReadFile(path), ts.Getenv)), 0o644))
+	}
+}
+
+// serve PORT listens on a port of this machine until the script ends.
+func serve(ts *testscript.TestScript, neg bool, args []string) {
+	l, err := listen(args[0])
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+}
+
+// admin DIR SQL runs a statement as the superuser of the native server on
+// DIR, through its own socket.
+func admin(ts *testscript.TestScript, neg bool, args []string) {
+	program, err := localpg.Client("psql", 18)
+	ts.Check(err)
+	lines := strings.Split(ts.ReadFile(ts.MkAbs(args[0]+"/postmaster.pid")), "\n")
+	cmd := exec.Command(program, "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", lines[4], "-p", lines[3], "-U", "postgres", "-d", "postgres", "-c", args[1])
+	cmd.Dir = "/"
+	if cred := postgresCred(ts); cred != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
+	}
+	out, err := cmd.CombinedOutput()
+	fmt.Fprint(ts.Stdout(), string(out))
+	if (err != nil) != neg {
+		ts.Fatalf("psql: %v\n%s", err, out)
+	}
+}
+
+// stop DIR stops the native server on DIR.
+func stop(ts *testscript.TestScript, neg bool, args []string) {
+	path := ts.MkAbs(args[0] + "/postmaster.pid")
+	pid, err := strconv.Atoi(strings.SplitN(ts.ReadFile(path), "\n", 2)[0])
+	ts.Check(err)
+	ts.Check(syscall.Kill(pid, syscall.SIGINT))
+	for range 500 {
+		if _, err := os.Stat(path); err != nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("the server on %s did not stop", args[0])
+}
+
+// schema NAME validates the last stdout against a schema of host/plan.
+func schema(ts *testscript.TestScript, neg bool, args []string) {
+	compiled, err := jsonschema.NewCompiler().Compile(filepath.Join(ts.Getenv("EXAMPLE"), "..", "..", "host", "plan", args[0]))
+	ts.Check(err)
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(ts.ReadFile("stdout")))
+	ts.Check(err)
+	if err := compiled.Validate(doc); (err != nil) != neg {
+		ts.Fatalf("%v", err)
+	}
+}

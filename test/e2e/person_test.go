@@ -1,0 +1,127 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func listen(port string) (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:"+port) }
+
+// person CODE ANSWERS PROGRAM ARGS… runs a program on a real pseudo-terminal
+// and types the answers, one at each prompt ("> " or ": " at the end of what
+// was written). ANSWERS are separated by commas; "EOF" is Ctrl-D and "INT" is
+// Ctrl-C. What the terminal showed is stdout; the exit code must be CODE.
+func person(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: person CODE ANSWERS PROGRAM ARGS…")
+	}
+	cmd := exec.Command(args[2], args[3:]...)
+	if path, err := lookPath(ts, args[2]); err == nil {
+		cmd.Path, cmd.Err = path, nil
+	}
+	cmd.Dir = ts.Getenv("PWD")
+	if cmd.Dir == "" {
+		cmd.Dir = ts.MkAbs(".")
+	}
+	cmd.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=1", "HOME="+ts.Getenv("HOME"), "PATH="+ts.Getenv("PATH"), "DOCKER_CONFIG="+ts.Getenv("DOCKER_CONFIG"))
+	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 120})
+	ts.Check(err)
+	defer tty.Close()
+	screen := &screen{}
+	done := make(chan error, 1)
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := tty.Read(buf)
+			screen.add(buf[:n])
+			if err != nil {
+				break
+			}
+		}
+		done <- cmd.Wait()
+	}()
+	for _, answer := range strings.Split(args[1], ",") {
+		if answer == "" || !screen.prompt(20*time.Second) {
+			break
+		}
+		switch answer {
+		case "EOF":
+			tty.Write([]byte{4})
+		case "INT":
+			tty.Write([]byte{3})
+		default:
+			fmt.Fprintf(tty, "%s\n", answer)
+		}
+	}
+	select {
+	case err = <-done:
+	case <-time.After(2 * time.Minute):
+		cmd.Process.Kill()
+		ts.Fatalf("the program did not end; the terminal showed:\n%s", screen)
+	}
+	fmt.Fprint(ts.Stdout(), strings.ReplaceAll(screen.String(), "\r\n", "\n"))
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s; the terminal showed:\n%s", code, args[0], screen)
+	}
+}
+
+func lookPath(ts *testscript.TestScript, name string) (string, error) {
+	for _, dir := range strings.Split(ts.Getenv("PATH"), ":") {
+		if info, err := os.Stat(dir + "/" + name); err == nil && !info.IsDir() {
+			return dir + "/" + name, nil
+		}
+	}
+	return "", os.ErrNotExist
+}
+
+type screen struct {
+	mu   sync.Mutex
+	b    bytes.Buffer
+	seen int
+}
+
+func (s *screen) add(p []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.b.Write(p)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// prompt waits for a new question.
+func (s *screen) prompt(limit time.Duration) bool {
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		s.mu.Lock()
+		text := s.b.String()
+		ready := len(text) > s.seen && (strings.HasSuffix(text, "> ") || strings.HasSuffix(text, ": "))
+		if ready {
+			s.seen = len(text)
+		}
+		s.mu.Unlock()
+		if ready {
+			return true
+		}
+	}
+	return false
+}
