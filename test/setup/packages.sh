@@ -10,12 +10,14 @@ missing_packages() {
 	has python3 || echo python3
 	[ -x /usr/lib/postgresql/15/bin/postgres ] || echo postgresql-15
 	has psql || echo postgresql-client
+	has localedef || echo locales
 }
 
 setup_packages() {
 	local want
 	want=$(missing_packages | tr '\n' ' ')
 	if [ -z "$want" ]; then
+		setup_german
 		say packages "all there"
 		return
 	fi
@@ -34,5 +36,14 @@ setup_packages() {
 	fi
 	# shellcheck disable=SC2086 # a list of package names
 	quietly packages apt-get install -y --no-install-recommends $want
+	setup_german
 	say packages "installed $want"
+}
+
+# One language beside English: servers whose messages are translated are where
+# a program that reads messages fails.
+setup_german() {
+	locale -a 2>/dev/null | grep -qix 'de_DE.utf-\?8' && return
+	is_root || { say packages "no locale de_DE.UTF-8 (as root: localedef -i de_DE -f UTF-8 de_DE.UTF-8)"; return; }
+	quietly packages localedef -i de_DE -f UTF-8 de_DE.UTF-8
 }

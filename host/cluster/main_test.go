@@ -1,0 +1,17 @@
+package cluster_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/odpm/odpm/test/inherited/legacy"
+)
+
+func TestMain(m *testing.M) { legacy.Main(m) }
+
+func deadline(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
