@@ -103,17 +103,15 @@ func (s *Session) rememberEngine() error {
 
 func (s *Session) nativeOptions(dataDir string, port int) native.Options {
 	p := s.Project
-	return native.Options{
+	o := native.Options{
 		DataDir: dataDir, Major: p.PostgresMajor, Bind: p.PostgresBind, Port: port,
 		StateDir: s.Dirs.State(), AppRole: p.AppRole, BinDir: p.Env["ODPM_PG_BINDIR"],
 		Password: func() (string, error) { return s.Dirs.Secret(bootstrapSecret) },
-		ContainerHolders: func() native.HoldersFunc {
-			if s.NoDocker {
-				return nil
-			}
-			return docker.ContainerHolders
-		}(),
 	}
+	if !s.NoDocker {
+		o.ContainerHolders = docker.ContainerHolders
+	}
+	return o
 }
 
 func (s *Session) dockerOptions() docker.Options {

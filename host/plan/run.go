@@ -9,6 +9,7 @@ import (
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/snapshot"
 )
 
 // RunAll is `odpm`: plan, resolve, apply. It gives Odoo's URL, "" where
@@ -25,10 +26,28 @@ func RunAll(ctx context.Context, o Options) (string, error) {
 	if err := s.apply(ctx); err != nil {
 		return "", err
 	}
-	if s.SkipStart || s.Stack == nil && s.Project.OdooCommand == "" {
+	if s.SkipStart {
+		s.Term.Say("odpm: the files are in place; nothing was started (--skip-start)")
+		return "", nil
+	}
+	s.sayProven(ctx)
+	if s.Stack == nil && s.Project.OdooCommand == "" {
 		return "", nil
 	}
 	return s.URL(), nil
+}
+
+// sayProven ends a run with what was proven, and where.
+func (s *Session) sayProven(ctx context.Context) {
+	snap, err := snapshot.Load(s.snapshotPath())
+	if err != nil {
+		return
+	}
+	addr, err := s.PG.HostAddr(ctx)
+	if err != nil || addr == "" {
+		addr = s.Project.ServiceName
+	}
+	s.Term.Say("odpm: %s logs in to PostgreSQL %d at %s; proven %s, recorded in %s", ui.Clean(snap.OdooConf.DBUser), snap.Cluster.PGMajor, addr, stamp(snap.RecordedAt), s.rel(s.snapshotPath()))
 }
 
 // begin is the preflight that every command that changes something shares:
