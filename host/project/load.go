@@ -199,10 +199,23 @@ func (l *loader) paths() error {
 			return fmt.Errorf("the path %q holds a line break, which compose cannot mount", s)
 		}
 	}
+	for _, other := range []string{p.OdooDataDir, filepath.Join(p.Dir, ".odpm"), p.BackupDir} {
+		// The image's entrypoint gives everything below PGDATA to postgres.
+		if p.DataDir != "" && (within(other, p.DataDir) || within(p.DataDir, other)) {
+			l.env.bad("POSTGRES_DATA_DIR", "allowed: a directory of PostgreSQL's own, not one that holds, or lies in, "+other, "")
+			break
+		}
+	}
 	if p.DataDir == "/" || p.DataDir != "" && p.DataDir == filepath.Clean(l.home) || p.DataDir == p.Dir {
 		l.env.bad("POSTGRES_DATA_DIR", "allowed: a directory of PostgreSQL's own, not this one", "")
 	}
 	return nil
+}
+
+// within tells whether path is dir or lies below it.
+func within(path, dir string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel)
 }
 
 // odooConf looks for {platform_name}.conf, then odoo.conf.

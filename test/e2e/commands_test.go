@@ -21,17 +21,19 @@ import (
 
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"inherit":  inherit,
-		"psql":     psql,
-		"checksum": checksum,
-		"same":     same,
-		"person":   person,
-		"waitfor":  waitFor,
-		"subst":    subst,
-		"serve":    serve,
-		"schema":   schema,
-		"admin":    admin,
-		"stop":     stop,
+		"inherit": inherit,
+		"psql":    psql,
+
+		"inherit-docker": inheritDocker,
+		"checksum":       checksum,
+		"same":           same,
+		"person":         person,
+		"waitfor":        waitFor,
+		"subst":          subst,
+		"serve":          serve,
+		"schema":         schema,
+		"admin":          admin,
+		"stop":           stop,
 	}
 }
 
