@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -57,7 +58,8 @@ func (c client) stream(ctx context.Context, w io.Writer, args ...string) error {
 	errs := &tail{max: 16 << 10}
 	cmd.Stderr = errs
 	if w != nil {
-		cmd.Stdout, cmd.Stderr = w, io.MultiWriter(w, errs)
+		var mu sync.Mutex
+		cmd.Stdout, cmd.Stderr = &locked{&mu, w}, io.MultiWriter(&locked{&mu, w}, errs)
 	}
 	return failure(ctx, args, cmd.Run(), errs.String())
 }
@@ -132,6 +134,19 @@ func clean(s string) string {
 func noSuch(err error) bool {
 	var f *Failure
 	return errors.As(err, &f) && strings.Contains(strings.ToLower(f.Stderr), "no such")
+}
+
+// locked serialises the two streams of a program, which may be given the same
+// writer.
+type locked struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }
 
 // tail is a writer that keeps the last bytes only.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -50,11 +51,17 @@ func (e *Engine) Command(ctx context.Context, c engine.Command) error {
 	run := &program{marker: make(chan string, 1)}
 	cmd := e.cl.command(ctx, args...)
 	cmd.Env = append(cmd.Env, c.Env...)
-	cmd.Stdin, cmd.Stdout = in.Reader(), c.Stdout
+	cmd.Stdin = in.Reader()
+	var both sync.Mutex
+	if f, ok := c.Stdout.(*os.File); ok {
+		cmd.Stdout = f
+	} else if c.Stdout != nil {
+		cmd.Stdout = &locked{&both, c.Stdout}
+	}
 	errs := &tail{max: 64 << 10}
 	run.to = errs
 	if c.Stderr != nil {
-		run.to = c.Stderr
+		run.to = &locked{&both, c.Stderr}
 	}
 	cmd.Stderr = run
 	cmd.Cancel = func() error {

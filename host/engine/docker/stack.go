@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -213,11 +214,15 @@ func (e *Engine) RunOnce(ctx context.Context, r engine.RunOnce) error {
 	cmd := e.cl.command(ctx, e.compose(args...)...)
 	// What compose does around the container is not the program's output.
 	cmd.Env = append(append(cmd.Env, r.Env...), "COMPOSE_PROGRESS=quiet")
-	cmd.Stdin, cmd.Stdout = r.Stdin, r.Stdout
+	cmd.Stdin = r.Stdin
 	errs := &tail{max: 64 << 10}
 	cmd.Stderr = errs
+	var mu sync.Mutex
+	if r.Stdout != nil {
+		cmd.Stdout = &locked{&mu, r.Stdout}
+	}
 	if r.Stderr != nil {
-		cmd.Stderr = io.MultiWriter(r.Stderr, errs)
+		cmd.Stderr = io.MultiWriter(&locked{&mu, r.Stderr}, errs)
 	}
 	cmd.Cancel = func() error {
 		end, cancel := detached(ctx, 30*time.Second)

@@ -1,0 +1,145 @@
+package docker_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/engine/docker"
+)
+
+func build(t *testing.T, dockerfile string, args map[string]string) string {
+	t.Helper()
+	need(t, image)
+	dir := t.TempDir()
+	for name, text := range map[string]string{"Dockerfile": dockerfile, "odpm-checker": "#!/bin/sh\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tag := "odpm-test-" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())) + ":1"
+	var out bytes.Buffer
+	if err := docker.New(docker.Options{}).Build(limit(t), engine.Build{Dir: dir, Tag: tag, Args: args, Out: &out}); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	t.Cleanup(func() { run(t, "rmi", "-f", tag) })
+	return tag
+}
+
+func TestImage(t *testing.T) {
+	ctx := limit(t)
+	e := docker.New(docker.Options{})
+	need(t, image)
+	if _, err := e.Image(ctx, "odpm-test-there-is-no-such-image:1", false); !errors.Is(err, engine.ErrNoImage) {
+		t.Errorf("%v", err)
+	}
+	pg, err := e.Image(ctx, image, false)
+	if err != nil || pg.Checker != "" || pg.Env["PGDATA"] != "/var/lib/postgresql/data" || len(pg.Entrypoint) == 0 {
+		t.Errorf("%+v %v", pg, err)
+	}
+	for name, tt := range map[string]struct{ dockerfile, at string }{
+		"usual place":       {"FROM " + image + "\nCOPY odpm-checker /usr/local/bin/\n", "/usr/local/bin/odpm-checker"},
+		"root":              {"FROM " + image + "\nCOPY odpm-checker /\n", "/odpm-checker"},
+		"scratch":           {"FROM scratch\nCOPY odpm-checker /odpm-checker\n", "/odpm-checker"},
+		"label":             {"FROM " + image + "\nLABEL org.odpm.checker=/opt/c\nCOPY odpm-checker /opt/c\n", "/opt/c"},
+		"label that lies":   {"FROM " + image + "\nLABEL org.odpm.checker=/opt/c\n", ""},
+		"entrypoint":        {"FROM " + image + "\nCOPY odpm-checker /opt/bin/odpm-checker\nENTRYPOINT [\"/opt/bin/odpm-checker\", \"--\", \"/x\"]\n", "/opt/bin/odpm-checker"},
+		"symbolic link":     {"FROM " + image + "\nCOPY odpm-checker /opt/c\nRUN ln -s /opt/c /usr/local/bin/odpm-checker\n", "/usr/local/bin/odpm-checker"},
+		"a directory there": {"FROM " + image + "\nRUN mkdir /odpm-checker\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			img, err := e.Image(ctx, build(t, tt.dockerfile, nil), false)
+			if err != nil || img.Checker != tt.at {
+				t.Errorf("%q %v", img.Checker, err)
+			}
+		})
+	}
+	if left := run(t, "ps", "-aq", "--filter", "status=created", "--filter", "ancestor="+image); left != "" {
+		t.Errorf("containers are left: %s", left)
+	}
+}
+
+func TestBuildKeepsArgumentsSecret(t *testing.T) {
+	tag := build(t, "FROM "+image+"\nARG WHAT\nRUN echo \"$WHAT\" >/what\n", map[string]string{"WHAT": "a 'b' $c"})
+	if got := run(t, "run", "--rm", "--network", "none", "--entrypoint", "cat", tag, "/what"); got != "a 'b' $c" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestUserID(t *testing.T) {
+	ctx := limit(t)
+	e := docker.New(docker.Options{})
+	for user, want := range map[string][2]int{
+		"": {0, 0}, "postgres": {999, 999}, "1234": {1234, 0}, "1234:5678": {1234, 5678}, "999": {999, 999},
+		"postgres:daemon": {999, 1}, "7:postgres": {7, 999},
+	} {
+		line := ""
+		if user != "" {
+			line = "USER " + user + "\n"
+		}
+		tag := build(t, "FROM "+image+"\n"+line, nil)
+		uid, gid, err := e.UserID(ctx, tag)
+		if err != nil || uid != want[0] || gid != want[1] {
+			t.Errorf("%q: %d:%d %v", user, uid, gid, err)
+		}
+		// What Docker itself makes of it.
+		got := run(t, "run", "--rm", "--network", "none", "--entrypoint", "sh", tag, "-c", "echo $(id -u) $(id -g)")
+		if got != fmt.Sprint(want[0], " ", want[1]) {
+			t.Errorf("%q: docker says %s", user, got)
+		}
+	}
+}
+
+func TestCheckAccess(t *testing.T) {
+	ctx := limit(t)
+	need(t, image)
+	e := docker.New(docker.Options{})
+	dir := t.TempDir()
+	make := func(name string, dirMode os.FileMode, uid int) string {
+		p := filepath.Join(dir, name)
+		var err error
+		if dirMode&os.ModeDir != 0 {
+			err = os.Mkdir(p, 0o700)
+		} else {
+			err = os.WriteFile(p, []byte("x"), 0o600)
+		}
+		if err == nil {
+			err = os.Chmod(p, dirMode.Perm())
+		}
+		if err == nil {
+			err = os.Chown(p, uid, uid)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	mine := make("mi:ne,d", os.ModeDir|0o755, 4321)
+	others := make("others", os.ModeDir|0o755, 0)
+	secret := make("odoo.conf", 0o600, 0)
+	open := make("open.conf", 0o644, 0)
+	gone := filepath.Join(dir, "gone")
+	read := func(p string) engine.Access { return engine.Access{Path: p} }
+	write := func(p string) engine.Access { return engine.Access{Path: p, Write: true} }
+	paths := []engine.Access{write(mine), write(others), read(others), read(secret), read(open), write(open), read(gone)}
+	got, err := e.CheckAccess(ctx, image, "4321:4321", paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(got, "\n")
+	if len(got) != 4 || !strings.Contains(all, others+" (it belongs to 0:0, mode 0755); change it: chown -R 4321:4321 "+others) ||
+		!strings.Contains(all, "cannot read "+secret) || !strings.Contains(all, gone+" does not exist") || !strings.Contains(all, open+" is not a directory") {
+		t.Errorf("%s", all)
+	}
+	if got, err := e.CheckAccess(ctx, image, "", []engine.Access{write(mine), write(others), read(secret)}); err != nil || len(got) != 0 {
+		t.Errorf("root: %v %v", got, err)
+	}
+	if entries, _ := os.ReadDir(others); len(entries) != 0 {
+		t.Errorf("the check wrote: %v", entries)
+	}
+}
