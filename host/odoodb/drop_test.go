@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestCreate(t *testing.T) {
@@ -43,6 +44,11 @@ func TestDrop(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeConn(other)
+	// Create's own connections end in the server a moment after we close them.
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end) &&
+		value[int](t, s, maintenance, `SELECT count(*)::int FROM pg_stat_activity WHERE datname = $1`, db) != 1; {
+		time.Sleep(10 * time.Millisecond)
+	}
 	rep, err := s.Drop(ctx, db)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,264 @@
+package odoodb
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/odoodbtest"
+	"github.com/odpm/odpm/host/odoodb/sqldump"
+)
+
+// untouched runs a restore that must fail and proves that the database it
+// would have replaced, its file store and Odoo are as they were.
+type untouched struct {
+	s    *Server
+	odoo odooFile
+	old  string
+}
+
+func newUntouched(t *testing.T) *untouched {
+	t.Helper()
+	u := &untouched{s: newServer(t)}
+	u.odoo = odooFile(filepath.Dir(u.s.StateDir) + "/odoo-runs")
+	if err := u.odoo.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	oldDatabase(t, u.s)
+	u.old = whole(t, u.s, "db")
+	return u
+}
+
+func (u *untouched) check(t *testing.T) {
+	t.Helper()
+	if got := whole(t, u.s, "db"); got != u.old {
+		t.Errorf("the old database is not what it was:\n%.2000s", got)
+	}
+	noLeftovers(t, u.s)
+	if running, _ := u.odoo.Running(ctx); !running {
+		t.Error("Odoo does not run any more")
+	}
+	if dbs := databases(t, u.s); len(dbs) != 1 {
+		t.Errorf("databases: %q", dbs)
+	}
+}
+
+func after(mark, text string) func(string, []byte) []byte {
+	return replaceIn("dump.sql", mark, mark+text)
+}
+
+func fixtureStart(n int) []byte {
+	b, err := os.ReadFile("testdata/o18.zip")
+	if err != nil {
+		panic(err)
+	}
+	return b[:n]
+}
+
+func fileOf(t *testing.T, b []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestRestoreRefuses has every archive that must not replace anything.
+func TestRestoreRefuses(t *testing.T) {
+	u := newUntouched(t)
+	const tables = "\nSET default_tablespace = '';\n" // before the first table
+	pwned := filepath.Join(t.TempDir(), "pwned")
+	foreign := filepath.Join(t.TempDir(), "foreign.dump")
+	if err := u.s.Create(ctx, "foreign", CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	mustApp(t, u.s, "foreign", `CREATE TABLE x (y int)`)
+	if _, err := u.s.Backup(ctx, BackupOptions{Database: "foreign", File: foreign, Format: archive.Dump}); err != nil {
+		t.Fatal(err)
+	}
+	if err := dropAll(u.s, "foreign"); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		file string
+		o    RestoreOptions
+		want string
+		is   func(error) bool
+	}{
+		// What the archive is.
+		"not an archive":        {file: fileOf(t, []byte("hello, world")), want: "neither Odoo's zip nor", is: archive.IsRefused},
+		"empty":                 {file: fileOf(t, nil), want: "is empty", is: archive.IsRefused},
+		"truncated":             {file: fileOf(t, fixtureStart(300_000)), want: "truncated", is: archive.IsRefused},
+		"missing":               {file: "/nonexistent/x.zip", want: "no such file"},
+		"newer server":          {file: rebuild(t, replaceIn("dump.sql", "Dumped from database version 15", "Dumped from database version 19")), want: "does not go back to an older major", is: archive.IsRefused},
+		"extension":             {file: rebuild(t, after(tables, "CREATE EXTENSION IF NOT EXISTS vectorx WITH SCHEMA public;\n")), want: `extension "vectorx"`, is: archive.IsRefused},
+		"bad extension":         {file: rebuild(t, after(tables, "CREATE EXTENSION dblink;\n")), want: "only a superuser may create", is: archive.IsRefused},
+		"version":               {file: "testdata/o18.zip", o: RestoreOptions{OdooMajor: 17}, want: "Odoo does not migrate", is: IsUnproven},
+		"version inside a dump": {file: "testdata/o18.dump", o: RestoreOptions{OdooMajor: 17}, want: "Odoo does not migrate", is: IsUnproven},
+
+		// What is in the dump.
+		"shell":            {file: rebuild(t, after(tables, `\! touch `+pwned+"\n")), want: "psql command", is: sqldump.IsRefused},
+		"shell after data": {file: rebuild(t, replaceIn("dump.sql", "\n\\.\n", "\n\\.\n\\! touch "+pwned+"\n")), want: "psql command", is: sqldump.IsRefused},
+		"program":          {file: rebuild(t, after(tables, "COPY pg_class TO PROGRAM 'touch "+pwned+"';\n")), want: "COPY", is: sqldump.IsRefused},
+		"program hidden":   {file: rebuild(t, after(tables, "DO $x$ BEGIN EXECUTE 'COPY (SELECT 1) TO PROGRAM ''touch "+pwned+"'''; END $x$;\n")), want: "must be superuser"},
+		"superuser":        {file: rebuild(t, after(tables, "ALTER SYSTEM SET work_mem = '1MB';\n")), want: "permission denied"},
+		"other database":   {file: rebuild(t, after(tables, `\connect db`+"\nDROP TABLE only_in_the_old_one;\n")), want: "psql command", is: sqldump.IsRefused},
+		"error":            {file: rebuild(t, after(tables, "SELECT 1/0;\n")), want: "division by zero"},
+		"bad row":          {file: rebuild(t, replaceIn("dump.sql", "COPY public.res_country (id", "COPY public.res_country (id, nix")), want: "nix"},
+		"bad index":        {file: rebuild(t, replaceIn("dump.sql", "CREATE INDEX ir_attachment", "CREATE INDEX ON public.nix (x);\nCREATE INDEX ir_attachment")), want: "public.nix"},
+		"foreign key":      {file: rebuild(t, replaceIn("dump.sql", "FOREIGN KEY (create_uid) REFERENCES public.res_users(id)", "FOREIGN KEY (create_uid) REFERENCES public.res_lang(code)")), want: "cannot be implemented"},
+		"no trailer":       {file: rebuild(t, replaceIn("dump.sql", trailerLine, "--")), want: "cut off"},
+		"cut in rows":      {file: rebuild(t, cutAt("COPY public.res_partner ")), want: "cut off"},
+
+		// What does not fit together.
+		"modules":    {file: rebuild(t, replaceIn("manifest.json", `"web": "18.0.1.0"`, `"web": "18.0.9.9"`)), want: "not those of the manifest", is: IsUnproven},
+		"files":      {file: rebuild(t, without("filestore/1c/")), want: "1 of the 9 files", is: IsUnproven},
+		"not Odoo's": {file: foreign, want: "not an Odoo database", is: IsUnproven},
+
+		// What was asked for.
+		"neutralize":         {file: "testdata/o18.zip", o: RestoreOptions{Neutralize: true}, want: "no Odoo to run it"},
+		"neutralize fails":   {file: "testdata/o18.zip", o: RestoreOptions{Neutralize: true, NeutralizeWithOdoo: func(context.Context, string, []string) error { return errors.New("no module x") }}, want: "no module x"},
+		"long name":          {file: "testdata/o18.zip", o: RestoreOptions{Database: strings.Repeat("x", 64)}, want: "63 bytes"},
+		"kept name too long": {file: "testdata/o18.zip", o: RestoreOptions{Database: strings.Repeat("x", 60), KeepOld: true}, want: "--keep-old"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.o.File = tc.file
+			if tc.o.Database == "" {
+				tc.o.Database = "db"
+			}
+			tc.o.Odoo = u.odoo
+			_, err := u.s.Restore(ctx, tc.o)
+			if err == nil || !strings.Contains(err.Error(), tc.want) || tc.is != nil && !tc.is(err) {
+				t.Errorf("got %v", err)
+			}
+			u.check(t)
+			if present(pwned) {
+				t.Fatal("the archive ran a program")
+			}
+		})
+	}
+}
+
+// stations are the places where a restore can be stopped.
+var stations = []string{"journal", "created", "filled", "proven", "shut", "renamed", "files half"}
+
+// TestRestoreInterrupted has things go wrong from outside at every station.
+func TestRestoreInterrupted(t *testing.T) {
+	u := newUntouched(t)
+	defer func() { fault = func(string) {} }()
+	for _, at := range stations {
+		t.Run("cancelled at "+at, func(t *testing.T) {
+			work, cancel := context.WithCancel(ctx)
+			defer cancel()
+			fault = func(now string) {
+				if now == at {
+					cancel()
+				}
+			}
+			_, err := u.s.Restore(work, RestoreOptions{File: "testdata/o18.zip", Database: "db", Odoo: u.odoo, KeepOld: true})
+			if at == "renamed" || at == "files half" {
+				// The renames have happened: the rest is a matter of moments.
+				if err != nil {
+					t.Errorf("after the swap: %v", err)
+				}
+				u.undo(t)
+				return
+			}
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+			u.check(t)
+		})
+		t.Run("sessions ended at "+at, func(t *testing.T) {
+			fault = func(now string) {
+				if now == at {
+					mustAdmin(t, u.s, maintenance, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'odpm' AND pid <> pg_backend_pid()`)
+				}
+			}
+			_, err := u.s.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db", Odoo: u.odoo, KeepOld: true})
+			fault = func(string) {}
+			if at != "renamed" && at != "files half" && err == nil {
+				t.Error("no error")
+			}
+			// Whatever could not be undone with a dead connection, the next run undoes.
+			if _, err := u.s.Recover(ctx, u.odoo); err != nil {
+				t.Fatal(err)
+			}
+			if value[int](t, u.s, "db", `SELECT count(*)::int FROM pg_tables WHERE tablename = 'only_in_the_old_one'`) == 0 {
+				u.undo(t)
+				return
+			}
+			u.check(t)
+		})
+	}
+	for _, failing := range []string{"stop"} {
+		fault = func(string) {}
+		odoo := &odooStub{running: true, failing: failing}
+		if _, err := u.s.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db", Odoo: odoo}); err == nil || !strings.Contains(err.Error(), failing+" fails") {
+			t.Errorf("Odoo's %s fails: %v", failing, err)
+		}
+		u.check(t)
+	}
+}
+
+// undo follows a completed restore with KeepOld: the kept database is the old
+// one, whole, and gets its name back by hand.
+func (u *untouched) undo(t *testing.T) {
+	t.Helper()
+	kept := value[string](t, u.s, maintenance, `SELECT datname::text FROM pg_database WHERE datname LIKE 'db\_old\_%' AND pg_get_userbyid(datdba) = $1`, u.s.AppRole)
+	if v := value[string](t, u.s, "db", `SELECT latest_version FROM ir_module_module WHERE name = 'web'`); v != "18.0.1.0" {
+		t.Errorf("the restored database has web %q", v)
+	}
+	if err := dropAll(u.s, "db"); err != nil {
+		t.Fatal(err)
+	}
+	mustAdmin(t, u.s, maintenance, `ALTER DATABASE `+ident(kept)+` RENAME TO db`, `ALTER DATABASE db ALLOW_CONNECTIONS true`)
+	if err := os.Rename(u.s.filestore(kept), u.s.filestore("db")); err != nil {
+		t.Fatal(err)
+	}
+	u.check(t)
+}
+
+// TestRestoreHeld: what stands against the swap is named before anything happens.
+func TestRestoreHeld(t *testing.T) {
+	u := newUntouched(t)
+	c, err := u.s.app(ctx, "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{`BEGIN`, `INSERT INTO only_in_the_old_one VALUES (7)`, `PREPARE TRANSACTION 'somebody''s'`} {
+		if _, err := c.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeConn(c)
+	_, err = u.s.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db", Odoo: u.odoo})
+	if held := Holders(err); len(held) != 1 || !strings.Contains(held[0], "ROLLBACK PREPARED 'somebody''s'") {
+		t.Errorf("got %v", err)
+	}
+	u.check(t)
+	mustAdmin(t, u.s, "db", `ROLLBACK PREPARED 'somebody''s'`)
+}
+
+// TestRestoreNeedsTheRole: an archive never runs as somebody else.
+func TestRestoreNeedsTheRole(t *testing.T) {
+	s := newServer(t)
+	other := *s
+	other.AppRole = "nobody " + token()
+	if _, err := other.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db"}); err == nil || !strings.Contains(err.Error(), "ensure-role") {
+		t.Errorf("got %v", err)
+	}
+	other.AppRole = odoodbtest.Superuser
+	rep, err := other.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db super"})
+	if err != nil || len(rep.Warnings) != 1 || !strings.Contains(rep.Warnings[0], "is a superuser") {
+		t.Errorf("%v %+v", err, rep)
+	}
+	if err := dropAll(s, "db super"); err != nil {
+		t.Fatal(err)
+	}
+}
