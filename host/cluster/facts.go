@@ -177,7 +177,7 @@ func visibleRoles(ctx context.Context, pg engine.Postgres, h Hints) (*roles, err
 		return nil, err
 	}
 	defer closeConn(conn)
-	r := &roles{}
+	r := &roles{Lesser: true}
 	if err := conn.QueryRow(ctx, `SELECT pg_catalog.current_setting('server_version_num')::int, pg_catalog.pg_is_in_recovery()`).Scan(&r.VersionNum, &r.InRecovery); err != nil {
 		return nil, err
 	}

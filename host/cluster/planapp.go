@@ -72,15 +72,15 @@ func (plan *Plan) demote(r *roles, x *role, p policy, set func(option, why strin
 		plan.report("role %s stays a superuser: no other administrator could be seen to log in, and without one nobody could repair this cluster", shown(x.Name))
 		return
 	}
-	set("NOSUPERUSER", "it is a superuser")
-	for _, o := range []struct {
-		has  bool
-		name string
-	}{{x.CreateRole, "CREATEROLE"}, {x.Replication, "REPLICATION"}, {x.BypassRLS, "BYPASSRLS"}} {
-		if o.has {
-			set("NO"+o.name, "it would keep "+o.name)
-		}
+	options, kept := "NOSUPERUSER", []string(nil)
+	for _, o := range x.powers() {
+		options, kept = options+" NO"+o, append(kept, o)
 	}
+	why := "it is a superuser"
+	if len(kept) > 0 {
+		why += " (and would keep " + strings.Join(kept, ", ") + ")"
+	}
+	set(options, why)
 	if x.OID == bootstrapOID {
 		plan.report("role %s is the superuser that initdb made (OID 10). PostgreSQL %d lets it be demoted, which is not harmless and not complete: it still owns the system catalogs, "+
 			"reads every password verifier in pg_authid, and owns the databases postgres and template1. To be rid of that, dump the databases and restore them into a cluster whose superuser is postgres", shown(x.Name), r.major())
@@ -94,6 +94,8 @@ func passwordReason(r *roles, x *role, w Wanted) (string, error) {
 		return "", fmt.Errorf("pg_hba.conf asks for scram-sha-256, which an md5 password cannot answer; drop the wish for md5, or change the method to md5 in pg_hba.conf (SCRAM passwords work with it too)")
 	}
 	switch {
+	case r.Lesser:
+		return "odpm can compare its password only as superuser", nil
 	case x.Password == "":
 		return "it has no password", nil
 	case !Matches(x.Password, w.Role, w.Password):
@@ -106,6 +108,20 @@ func passwordReason(r *roles, x *role, w Wanted) (string, error) {
 	return "", nil
 }
 
+// powers are the rights beside SUPERUSER that Odoo has no use for.
+func (x *role) powers() []string {
+	var out []string
+	for _, o := range []struct {
+		has  bool
+		name string
+	}{{x.CreateRole, "CREATEROLE"}, {x.Replication, "REPLICATION"}, {x.BypassRLS, "BYPASSRLS"}} {
+		if o.has {
+			out = append(out, o.name)
+		}
+	}
+	return out
+}
+
 // dangerous are PostgreSQL's roles that reach the operating system or
 // everybody's data.
 var dangerous = []string{"pg_execute_server_program", "pg_read_server_files", "pg_write_server_files", "pg_write_all_data", "pg_read_all_data"}
@@ -114,15 +130,7 @@ var dangerous = []string{"pg_execute_server_program", "pg_read_server_files", "p
 // does not take away: somebody gave it on purpose.
 func (plan *Plan) reportPower(r *roles, x *role) {
 	if !x.Super {
-		var has []string
-		for _, o := range []struct {
-			has  bool
-			name string
-		}{{x.CreateRole, "CREATEROLE"}, {x.Replication, "REPLICATION"}, {x.BypassRLS, "BYPASSRLS"}} {
-			if o.has {
-				has = append(has, o.name)
-			}
-		}
+		has := x.powers()
 		if len(has) > 0 {
 			plan.report("role %s has %s, which Odoo does not need: left as it is", shown(x.Name), strings.Join(has, ", "))
 		}

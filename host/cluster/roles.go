@@ -25,6 +25,9 @@ type roles struct {
 	Settings []setting    `json:"settings"`
 	// ScramOnly: pg_hba.conf has a line for TCP that takes SCRAM alone.
 	ScramOnly bool `json:"scram_only"`
+	// Lesser: read without a superuser's rights, so that there are no
+	// passwords in it.
+	Lesser bool `json:"-"`
 }
 
 type role struct {

@@ -7,6 +7,8 @@ package inherited_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -38,57 +40,130 @@ func TestInherited(t *testing.T) {
 	}
 }
 
-// takeOver is one cell of the matrix.
+// takeOver is one cell of the matrix: odpm as built, psql as the judge.
 func takeOver(t *testing.T, s state, major int, m *matrix) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	want := s.want
 	if want.Role == "" {
 		want = odoo
 	}
 	c := legacy.New(t, legacy.Spec{Major: major, Superuser: s.superuser, HBA: s.hba, Conf: s.conf, Setup: s.setup})
+	if err := c.WriteProject(want.Role, want.Password); err != nil {
+		t.Fatal(err)
+	}
+	if s.hints.Password != "" {
+		if err := c.Remember(s.hints.Password); err != nil {
+			t.Fatal(err)
+		}
+	}
 	settled := len(c.Log())
-	before := login(c, want)
+	see := cell{before: "works"}
+	if err := login(c, want); err != nil {
+		see.before = "refused"
+	}
 
+	// Looking changes nothing.
+	files, err := c.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
 	pid := c.Pid()
-	shown, err := cluster.ShowSQL(ctx, c, want, s.hints)
-	if err != nil {
-		t.Fatalf("show: %v", err)
+	planned := odpm(t, c, 0, "plan", "--plan-show-diff")
+	shown := odpm(t, c, 0, "database", "ensure-role", "--show-sql")
+	see.sql = lines(shown.Stdout)
+	if later, err := c.Files(); err != nil || later != files || c.Pid() != pid {
+		t.Errorf("looking changed something (%v):\n%s\n---\n%s", err, files, later)
 	}
-	if c.Pid() != pid {
-		t.Error("showing the SQL restarted the server")
-	}
-
-	var dumps [][]byte
-	opts := cluster.EnsureOptions{Hints: s.hints, MaySingleUser: true, BeforeChange: func(_ context.Context, d []byte) error {
-		dumps = append(dumps, d)
-		return nil
-	}}
-	rep, err := cluster.EnsureAppRole(ctx, c, want, opts)
-	if err != nil {
-		t.Fatalf("ensure: %v\nreport: %+v", err, rep)
-	}
-	if rep.SingleUser != s.singleUser {
-		t.Errorf("single-user mode: %v, wanted %v", rep.SingleUser, s.singleUser)
-	}
-	if rep.Changed == s.noChange || rep.Changed != (len(rep.Done) > 0) {
-		t.Errorf("changed: %v, done: %q", rep.Changed, rep.Done)
-	}
-	if wanted := 1; rep.Changed && len(dumps) != wanted || !rep.Changed && len(dumps) != 0 {
-		t.Errorf("roles were dumped %d times", len(dumps))
-	}
-	for _, d := range dumps {
-		if !strings.Contains(string(d), "CREATE ROLE") {
-			t.Errorf("the dump of the roles:\n%s", d)
+	for _, l := range see.sql {
+		if !strings.Contains(planned.Stdout, l) {
+			t.Errorf("%q is not in the plan:\n%s", l, planned.Stdout)
 		}
 	}
+
+	did := odpm(t, c, 0, "database", "ensure-role")
+	if s.noChange {
+		if !strings.Contains(did.Stdout, "nothing was changed") {
+			t.Errorf("what was changed?\n%s\n%s", did.Stdout, did.Stderr)
+		}
+	} else {
+		see.did = lines(did.Stdout)
+	}
+	see.singleUser = c.Pid() != pid
+	if see.singleUser != s.singleUser || strings.Contains(did.Stderr, "single-user mode") != s.singleUser {
+		t.Errorf("stopped for single-user mode: %v, wanted %v; said:\n%s", see.singleUser, s.singleUser, did.Stderr)
+	}
+	see.notes = notes(did.Stderr)
 	for note, from := range s.notes {
-		if has := strings.Contains(strings.Join(rep.Notes, "\n"), note); major >= from && !has && !(note == "still owns the system catalogs" && major >= 16) {
-			t.Errorf("%q is not said in %q", note, rep.Notes)
+		if major >= from && !strings.Contains(strings.Join(see.notes, "\n"), note) {
+			t.Errorf("%q is not said in %q", note, see.notes)
 		}
 	}
+	saved(t, c, !s.noChange)
 
-	// The login, by psql, over TCP, with the password and not with another.
+	judge(t, c, s, major, want)
+	unchanged(ctx, t, c, s)
+
+	// A second run changes nothing, restarts nothing, and says so.
+	pid = c.Pid()
+	again := odpm(t, c, 0, "database", "ensure-role")
+	if !strings.Contains(again.Stdout, "nothing was changed") || c.Pid() != pid {
+		t.Errorf("the second run: %s\n%s", again.Stdout, again.Stderr)
+	}
+	secrets(t, c.Log()[settled:], want, s.hints, planned, shown, did, again)
+	m.add(s, major, see)
+}
+
+func odpm(t *testing.T, c *legacy.Cluster, code int, args ...string) legacy.Run {
+	t.Helper()
+	r, err := c.ODPM(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Code != code {
+		t.Fatalf("odpm %s ended with %d\n%s\n%s", strings.Join(args, " "), r.Code, r.Stdout, r.Stderr)
+	}
+	return r
+}
+
+func lines(s string) []string { return strings.Split(strings.TrimSpace(s), "\n") }
+
+// notes are odpm's warnings about the role.
+func notes(stderr string) []string {
+	var out []string
+	for _, l := range lines(stderr) {
+		if n, ok := strings.CutPrefix(l, "odpm: warning: "); ok {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// saved: the roles as they were, for the person alone.
+func saved(t *testing.T, c *legacy.Cluster, wanted bool) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(c.Project, ".odpm", "state", "roles-*.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) != index(wanted) {
+		t.Errorf("roles were saved %d times: %q", len(found), found)
+	}
+	for _, f := range found {
+		info, err := os.Stat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(f)
+		if err != nil || info.Mode().Perm() != 0o600 || !strings.Contains(string(text), "CREATE ROLE") {
+			t.Errorf("%s has mode %s: %v\n%s", f, info.Mode(), err, text)
+		}
+	}
+}
+
+// judge asks psql, over TCP and with the password.
+func judge(t *testing.T, c *legacy.Cluster, s state, major int, want cluster.Wanted) {
+	t.Helper()
 	if err := login(c, want); err != nil {
 		t.Errorf("after: %v", err)
 	}
@@ -105,21 +180,6 @@ func takeOver(t *testing.T, s state, major int, m *matrix) {
 	} else if _, err := c.PSQL(want.Role, want.Password, "postgres", `DROP DATABASE "of odoo"`); err != nil {
 		t.Error(err)
 	}
-
-	unchanged(ctx, t, c, s)
-
-	// A second run changes nothing, restarts nothing, and says so.
-	pid = c.Pid()
-	again, err := cluster.EnsureAppRole(ctx, c, want, opts)
-	if err != nil || again.Changed || len(again.Done) > 0 {
-		t.Errorf("the second run: %+v %v", again, err)
-	}
-	if c.Pid() != pid || again.SingleUser {
-		t.Error("the second run stopped the server")
-	}
-
-	secrets(t, c.Log()[settled:], want, s.hints, shown, rep)
-	m.add(s, major, cell{before: before, shown: shown, report: rep})
 }
 
 func index(b bool) int {
@@ -177,9 +237,12 @@ func unchanged(ctx context.Context, t *testing.T, c *legacy.Cluster, s state) {
 
 // secrets: neither the password nor a verifier is in the server's log (which
 // logs every statement) or in anything that is shown.
-func secrets(t *testing.T, log string, w cluster.Wanted, h cluster.Hints, shown []string, rep cluster.Report) {
+func secrets(t *testing.T, log string, w cluster.Wanted, h cluster.Hints, runs ...legacy.Run) {
 	t.Helper()
-	text := strings.Join(append(append(shown, rep.Done...), rep.Notes...), "\n")
+	var text string
+	for _, r := range runs {
+		text += r.Stdout + r.Stderr
+	}
 	for name, where := range map[string]string{"the server's log": log, "the output": text} {
 		for _, secret := range []string{w.Password, strings.ReplaceAll(w.Password, "'", "''"), h.Password, "SCRAM-SHA-256$", "PASSWORD 'md5"} {
 			if secret != "" && strings.Contains(where, secret) {

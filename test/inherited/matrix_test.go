@@ -21,10 +21,9 @@ const page = "../../docs/inherited-clusters.md"
 type cell struct {
 	// before is how psql fared over TCP with the project's password.
 	before string
-	// plan is what `odpm plan` said about the cluster, sql what --show-sql
-	// would run, did what was run, notes what was reported.
-	plan, sql, did, notes []string
-	singleUser            bool
+	// sql is what --show-sql said, did what was run, notes what was reported.
+	sql, did, notes []string
+	singleUser      bool
 }
 
 type matrix struct {
@@ -126,10 +125,7 @@ func (m *matrix) details(b *strings.Builder, s state) {
 	for _, major := range s.majors() {
 		c := m.cells[s.name][major]
 		text := "\nLogin before: " + c.before + ".\n"
-		if len(c.plan) > 0 {
-			text += "`odpm plan`:\n" + block("", c.plan)
-		}
-		text += "`odpm database ensure-role --show-sql`:\n" + block("sql", c.sql)
+		text += block("sql", c.sql)
 		if len(c.did) > 0 {
 			how := "was run"
 			if c.singleUser {
@@ -195,8 +191,8 @@ const intro = `# Inherited clusters
 
 What odpm does with clusters that somebody else made: every broken state that
 we know of, on a real server of every major. For each of them the suite runs
-` + "`odpm plan`, `odpm database ensure-role --show-sql` and `odpm database ensure-role`" + `
-twice, and then asks psql, over TCP and with the password: the login works, with
+` + "`odpm plan --plan-show-diff` and `odpm database ensure-role --show-sql`" + `, which
+show the SQL below and change nothing, then ` + "`odpm database ensure-role`" + ` twice, and then asks psql, over TCP and with the password: the login works, with
 another password it does not, and the role can create a database. All roles,
 memberships, settings, databases, owners and rights are read before and after
 and are the same but for the rows of the roles that odpm announced. Neither the

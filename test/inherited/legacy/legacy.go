@@ -133,7 +133,7 @@ func create(s Spec) (*Cluster, error) {
 		return nil, fmt.Errorf("cp: %w: %s", err, out)
 	}
 	conf := append([]string{
-		"fsync = off", "full_page_writes = off", "shared_buffers = 8MB", "max_connections = 20", "lc_messages = 'C'",
+		"fsync = off", "full_page_writes = off", "shared_buffers = 8MB", "max_connections = 20", "lc_messages = 'C'", "timezone = 'UTC'",
 		// All that odpm does not switch off would be seen in the log.
 		"log_statement = 'all'", "log_min_duration_statement = 0", "log_min_error_statement = 'info'", "log_connections = on",
 	}, s.Conf...)
@@ -143,8 +143,13 @@ func create(s Spec) (*Cluster, error) {
 	if err := c.WriteHBA(s.HBA); err != nil {
 		return nil, err
 	}
+	// The same place as odpm's, so that there is one log.
+	state := filepath.Join(dir, ".odpm", "state")
+	if err := os.MkdirAll(state, 0o755); err != nil {
+		return nil, err
+	}
 	c.Engine = native.New(native.Options{
-		DataDir: c.DataDir, Major: s.Major, Port: c.Port, StateDir: dir, AppRole: "odoo", BinDir: bin,
+		DataDir: c.DataDir, Major: s.Major, Port: c.Port, StateDir: state, AppRole: "odoo", BinDir: bin,
 	})
 	return c, nil
 }
@@ -246,7 +251,7 @@ func (c *Cluster) Pid() int {
 
 // Log is all that the server wrote.
 func (c *Cluster) Log() string {
-	data, _ := os.ReadFile(filepath.Join(c.Project, native.LogName))
+	data, _ := os.ReadFile(filepath.Join(c.Project, ".odpm", "state", native.LogName))
 	return string(data)
 }
 
@@ -311,6 +316,9 @@ func Main(m *testing.M) {
 	code := m.Run()
 	if templates.dir != "" {
 		os.RemoveAll(templates.dir)
+	}
+	if odpm.dir != "" {
+		os.RemoveAll(odpm.dir)
 	}
 	os.Exit(code)
 }
