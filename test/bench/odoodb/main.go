@@ -28,7 +28,7 @@ func main() {
 		return
 	}
 	var o options
-	flag.IntVar(&o.Rows, "rows", 1_200_000, "rows of the large table")
+	flag.IntVar(&o.Rows, "rows", 1_700_000, "rows of the large table")
 	flag.IntVar(&o.Files, "files", 20_000, "files of the file store")
 	flag.StringVar(&o.Dir, "dir", "", "directory to work in (default a new one in the system's temporary directory)")
 	flag.BoolVar(&o.Keep, "keep", false, "leave the directory there")

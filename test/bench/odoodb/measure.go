@@ -112,7 +112,7 @@ func (p *place) measure(ctx context.Context) (rep report, err error) {
 	if err != nil {
 		return rep, err
 	}
-	rep.Restored = restored + rep.Filestore
+	rep.Restored = restored + blocks(p.filestore("restored"))
 	p.step("restore with unzip and psql")
 	if rep.PlainRestore, err = timed(func() error { return p.plainRestore(ctx, odoos, "plain") }); err != nil {
 		return rep, err
@@ -249,9 +249,11 @@ func (p *place) watched(ctx context.Context, f func() error) (seconds float64, d
 
 // diskUse counts every inode once, as du does. PostgreSQL's write-ahead log is
 // left out: its size is the server's setting and not a backup's or a restore's.
-func (p *place) diskUse() (n int64) {
+func (p *place) diskUse() int64 { return blocks(p.Dir) }
+
+func blocks(dir string) (n int64) {
 	seen := map[uint64]bool{}
-	_ = filepath.WalkDir(p.Dir, func(path string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return nil //nolint:nilerr // files come and go
 		}
