@@ -25,8 +25,8 @@ type Stack interface {
 	// StopService stops a service's containers and removes them; data stays.
 	// A service that the compose file no longer names is found by its labels.
 	StopService(ctx context.Context, service string) error
-	// RemoveVolume removes the project's volume object if nothing uses it and
-	// its device is not the wanted one. Data is never removed: only objects of
+	// RemoveVolume removes the project's volume object (volume is its key in
+	// the compose file) if nothing uses it and its device is not the wanted one. Data is never removed: only objects of
 	// driver local that bind a host directory are touched.
 	RemoveVolume(ctx context.Context, volume, wantDevice string) error
 	// Container says what a service's container is doing; the zero value and

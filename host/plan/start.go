@@ -58,11 +58,31 @@ func (s *Session) startPostgres(ctx context.Context) error {
 			return fmt.Errorf("PostgreSQL did not start: %w", err)
 		}
 		s.started = true
+		if err := s.onOwnData(ctx); err != nil {
+			return err
+		}
 	}
 	if s.status, err = s.PG.Status(ctx); err != nil {
 		return err
 	}
 	return s.lateDrift(ctx)
+}
+
+// onOwnData proves that the server that was started has the data directory
+// that the project names: a volume object left over from another path would
+// go unnoticed otherwise, and the wrong cluster would be proven.
+func (s *Session) onOwnData(ctx context.Context) error {
+	holders, err := s.PG.Holders(ctx)
+	if err != nil {
+		return err
+	}
+	for _, h := range holders {
+		if h.Own {
+			return nil
+		}
+	}
+	err = fmt.Errorf("PostgreSQL was started, but not on %s. Which directory the volume has: docker volume inspect %s_%s", s.dataName(), s.Project.Name, s.Project.VolumeName)
+	return errors.Join(err, s.PG.Stop(ctx))
 }
 
 // ensureRole makes the application role as the project wants it and proves

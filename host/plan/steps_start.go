@@ -9,7 +9,6 @@ import (
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engine/native"
-	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/shared/snapshot"
 )
 
@@ -110,7 +109,7 @@ func (s *Session) replaceVolume(ctx context.Context) error {
 	if s.Stack == nil || s.SkipStart || s.Project.External || s.Project.DataVolume != "" || s.Project.KeepCompose {
 		return nil
 	}
-	return s.Stack.RemoveVolume(ctx, s.Project.Name+"_"+s.Project.VolumeName, s.Project.DataDir)
+	return s.Stack.RemoveVolume(ctx, s.Project.VolumeName, s.Project.DataDir)
 }
 
 // lookAgain refreshes what changed by stopping something.
@@ -202,7 +201,7 @@ func (s *Session) lastProject() string {
 			return h.Project
 		}
 	}
-	return project.DefaultName(s.Project.Dir)
+	return s.Project.PlainName
 }
 
 func (s *Session) lastOdooService() string {

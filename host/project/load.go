@@ -73,6 +73,7 @@ func (l *loader) names() error {
 	if !serviceName.MatchString(service) {
 		l.env.bad("POSTGRES_SERVICE_NAME", "allowed: letters, digits, . _ -, starting with a letter or digit (compose's rule for a service)", "")
 	}
+	p.PlainName = normalize(l.env.or("COMPOSE_PROJECT_NAME", filepath.Base(p.Dir)))
 	if raw, ok := l.env.get("ODPM_COMPOSE_PREFIX"); ok {
 		prefix := strings.TrimSuffix(strings.ToLower(raw), "-")
 		if !prefixRule.MatchString(prefix) {
@@ -91,19 +92,12 @@ func (l *loader) names() error {
 	if service == "odoo" {
 		l.env.bad("POSTGRES_SERVICE_NAME", `allowed: any name but "odoo", which is Odoo's own service`, "")
 	}
-	name, ok := l.env.get("COMPOSE_PROJECT_NAME")
-	if !ok {
-		name = filepath.Base(p.Dir)
-	}
-	p.Name = normalize(name)
+	p.Name = p.PlainName
 	if p.Name == "" {
 		return &ConfigError{File: ".env", Key: "ODPM_COMPOSE_PREFIX", Allowed: "compose can make no project name of the directory's name; set a prefix"}
 	}
 	return nil
 }
-
-// DefaultName is the project name that compose makes of a directory's name.
-func DefaultName(dir string) string { return normalize(filepath.Base(dir)) }
 
 // normalize is compose's own rule for a default project name: lower case,
 // only [a-z0-9_-], no leading dash or underscore.

@@ -31,6 +31,8 @@ type Project struct {
 	// Name is what compose gets with -p: the prefix, or compose's own default
 	// (the directory's name normalised, COMPOSE_PROJECT_NAME, "name:").
 	Name string
+	// PlainName is what the compose project is called without a prefix.
+	PlainName string
 	// Prefix is ODPM_COMPOSE_PREFIX without its dash, "" without one.
 	Prefix string
 	// ServiceName is PostgreSQL's compose service, OdooServiceName Odoo's;

@@ -32,8 +32,10 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"subst":          subst,
 		"serve":          serve,
 		"schema":         schema,
-		"admin":          admin,
-		"stop":           stop,
+
+		"eventually": eventually,
+		"admin":      admin,
+		"stop":       stop,
 	}
 }
 
@@ -226,4 +228,19 @@ func schema(ts *testscript.TestScript, neg bool, args []string) {
 	if err := compiled.Validate(doc); (err != nil) != neg {
 		ts.Fatalf("%v", err)
 	}
+}
+
+// eventually SECONDS TEXT PROGRAM ARGS… runs a program again and again until
+// what it writes holds a text.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	var out []byte
+	for end := time.Now().Add(time.Duration(n) * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		out, _ = exec.Command(args[2], args[3:]...).CombinedOutput()
+		if strings.Contains(string(out), args[1]) {
+			return
+		}
+	}
+	ts.Fatalf("no %q after %d s:\n%s", args[1], n, out)
 }
