@@ -82,11 +82,11 @@ func (a Attempt) why() string {
 // candidates are the names to try, each once, the application role late: an
 // administrator other than it is worth more.
 func (h Hints) candidates() []string {
-	names := append(slices.Clone(h.Admins), defaultAdmin, spareAdmin)
+	names := append(slices.Clone(h.Admins), defaultAdmin)
 	if h.App.Role != "" {
 		names = append(names, h.App.Role)
 	}
-	names = append(names, "odoo")
+	names = append(names, "odoo", spareAdmin)
 	if u, err := user.Current(); err == nil {
 		// initdb without -U names the superuser after the person who ran it.
 		names = append(names, u.Username)
@@ -232,7 +232,7 @@ func refusal(role string, err error) (Attempt, bool) {
 		return Attempt{Role: role, SQLState: e.Code, Routine: e.Routine}, strings.HasPrefix(e.Code, "28") || e.Code == "42501"
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), pgconn.Timeout(err):
 		return Attempt{}, false
-	case strings.Contains(err.Error(), "SASL"), strings.Contains(err.Error(), "unknown authentication message"):
+	case strings.Contains(err.Error(), "SASL"), strings.Contains(err.Error(), "GSS"), strings.Contains(err.Error(), "unknown authentication message"):
 		// pgx gave up in the middle of the authentication.
 		return Attempt{Role: role, SQLState: "28P01"}, true
 	}
