@@ -29,7 +29,7 @@ func tcpLogin(ctx context.Context, addr string, w Wanted, database string) (*pgl
 		return nil, fmt.Errorf("the server's address %q is not host:port", addr)
 	}
 	// prefer is what Odoo does without db_sslmode.
-	cfg := pglogin.Config{Host: host, Port: n, User: w.Role, Password: w.Password, Database: database, SSLMode: "prefer", ApplicationName: "odpm"}
+	cfg := pglogin.Config{Host: host, Port: n, User: w.Role, Password: w.Password, Database: database, SSLMode: "prefer", ApplicationName: "odpm", WithRole: true}
 	res, err := pglogin.Login(ctx, cfg)
 	var e *pglogin.Error
 	if p := prepare(w.Password); errors.As(err, &e) && e.Reason == pglogin.WrongPassword && p != w.Password {

@@ -74,7 +74,7 @@ func (p *prober) login(ctx context.Context, conf *pgconn.Config) (*Result, error
 		return nil, err
 	}
 	defer conn.Close(context.Background())
-	res, err := identify(ctx, conn)
+	res, err := identify(ctx, conn, p.cfg.WithRole)
 	if err != nil {
 		return nil, p.classify(err, a, conf.Database)
 	}

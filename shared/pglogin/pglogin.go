@@ -51,6 +51,9 @@ type Config struct {
 	SSLMode string
 	// AttemptTimeout is 0 for DefaultAttemptTimeout.
 	AttemptTimeout time.Duration
+	// WithRole asks for Result.Role too. On a server that has just started it
+	// costs several milliseconds: its caches are cold, and pg_roles is a view.
+	WithRole bool
 	// ApplicationName is what pg_stat_activity and the server's log show.
 	ApplicationName string
 }
@@ -68,7 +71,8 @@ type Result struct {
 	SystemIdentifier string
 	// InRecovery is set on a standby: Odoo could log in and not write.
 	InRecovery bool
-	Role       Role
+	// Role is set where Config.WithRole asks for it.
+	Role Role
 	// Databases says of each of Config.Also whether it exists.
 	Databases map[string]bool
 	// TLS is whether the connection was encrypted.
@@ -202,9 +206,10 @@ type prober struct {
 	dialer net.Dialer
 	// refused are the TCP addresses that all refused the last attempt, empty
 	// where anything else was among the answers; opened is one that did not
-	// refuse any more when it was asked by portAnswers.
+	// refuse any more when its probe asked it.
 	refused []string
 	opened  *spyConn
+	probes  map[string]*portProbe
 	// resolves is set where a host is a name, whose address may change.
 	resolves bool
 }
@@ -212,16 +217,40 @@ type prober struct {
 // stillRefused asks the ports that refused a moment ago, and only those: it is
 // what waiting consists of most of the time, so it does nothing else.
 func (p *prober) stillRefused() bool {
+	if len(p.refused) == 0 {
+		return false
+	}
 	for _, addr := range p.refused {
-		conn, refused := portAnswers(addr)
+		probe := p.probes[addr]
+		if probe == nil {
+			if probe = newPortProbe(addr); probe == nil {
+				return false
+			}
+			if p.probes == nil {
+				p.probes = map[string]*portProbe{}
+			}
+			p.probes[addr] = probe
+		}
+		conn, refused := probe.ask()
 		if conn != nil {
 			p.opened = &spyConn{Conn: conn, addr: addr}
 		}
 		if !refused {
+			delete(p.probes, addr)
 			return false
 		}
 	}
-	return len(p.refused) > 0
+	return true
+}
+
+// close gives back what a wait holds.
+func (p *prober) close() {
+	for _, probe := range p.probes {
+		probe.close()
+	}
+	if p.opened != nil {
+		p.opened.Conn.Close()
+	}
 }
 
 func newProber(cfg Config) (*prober, error) {

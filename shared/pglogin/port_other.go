@@ -4,5 +4,11 @@ package pglogin
 
 import "net"
 
-// portAnswers knows nothing here; the ordinary dial does.
-func portAnswers(string) (net.Conn, bool) { return nil, false }
+// portProbe exists on Linux alone; elsewhere an attempt is made instead.
+type portProbe struct{}
+
+func newPortProbe(string) *portProbe { return nil }
+
+func (*portProbe) ask() (net.Conn, bool) { return nil, false }
+
+func (*portProbe) close() {}

@@ -83,7 +83,7 @@ func sql(t *testing.T, c *localpg.Cluster, statements ...string) string {
 }
 
 func config(c *localpg.Cluster) pglogin.Config {
-	return pglogin.Config{Host: "127.0.0.1", Port: c.Port, User: "odoo", Password: password, ApplicationName: "test"}
+	return pglogin.Config{Host: "127.0.0.1", Port: c.Port, User: "odoo", Password: password, ApplicationName: "test", WithRole: true}
 }
 
 // logged counts lines of the server's log that hold words.

@@ -28,6 +28,7 @@ func Wait(ctx context.Context, cfg Config, opts WaitOptions) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer p.close()
 	timeout := opts.Timeout
 	if timeout <= 0 {
 		timeout = DefaultTimeout
@@ -169,9 +170,10 @@ func backoffFor(class paceClass, slow bool) *backoff.ExponentialBackOff {
 	set := func(initial, max time.Duration) { b.InitialInterval, b.MaxInterval = initial, max }
 	switch class {
 	case pacePort:
-		set(2*time.Millisecond, 40*time.Millisecond)
+		set(2*time.Millisecond, 30*time.Millisecond)
+		b.RandomizationFactor = 0.15
 		if slow {
-			set(100*time.Millisecond, 100*time.Millisecond)
+			set(120*time.Millisecond, 120*time.Millisecond)
 		}
 	case paceAnswer:
 		set(2*time.Millisecond, 35*time.Millisecond)
