@@ -67,6 +67,11 @@ func (b *backup) run(ctx context.Context) (err error) {
 		if err == nil {
 			err = b.publish()
 		}
+		if err != nil {
+			end, cancel := detached(ctx)
+			_ = b.s.endBackup(end, id) // they end by themselves, only later
+			cancel()
+		}
 		if cerr := b.journal.end(); cerr != nil && err == nil {
 			b.res.warn("what the backup made for itself could not be removed, the next run tries again: %v", cerr)
 		}
@@ -141,6 +146,7 @@ func (b *backup) snapshot(ctx context.Context) error {
 	if unreadable > 0 {
 		b.res.warn("role %q may not read %d tables or sequences of the database; it is dumped as %q", b.s.AppRole, unreadable, login.User)
 	}
+	login.ApplicationName = backupApp(b.journal.id())
 	b.snap, err = b.s.takeSnapshot(ctx, login, func(sn *snapshot) error {
 		b.res.OdooVersion = seriesOf(sn.base)
 		if sn.base == "" && b.o.Format == archive.Zip {

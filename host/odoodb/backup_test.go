@@ -254,7 +254,12 @@ func TestBackupCancelled(t *testing.T) {
 	if fingerprint(t, s, "db") != before {
 		t.Error("the database changed")
 	}
-	if n := value[int](t, s, maintenance, `SELECT count(*)::int FROM pg_stat_activity WHERE application_name = 'odpm' AND datname = 'db'`); n > 0 {
+	// pg_terminate_backend asks; it takes the server a moment.
+	n := 1
+	for end := time.Now().Add(10 * time.Second); n > 0 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		n = value[int](t, s, maintenance, `SELECT count(*)::int FROM pg_stat_activity WHERE application_name LIKE 'odpm%' AND datname = 'db'`)
+	}
+	if n > 0 {
 		t.Errorf("%d sessions are left", n)
 	}
 }

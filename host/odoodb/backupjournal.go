@@ -1,6 +1,7 @@
 package odoodb
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +31,9 @@ type backupJournal struct {
 }
 
 const backupPrefix = "backup-"
+
+// id is the token that all of the backup's names have.
+func (j *backupJournal) id() string { return strings.TrimPrefix(filepath.Base(j.Links), hiddenPrefix) }
 
 func (j *backupJournal) begin(stateDir, id string) error {
 	j.Version = journalVersion
@@ -113,8 +117,8 @@ func backupJournals(stateDir string) ([]*backupJournal, error) {
 const partSuffix = ".part"
 
 // recoverBackups removes what killed backups left.
-func recoverBackups(stateDir string) error {
-	all, err := backupJournals(stateDir)
+func (s *Server) recoverBackups(ctx context.Context) error {
+	all, err := backupJournals(s.StateDir)
 	if err != nil {
 		return err
 	}
@@ -130,7 +134,7 @@ func recoverBackups(stateDir string) error {
 		if !ok {
 			continue // it runs
 		}
-		if err := j.end(); err != nil {
+		if err := errors.Join(s.endBackup(ctx, j.id()), j.end()); err != nil {
 			return fmt.Errorf("after an interrupted backup of database %q: %w", j.Database, err)
 		}
 	}

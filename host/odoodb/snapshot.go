@@ -67,6 +67,8 @@ func (s *Server) dumper(ctx context.Context, database string) (login engine.Logi
 // unreferenced files waits: it wants ir_attachment IN SHARE MODE, and somebody
 // holds it in the mode that writers take. So every file that the snapshot
 // refers to is there until use has returned, and Odoo's users notice nothing.
+//
+// login.ApplicationName is what all of the backup's sessions are found by.
 func (s *Server) takeSnapshot(ctx context.Context, login engine.Login, use func(*snapshot) error) (_ *snapshot, err error) {
 	sn := &snapshot{login: login}
 	guard, err := engine.Connect(ctx, s.PG, login)
@@ -152,12 +154,27 @@ func (sn *snapshot) read(ctx context.Context) error {
 func (sn *snapshot) dumpCommand(args ...string) engine.Command {
 	cmd := engine.Command{
 		Argv: append([]string{"pg_dump", "--no-owner", "--no-password", "--snapshot=" + sn.id, "-U", sn.login.User, "-d", conninfo(sn.login.Database)}, args...),
-		Env:  []string{"PGAPPNAME=odpm", "PGCLIENTENCODING=UTF8"},
+		Env:  []string{"PGAPPNAME=" + sn.login.ApplicationName, "PGCLIENTENCODING=UTF8"},
 	}
 	if sn.login.Password != "" {
 		cmd.Env = append(cmd.Env, "PGPASSWORD="+sn.login.Password)
 	}
 	return cmd
+}
+
+// backupApp is the application_name of a backup's sessions.
+func backupApp(id string) string { return "odpm backup " + id }
+
+// endBackup ends what is left of a backup in the server: pg_dump in a container
+// outlives the client that started it, and its locks with it.
+func (s *Server) endBackup(ctx context.Context, id string) error {
+	c, err := s.admin(ctx, maintenance)
+	if err != nil {
+		return err
+	}
+	defer closeConn(c)
+	_, err = c.Exec(ctx, `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = $1`, backupApp(id))
+	return err
 }
 
 // conninfo names a database to a client program in a way that is never taken
