@@ -33,7 +33,7 @@ func handler(w io.Writer, format string, level slog.Level, colour bool) slog.Han
 	case "json":
 		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 	case "text":
-		return tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: !colour})
+		return tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: !colour})
 	}
 	return slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
 }

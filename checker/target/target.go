@@ -5,6 +5,7 @@
 package target
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -238,7 +239,8 @@ func (r *resolver) readConf() error {
 }
 
 func asSyntax(err error) *odooconf.SyntaxError {
-	e, _ := err.(*odooconf.SyntaxError)
+	var e *odooconf.SyntaxError
+	errors.As(err, &e)
 	return e
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -142,13 +141,4 @@ func dropHidden(ctx context.Context, c *pgx.Conn, database string, oid uint32) e
 	}
 	_, err = dropDatabase(ctx, c, database, info)
 	return err
-}
-
-// quoteList is for messages.
-func quoteList(names []string) string {
-	q := make([]string, len(names))
-	for i, n := range names {
-		q[i] = fmt.Sprintf("%q", n)
-	}
-	return strings.Join(q, ", ")
 }

@@ -72,15 +72,6 @@ func lookup(ctx context.Context, q querier, database string) (dbinfo, error) {
 	return i, err
 }
 
-// exists says whether a database of this name exists.
-func exists(ctx context.Context, q querier, database string) (bool, error) {
-	_, err := lookup(ctx, q, database)
-	if IsMissing(err) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // serverMajor is server_version_num / 10000.
 func serverMajor(ctx context.Context, q querier) (int, error) {
 	var num int

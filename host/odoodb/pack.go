@@ -235,10 +235,9 @@ func setDOSTime(h *zip.FileHeader) {
 	if y := t.Year(); y < 1980 || y > 2107 {
 		t = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
-	//lint:ignore SA1019 there is no other way for an entry that is written raw
-	h.ModifiedDate = uint16(t.Day() + int(t.Month())<<5 + (t.Year()-1980)<<9)
-	//lint:ignore SA1019 as above
-	h.ModifiedTime = uint16(t.Second()/2 + t.Minute()<<5 + t.Hour()<<11)
+	// There is no other way for an entry that is written raw.
+	h.ModifiedDate = uint16(t.Day() + int(t.Month())<<5 + (t.Year()-1980)<<9) //nolint:staticcheck // SA1019
+	h.ModifiedTime = uint16(t.Second()/2 + t.Minute()<<5 + t.Hour()<<11)      //nolint:staticcheck // SA1019
 }
 
 func isASCII(s string) bool {

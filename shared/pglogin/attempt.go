@@ -3,6 +3,7 @@ package pglogin
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"net"
 	"strings"
 	"sync"
@@ -91,7 +92,8 @@ func (p *prober) also(ctx context.Context, res *Result, name string) error {
 	conf.Database = name
 	a := newAttempt(p)
 	conn, err := a.connect(ctx, conf)
-	if e, ok := err.(*Error); ok && e.Reason == DatabaseMissing {
+	var e *Error
+	if errors.As(err, &e) && e.Reason == DatabaseMissing {
 		res.Databases[name] = false
 		return nil
 	}

@@ -98,7 +98,7 @@ func rank(e *Error) int {
 		return 4
 	case e.Transient():
 		return 3
-	case e.Reason == TLS && e.err == errNoTLS:
+	case e.Reason == TLS && errors.Is(e.err, errNoTLS):
 		// prefer: pgx went on without TLS, and that is the answer that counts.
 		return 1
 	}

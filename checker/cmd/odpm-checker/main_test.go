@@ -146,7 +146,6 @@ func sql(t *testing.T, c *localpg.Cluster, statements ...string) string {
 type invocation struct {
 	env  []string
 	args []string
-	uid  int
 	dir  string
 }
 

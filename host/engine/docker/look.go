@@ -139,7 +139,8 @@ func parseLook(out string, f datadir.Facts, imageMajor int) datadir.Facts {
 	if c := found["."]; c != nil {
 		f.UID, f.GID = c.uid, c.gid
 	}
-	for _, dir := range prefer(order, imageMajor) {
+	if dirs := prefer(order, imageMajor); len(dirs) > 0 {
+		dir := dirs[0]
 		c := found[dir]
 		f.ClusterDir, f.UID, f.GID = dir, c.uid, c.gid
 		major, err := datadir.ParseVersion(c.version)

@@ -46,17 +46,6 @@ func (c client) volumes(ctx context.Context, names ...string) ([]volume, error) 
 	return list, nil
 }
 
-// volumeName is the Docker name of the compose file's volume.
-func (e *Engine) volumeName() string {
-	if e.o.DataVolume != "" {
-		return e.o.DataVolume
-	}
-	if e.o.VolumeName == "" {
-		return ""
-	}
-	return e.o.Project + "_" + e.o.VolumeName
-}
-
 // inode is a file's identity, whatever path leads to it.
 type inode struct{ dev, ino uint64 }
 
