@@ -175,6 +175,13 @@ func TestWaitClassifiesRecovery(t *testing.T) {
 	if err := c.Launch(); err != nil {
 		t.Fatal(err)
 	}
+	// A busy machine takes longer to listen than the wait below is long.
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port))); err == nil {
+			conn.Close()
+			break
+		}
+	}
 	w := wait(t.Context(), config(c), 1500*time.Millisecond).end(t)
 	e := wantReason(t, w.err, pglogin.Recovering)
 	if e.SQLState != "57P03" || e.Waited == 0 {
