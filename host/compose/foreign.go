@@ -1,0 +1,288 @@
+package compose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/sirupsen/logrus"
+)
+
+// Foreign is a compose file of somebody else's and what odpm needs of it.
+type Foreign struct {
+	// Dir is the project directory, Files the files that make the document, in
+	// compose's order, all absolute. Name is compose's project name.
+	Dir, Name string
+	Files     []string
+	// Postgres and Odoo are the services that were found, nil where none was
+	// or where it could not be decided.
+	Postgres *ForeignPostgres
+	Odoo     *ForeignOdoo
+	// PostgresCandidates and OdooCandidates are all services that could be
+	// meant, best first.
+	PostgresCandidates, OdooCandidates []string
+	// Others are the remaining services.
+	Others []string
+	// Problems are worth a person's attention, the worst first.
+	Problems []Problem
+	// Doc is the whole document, interpolated, merged, paths absolute.
+	Doc *types.Project
+
+	raw map[string]any
+}
+
+// Problem is what somebody should know of a foreign file before odpm goes on
+// with it.
+type Problem struct {
+	// Code is stable: anonymous_volume, mount_target, tmpfs, candidates,
+	// no_postgres, no_odoo, major_unknown, layout, subdirectory, no_port,
+	// random_port, open_port, password_in_clear, role, no_password, profile,
+	// service_name, other_services, build, unset.
+	Code string
+	// Blocking: going on without an answer would not use the same data.
+	Blocking bool
+	// Message says what and why, Way the next step.
+	Message, Way string
+}
+
+// ForeignPostgres is the PostgreSQL service of a foreign file.
+type ForeignPostgres struct {
+	Service, Image string
+	// Tag is the image's tag, or the major in the tag of an image of another
+	// product's version; Major is 0 when neither the tag nor the data say it.
+	Tag   string
+	Major int
+	// DataDir is the host directory that holds the cluster as odpm's own
+	// compose file would mount it, DataVolume the engine's name of a volume.
+	// Both are empty for an anonymous volume or a tmpfs.
+	DataDir, DataVolume string
+	// VolumeKey is the volume's key in the file.
+	VolumeKey string
+	// MountSource is what the file itself mounts: a host path or a volume's
+	// name. It differs from DataDir where the cluster lies in a subdirectory.
+	MountSource string
+	// Target is where it is mounted, PGData where the cluster is inside.
+	Target, PGData string
+	// Bind and Port are what is published, 0 if nothing or a random port is;
+	// ContainerPort is where the server listens.
+	Bind                string
+	Port, ContainerPort int
+	// Role, Password and Database are what a new cluster was made with.
+	Role, Password, Database string
+	// User is compose's user:.
+	User string
+	// Mounts are all of the service's mounts.
+	Mounts []types.ServiceVolumeConfig
+}
+
+// ForeignOdoo is the Odoo service of a foreign file.
+type ForeignOdoo struct {
+	Service, Image string
+	// Version is "17.0" where the image, a build argument or the environment
+	// says it.
+	Version string
+	// HTTPPort and GeventPort are what is published, 0 if nothing is.
+	HTTPPort, GeventPort int
+	// Host, DBPort, Role, Password are what Odoo is told to log in with, from
+	// its environment or command line; empty where odoo.conf decides.
+	Host           string
+	DBPort         int
+	Role, Password string
+	// ConfPath is the odoo.conf on the host, DataDir the data directory, ""
+	// where they are not mounted from the host.
+	ConfPath, DataDir string
+	// User is compose's user:.
+	User   string
+	Mounts []types.ServiceVolumeConfig
+}
+
+// Read reads somebody's compose file as compose would: interpolation, anchors,
+// includes, env_file, all profiles, and the override file beside it. path is a
+// file or a directory with one of compose's own names in it. env is added over
+// the .env file beside it; it is the project's or the process' environment.
+func Read(ctx context.Context, path string, env map[string]string) (*Foreign, error) {
+	files, err := findFiles(path)
+	if err != nil {
+		return nil, err
+	}
+	f := &Foreign{Files: files, Dir: filepath.Dir(files[0])}
+	warnings, err := f.load(ctx, env)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read as a compose file: %w\nWhat compose itself says: docker compose -f %s config", files[0], err, files[0])
+	}
+	f.Name = f.Doc.Name
+	for _, w := range warnings {
+		f.problem(Problem{Code: "unset", Message: w, Way: "set it in the .env beside the file, as the person who starts it does"})
+	}
+	f.find()
+	if err := f.describe(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Use names the services where they are known, POSTGRES_SERVICE_NAME for
+// instance, or where Read could not decide. "" keeps what was found.
+func (f *Foreign) Use(postgres, odoo string) error {
+	for _, name := range []string{postgres, odoo} {
+		if _, ok := f.Doc.Services[name]; name != "" && !ok {
+			return fmt.Errorf("%s has no service %q; it has: %s", f.Files[0], name, strings.Join(f.Doc.ServiceNames(), ", "))
+		}
+	}
+	if postgres != "" {
+		f.Postgres = &ForeignPostgres{Service: postgres}
+	}
+	if odoo != "" {
+		f.Odoo = &ForeignOdoo{Service: odoo}
+	}
+	f.Problems = slices.DeleteFunc(f.Problems, func(p Problem) bool { return p.Code != "unset" })
+	return f.describe()
+}
+
+func (f *Foreign) problem(p Problem) { f.Problems = append(f.Problems, p) }
+
+// findFiles is compose's own search, with the override that compose adds when
+// no file is named.
+func findFiles(path string) ([]string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("the compose file cannot be opened: %w", err)
+	}
+	if info.IsDir() {
+		found := ""
+		for _, name := range cli.DefaultFileNames {
+			if _, err := os.Stat(filepath.Join(path, name)); err == nil {
+				found = filepath.Join(path, name)
+				break
+			}
+		}
+		if found == "" {
+			return nil, fmt.Errorf("there is no compose file in %s (looked for %s); name it: odpm init --from-compose FILE", path, strings.Join(cli.DefaultFileNames, ", "))
+		}
+		path = found
+	}
+	files := []string{path}
+	if slices.Contains(cli.DefaultFileNames, filepath.Base(path)) {
+		for _, name := range cli.DefaultOverrideFileNames {
+			over := filepath.Join(filepath.Dir(path), name)
+			if _, err := os.Stat(over); err == nil {
+				return append(files, over), nil
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+		}
+	}
+	return files, nil
+}
+
+// logMu guards the library's logger while it is ours: the library writes its
+// warnings to the terminal, where only host/ui may write.
+var logMu sync.Mutex
+
+func (f *Foreign) load(ctx context.Context, env map[string]string) (warnings []string, err error) {
+	logMu.Lock()
+	defer logMu.Unlock()
+	log := logrus.StandardLogger()
+	out, hooks := log.Out, log.Hooks
+	caught := &catcher{}
+	log.SetOutput(io.Discard)
+	log.ReplaceHooks(logrus.LevelHooks{logrus.WarnLevel: {caught}})
+	defer func() {
+		log.SetOutput(out)
+		log.ReplaceHooks(hooks)
+	}()
+
+	var environ []string
+	for k, v := range env {
+		environ = append(environ, k+"="+v)
+	}
+	load := func(more ...cli.ProjectOptionsFn) (*cli.ProjectOptions, error) {
+		return cli.NewProjectOptions(f.Files, append([]cli.ProjectOptionsFn{
+			cli.WithWorkingDirectory(f.Dir), cli.WithEnv(environ), cli.WithEnvFiles(), cli.WithDotEnv, cli.WithProfiles([]string{"*"}),
+		}, more...)...)
+	}
+	o, err := load()
+	if err != nil {
+		return nil, err
+	}
+	if f.Doc, err = o.LoadProject(ctx); err != nil {
+		return nil, err
+	}
+	warnings = caught.unset
+	// As it stands in the file, to tell ${DB_PASSWORD} from a password. Where
+	// the uninterpolated document is not valid by itself that stays unknown.
+	if o, err := load(cli.WithInterpolation(false), cli.WithoutEnvironmentResolution); err == nil {
+		f.raw, _ = o.LoadModel(ctx)
+	}
+	return warnings, nil
+}
+
+// catcher keeps the warnings about variables that are not set.
+type catcher struct{ unset []string }
+
+func (c *catcher) Levels() []logrus.Level { return []logrus.Level{logrus.WarnLevel} }
+
+func (c *catcher) Fire(e *logrus.Entry) error {
+	if strings.Contains(e.Message, "variable is not set") && !slices.Contains(c.unset, e.Message) {
+		c.unset = append(c.unset, e.Message)
+	}
+	return nil
+}
+
+// describe fills in what the two services say and what is wrong with it.
+func (f *Foreign) describe() error {
+	if f.Odoo != nil {
+		f.describeOdoo(f.Doc.Services[f.Odoo.Service])
+	} else {
+		f.undecided("Odoo", "no_odoo", f.OdooCandidates, "name it: odpm init --from-compose FILE reads a service whose image, mounts or environment are Odoo's")
+	}
+	if f.Postgres != nil {
+		if err := f.describePostgres(f.Doc.Services[f.Postgres.Service]); err != nil {
+			return err
+		}
+	} else {
+		f.undecided("PostgreSQL", "no_postgres", f.PostgresCandidates, "if PostgreSQL runs elsewhere: ODPM_POSTGRES=external in .env")
+	}
+	f.Others = nil
+	for _, name := range f.Doc.ServiceNames() {
+		if (f.Postgres == nil || name != f.Postgres.Service) && (f.Odoo == nil || name != f.Odoo.Service) {
+			f.Others = append(f.Others, name)
+		}
+	}
+	slices.SortStableFunc(f.Problems, func(a, b Problem) int {
+		switch {
+		case a.Blocking == b.Blocking:
+			return 0
+		case a.Blocking:
+			return -1
+		}
+		return 1
+	})
+	return nil
+}
+
+func (f *Foreign) undecided(what, none string, candidates []string, way string) {
+	if len(candidates) < 2 {
+		f.problem(Problem{Code: none, Blocking: true, Message: fmt.Sprintf("no service of %s is recognised as %s; it has: %s",
+			filepath.Base(f.Files[0]), what, strings.Join(f.Doc.ServiceNames(), ", ")), Way: way})
+		return
+	}
+	key := "POSTGRES_SERVICE_NAME=" + candidates[0] + " in .env"
+	if what == "Odoo" {
+		key = "keep one of them in the file, the others in a file of their own"
+	}
+	f.problem(Problem{Code: "candidates", Blocking: true, Message: fmt.Sprintf("several services could be %s: %s", what, strings.Join(candidates, ", ")), Way: "say which: " + key})
+}

@@ -1,0 +1,176 @@
+package compose
+
+import (
+	"cmp"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// imageName splits a reference into the last part of its name and its tag,
+// whatever registry, port and digest it has.
+func imageName(ref string) (name, tag string) {
+	ref, _, _ = strings.Cut(ref, "@")
+	last := ref[strings.LastIndex(ref, "/")+1:]
+	name, tag, _ = strings.Cut(last, ":")
+	return strings.ToLower(name), tag
+}
+
+// Names of images that are PostgreSQL servers, and of programs around it that
+// are not although they are called after it.
+var (
+	postgresName = regexp.MustCompile(`^(postgres|postgresql|postgis|pgvector|timescaledb|postgres-autoconf)$|(^|[-_])(postgres|postgresql|postgis|pgvector|timescaledb)([-_]|$)`)
+	notAServer   = regexp.MustCompile(`backup|exporter|admin|bouncer|pgpool|client|dump|upgrade|operator|pghero|rest$|barman|wal-g|adminer`)
+	odooName     = regexp.MustCompile(`odoo|doodba|openerp`)
+	notOdoo      = regexp.MustCompile(`backup|exporter|nginx|proxy|traefik|postgres|cron-only`)
+)
+
+// find scores every service; what a service does says more than its name.
+func (f *Foreign) find() {
+	pg, odoo := map[string]int{}, map[string]int{}
+	for name, s := range f.Doc.Services {
+		if n := postgresScore(s); n >= 3 {
+			pg[name] = n
+		}
+		if n := odooScore(s); n >= 3 {
+			odoo[name] = n
+		}
+	}
+	// A service is one or the other: an Odoo that is given POSTGRES_* variables
+	// is no PostgreSQL.
+	for name, n := range pg {
+		if m, both := odoo[name]; both && m > n {
+			delete(pg, name)
+		} else if both {
+			delete(odoo, name)
+		}
+	}
+	// The database that Odoo is told to use, and that it waits for.
+	for name := range odoo {
+		s := f.Doc.Services[name]
+		if host := f.readLogin(s).host; host != "" {
+			if _, ok := pg[host]; ok {
+				pg[host] += 3
+			}
+		}
+		for dep := range s.DependsOn {
+			if _, ok := pg[dep]; ok {
+				pg[dep]++
+			}
+		}
+	}
+	var decided bool
+	f.OdooCandidates, decided = rank(odoo)
+	if decided {
+		f.Odoo = &ForeignOdoo{Service: f.OdooCandidates[0]}
+	}
+	f.PostgresCandidates, decided = rank(pg)
+	if decided {
+		f.Postgres = &ForeignPostgres{Service: f.PostgresCandidates[0]}
+	}
+}
+
+// rank orders candidates; the first is decided if no other is as good.
+func rank(scores map[string]int) ([]string, bool) {
+	var names []string
+	for n := range scores {
+		names = append(names, n)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(scores[b], scores[a]), cmp.Compare(a, b))
+	})
+	return names, len(names) == 1 || len(names) > 1 && scores[names[0]] > scores[names[1]]
+}
+
+func postgresScore(s types.ServiceConfig) int {
+	name, _ := imageName(s.Image)
+	score := 0
+	if notAServer.MatchString(name) {
+		return 0
+	}
+	if postgresName.MatchString(name) {
+		score += 4
+	}
+	for _, key := range []string{"POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE", "POSTGRES_HOST_AUTH_METHOD", "POSTGRES_USER", "POSTGRES_DB", "POSTGRESQL_PASSWORD", "PGDATA"} {
+		if _, ok := s.Environment[key]; ok {
+			score += 2
+			break
+		}
+	}
+	for _, v := range s.Volumes {
+		if strings.HasPrefix(v.Target, "/var/lib/postgresql") || strings.HasPrefix(v.Target, "/bitnami/postgresql") || v.Target == env(s, "PGDATA") {
+			score += 3
+			break
+		}
+	}
+	for _, p := range s.Ports {
+		if p.Target == PostgresPort {
+			score++
+			break
+		}
+	}
+	return score
+}
+
+func odooScore(s types.ServiceConfig) int {
+	name, _ := imageName(s.Image)
+	score := 0
+	if notOdoo.MatchString(name) {
+		return 0
+	}
+	if odooName.MatchString(name) {
+		score += 4
+	}
+	for _, v := range s.Volumes {
+		if v.Target == OdooDataTarget || v.Target == AddonsTarget || v.Target == "/etc/odoo" || strings.HasPrefix(v.Target, "/etc/odoo/") || strings.HasPrefix(v.Target, "/opt/odoo") {
+			score += 3
+			break
+		}
+	}
+	for _, key := range []string{"ODOO_RC", "ODOO_VERSION", "INITIAL_LANG", "LIST_DB", "PROXY_MODE", "WITHOUT_DEMO", "DB_FILTER"} {
+		if _, ok := s.Environment[key]; ok {
+			score += 2
+			break
+		}
+	}
+	for _, p := range s.Ports {
+		if p.Target == OdooHTTPPort || p.Target == OdooGeventPort {
+			score += 2
+			break
+		}
+	}
+	for _, word := range s.Command {
+		if b := path.Base(word); b == "odoo" || b == "odoo-bin" {
+			score += 2
+			break
+		}
+	}
+	if s.Build != nil && s.Build.Args["ODOO_VERSION"] != nil {
+		score += 3
+	}
+	// Of several that run the same image, the one that people open.
+	if s.Name == "odoo" || s.Name == "web" {
+		score++
+	}
+	return score
+}
+
+// env is a service's variable, "" where it is not set.
+func env(s types.ServiceConfig, key string) string {
+	if v := s.Environment[key]; v != nil {
+		return *v
+	}
+	return ""
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}

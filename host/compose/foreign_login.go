@@ -1,0 +1,213 @@
+package compose
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// port reads what of PostgreSQL is published on the host.
+func (f *Foreign) port(s types.ServiceConfig) {
+	p := f.Postgres
+	way := "odpm's own compose file publishes POSTGRES_PORT on POSTGRES_BIND (127.0.0.1:5432 unless set)"
+	for _, port := range s.Ports {
+		if int(port.Target) != p.ContainerPort || port.Protocol != "" && port.Protocol != "tcp" {
+			continue
+		}
+		n, err := strconv.Atoi(port.Published)
+		if err != nil || n == 0 {
+			f.problem(Problem{Code: "random_port", Message: fmt.Sprintf("service %s publishes its port on a random one or on a range (%q)", s.Name, port.Published), Way: way})
+			return
+		}
+		p.Port, p.Bind = n, firstOf(port.HostIP, "0.0.0.0")
+		if ip := net.ParseIP(p.Bind); ip != nil && ip.IsUnspecified() {
+			f.problem(Problem{Code: "open_port", Message: fmt.Sprintf("service %s publishes PostgreSQL on every interface of this machine (port %d), past most firewalls", s.Name, n),
+				Way: "if nobody connects from elsewhere: POSTGRES_BIND=127.0.0.1 in .env"})
+		}
+		return
+	}
+	if s.NetworkMode == "host" {
+		p.Port, p.Bind = p.ContainerPort, "0.0.0.0"
+		return
+	}
+	f.problem(Problem{Code: "no_port", Message: fmt.Sprintf("service %s publishes no port", s.Name), Way: way})
+}
+
+// login is what an Odoo container is told of its database.
+type login struct {
+	host, user, password string
+	port                 int
+}
+
+// readLogin follows the official image (HOST, USER, PASSWORD, and their older
+// names of linked containers), doodba (PGHOST…, DB_…), bitnami and the command
+// line, which wins.
+func (f *Foreign) readLogin(s types.ServiceConfig) login {
+	l := login{
+		host:     firstOf(env(s, "HOST"), env(s, "PGHOST"), env(s, "DB_HOST"), env(s, "ODOO_DATABASE_HOST"), env(s, "POSTGRES_HOST")),
+		user:     firstOf(env(s, "USER"), env(s, "PGUSER"), env(s, "DB_USER"), env(s, "ODOO_DATABASE_USER")),
+		password: firstOf(env(s, "PASSWORD"), env(s, "PGPASSWORD"), env(s, "DB_PASSWORD"), env(s, "ODOO_DATABASE_PASSWORD")),
+	}
+	if file := env(s, "PASSWORD_FILE"); l.password == "" && file != "" {
+		l.password = f.secretFile(s, file)
+	}
+	l.port, _ = strconv.Atoi(firstOf(env(s, "PORT"), env(s, "PGPORT"), env(s, "DB_PORT")))
+	words := append([]string{}, s.Command...)
+	if len(words) == 1 {
+		words = strings.Fields(words[0])
+	}
+	for i, w := range words {
+		name, value, joined := strings.Cut(w, "=")
+		if !joined && i+1 < len(words) {
+			value = words[i+1]
+		}
+		switch name {
+		case "--db_host":
+			l.host = value
+		case "--db_port":
+			l.port, _ = strconv.Atoi(value)
+		case "--db_user", "-r":
+			l.user = value
+		case "--db_password", "-w":
+			l.password = value
+		}
+	}
+	return l
+}
+
+var odooTag = regexp.MustCompile(`^(saas[-~])?[0-9]{1,2}(\.[0-9]+)?`)
+
+func (f *Foreign) describeOdoo(s types.ServiceConfig) {
+	o := f.Odoo
+	l := f.readLogin(s)
+	*o = ForeignOdoo{Service: s.Name, Image: s.Image, User: s.User, Mounts: s.Volumes, Host: l.host, DBPort: l.port, Role: l.user, Password: l.password}
+	_, t := imageName(s.Image)
+	o.Version = odooTag.FindString(t)
+	if s.Build != nil {
+		if v := s.Build.Args["ODOO_VERSION"]; v != nil {
+			o.Version = firstOf(odooTag.FindString(*v), o.Version)
+		}
+		if s.Image == "" {
+			f.problem(Problem{Code: "build", Message: fmt.Sprintf("service %s builds its image and gives it no name", s.Name),
+				Way: "build it once with a name and set it: docker build -t NAME …, then ODOO_IMAGE=NAME in .env"})
+		}
+	}
+	o.Version = firstOf(o.Version, odooTag.FindString(env(s, "ODOO_VERSION")))
+	if o.Version != "" && !strings.Contains(o.Version, ".") {
+		o.Version += ".0"
+	}
+	for _, p := range s.Ports {
+		n, _ := strconv.Atoi(p.Published)
+		switch p.Target {
+		case OdooHTTPPort:
+			o.HTTPPort = n
+		case OdooGeventPort:
+			o.GeventPort = n
+		}
+	}
+	for _, v := range s.Volumes {
+		if v.Type != types.VolumeTypeBind {
+			continue
+		}
+		switch {
+		case v.Target == OdooDataTarget:
+			o.DataDir = v.Source
+		case strings.HasPrefix(v.Target, "/etc/odoo/") && strings.HasSuffix(v.Target, ".conf"), v.Target == env(s, "ODOO_RC"):
+			o.ConfPath = v.Source
+		case v.Target == "/etc/odoo" || v.Target == "/etc/odoo/":
+			for _, name := range []string{"odoo.conf", "openerp-server.conf"} {
+				if _, err := os.Stat(filepath.Join(v.Source, name)); err == nil {
+					o.ConfPath = filepath.Join(v.Source, name)
+					break
+				}
+			}
+		}
+	}
+	f.clear(s, "PASSWORD", "PGPASSWORD", "DB_PASSWORD", "ODOO_DATABASE_PASSWORD")
+	f.profiles(s)
+}
+
+// secretFile reads the host's file behind a path like /run/secrets/db. What
+// cannot be read stays unknown.
+func (f *Foreign) secretFile(s types.ServiceConfig, inside string) string {
+	host := ""
+	for _, ref := range s.Secrets {
+		target := firstOf(ref.Target, ref.Source)
+		if !strings.HasPrefix(target, "/") {
+			target = "/run/secrets/" + target
+		}
+		if target == inside {
+			host = f.Doc.Secrets[ref.Source].File
+		}
+	}
+	for _, v := range s.Volumes {
+		if v.Type == types.VolumeTypeBind && v.Target == inside {
+			host = v.Source
+		}
+	}
+	info, err := os.Stat(host)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > 4096 {
+		return ""
+	}
+	data, err := os.ReadFile(host)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(string(data), "\r\n")
+}
+
+// clear tells of a password that stands in the file itself. One that comes
+// from ${VARIABLE} or env_file does not.
+func (f *Foreign) clear(s types.ServiceConfig, keys ...string) {
+	services, _ := f.raw["services"].(map[string]any)
+	def, _ := services[s.Name].(map[string]any)
+	values := map[string]string{}
+	switch e := def["environment"].(type) {
+	case map[string]any:
+		for k, v := range e {
+			if v != nil {
+				values[k] = fmt.Sprint(v)
+			}
+		}
+	case []any:
+		for _, item := range e {
+			if k, v, ok := strings.Cut(fmt.Sprint(item), "="); ok {
+				values[k] = v
+			}
+		}
+	}
+	for _, k := range keys {
+		if v := values[k]; v != "" && !strings.Contains(strings.ReplaceAll(v, "$$", ""), "$") {
+			f.problem(Problem{Code: "password_in_clear", Message: fmt.Sprintf("%s of service %s stands in clear in %s", k, s.Name, filepath.Base(f.Files[0])),
+				Way: "odpm keeps it in .env (mode 0600, in .gitignore) or odoo.conf; if the file is in a repository, the password is known: change it with odpm database ensure-role"})
+			return
+		}
+	}
+}
+
+func (f *Foreign) profiles(s types.ServiceConfig) {
+	for _, p := range s.Profiles {
+		if f.enabled(p) {
+			return
+		}
+	}
+	if len(s.Profiles) > 0 {
+		f.problem(Problem{Code: "profile", Message: fmt.Sprintf("service %s belongs to the profile %s and is not started without it", s.Name, strings.Join(s.Profiles, ", ")),
+			Way: "odpm's own compose file has no profiles; under ODPM_COMPOSE=keep set COMPOSE_PROFILES=" + s.Profiles[0] + " in .env"})
+	}
+}
+
+func (f *Foreign) enabled(profile string) bool {
+	for _, p := range strings.Split(f.Doc.Environment["COMPOSE_PROFILES"], ",") {
+		if p = strings.TrimSpace(p); p == profile || p == "*" {
+			return true
+		}
+	}
+	return false
+}

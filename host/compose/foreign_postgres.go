@@ -1,0 +1,220 @@
+package compose
+
+import (
+	"fmt"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/host/project/tag"
+)
+
+// suffixMajor is how images of extensions name the server's major.
+var suffixMajor = regexp.MustCompile(`(?:^|[-._])pg([0-9]{1,2})(?:$|[-._])`)
+
+// describePostgres reads the service; the mounts decide what is said of data.
+func (f *Foreign) describePostgres(s types.ServiceConfig) error {
+	p := f.Postgres
+	*p = ForeignPostgres{Service: s.Name, Image: s.Image, User: s.User, Mounts: s.Volumes, ContainerPort: PostgresPort}
+	name, t := imageName(s.Image)
+	p.Tag, p.Major = t, tag.Major(t)
+	// pgvector:pg16, timescaledb:latest-pg15, 2.14-pg16.
+	if m := suffixMajor.FindStringSubmatch(t); m != nil {
+		p.Major, _ = strconv.Atoi(m[1])
+		p.Tag = m[1]
+	}
+	if n, err := strconv.Atoi(env(s, "PGPORT")); err == nil && n > 0 {
+		p.ContainerPort = n
+	}
+	p.Role = firstOf(env(s, "POSTGRES_USER"), env(s, "POSTGRESQL_USERNAME"), "postgres")
+	p.Database = firstOf(env(s, "POSTGRES_DB"), env(s, "POSTGRESQL_DATABASE"), p.Role)
+	p.Password = firstOf(env(s, "POSTGRES_PASSWORD"), env(s, "POSTGRESQL_PASSWORD"))
+	if file := firstOf(env(s, "POSTGRES_PASSWORD_FILE"), env(s, "POSTGRESQL_PASSWORD_FILE")); p.Password == "" && file != "" {
+		p.Password = f.secretFile(s, file)
+	}
+	if s.Build != nil && s.Image == "" {
+		f.problem(Problem{Code: "build", Message: fmt.Sprintf("service %s builds its image; its PostgreSQL version is not in the file", s.Name),
+			Way: "odpm keeps such a service only under ODPM_COMPOSE=keep; or name an image: POSTGRES_IMAGE in .env"})
+	}
+	f.data(s, strings.Contains(s.Image, "bitnami") || name == "postgresql" && env(s, "POSTGRESQL_PASSWORD") != "")
+	f.port(s)
+	f.clear(s, "POSTGRES_PASSWORD", "POSTGRESQL_PASSWORD")
+	f.profiles(s)
+	return nil
+}
+
+// data finds what holds the cluster. The image declares a volume of its own;
+// where no mount of the file's covers PGDATA more closely than that one,
+// Docker makes an anonymous volume, and the next `down` and `up` begins with
+// an empty cluster (docker-library/postgres#761).
+func (f *Foreign) data(s types.ServiceConfig, bitnami bool) {
+	p := f.Postgres
+	if p.Major == 0 {
+		p.Major = f.majorOnDisk(s)
+	}
+	if p.Major == 0 {
+		f.problem(Problem{Code: "major_unknown", Blocking: true,
+			Message: fmt.Sprintf("image %q of service %s names no PostgreSQL major, so it is not known what the data were written with", s.Image, s.Name),
+			Way:     "see it: docker compose exec " + s.Name + " postgres --version, and write the version into odpm.json (postgres_version)"})
+	}
+	declared := PostgresTarget(p.Major)
+	p.PGData = firstOf(env(s, "PGDATA"), PGData(p.Major))
+	if bitnami {
+		declared, p.PGData = "", firstOf(env(s, "PGDATA"), env(s, "POSTGRESQL_DATA_DIR"), "/bitnami/postgresql/data")
+	}
+	p.PGData = path.Clean(p.PGData)
+	for _, tmp := range s.Tmpfs {
+		target, _, _ := strings.Cut(tmp, ":")
+		if below(p.PGData, target) {
+			p.Target = target
+			f.tmpfs(s)
+			return
+		}
+	}
+	var best *types.ServiceVolumeConfig
+	for i, v := range s.Volumes {
+		if below(p.PGData, v.Target) && (best == nil || len(v.Target) > len(best.Target)) {
+			best = &s.Volumes[i]
+		}
+	}
+	if best == nil || declared != "" && below(p.PGData, declared) && len(path.Clean(best.Target)) < len(declared) {
+		f.anonymous(s, best, declared)
+		return
+	}
+	p.Target = path.Clean(best.Target)
+	switch {
+	case best.Type == types.VolumeTypeTmpfs:
+		f.tmpfs(s)
+	case best.Source == "":
+		f.anonymous(s, nil, p.Target)
+	default:
+		f.source(s, *best)
+	}
+}
+
+// below tells whether a path is dir or lies in it.
+func below(p, dir string) bool {
+	dir = strings.TrimSuffix(path.Clean(dir), "/")
+	p = path.Clean(p)
+	return p == dir || strings.HasPrefix(p, dir+"/")
+}
+
+func (f *Foreign) tmpfs(s types.ServiceConfig) {
+	f.problem(Problem{Code: "tmpfs", Blocking: true, Message: fmt.Sprintf("service %s keeps its data in memory (tmpfs at %s): they end with the container", s.Name, f.Postgres.Target),
+		Way: "nothing can be taken over; dump the databases while it runs: docker compose exec " + s.Name + " pg_dumpall -U " + f.Postgres.Role + " > all.sql"})
+}
+
+// anonymous also tells a mount that was meant for the data and misses them.
+func (f *Foreign) anonymous(s types.ServiceConfig, near *types.ServiceVolumeConfig, at string) {
+	p := f.Postgres
+	if near == nil {
+		for i, v := range s.Volumes {
+			if strings.HasPrefix(v.Target, "/var/lib/postgres") || strings.HasPrefix(v.Target, "/var/lib/pgsql") {
+				near = &s.Volumes[i]
+			}
+		}
+	}
+	way := fmt.Sprintf("find it before anything is removed, and never use `down -v`: docker inspect -f '{{range .Mounts}}{{.Name}} {{.Destination}}{{println}}{{end}}' $(docker compose -p %s ps -aq %s). "+
+		"Then name it in .env: POSTGRES_DATA_DIR=volume:NAME", f.Name, s.Name)
+	if near != nil {
+		p.Target = path.Clean(near.Target)
+		f.problem(Problem{Code: "mount_target", Blocking: true,
+			Message: fmt.Sprintf("service %s mounts %s at %s, but PostgreSQL %s of this image keeps its data in %s, outside of that mount: they are in an anonymous volume",
+				s.Name, near.Source, near.Target, majorWord(p.Major), p.PGData),
+			Way: way})
+		return
+	}
+	p.Target = at
+	f.problem(Problem{Code: "anonymous_volume", Blocking: true,
+		Message: fmt.Sprintf("service %s mounts nothing for its data: they are in an anonymous volume that belongs to the container", s.Name), Way: way})
+}
+
+func majorWord(n int) string {
+	if n == 0 {
+		return "(of unknown version)"
+	}
+	return strconv.Itoa(n)
+}
+
+// source turns a mount into what odpm's own file would mount. That wants the
+// cluster at the mount's root up to 17 and in <major>/docker from 18 on.
+func (f *Foreign) source(s types.ServiceConfig, v types.ServiceVolumeConfig) {
+	p := f.Postgres
+	p.MountSource = v.Source
+	dir := ""
+	if v.Type == types.VolumeTypeBind {
+		dir = v.Source
+	} else {
+		p.VolumeKey, p.MountSource = v.Source, v.Source
+		if vol, ok := f.Doc.Volumes[v.Source]; ok {
+			p.MountSource = firstOf(vol.Name, v.Source)
+			if vol.DriverOpts["o"] != "" && strings.Contains(","+vol.DriverOpts["o"]+",", "bind,") {
+				dir = vol.DriverOpts["device"]
+			}
+		}
+	}
+	rel, err := filepath.Rel(p.Target, p.PGData)
+	if err != nil {
+		rel = "."
+	}
+	if v.Volume != nil && v.Volume.Subpath != "" {
+		rel = filepath.Join(v.Volume.Subpath, rel)
+	}
+	want := "."
+	if p.Major >= 18 {
+		want = filepath.Join(strconv.Itoa(p.Major), "docker")
+	}
+	if dir != "" {
+		cluster := filepath.Join(dir, rel)
+		root, ok := strings.CutSuffix(cluster, string(filepath.Separator)+want)
+		if want == "." {
+			root, ok = cluster, true
+		}
+		if ok {
+			p.DataDir = root
+			return
+		}
+		p.DataDir = dir
+		f.layout(s, cluster, filepath.Join(dir, want))
+		return
+	}
+	p.DataVolume = p.MountSource
+	switch {
+	case rel == want:
+	case p.Major >= 18:
+		f.layout(s, "the volume's "+rel, "the volume's "+want)
+	default:
+		f.problem(Problem{Code: "subdirectory", Blocking: true,
+			Message: fmt.Sprintf("the cluster of service %s is in the directory %s of the volume %s; odpm's own compose file mounts a volume with the cluster at its root", s.Name, rel, p.DataVolume),
+			Way: fmt.Sprintf("go on with this file as it is (ODPM_COMPOSE=keep in .env), or, with PostgreSQL stopped, move the cluster to the volume's root: docker run --rm -v %s:/v --entrypoint sh %s -c 'mv /v/%s/* /v/ && rmdir /v/%s'",
+				p.DataVolume, s.Image, rel, rel)})
+	}
+}
+
+func (f *Foreign) layout(s types.ServiceConfig, is, want string) {
+	f.problem(Problem{Code: "layout", Blocking: true,
+		Message: fmt.Sprintf("the cluster of service %s is in %s; images from 18 on keep it in %s", s.Name, is, want),
+		Way:     "go on with this file as it is (ODPM_COMPOSE=keep in .env), or move it there with PostgreSQL stopped (same owner, mode 0700)"})
+}
+
+// majorOnDisk looks at a bind mount's PG_VERSION, where this user may.
+func (f *Foreign) majorOnDisk(s types.ServiceConfig) int {
+	for _, v := range s.Volumes {
+		dir := v.Source
+		if vol, ok := f.Doc.Volumes[v.Source]; ok && v.Type == types.VolumeTypeVolume {
+			dir = vol.DriverOpts["device"]
+		}
+		if !filepath.IsAbs(dir) || !strings.Contains(v.Target, "postgres") {
+			continue
+		}
+		if look := datadir.Look(dir, 0); look.State == datadir.Initialised {
+			return look.Major
+		}
+	}
+	return 0
+}
