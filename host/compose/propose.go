@@ -10,9 +10,9 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
+	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/project/tag"
 	"github.com/odpm/odpm/shared/odooconf"
 )
@@ -89,7 +89,7 @@ func (p *proposer) names() {
 		p.set("ODPM_COMPOSE_PREFIX", prefix, "the names of the services and of the compose project")
 		return
 	}
-	if p.Name != "" && p.Name != project.DefaultName(p.dir) {
+	if p.Name != "" && p.Name != loader.NormalizeProjectName(filepath.Base(p.dir)) {
 		p.set("COMPOSE_PROJECT_NAME", p.Name, "the compose project that the containers and volumes belong to")
 	}
 	if pg != "" && pg != "db" {
