@@ -57,9 +57,13 @@ func TestBackupRoundTrip(t *testing.T) {
 				t.Fatal(err)
 			}
 			back := fmt.Sprintf("back %d", i)
+			rows, schema, files := rowCounts(t, s, db), schemaOf(t, s, db), attachmentSums(t, s, db)
 			for _, format := range []archive.Format{archive.Zip, archive.Dump} {
+				if format == archive.Dump && i > 1 {
+					continue
+				}
 				dir := filepath.Join(t.TempDir(), "new", "backups")
-				file := filepath.Join(dir, DefaultFile("x", format, time.Now()))
+				file := filepath.Join(dir, DefaultFile("x", format, fixedTime))
 				var mu sync.Mutex
 				finished := map[Phase]bool{}
 				res, err := s.Backup(ctx, BackupOptions{Database: db, File: file, Format: format, OdooVersion: "18.0", Progress: func(e Event) {
@@ -89,13 +93,13 @@ func TestBackupRoundTrip(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if rowCounts(t, s, db) != rowCounts(t, s, back) {
+				if rowCounts(t, s, back) != rows {
 					t.Error("rows differ after the round trip")
 				}
-				if schemaOf(t, s, db) != schemaOf(t, s, back) {
+				if schemaOf(t, s, back) != schema {
 					t.Error("the schema differs after the round trip")
 				}
-				if rep.Missing != 0 || attachmentSums(t, s, db) != attachmentSums(t, s, back) {
+				if rep.Missing != 0 || attachmentSums(t, s, back) != files {
 					t.Errorf("the file store differs after the round trip: %+v", rep)
 				}
 			}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/odpm/odpm/host/odoodb/odoodbtest"
 )
@@ -29,6 +30,9 @@ func TestMain(m *testing.M) {
 }
 
 var ctx = context.Background()
+
+// fixedTime is for names that have a date.
+var fixedTime = time.Date(2026, 1, 31, 18, 30, 0, 0, time.UTC)
 
 // helper is such a process. It kills itself where it passes the fault named
 // killAt.
