@@ -41,11 +41,13 @@ lint: ## gofmt, go vet, and the directions between packages
 	@test/setup/setup lint
 	$(CACHE)/bin/golangci-lint run ./...
 
-demo: setup build ## the main job on a machine without Docker: an inherited cluster, adopted
+demo: build ## the main job on a machine without Docker: an inherited cluster, adopted
+	@test/setup/setup native
 	test/demo.sh
 
-bench: setup ## the figures that odpm promises, measured here beside other tools
-	$(GO) run ./test/bench
+bench: ## the figures that odpm promises, measured here beside other tools
+	@test/setup/setup native
+	@code=0; $(GO) run ./test/bench || code=$$?; $(GO) run ./test/bench/odoodb || code=$$?; exit $$code
 
 clean: ## what make build made
 	rm -rf bin dist

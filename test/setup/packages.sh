@@ -1,6 +1,11 @@
 # Debian packages: the engine, what builds images without a registry, and the
 # PostgreSQL whose extensions the tests of Odoo databases need.
 
+missing_native() {
+	[ -x /usr/lib/postgresql/15/bin/postgres ] || echo postgresql-15
+	has psql || echo postgresql-client
+}
+
 missing_packages() {
 	has dockerd || has docker || echo docker.io
 	has debootstrap || [ -x /usr/sbin/debootstrap ] || echo debootstrap
@@ -8,23 +13,29 @@ missing_packages() {
 	has make || echo make
 	has npm || echo npm
 	has python3 || echo python3
-	[ -x /usr/lib/postgresql/15/bin/postgres ] || echo postgresql-15
-	has psql || echo postgresql-client
-	has localedef || echo locales
+	[ -e /usr/share/i18n/locales/de_DE ] || echo locales
+	missing_native
 }
 
 setup_packages() {
-	local want
-	want=$(missing_packages | tr '\n' ' ')
+	install_packages packages "$(missing_packages | tr '\n' ' ')"
+	setup_german
+}
+
+# What the demonstration and the benchmark need: no engine, no images.
+setup_native() { install_packages native "$(missing_native | tr '\n' ' ')"; }
+
+# install_packages STEP NAMES
+install_packages() {
+	local want=$2
 	if [ -z "$want" ]; then
-		setup_german
-		say packages "all there"
+		say "$1" "all there"
 		return
 	fi
 	if ! is_root; then
 		die "missing on this machine: $want
-       As root on Debian or Ubuntu, make setup installs them. Elsewhere install PostgreSQL 15
-       with its client, and Docker (your own daemon is used as it is), and run make setup again."
+       As root on Debian or Ubuntu, make setup installs them. Elsewhere install them
+       yourself (your own Docker daemon is used as it is), and run it again."
 	fi
 	has apt-get || die "missing on this machine: ${want}(and there is no apt-get to install them with)"
 	export DEBIAN_FRONTEND=noninteractive
@@ -36,8 +47,7 @@ setup_packages() {
 	fi
 	# shellcheck disable=SC2086 # a list of package names
 	quietly packages apt-get install -y --no-install-recommends $want
-	setup_german
-	say packages "installed $want"
+	say "$1" "installed $want"
 }
 
 # One language beside English: servers whose messages are translated are where
