@@ -245,12 +245,9 @@ func (o nativeOdoo) Start(ctx context.Context) error       { return o.s.startNat
 // neutralisation skips those silently.
 const findModules = `import sys
 import odoo
+from odoo.tools import config
 from odoo.modules.module import get_module_path
-odoo.tools.config.parse_config([])
-try:
-    odoo.modules.module.initialize_sys_path()
-except AttributeError:
-    pass
+config.parse_config([])
 for name in sys.stdin.read().split():
     try:
         path = get_module_path(name, display_warning=False)
