@@ -49,6 +49,11 @@ func (up upStep) Apply(ctx context.Context, s *Session) error {
 	if s.SkipStart {
 		return nil
 	}
+	if p, err := up.Preview(ctx, s); err != nil {
+		return err
+	} else if p.Outcome == Noop {
+		return nil
+	}
 	if err := s.startPostgres(ctx); err != nil {
 		return err
 	}
