@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -15,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -122,7 +125,7 @@ func create(s Spec) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{Spec: s, Project: dir, DataDir: filepath.Join(dir, "pg"), bin: bin, cred: cred}
-	if c.Port, err = localpg.FreePort(); err != nil {
+	if c.Port, err = freePort(); err != nil {
 		return nil, err
 	}
 	at := c.ClusterDir()
@@ -152,6 +155,23 @@ func create(s Spec) (*Cluster, error) {
 		DataDir: c.DataDir, Major: s.Major, Port: c.Port, StateDir: state, AppRole: "odoo", BinDir: bin,
 	})
 	return c, nil
+}
+
+var nextPort atomic.Int32
+
+// freePort takes ports below those that the kernel gives to clients: this
+// server is stopped and started again, and must find its port free each time.
+func freePort() (int, error) {
+	nextPort.CompareAndSwap(0, 15000+rand.Int32N(10000))
+	for range 1000 {
+		port := int(nextPort.Add(1))
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		return port, l.Close()
+	}
+	return 0, errors.New("no free port between 15000 and 26000")
 }
 
 // ClusterDir is where PG_VERSION is.

@@ -94,7 +94,8 @@ func (c *Cluster) ODPM(args ...string) (Run, error) {
 	}
 	cmd := exec.Command(path, args...)
 	cmd.Dir = c.Project
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(c.Project, "home"), "NO_COLOR=1", "TMPDIR=" + os.TempDir()}
+	// A machine without Docker, which is what the native engine is for.
+	cmd.Env = []string{"PATH=/nonexistent", "HOME=" + filepath.Join(c.Project, "home"), "NO_COLOR=1", "TMPDIR=" + os.TempDir()}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err = cmd.Run()
