@@ -38,7 +38,7 @@ type Options struct {
 	Env []string
 	// Notify gets a line that is worth telling while Start waits, such as a
 	// recovery after a crash. May be nil.
-	Notify func(string)
+	Notify func(string) `json:"-"`
 }
 
 // Engine implements engine.Postgres and engine.Stack.

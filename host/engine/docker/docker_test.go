@@ -60,6 +60,10 @@ func project(t *testing.T) docker.Options {
 	t.Helper()
 	need(t, image)
 	dir, err := os.MkdirTemp("", "odpm-docker-")
+	if err == nil {
+		// Other users, PostgreSQL's among them, must pass.
+		err = os.Chmod(dir, 0o755)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

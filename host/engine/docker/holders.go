@@ -23,15 +23,18 @@ type data struct {
 // data collects all names of the project's data.
 func (e *Engine) data(ctx context.Context) (data, error) {
 	var d data
-	if e.o.DataDir != "" {
-		d.places = append(d.places, newPlace(e.o.DataDir))
+	dir, name, err := e.source(ctx)
+	if err != nil {
+		return d, err
+	}
+	if dir != "" {
+		d.places = append(d.places, newPlace(dir))
+	}
+	if name == "" {
 		return d, nil
 	}
-	if e.o.DataVolume == "" {
-		return d, nil
-	}
-	d.volumes = append(d.volumes, e.o.DataVolume)
-	vs, err := e.cl.volumes(ctx, e.o.DataVolume)
+	d.volumes = append(d.volumes, name)
+	vs, err := e.cl.volumes(ctx, name)
 	if err != nil {
 		return d, err
 	}
@@ -43,6 +46,34 @@ func (e *Engine) data(ctx context.Context) (data, error) {
 		}
 	}
 	return d, nil
+}
+
+// source is the data directory or the data volume. Under a foreign compose
+// file with an anonymous volume neither is configured; the service's container
+// knows it.
+func (e *Engine) source(ctx context.Context) (dir, volume string, err error) {
+	if e.o.DataDir != "" || e.o.DataVolume != "" || e.o.Service == "" {
+		return e.o.DataDir, e.o.DataVolume, nil
+	}
+	c, err := e.ofService(ctx, e.o.Service)
+	if err != nil || c == nil {
+		return "", "", err
+	}
+	pgdata := c.env("PGDATA")
+	if pgdata == "" {
+		pgdata = e.pgdata()
+	}
+	var best mount
+	for _, m := range c.Mounts {
+		inside := pgdata == m.Destination || strings.HasPrefix(pgdata, strings.TrimSuffix(m.Destination, "/")+"/")
+		if inside && len(m.Destination) > len(best.Destination) {
+			best = m
+		}
+	}
+	if best.Type == "volume" {
+		return "", best.Name, nil
+	}
+	return best.Source, "", nil
 }
 
 // Holders finds every running container of any project that has the data

@@ -16,18 +16,22 @@ import (
 // container of PostgreSQL's own image, read-only and without a network, if the
 // image is on this machine; nothing is pulled for a look.
 func (e *Engine) Look(ctx context.Context) (datadir.Facts, error) {
-	if e.o.DataDir != "" {
-		f := datadir.Look(e.o.DataDir, e.o.Major)
+	dir, name, err := e.source(ctx)
+	if err != nil {
+		return datadir.Facts{UID: -1, GID: -1}, err
+	}
+	if dir != "" {
+		f := datadir.Look(dir, e.o.Major)
 		if f.State != datadir.Unknown {
 			return f, nil
 		}
 		return e.probe(ctx, f)
 	}
-	f := datadir.Facts{Path: e.o.DataVolume, UID: -1, GID: -1, Reason: "neither a data directory nor a volume is known"}
-	if e.o.DataVolume == "" {
+	f := datadir.Facts{Path: name, UID: -1, GID: -1, Reason: "neither a data directory nor a volume is known"}
+	if name == "" {
 		return f, nil
 	}
-	vs, err := e.cl.volumes(ctx, e.o.DataVolume)
+	vs, err := e.cl.volumes(ctx, name)
 	if err != nil {
 		return f, err
 	}
@@ -46,7 +50,7 @@ func (e *Engine) Look(ctx context.Context) (datadir.Facts, error) {
 		}
 		f.Path = path
 	}
-	f.Reason = "this user may not read the volume " + e.o.DataVolume
+	f.Reason = "this user may not read the volume " + name
 	return e.probe(ctx, f)
 }
 

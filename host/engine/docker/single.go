@@ -110,11 +110,6 @@ func (e *Engine) hasData(ctx context.Context, c container) bool {
 	if err != nil {
 		return false
 	}
-	if len(d.places)+len(d.volumes) == 0 {
-		// Nothing is known of it, as under a foreign compose file with an
-		// anonymous volume: the service's container has what it has.
-		return true
-	}
 	devices, err := e.cl.devices(ctx, []container{c})
 	if err != nil {
 		return false
@@ -152,20 +147,23 @@ func (e *Engine) pgdata() string {
 
 // dataMount mounts the data, which must exist: Docker makes a missing volume.
 func (e *Engine) dataMount(ctx context.Context, target string, readOnly bool) (string, error) {
-	if e.o.DataDir != "" {
-		return bindMount(e.o.DataDir, target, readOnly), nil
+	dir, name, err := e.source(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case dir != "":
+		return bindMount(dir, target, readOnly), nil
+	case name == "":
+		return "", errors.New("neither a data directory nor a volume is known, and service " + e.o.Service + " has no container that would have one")
 	}
-	if e.o.DataVolume == "" {
-		return "", errors.New("docker: neither a data directory nor a volume is known")
-	}
-	vs, err := e.cl.volumes(ctx, e.o.DataVolume)
+	vs, err := e.cl.volumes(ctx, name)
 	if err != nil {
 		return "", err
 	}
 	if len(vs) == 0 {
-		return "", fmt.Errorf("there is no volume %s; docker volume ls shows what there is", e.o.DataVolume)
+		return "", fmt.Errorf("there is no volume %s; docker volume ls shows what there is", name)
 	}
-	return volumeMount(e.o.DataVolume, target, readOnly), nil
+	return volumeMount(name, target, readOnly), nil
 }
 
 // oneOff is a short container of ours.
