@@ -42,5 +42,5 @@ func RoleSQL(ctx context.Context, o Options) ([]string, error) {
 	if !s.status.Ready {
 		return nil, s.notRunning("what the cluster lacks can only be read from it")
 	}
-	return cluster.ShowSQL(ctx, s.PG, s.wanted(), s.hints())
+	return cluster.ShowSQL(ctx, s.PG, s.wanted(), s.shownHints())
 }

@@ -145,7 +145,7 @@ func (adoptStep) Preview(ctx context.Context, s *Session) (Preview, error) {
 	p := run(reason)
 	if s.status.Ready && s.facts != nil {
 		// The server runs: what would be done can be read first.
-		if sql, err := cluster.ShowSQL(ctx, s.PG, s.wanted(), s.hints()); err == nil {
+		if sql, err := cluster.ShowSQL(ctx, s.PG, s.wanted(), s.shownHints()); err == nil {
 			p.SQL = sql
 		}
 	}

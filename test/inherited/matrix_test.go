@@ -125,7 +125,7 @@ func (m *matrix) details(b *strings.Builder, s state) {
 	for _, major := range s.majors() {
 		c := m.cells[s.name][major]
 		text := "\nLogin before: " + c.before + ".\n"
-		text += block("sql", c.sql)
+		text += block("sql", withoutNotes(c.sql))
 		if len(c.did) > 0 {
 			how := "was run"
 			if c.singleUser {
@@ -149,6 +149,17 @@ func (m *matrix) details(b *strings.Builder, s state) {
 	for _, text := range order {
 		fmt.Fprintf(b, "\n**%s**\n%s", span(groups[text]), text)
 	}
+}
+
+// withoutNotes leaves out what is said again as reported.
+func withoutNotes(lines []string) []string {
+	var out []string
+	for _, l := range lines {
+		if !strings.HasPrefix(l, "-- note: ") {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 // statements are the lines of --show-sql that are no comment.
@@ -190,14 +201,17 @@ const intro = `# Inherited clusters
 <!-- Written by test/inherited: go test ./test/inherited -run TestInherited -update -->
 
 What odpm does with clusters that somebody else made: every broken state that
-we know of, on a real server of every major. For each of them the suite runs
-` + "`odpm plan --plan-show-diff` and `odpm database ensure-role --show-sql`" + `, which
-show the SQL below and change nothing, then ` + "`odpm database ensure-role`" + ` twice, and then asks psql, over TCP and with the password: the login works, with
-another password it does not, and the role can create a database. All roles,
-memberships, settings, databases, owners and rights are read before and after
-and are the same but for the rows of the roles that odpm announced. Neither the
-password nor a verifier is in the server's log (with ` + "`log_statement = all`" + `) or in
-what odpm prints. The second run changes nothing.
+we know of, on a real server of every major. For each of them the suite
+
+* runs ` + "`odpm plan --plan-show-diff` and `odpm database ensure-role --show-sql`" + `,
+  which show the SQL below, and sees that no file, no process and no row changed;
+* runs ` + "`odpm database ensure-role`" + `, and once more: the second run changes nothing;
+* asks psql, over TCP and through password authentication: the login works, with
+  another password it does not, and the role can create a database;
+* compares all roles, memberships, settings, databases, owners and rights before
+  and after: they are the same but for the rows of the roles that odpm announced;
+* looks for the password and for verifiers in the server's log (which logs every
+  statement) and in all that odpm printed: neither is there.
 
 The rules are in [application-role.md](application-role.md).
 `
