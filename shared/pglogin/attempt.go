@@ -58,6 +58,11 @@ func (p *prober) attempt(ctx context.Context) (*Result, error) {
 			}
 		}
 	}
+	if end, ok := parent.Deadline(); err != nil && ok && !time.Now().Before(end) {
+		// The network's timer for the same moment may go off a little sooner,
+		// and its error would pass for an answer.
+		<-parent.Done()
+	}
 	if err != nil && parent.Err() != nil {
 		return nil, context.Cause(parent)
 	}
