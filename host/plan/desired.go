@@ -53,7 +53,7 @@ func (s *Session) wish(ctx context.Context) error {
 	if w.handoffBytes, err = w.handoff.Encode(); err != nil {
 		return err
 	}
-	if _, inConf := w.parsed.Value("db_password", p.OdooMajor); !inConf {
+	if _, inConf := w.parsed.Value("db_password", p.OdooMajor); !inConf && s.kept == nil {
 		if w.passwordEnv, err = compose.PasswordEnv(p.AppPassword); err != nil {
 			return err
 		}
@@ -107,6 +107,10 @@ func (s *Session) composeSpec(w *desired) compose.Spec {
 // byte for byte.
 func (s *Session) wishConf(w *desired) error {
 	p := s.Project
+	if s.keptConf != nil {
+		w.conf, w.confOld, w.parsed = s.keptConf, s.keptConf, p.OdooConf
+		return nil
+	}
 	old, err := os.ReadFile(p.OdooConfPath)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

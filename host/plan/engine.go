@@ -51,7 +51,7 @@ func (s *Session) chooseEngine(ctx context.Context) error {
 	case nativeEngine:
 		s.PG = native.New(s.nativeOptions(s.Project.DataDir, s.Project.PostgresPort))
 	case externalEngine:
-		return s.useExternal()
+		return s.useExternal(ctx)
 	}
 	return nil
 }
@@ -119,6 +119,7 @@ func (s *Session) dockerOptions() docker.Options {
 	return docker.Options{
 		Dir: p.Dir, Project: p.Name, Files: s.composeFiles(),
 		Service: p.ServiceName, OdooService: p.OdooServiceName, VolumeName: p.VolumeName,
+		DataTarget: s.keptTarget(), PGData: s.keptPGData(),
 		DataDir: p.DataDir, DataVolume: p.DataVolume, Image: p.PostgresImage, Major: p.PostgresMajor,
 		Env: s.composeEnv(), Notify: func(line string) { s.Term.Step("%s", line) },
 	}
@@ -127,6 +128,9 @@ func (s *Session) dockerOptions() docker.Options {
 // composeFiles are named one by one: an explicit -f alone would drop the
 // override.
 func (s *Session) composeFiles() []string {
+	if s.kept != nil {
+		return s.kept.Files
+	}
 	files := []string{s.composePath()}
 	for _, name := range []string{"docker-compose.override.yml", "docker-compose.override.yaml", "compose.override.yml", "compose.override.yaml"} {
 		path := filepath.Join(s.Project.Dir, name)
@@ -137,16 +141,21 @@ func (s *Session) composeFiles() []string {
 	return files
 }
 
-func (s *Session) composePath() string {
-	if s.Project.KeepCompose {
-		// A person's own file may have any of compose's names.
-		for _, name := range []string{"compose.yaml", "compose.yml", compose.FileName, "docker-compose.yaml"} {
-			path := filepath.Join(s.Project.Dir, name)
-			if _, err := os.Stat(path); err == nil {
-				return path
-			}
-		}
+func (s *Session) keptTarget() string {
+	if s.kept == nil {
+		return ""
 	}
+	return s.kept.Postgres.Target
+}
+
+func (s *Session) keptPGData() string {
+	if s.kept == nil {
+		return ""
+	}
+	return s.kept.Postgres.PGData
+}
+
+func (s *Session) composePath() string {
 	return filepath.Join(s.Project.Dir, compose.FileName)
 }
 

@@ -1,9 +1,85 @@
 package plan
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/odpm/odpm/host/engine/docker"
+	"github.com/odpm/odpm/host/engine/external"
+	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/ui"
 )
+
+// adminURLKey names the administrator of an external server; odpm changes
+// roles there only where it is set.
+const adminURLKey = "ODPM_POSTGRES_ADMIN_URL"
+
+// gateway is what a container calls the machine it runs on.
+const gateway = "host.docker.internal"
+
+// useExternal takes the server that odoo.conf names. Docker runs Odoo alone.
+func (s *Session) useExternal(ctx context.Context) error {
+	p := s.Project
+	host, port, mode := "", 5432, ""
+	if p.OdooConf != nil {
+		host, _ = p.OdooConf.Value("db_host", p.OdooMajor)
+		if n, ok, err := p.OdooConf.Int("db_port", p.OdooMajor); ok && err == nil {
+			port = n
+		}
+		mode, _ = p.OdooConf.Value("db_sslmode", p.OdooMajor)
+	}
+	if host == "" {
+		return fmt.Errorf("%s: db_host is not set, and with ODPM_POSTGRES=external it says where PostgreSQL is", s.rel(p.OdooConfPath))
+	}
+	if _, _, err := s.adminURL(); err != nil {
+		return err
+	}
+	here := host
+	if host == gateway {
+		here = "127.0.0.1"
+	}
+	s.PG = external.New(external.Options{Host: here, Port: port, SSLMode: mode})
+	if s.NoDocker || p.Runtime == project.Native {
+		return nil
+	}
+	if err := docker.Available(ctx); err != nil {
+		if p.Runtime == project.Docker || p.OdooCommand == "" {
+			s.Problems = append(s.Problems, err)
+		}
+		return nil
+	}
+	s.Stack = docker.New(s.dockerOptions())
+	if host == "localhost" || strings.HasPrefix(host, "127.") || host == "::1" {
+		s.Problems = append(s.Problems, &ui.Refusal{
+			What: fmt.Sprintf("%s: db_host is %q, which in Odoo's container is the container itself. Nothing was written or started.", s.rel(p.OdooConfPath), host),
+			Ways: []string{"db_host = " + gateway + "        this machine, as the container knows it; PostgreSQL must listen there"},
+		})
+	}
+	return nil
+}
+
+// adminURL is the administrator's name and password.
+func (s *Session) adminURL() (user, password string, err error) {
+	text := s.Project.Env[adminURLKey]
+	if text == "" {
+		return "", "", nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.User == nil || u.User.Username() == "" || u.Scheme != "postgresql" && u.Scheme != "postgres" {
+		// The text itself may hold the password.
+		return "", "", fmt.Errorf("%s is not a URL of the form postgresql://USER:PASSWORD@HOST", adminURLKey)
+	}
+	password, _ = u.User.Password()
+	return u.User.Username(), password, nil
+}
+
+// mayChangeRoles: on an external server only with an administrator.
+func (s *Session) mayChangeRoles() bool {
+	return !s.Project.External || s.Project.Env[adminURLKey] != ""
+}
 
 // noEngine is the error of work that needs a server where none may be asked.
 func (s *Session) noEngine() error {
@@ -14,8 +90,8 @@ func (s *Session) noEngine() error {
 }
 
 func (s *Session) notRunning(why string) error {
+	if s.Project.External {
+		return fmt.Errorf("the external PostgreSQL cannot be reached: %s. Start it where it runs, or correct db_host and db_port in odoo.conf", why)
+	}
 	return fmt.Errorf("PostgreSQL does not run: %s. Start it: odpm", why)
 }
-
-// useExternal is for ODPM_POSTGRES=external.
-func (s *Session) useExternal() error { return nil }

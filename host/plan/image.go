@@ -78,6 +78,10 @@ func (s *Session) wishImage(ctx context.Context, w *desired) error {
 		}
 		return nil
 	}
+	if s.kept != nil {
+		w.image = imageWish{ref: p.OdooImage, reason: "ODPM_COMPOSE=keep: the compose file's own image is used"}
+		return nil
+	}
 	base := engine.Image{Entrypoint: officialEntrypoint, Cmd: officialCmd}
 	known := false
 	if s.Stack != nil {

@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
+	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/durable"
 )
@@ -16,6 +18,8 @@ import (
 type newFile struct {
 	name, content string
 	mode          os.FileMode
+	// extends: what is there stays byte for byte in content.
+	extends bool
 }
 
 // First versions of the files of a new project.
@@ -46,7 +50,8 @@ db_password = odoo
 
 // Init is `odpm init`.
 func Init(ctx context.Context, o Options, fromCompose string) error {
-	files := []newFile{{".env", firstEnv, 0o644}, {"odpm.json", firstManifest, 0o644}, {"odoo.conf", firstConf, 0o600}}
+	files := []newFile{{name: ".env", content: firstEnv, mode: 0o644}, {name: "odpm.json", content: firstManifest, mode: 0o644},
+		{name: "odoo.conf", content: firstConf, mode: 0o600}}
 	var after []string
 	if fromCompose != "" {
 		var err error
@@ -61,7 +66,13 @@ func Init(ctx context.Context, o Options, fromCompose string) error {
 	wrote := 0
 	for _, f := range files {
 		path := filepath.Join(o.Dir, f.name)
-		if _, err := os.Lstat(path); err == nil {
+		if old, err := os.ReadFile(path); err == nil && f.extends {
+			if string(old) == f.content {
+				o.Term.Say("%s says it all already", f.name)
+				continue
+			}
+			o.Term.Say("%s gets what it lacks:\n%s", f.name, ui.CleanLines(mask(strings.TrimPrefix(f.content, string(old)))))
+		} else if err == nil {
 			o.Term.Say("%s exists and is left as it is", f.name)
 			if fromCompose != "" {
 				o.Term.Say("it would have been:\n%s", ui.CleanLines(mask(f.content)))
@@ -85,4 +96,51 @@ func Init(ctx context.Context, o Options, fromCompose string) error {
 	return nil
 }
 
-func proposed(context.Context, Options, string) ([]newFile, []string, error) { return nil, nil, nil }
+// proposed reads somebody's compose file and proposes files with which the
+// same data, ports, names and login go on.
+func proposed(ctx context.Context, o Options, file string) ([]newFile, []string, error) {
+	env := map[string]string{}
+	for _, kv := range o.Environ {
+		if k, v, ok := strings.Cut(kv, "="); ok {
+			env[k] = v
+		}
+	}
+	f, err := compose.Read(ctx, file, env)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := f.Propose(o.Dir)
+	if p.Blocking() {
+		r := &ui.Refusal{What: file + " cannot be gone on with as it is. Nothing was written."}
+		for _, x := range p.Problems {
+			if x.Blocking {
+				r.Details = append(r.Details, ui.Clean(x.Message))
+				if x.Way != "" {
+					r.Ways = append(r.Ways, ui.Clean(x.Way))
+				}
+			}
+		}
+		return nil, nil, r
+	}
+	var after []string
+	for _, x := range p.Problems {
+		line := "note: " + x.Message
+		if x.Way != "" {
+			line += ". " + x.Way
+		}
+		after = append(after, line)
+	}
+	existing, err := os.ReadFile(filepath.Join(o.Dir, ".env"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	content, differing, err := p.EnvFile(existing)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, key := range differing {
+		after = append(after, "note: .env already says "+key+", and differently")
+	}
+	return []newFile{{name: ".env", content: string(content), mode: 0o600, extends: true},
+		{name: "odpm.json", content: string(p.Manifest), mode: 0o644}}, after, nil
+}

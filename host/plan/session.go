@@ -58,7 +58,11 @@ type Session struct {
 	odoo    engine.Container
 	want    *desired
 	spec    compose.Spec
-	started bool
+	// kept is the person's own compose file, nil where odpm writes one.
+	kept *compose.Foreign
+	// keptConf stands for the odoo.conf that a kept file does without.
+	keptConf []byte
+	started  bool
 	// before is last_run.json as this run found it, nil for none. The checker
 	// replaces the file, so another file means that it has recorded.
 	before os.FileInfo
@@ -127,6 +131,21 @@ func (s *Session) ensuresRole() bool {
 // hints say how to become administrator of this cluster.
 func (s *Session) hints() cluster.Hints {
 	h := cluster.Hints{App: s.wanted()}
+	if s.Project.External {
+		user, password, _ := s.adminURL()
+		if user != "" {
+			h.Admins = []string{user}
+		}
+		h.Password = password
+		return h
+	}
+	if s.kept != nil {
+		h.Password = s.kept.Postgres.Password
+		if role := s.kept.Postgres.Role; role != "" {
+			h.Admins = []string{role}
+		}
+		return h
+	}
 	if pw, err := s.Dirs.Remembered(bootstrapSecret); err == nil {
 		h.Password = pw
 	}

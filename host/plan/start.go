@@ -28,6 +28,9 @@ func chownTo(path string, uid, gid int) error { return os.Lchown(path, uid, gid)
 // data directory, and compares again what only a running server can tell.
 func (s *Session) startPostgres(ctx context.Context) error {
 	if s.Project.External {
+		if err := s.PG.Start(ctx); err != nil {
+			return err
+		}
 		return s.lateDrift(ctx)
 	}
 	st, err := s.PG.Status(ctx)
@@ -88,6 +91,9 @@ func (s *Session) onOwnData(ctx context.Context) error {
 // ensureRole makes the application role as the project wants it and proves
 // the login with its password over TCP.
 func (s *Session) ensureRole(ctx context.Context) (cluster.Report, error) {
+	if !s.mayChangeRoles() {
+		return cluster.Report{}, fmt.Errorf("the roles of an external PostgreSQL are changed only by an administrator whom you name: %s=postgresql://USER:PASSWORD@HOST in the environment", adminURLKey)
+	}
 	rep, err := cluster.EnsureAppRole(ctx, s.PG, s.wanted(), cluster.EnsureOptions{
 		Hints:         s.hints(),
 		MaySingleUser: !s.Project.External,

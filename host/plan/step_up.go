@@ -57,7 +57,7 @@ func (up upStep) Apply(ctx context.Context, s *Session) error {
 	if err := s.startPostgres(ctx); err != nil {
 		return err
 	}
-	if s.ensuresRole() && !s.adoption() {
+	if s.ensuresRole() && !s.adoption() && s.mayChangeRoles() {
 		// What was accepted late, after PostgreSQL alone was started.
 		if _, err := s.ensureRole(ctx); err != nil {
 			return err
@@ -282,10 +282,15 @@ func (s *Session) proveOnce(ctx context.Context) error {
 	}
 	argv := []string{"--check", "--require-baseline", "--"}
 	entry := withoutChecker(img.Entrypoint)
-	if len(entry) == 0 {
-		entry = officialEntrypoint
+	switch {
+	case s.kept != nil:
+		argv = append(argv, s.keptCommand(img.Entrypoint, img.Cmd)...)
+	case len(entry) == 0:
+		argv = append(append(argv, officialEntrypoint...), s.spec.OdooCommand()...)
+	default:
+		argv = append(append(argv, entry...), s.spec.OdooCommand()...)
 	}
-	r.Args = append(append(argv, entry...), s.spec.OdooCommand()...)
+	r.Args = argv
 	var out tail
 	r.Stdout, r.Stderr = &out, &out
 	s.Term.Step("proving the login with a one-off checker")

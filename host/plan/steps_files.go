@@ -147,6 +147,17 @@ func (s *Session) ownDirs(ctx context.Context) error {
 	if os.Geteuid() != 0 || s.Stack == nil || s.want.image.ref == "" {
 		return nil
 	}
+	if s.kept != nil {
+		var uid, gid int
+		switch n, _ := fmt.Sscanf(s.kept.Odoo.User, "%d:%d", &uid, &gid); n {
+		case 2:
+			s.Dirs.UID, s.Dirs.GID = uid, gid
+			return nil
+		case 1:
+			s.Dirs.UID, s.Dirs.GID = uid, uid
+			return nil
+		}
+	}
 	image := s.Project.OdooImage
 	uid, gid, err := s.Stack.UserID(ctx, image)
 	if err != nil {

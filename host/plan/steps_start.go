@@ -135,6 +135,9 @@ func (adoptStep) Preview(ctx context.Context, s *Session) (Preview, error) {
 	if !s.ensuresRole() {
 		return noop("the cluster is known"), nil
 	}
+	if !s.mayChangeRoles() {
+		return run("first run: the login is checked, the baseline written"), nil
+	}
 	reason := "first run: role " + s.Project.AppRole + " is ensured, the baseline written"
 	if !s.adoption() {
 		reason = "role " + s.Project.AppRole + " is ensured after an accepted change"
@@ -159,7 +162,11 @@ func (adoptStep) Apply(ctx context.Context, s *Session) error {
 	if err := s.startPostgres(ctx); err != nil {
 		return err
 	}
-	if _, err := s.ensureRole(ctx); err != nil {
+	if s.mayChangeRoles() {
+		if _, err := s.ensureRole(ctx); err != nil {
+			return err
+		}
+	} else if err := s.proveRole(ctx); err != nil {
 		return err
 	}
 	return s.writeBaseline(ctx)
