@@ -45,7 +45,7 @@ func TestRestoreKilled(t *testing.T) {
 	}
 	load(t, s, "new")
 	mustAdmin(t, s, maintenance, `ALTER DATABASE new SET work_mem TO '7MB'`)
-	restored := whole(t, s, "new")
+	fixtureRestored := whole(t, s, "new")
 	oldDatabase(t, s)
 	old := whole(t, s, "db")
 	start := time.Now()
@@ -53,10 +53,11 @@ func TestRestoreKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	took := time.Since(start)
-	if whole(t, s, "db") != restored {
+	if whole(t, s, "db") != fixtureRestored {
 		t.Fatal("an undisturbed restore does not give what psql gives")
 	}
 
+	small, smallRestored := smallArchive(t, s)
 	moments := []string{"journal", "created", "filled", "proven", "shut", "renamed", "files half", "swapped"}
 	rng := rand.New(rand.NewPCG(20, 4))
 	for range 20 {
@@ -70,11 +71,16 @@ func TestRestoreKilled(t *testing.T) {
 			}
 			oldDatabase(t, s)
 			oldOID := value[int](t, s, maintenance, `SELECT oid::int FROM pg_database WHERE datname = 'db'`)
-			child := s.helper(t, "restore", "testdata/o18.zip", at)
+			file, restored := small, smallRestored
+			after, err := time.ParseDuration(at)
+			if err == nil {
+				file, restored = "testdata/o18.zip", fixtureRestored
+			}
+			child := s.helper(t, "restore", file, at)
 			if err := child.Start(); err != nil {
 				t.Fatal(err)
 			}
-			if after, err := time.ParseDuration(at); err == nil {
+			if err == nil {
 				time.Sleep(after)
 				_ = child.Process.Kill()
 			}
@@ -125,7 +131,7 @@ func TestRestoreKilled(t *testing.T) {
 	if completed < 2 || completed > len(moments)-4 {
 		t.Errorf("%d of %d were completed: the moments are not spread", completed, len(moments))
 	}
-	if _, err := s.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db"}); err != nil || whole(t, s, "db") != restored {
+	if _, err := s.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db"}); err != nil || whole(t, s, "db") != fixtureRestored {
 		t.Errorf("the next restore: %v", err)
 	}
 }
