@@ -58,7 +58,7 @@ func (f *Foreign) data(s types.ServiceConfig, bitnami bool) {
 		p.Major = f.majorOnDisk(s)
 	}
 	if p.Major == 0 {
-		f.problem(Problem{Code: "major_unknown", Blocking: true,
+		f.problem(Problem{Code: "major_unknown",
 			Message: fmt.Sprintf("image %q of service %s names no PostgreSQL major, so it is not known what the data were written with", s.Image, s.Name),
 			Way:     "see it: docker compose exec " + s.Name + " postgres --version, and write the version into odpm.json (postgres_version)"})
 	}

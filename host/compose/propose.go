@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -118,7 +119,7 @@ func (p *proposer) images() {
 			p.set("ODOO_IMAGE", o.Image, "")
 		}
 		if o.Version == "" {
-			p.problem(Problem{Code: "odoo_version", Blocking: true, Message: fmt.Sprintf("image %q of service %s does not say Odoo's version", o.Image, o.Service),
+			p.problem(Problem{Code: "odoo_version", Message: fmt.Sprintf("image %q of service %s does not say Odoo's version", o.Image, o.Service),
 				Way: "write it into odpm.json: \"odoo_version\": \"18.0\""})
 		}
 	}
@@ -209,7 +210,7 @@ func (p *proposer) around() {
 		want := filepath.Join(p.dir, "data", "odoo")
 		for _, v := range o.Mounts {
 			switch {
-			case v.Target == OdooDataTarget && !(v.Type == types.VolumeTypeBind && v.Source == want):
+			case v.Target == OdooDataTarget && !(v.Type == types.VolumeTypeBind && v.Source == want) && !filled(want):
 				p.problem(p.odooData(v, want))
 			case v.Target == AddonsTarget && v.Source != filepath.Join(p.dir, "addons"):
 				p.problem(Problem{Code: "addons", Message: "addons are mounted from " + p.rel(v.Source) + "; odpm mounts addons/ of the project directory",
@@ -223,7 +224,14 @@ func (p *proposer) around() {
 	}
 }
 
-// odooData: a database without its filestore is half a database.
+// filled: the person has moved the data already.
+func filled(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && len(entries) > 0
+}
+
+// odooData: a database without its filestore is half a database, so this
+// blocks until data/odoo has something in it.
 func (p *proposer) odooData(v types.ServiceVolumeConfig, want string) Problem {
 	x := Problem{Code: "odoo_data", Blocking: true}
 	if v.Type == types.VolumeTypeBind {

@@ -18,7 +18,7 @@ import (
 )
 
 // LabelChecker says in an image where odpm-checker lies.
-const LabelChecker = "org.odpm.checker"
+const LabelChecker = "io.github.odpm.checker"
 
 // checkerPlaces are looked at where no label says it: what Dockerfile.checker
 // makes, and what COPY --from of its binary stage suggests.
