@@ -1,9 +1,12 @@
 package pglogin
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +22,42 @@ var portWait = unix.Timeval{Usec: 10_000}
 // single system call.
 type portProbe struct {
 	fd int
-	sa unix.Sockaddr
+	to *address
+}
+
+// address is the kernel's form of an address, of either family.
+type address struct {
+	v4   unix.RawSockaddrInet4
+	v6   unix.RawSockaddrInet6
+	size uintptr
+	isV4 bool
+}
+
+func newAddress(ap netip.AddrPort) *address {
+	a := &address{}
+	if ip := ap.Addr().Unmap(); ip.Is4() {
+		a.v4 = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: ip.As4()}
+		binary.BigEndian.PutUint16((*[2]byte)(unsafe.Pointer(&a.v4.Port))[:], ap.Port())
+		a.size, a.isV4 = unix.SizeofSockaddrInet4, true
+	} else {
+		a.v6 = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: ip.As16()}
+		binary.BigEndian.PutUint16((*[2]byte)(unsafe.Pointer(&a.v6.Port))[:], ap.Port())
+		a.size = unix.SizeofSockaddrInet6
+	}
+	return a
+}
+
+// connect is connect(2) without telling Go's scheduler, which would wake up
+// its monitor thread for it: in a program that is idle otherwise that costs
+// several times the call itself. SO_SNDTIMEO keeps it short.
+func (a *address) connect(fd int) unix.Errno {
+	at := unsafe.Pointer(&a.v6)
+	if a.isV4 {
+		at = unsafe.Pointer(&a.v4)
+	}
+	_, _, err := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(at), a.size)
+	runtime.KeepAlive(a)
+	return err
 }
 
 // newPortProbe gives nil where the kernel cannot be asked this way.
@@ -28,11 +66,9 @@ func newPortProbe(addr string) *portProbe {
 	if err != nil || ap.Addr().Zone() != "" {
 		return nil
 	}
-	family, sa := unix.AF_INET, unix.Sockaddr(nil)
-	if a := ap.Addr().Unmap(); a.Is4() {
-		sa = &unix.SockaddrInet4{Port: int(ap.Port()), Addr: a.As4()}
-	} else {
-		family, sa = unix.AF_INET6, &unix.SockaddrInet6{Port: int(ap.Port()), Addr: a.As16()}
+	to, family := newAddress(ap), unix.AF_INET6
+	if to.isV4 {
+		family = unix.AF_INET
 	}
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -43,25 +79,25 @@ func newPortProbe(addr string) *portProbe {
 		unix.Close(fd)
 		return nil
 	}
-	return &portProbe{fd, sa}
+	return &portProbe{fd, to}
 }
 
 // ask says whether the port refuses. conn is set where it accepted. The probe
 // is used up where refused is false.
 func (p *portProbe) ask() (conn net.Conn, refused bool) {
-	err := unix.Connect(p.fd, p.sa)
-	if err == unix.ECONNREFUSED {
+	errno := p.to.connect(p.fd)
+	if errno == unix.ECONNREFUSED {
 		return nil, true
 	}
 	defer p.close()
-	if err != nil {
+	if errno != 0 {
 		return nil, false
 	}
 	unix.SetsockoptTimeval(p.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{})
 	f := os.NewFile(uintptr(p.fd), "tcp")
 	p.fd = -1
 	defer f.Close()
-	conn, err = net.FileConn(f)
+	conn, err := net.FileConn(f)
 	if err != nil {
 		return nil, false
 	}

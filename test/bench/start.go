@@ -6,9 +6,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -23,16 +23,28 @@ const (
 )
 
 // waitersOfStart are started together, against one server that comes up at a
-// random time.
-func (b *bench) waitersOfStart(port int) map[string][]string {
-	w := map[string][]string{
-		"checker": {b.checker, "--", b.helper, "now"},
-		"loop":    {"sh", "-c", shellLoop(b.pgbin, b.helper+" now")},
+// random time. Each ends in a program of its own, programs says which: when
+// the kernel opens that file, the program is exec'd.
+func (b *bench) waitersOfStart(port int) (argv map[string][]string, programs map[string]string, err error) {
+	programs = map[string]string{}
+	for _, name := range []string{"checker", "loop", "wait4x"} {
+		programs[name] = filepath.Join(b.dir, "program-of-"+name)
+		data, err := os.ReadFile("/bin/true")
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := os.WriteFile(programs[name], data, 0o755); err != nil {
+			return nil, nil, err
+		}
+	}
+	argv = map[string][]string{
+		"checker": {b.checker, "--", programs["checker"]},
+		"loop":    {"sh", "-c", shellLoop(b.pgbin, programs["loop"])},
 	}
 	if b.wait4x != "" {
-		w["wait4x"] = []string{b.wait4x, "postgresql", url(port), "--timeout", "60s", "--", b.helper, "now"}
+		argv["wait4x"] = []string{b.wait4x, "postgresql", url(port), "--timeout", "60s", "--", programs["wait4x"]}
 	}
-	return w
+	return argv, programs, nil
 }
 
 // measureStart measures from the moment at which PostgreSQL says that it
@@ -45,6 +57,15 @@ func measureStart(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	defer c.Remove()
+	waiters, programs, err := b.waitersOfStart(c.Port)
+	if err != nil {
+		return nil, err
+	}
+	watch, err := newExecWatch(programs)
+	if err != nil {
+		return nil, err
+	}
+	defer watch.close()
 	late := map[string][]time.Duration{}
 	for i := range startRuns {
 		if err := c.Stop(syscall.SIGINT); err != nil {
@@ -54,7 +75,7 @@ func measureStart(ctx context.Context, b *bench) ([]row, error) {
 			return nil, err
 		}
 		delay := time.Duration(rand.Int64N(int64(startWithin)))
-		got, err := b.oneStart(ctx, c, delay)
+		got, err := oneStart(ctx, c, waiters, watch, delay)
 		if err != nil {
 			return nil, err
 		}
@@ -85,51 +106,40 @@ func maximum(all []time.Duration) time.Duration {
 	return m
 }
 
-// oneStart gives for every waiter how long after the server it ran its
-// program.
-func (b *bench) oneStart(ctx context.Context, c *localpg.Cluster, delay time.Duration) (map[string]time.Duration, error) {
+// oneStart gives for every waiter how long after the server its program was
+// exec'd.
+func oneStart(ctx context.Context, c *localpg.Cluster, waiters map[string][]string, watch *execWatch, delay time.Duration) (map[string]time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, delay+time.Minute)
 	defer cancel()
-	type running struct {
-		cmd *exec.Cmd
-		out *strings.Builder
-	}
-	all := map[string]running{}
-	for name, argv := range b.waitersOfStart(c.Port) {
+	watch.forget()
+	all := map[string]*exec.Cmd{}
+	for name, argv := range waiters {
 		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 		cmd.Env = environment(c.Port)
-		out := &strings.Builder{}
-		cmd.Stdout = out
 		if err := cmd.Start(); err != nil {
 			return nil, err
 		}
-		all[name] = running{cmd, out}
+		all[name] = cmd
 	}
 	time.Sleep(delay)
 	if err := c.Launch(); err != nil {
 		return nil, err
 	}
-	late := map[string]time.Duration{}
-	var ran = map[string]time.Time{}
-	for name, r := range all {
-		if err := r.cmd.Wait(); err != nil {
+	for name, cmd := range all {
+		if err := cmd.Wait(); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		lines := strings.Fields(r.out.String())
-		if len(lines) == 0 {
-			return nil, fmt.Errorf("%s: the program said nothing", name)
-		}
-		n, err := strconv.ParseInt(lines[len(lines)-1], 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		ran[name] = time.Unix(0, n)
 	}
 	accepts, err := acceptedAt(c)
 	if err != nil {
 		return nil, err
 	}
-	for name, at := range ran {
+	late := map[string]time.Duration{}
+	for name := range all {
+		at, ok := watch.at(name)
+		if !ok {
+			return nil, fmt.Errorf("%s: its program was not exec'd", name)
+		}
 		late[name] = at.Sub(accepts)
 	}
 	return late, nil

@@ -1,7 +1,6 @@
 // Command helper is what the benchmark compares with and measures through:
 //
 //	helper login             a bare login with pgconn: connect, SELECT 1, close
-//	helper now               print the time in nanoseconds, be it exec'd or not
 //	helper usage program …   run a program and print its peak memory in KiB
 package main
 
@@ -10,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -27,9 +25,6 @@ func main() {
 
 func run(verb string, args []string) error {
 	switch verb {
-	case "now":
-		_, err := fmt.Println(time.Now().UnixNano())
-		return err
 	case "login":
 		ctx := context.Background()
 		conn, err := pgconn.Connect(ctx, "sslmode=prefer")
