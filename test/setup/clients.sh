@@ -1,7 +1,7 @@
 # Client programs beside the servers that came without: psql, pg_dump and their
 # kin of a major that is not older, since pg_dump refuses a newer server. For
 # 16 to 18 they are taken out of the images, with their libraries; for 12 to
-# 15 this machine's PostgreSQL 15 serves.
+# 15 this machine's PostgreSQL 15 serves, or 17's where it has none.
 
 client_programs="psql pg_dump pg_dumpall pg_restore pg_isready"
 
@@ -49,7 +49,6 @@ setup_clients() {
 		if [ "$(cat "$cache/pg/client-$major/image" 2>/dev/null)" != "$id" ]; then
 			client_unpack "$major"
 			client_install "$major" "$major"
-			[ "$major" != 17 ] || client_install 16 17
 			"$cache/pg/$major/bin/psql" --version | grep -q " $major\." || die "psql $major does not run: $cache/pg/$major/bin/psql"
 			echo "$id" >"$cache/pg/client-$major/image"
 			made="$made $major"
@@ -57,6 +56,8 @@ setup_clients() {
 		# A server that was fetched again came without.
 		[ -x "$cache/pg/$major/bin/psql" ] || client_install "$major" "$major"
 	done
-	[ -x "$cache/pg/16/bin/psql" ] || client_install 16 17
+	for major in 12 13 14 15 16; do
+		[ -x "$cache/pg/$major/bin/psql" ] || client_install "$major" 17
+	done
 	say clients "psql and pg_dump for every server${made:+, made for$made}"
 }

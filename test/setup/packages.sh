@@ -2,13 +2,14 @@
 # PostgreSQL whose extensions the tests of Odoo databases need.
 
 missing_native() {
-	[ -x /usr/lib/postgresql/15/bin/postgres ] || echo postgresql-15
+	compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || echo postgresql-15
 	has psql || echo postgresql-client
 }
 
 missing_packages() {
 	has dockerd || has docker || echo docker.io
 	has debootstrap || [ -x /usr/sbin/debootstrap ] || echo debootstrap
+	[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring
 	has iptables || [ -x /usr/sbin/iptables ] || echo iptables
 	has make || echo make
 	has npm || echo npm
@@ -40,6 +41,8 @@ install_packages() {
 	has apt-get || die "missing on this machine: ${want}(and there is no apt-get to install them with)"
 	export DEBIAN_FRONTEND=noninteractive
 	quietly packages apt-get update
+	# A distribution of another year has another major; 15 comes from the cache then.
+	apt-cache show postgresql-15 >/dev/null 2>&1 || want=${want/postgresql-15/postgresql}
 	# PostgreSQL's package would make and start a cluster that nobody asked for.
 	if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
 		mkdir -p /etc/postgresql-common
