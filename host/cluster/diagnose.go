@@ -193,7 +193,7 @@ func (d *diagnostician) databaseState(ctx context.Context) error {
 		next := "odpm -d " + shellQuote(d.database) + " -i base"
 		if d.database == pglogin.DefaultDatabase {
 			// Odoo needs it to list and create databases.
-			next = d.sqlIn("template1", "CREATE DATABASE "+ident(d.database))
+			next = d.sqlIn("template1", "CREATE DATABASE "+ident(d.database)+" TEMPLATE template0")
 		}
 		d.is(CauseDatabaseMissing, []string{next}, "the cluster has no database %s", shown(d.database))
 		return nil

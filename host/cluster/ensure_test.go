@@ -327,3 +327,62 @@ func TestProveUnusualPasswords(t *testing.T) {
 		t.Error("a verifier is in the log")
 	}
 }
+
+// People do drop the database postgres: the role is made all the same, and the
+// login that Odoo needs is said to lack it.
+func TestWithoutDatabasePostgres(t *testing.T) {
+	ctx := deadline(t)
+	c := legacy.New(t, legacy.Spec{Major: 15})
+	conn, err := cluster.Admin(ctx, c, cluster.Hints{}, "template1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, `DROP DATABASE postgres`); err != nil {
+		t.Fatal(err)
+	}
+	var dump []byte
+	rep, err := cluster.EnsureAppRole(ctx, c, odoo, cluster.EnsureOptions{BeforeChange: func(_ context.Context, d []byte) error { dump = d; return nil }})
+	if err != nil || !rep.Changed || len(rep.Notes) > 0 || !strings.Contains(string(dump), "PostgreSQL database cluster dump") {
+		t.Fatalf("%+v %v", rep, err)
+	}
+	refused := refusal(ctx, t, c, odoo.Role, odoo.Password, "")
+	d, err := cluster.DiagnoseLogin(ctx, c, cluster.Hints{}, odoo.Role, odoo.Password, "", refused)
+	if err != nil || d.Cause != cluster.CauseDatabaseMissing {
+		t.Fatalf("%+v %v", d, err)
+	}
+	cure(t, d)
+	if _, err := c.PSQL(odoo.Role, odoo.Password, "postgres", "SELECT 1"); err != nil {
+		t.Error(err)
+	}
+	if _, err := cluster.Admin(ctx, c, cluster.Hints{}, "nowhere"); err == nil || errors.Is(err, cluster.ErrNoAdmin) {
+		t.Errorf("a database that is not there: %v", err)
+	}
+}
+
+// Single-user mode reads its input in the database's encoding.
+func TestLockedOutInLatin1(t *testing.T) {
+	ctx := deadline(t)
+	c := legacy.New(t, legacy.Spec{Major: 15})
+	conn, err := cluster.Admin(ctx, c, cluster.Hints{}, "template1")
+	if err == nil {
+		_, err = conn.Exec(ctx, `ALTER DATABASE postgres RENAME TO utf8`)
+	}
+	if err == nil {
+		_, err = conn.Exec(ctx, `CREATE DATABASE postgres TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'`)
+	}
+	if err == nil {
+		_, err = conn.Exec(ctx, `ALTER ROLE postgres NOLOGIN`)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close(ctx)
+	_, err = cluster.EnsureAppRole(ctx, c, cluster.Wanted{Role: "Ödoo", Password: "x"}, cluster.EnsureOptions{MaySingleUser: true})
+	if s, _ := c.Status(ctx); err == nil || !strings.Contains(err.Error(), "LATIN1") || !s.Ready {
+		t.Errorf("%v, ready: %v", err, s.Ready)
+	}
+	if rep, err := cluster.EnsureAppRole(ctx, c, odoo, cluster.EnsureOptions{MaySingleUser: true}); err != nil || !rep.SingleUser || !rep.Changed {
+		t.Errorf("%+v %v", rep, err)
+	}
+}

@@ -89,6 +89,9 @@ func takeOver(t *testing.T, s state, major int, m *matrix) {
 	} else {
 		see.did = lines(did.Stdout)
 	}
+	if promised := statements(see.sql); !s.singleUser && strings.Join(promised, "\n") != strings.Join(see.did, "\n") {
+		t.Errorf("shown was %q, done was %q", promised, see.did)
+	}
 	see.singleUser = c.Pid() != pid
 	if see.singleUser != s.singleUser || strings.Contains(did.Stderr, "single-user mode") != s.singleUser {
 		t.Errorf("stopped for single-user mode: %v, wanted %v; said:\n%s", see.singleUser, s.singleUser, did.Stderr)

@@ -92,6 +92,9 @@ var states = []state{
 		name: "admin-nologin", title: "The only administrator is NOLOGIN",
 		setup: []string{good, `ALTER ROLE postgres NOLOGIN`}, singleUser: true, changed: []string{"odoo", "postgres"},
 	}, {
+		name: "superuser-alone", title: "The role is the only superuser that may log in, postgres is NOLOGIN",
+		setup: []string{good, `ALTER ROLE odoo SUPERUSER`, `ALTER ROLE postgres NOLOGIN`}, changed: []string{"odoo", "postgres"},
+	}, {
 		name: "all-nologin", title: "Every superuser is NOLOGIN, the application role among them",
 		setup: []string{`CREATE ROLE odoo SUPERUSER NOLOGIN`, `CREATE ROLE dba SUPERUSER NOLOGIN`, `ALTER ROLE postgres NOLOGIN`}, singleUser: true,
 		changed: []string{"odoo", "postgres"},
