@@ -20,7 +20,7 @@ func ensureLockedOut(ctx context.Context, pg engine.Postgres, w Wanted, o Ensure
 		return Report{Notes: []string{note}}, nil
 	}
 	if !o.MaySingleUser {
-		return Report{}, fmt.Errorf("%w. The roles can be repaired with the server stopped, in PostgreSQL's single-user mode: odpm database ensure-role", none)
+		return Report{}, fmt.Errorf("%w. Nothing was changed: only with the server stopped, in single-user mode, could its roles be repaired", none)
 	}
 	rep := Report{SingleUser: true}
 	o.say("No role can log in as superuser: stopping PostgreSQL to repair its roles in single-user mode")

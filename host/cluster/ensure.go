@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -122,7 +123,7 @@ func ensureLive(ctx context.Context, pg engine.Postgres, conn **pgx.Conn, w Want
 		if !errors.Is(err, ErrNoAdmin) {
 			return rep, err
 		}
-		p.keepSuper, p.refused = true, true
+		p.keepSuper, p.refused, p.free = true, true, nil
 		if r, err = readRoles(ctx, *conn); err != nil {
 			return rep, err
 		}
@@ -150,10 +151,12 @@ func otherAdmin(ctx context.Context, pg engine.Postgres, conn **pgx.Conn, r *rol
 		*conn, p.admin = next, next.Config().User
 		return p, nil
 	}
-	if !errors.Is(err, ErrNoAdmin) {
+	var none *NoAdmin
+	if !errors.As(err, &none) {
 		return p, err
 	}
-	p.refused, p.keepSuper = true, true
+	p.refused, p.free = true, none.free()
+	p.keepSuper = !slices.Contains(p.free, defaultAdmin)
 	return p, nil
 }
 

@@ -119,6 +119,15 @@ var states = []state{
 		name: "peer", title: "pg_hba.conf says peer for the socket, and no role is called like the server's user", superuser: "founder",
 		hba: localPeer, setup: []string{good, `ALTER ROLE odoo NOCREATEDB`}, singleUser: true, changed: []string{"odoo", "postgres"},
 	}, {
+		name: "peer-map", title: "The role is a superuser; pg_hba.conf lets only it and postgres use the socket, and postgres does not exist", superuser: "founder",
+		hba:   "local all odoo,postgres trust\nhost all all all scram-sha-256\n",
+		setup: []string{good, `ALTER ROLE odoo SUPERUSER`}, changed: []string{"odoo", "postgres"},
+	}, {
+		name: "socket-closed", title: "The role is a superuser, and pg_hba.conf lets only it use the socket", superuser: "founder",
+		hba:   "local all odoo trust\nhost all all all scram-sha-256\n",
+		setup: []string{`SET password_encryption = 'scram-sha-256'`, good, `ALTER ROLE odoo SUPERUSER`}, noChange: true, superAfter: 12,
+		notes: map[string]int{"stays a superuser": 12},
+	}, {
 		name: "password-unknown", title: "pg_hba.conf asks for a password on the socket, and nobody knows the administrator's",
 		hba: localPass, setup: []string{`CREATE ROLE odoo LOGIN`}, singleUser: true, changed: []string{"odoo"}, noAdmin: true,
 		notes: map[string]int{"not odpm over the server's own socket": 12},
