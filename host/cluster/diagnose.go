@@ -223,7 +223,9 @@ func (d *diagnostician) nothing() Diagnosis {
 	switch {
 	case d.client == nil:
 		return Diagnosis{Cause: CauseNone, Message: fmt.Sprintf("the server would let role %s in", shown(d.role))}
-	case d.client.Reason == pglogin.WrongPassword && d.super:
+	case d.client.Reason == pglogin.WrongPassword && !d.super:
+		return Diagnosis{CauseWrongPassword, fmt.Sprintf("role %s exists, may log in and has not expired, so its password in the cluster must be another one than the project's (no superuser can log in who could compare them)", shown(d.role)), []string{ensureCommand}}
+	case d.client.Reason == pglogin.WrongPassword:
 		return Diagnosis{CauseOtherServer, fmt.Sprintf("role %s and its password are right in this project's cluster, so %s is answered by another PostgreSQL (or a pooler with passwords of its own)", shown(d.role), d.client.Addr),
 			[]string{"see what listens there: ss -ltnp | grep " + portOf(d.client.Addr), "check db_host and db_port in odoo.conf"}}
 	}

@@ -175,3 +175,16 @@ func TestDiagnoseWithoutAdmin(t *testing.T) {
 		t.Errorf("%+v %v", d, err)
 	}
 }
+
+// As a lesser role one cannot compare passwords, and can still conclude.
+func TestDiagnoseAsLesserRole(t *testing.T) {
+	ctx := deadline(t)
+	c := legacy.New(t, legacy.Spec{Major: 15, Setup: []string{`CREATE ROLE odoo LOGIN PASSWORD 'of-long-ago'`, `ALTER ROLE postgres NOLOGIN`}})
+	for role, cause := range map[string]string{"odoo": cluster.CauseWrongPassword, "nobody": cluster.CauseRoleMissing} {
+		refused := refusal(ctx, t, c, role, "x", "")
+		d, err := cluster.DiagnoseLogin(ctx, c, cluster.Hints{Admins: []string{"odoo"}}, role, "x", "", refused)
+		if err != nil || d.Cause != cause {
+			t.Errorf("%s: %+v %v", role, d, err)
+		}
+	}
+}
