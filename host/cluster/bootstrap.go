@@ -221,7 +221,7 @@ func proveBootstrap(ctx context.Context, pg engine.Postgres, w Wanted, o EnsureO
 			return err
 		}
 	case errors.Is(err, ErrNoAdmin):
-		rep.Notes = append(rep.Notes, "still "+err.Error()+"; only the application role was repaired")
+		rep.Notes = append(rep.Notes, "there is still no administrator that odpm can use: only the application role was repaired")
 	default:
 		return err
 	}
