@@ -34,6 +34,24 @@ type attempt struct {
 	stop error
 	// last is the connection that was dialled last.
 	last *spyConn
+	// over: after a connection broke, pgconn would still dial in the background,
+	// to ask the server to cancel.
+	over bool
+}
+
+var errOver = errors.New("the attempt is over")
+
+// dialled is the last connection, nil without one.
+func (a *attempt) dialled() *spyConn {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.last
+}
+
+func (a *attempt) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.over = true
 }
 
 func newAttempt(p *prober) *attempt {
@@ -84,7 +102,7 @@ func (p *prober) login(ctx context.Context, conf *pgconn.Config) (*Result, error
 	if err != nil {
 		return nil, p.classify(err, a, conf.Database)
 	}
-	res.Addr = a.last.addr
+	res.Addr = a.dialled().addr
 	return res, nil
 }
 
@@ -127,6 +145,7 @@ func (a *attempt) connect(ctx context.Context, conf *pgconn.Config) (*pgconn.PgC
 		return !strings.EqualFold(e.SeverityUnlocalized, "FATAL") && !strings.EqualFold(e.Severity, "FATAL")
 	}
 	conn, err := pgconn.ConnectConfig(ctx, conf)
+	a.end()
 	if err != nil {
 		return nil, a.classify(err, a, conf.Database)
 	}
@@ -183,6 +202,9 @@ func (a *attempt) reach(ctx context.Context, conf *pgconn.Config) error {
 func (a *attempt) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.over {
+		return nil, errOver
+	}
 	if conn := a.ready[addr]; conn != nil {
 		delete(a.ready, addr)
 		a.last = conn.(*spyConn)
@@ -207,6 +229,8 @@ func (a *attempt) dial(ctx context.Context, network, addr string) (net.Conn, err
 }
 
 func (a *attempt) closeUnused() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for _, c := range a.ready {
 		c.(*spyConn).Conn.Close()
 	}
@@ -234,6 +258,11 @@ const firstMessageLimit = 1 << 16
 // 'S' to the question for TLS with a TLS record behind it. An SSH server's
 // banner begins with 'S' too.
 func (c *spyConn) foreign() bool {
+	if c == nil {
+		return false
+	}
+	c.a.mu.Lock()
+	defer c.a.mu.Unlock()
 	switch {
 	case c.count == 0:
 		return false
@@ -248,6 +277,8 @@ func (c *spyConn) foreign() bool {
 
 func (c *spyConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
+	c.a.mu.Lock()
+	defer c.a.mu.Unlock()
 	if n > 0 && c.count < len(c.head) {
 		copy(c.head[c.count:], b[:n])
 	}
@@ -256,13 +287,15 @@ func (c *spyConn) Read(b []byte) (int, error) {
 }
 
 func (c *spyConn) Close() error {
-	if c.count == 1 && c.head[0] == 'N' && c.a != nil {
+	c.a.mu.Lock()
+	keep := !c.a.over && c.count == 1 && c.head[0] == 'N'
+	if keep {
 		c.count = 0
-		c.a.mu.Lock()
 		c.a.ready[c.addr] = c
-		c.a.mu.Unlock()
-		c.Conn.SetDeadline(time.Time{})
-		return nil
+	}
+	c.a.mu.Unlock()
+	if keep {
+		return c.Conn.SetDeadline(time.Time{})
 	}
 	return c.Conn.Close()
 }

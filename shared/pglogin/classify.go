@@ -84,8 +84,8 @@ func (p *prober) classify(err error, a *attempt, database string) *Error {
 	if best.Addr == "" {
 		best.Addr = p.firstAddr()
 	}
-	if a.last != nil && best.Reason != DNS && best.Reason != Refused && best.Reason != Unreachable {
-		best.Addr = a.last.addr
+	if last := a.dialled(); last != nil && best.Reason != DNS && best.Reason != Refused && best.Reason != Unreachable {
+		best.Addr = last.addr
 	}
 	best.Addr = p.named(best.Addr)
 	return best
@@ -122,12 +122,12 @@ func (p *prober) classifyOne(err error, a *attempt) *Error {
 		return &Error{Reason: Refused, Addr: addrOf(err)}
 	case errors.As(err, &opErr) && opErr.Op == "dial":
 		return &Error{Reason: Unreachable, Addr: addrOf(err)}
-	case a.last != nil && a.last.foreign():
+	case a.dialled().foreign():
 		return &Error{Reason: NotPostgreSQL}
 	case isTLS(err):
 		return &Error{Reason: TLS, detail: oneLine(tlsText(err))}
 	case isTimeout(err):
-		if a.last != nil {
+		if a.dialled() != nil {
 			return &Error{Reason: Timeout}
 		}
 		return &Error{Reason: Unreachable}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -89,6 +90,20 @@ func (b *bench) findWait4x(ctx context.Context) {
 }
 
 func (b *bench) say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// noteLoad says how busy the machine was: times in milliseconds mean little
+// where others compete for its processors.
+func (b *bench) noteLoad() {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return
+	}
+	fields := strings.Fields(string(data))
+	load, err := strconv.ParseFloat(fields[1], 64)
+	if err == nil && load > float64(runtime.NumCPU()) {
+		b.notes = append(b.notes, fmt.Sprintf("the machine was busy: load %s on %d processors; times and shares are larger than on an idle one", fields[1], runtime.NumCPU()))
+	}
+}
 
 func (b *bench) close() { os.RemoveAll(b.dir) }
 

@@ -85,6 +85,7 @@ func run() int {
 		}
 	}
 	printTable(os.Stdout, rows)
+	b.noteLoad()
 	for _, n := range b.notes {
 		fmt.Println("note:", n)
 	}
