@@ -26,6 +26,7 @@ type App struct {
 	environ      []string
 	root         *cobra.Command
 	term         *ui.Terminal
+	interrupted  <-chan struct{}
 
 	common struct {
 		dir, color, progress string
@@ -57,9 +58,9 @@ func version() string {
 	return "(devel)"
 }
 
-// New makes the command line of one run.
-func New(in, out, err *os.File, args, environ []string) *App {
-	a := &App{in: in, out: out, err: err, args: args, environ: environ}
+// New makes the command line of one run; interrupted is closed on Ctrl-C.
+func New(in, out, err *os.File, args, environ []string, interrupted <-chan struct{}) *App {
+	a := &App{in: in, out: out, err: err, args: args, environ: environ, interrupted: interrupted}
 	a.term = ui.New(in, out, err, ui.Options{})
 	a.root = a.rootCommand()
 	return a
@@ -178,6 +179,7 @@ func (a *App) before(*cobra.Command) error {
 		}
 	}
 	a.term = ui.New(a.in, a.out, a.err, ui.Options{Color: a.common.color, NoInput: a.common.noInput})
+	a.term.Interrupted = a.interrupted
 	return nil
 }
 

@@ -231,7 +231,7 @@ func (s *Session) lateDrift(ctx context.Context) error {
 	}
 	err := s.Resolve()
 	if err != nil && s.started {
-		if stop := s.PG.Stop(ctx); stop != nil {
+		if stop := s.PG.Stop(context.WithoutCancel(ctx)); stop != nil {
 			s.Term.Warn("PostgreSQL is left running: %v", stop)
 		}
 	}

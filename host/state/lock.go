@@ -3,6 +3,7 @@ package state
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -96,6 +97,10 @@ func (l *Lock) take(path, what, command string, mode os.FileMode) error {
 	return err
 }
 
+// locksDir does not follow TMPDIR: two people with two values must meet at
+// the same lock.
+const locksDir = "/tmp/odpm-locks"
+
 // dataDirLock names a lock that every path to one directory leads to: device
 // and inode where the directory exists, else its parent's with its name. It
 // lies in a directory that all users of the machine share, as a data
@@ -115,9 +120,11 @@ func dataDirLock(dataDir string) (string, error) {
 			break
 		}
 	}
-	dir := filepath.Join(os.TempDir(), "odpm-locks")
+	dir := locksDir
 	if err := os.Mkdir(dir, 0o1777); err == nil {
-		_ = os.Chmod(dir, 0o1777|os.ModeSticky)
+		_ = os.Chmod(dir, 0o777|os.ModeSticky)
+	} else if !errors.Is(err, os.ErrExist) {
+		return "", fmt.Errorf("the locks of data directories are kept in %s, which cannot be made: %w", dir, err)
 	}
 	info, err := os.Lstat(dir)
 	if err != nil {

@@ -54,7 +54,6 @@ func TestLockNamesTheHolder(t *testing.T) {
 
 // Two projects, one data directory by two paths.
 func TestLockBelongsToTheDataDirectory(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
 	root := t.TempDir()
 	data, link := filepath.Join(root, "pg"), filepath.Join(root, "link")
 	os.Mkdir(data, 0o700)

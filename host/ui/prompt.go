@@ -34,6 +34,30 @@ type Question struct {
 // ErrNobodyToAsk is returned where no person can answer.
 var ErrNobodyToAsk = errors.New("confirmation needed, and standard input is not a terminal")
 
+// ErrInterrupted is returned when Ctrl-C came instead of an answer.
+var ErrInterrupted = errors.New("interrupted")
+
+// readLine waits for a line or for Ctrl-C, whichever comes first. A read that
+// was given up takes the next line with it, but then the run is over.
+func (t *Terminal) readLine() (string, error) {
+	type answer struct {
+		line string
+		err  error
+	}
+	c := make(chan answer, 1)
+	go func() {
+		line, err := readLine(t.In)
+		c <- answer{line, err}
+	}()
+	select {
+	case a := <-c:
+		return a.line, a.err
+	case <-t.Interrupted:
+		t.Say("")
+		return "", ErrInterrupted
+	}
+}
+
 // Ask shows the question until it is answered with (a) or (b). Enter, end of
 // input and an interrupted read are (a).
 func (t *Terminal) Ask(q Question) (Answer, error) {
@@ -50,7 +74,10 @@ func (t *Terminal) Ask(q Question) (Answer, error) {
 	for {
 		t.Say("%s", choices)
 		fmt.Fprint(t.Err, "[a] > ")
-		line, err := readLine(t.In)
+		line, err := t.readLine()
+		if errors.Is(err, ErrInterrupted) {
+			return Abort, err
+		}
 		word := strings.ToLower(strings.Trim(strings.TrimSpace(line), "()"))
 		switch {
 		case err != nil && word == "":
@@ -81,7 +108,10 @@ func (t *Terminal) AskName(question, name string) (bool, error) {
 		return false, ErrNobodyToAsk
 	}
 	fmt.Fprint(t.Err, question+" ")
-	line, err := readLine(t.In)
+	line, err := t.readLine()
+	if errors.Is(err, ErrInterrupted) {
+		return false, err
+	}
 	if err != nil && line == "" {
 		t.Say("")
 	}
@@ -94,9 +124,29 @@ func (t *Terminal) AskSecret(question string) (string, error) {
 		return "", ErrNobodyToAsk
 	}
 	fmt.Fprint(t.Err, question+" ")
-	b, err := term.ReadPassword(int(t.In.Fd()))
-	t.Say("")
-	return string(b), err
+	fd := int(t.In.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", err
+	}
+	type answer struct {
+		b   []byte
+		err error
+	}
+	c := make(chan answer, 1)
+	go func() {
+		b, err := term.ReadPassword(fd)
+		c <- answer{b, err}
+	}()
+	select {
+	case a := <-c:
+		t.Say("")
+		return string(a.b), a.err
+	case <-t.Interrupted:
+		// The reader will not come back to switch the echo on again.
+		t.Say("")
+		return "", errors.Join(ErrInterrupted, term.Restore(fd, before))
+	}
 }
 
 // readLine reads byte by byte, so that nothing after the line is swallowed.

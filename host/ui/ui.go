@@ -28,6 +28,9 @@ type Terminal struct {
 	OutColor, ErrColor bool
 	// ErrTTY: progress may be animated.
 	ErrTTY bool
+	// Interrupted is closed when the person pressed Ctrl-C; a question that
+	// waits for an answer ends then.
+	Interrupted <-chan struct{}
 	// Width of the error stream's terminal, 80 off a TTY.
 	Width int
 }

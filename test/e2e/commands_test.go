@@ -34,6 +34,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"schema":         schema,
 
 		"eventually": eventually,
+		"ordinary":   ordinary,
 		"admin":      admin,
 		"stop":       stop,
 	}
@@ -243,4 +244,21 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("no %q after %d s:\n%s", args[1], n, out)
+}
+
+// ordinary PROGRAM ARGS… runs a program as an ordinary user who may use
+// Docker, uid 1000 where the tests run as root, in the current directory.
+func ordinary(ts *testscript.TestScript, neg bool, args []string) {
+	argv := args
+	if os.Getuid() == 0 {
+		gid := "1000"
+		if info, err := os.Stat("/var/run/docker.sock"); err == nil {
+			gid = strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Gid))
+		}
+		argv = append([]string{"setpriv", "--reuid=1000", "--regid=" + gid, "--clear-groups"}, args...)
+	}
+	err := ts.Exec(argv[0], argv[1:]...)
+	if (err != nil) != neg {
+		ts.Fatalf("%v: %v", args, err)
+	}
 }

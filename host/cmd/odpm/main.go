@@ -38,7 +38,7 @@ func run() int {
 		<-signals
 		os.Exit(exitInterrupted)
 	}()
-	app := cli.New(os.Stdin, os.Stdout, os.Stderr, os.Args[1:], os.Environ())
+	app := cli.New(os.Stdin, os.Stdout, os.Stderr, os.Args[1:], os.Environ(), interrupted)
 	err := app.Run(ctx)
 	if err == nil {
 		return 0
