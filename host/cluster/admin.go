@@ -115,7 +115,15 @@ func (h Hints) passwordOf(role string) string {
 // database "" is postgres. The session logs none of its statements. The error
 // is a *NoAdmin (ErrNoAdmin) where the server answered and nobody may in.
 func Admin(ctx context.Context, pg engine.Postgres, h Hints, database string) (*pgx.Conn, error) {
-	return admin(ctx, pg, h, database, "")
+	conn, err := admin(ctx, pg, h, database, "")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, "RESET search_path"); err != nil {
+		closeConn(conn)
+		return nil, err
+	}
+	return conn, nil
 }
 
 // admin leaves out one role: the application role before it is demoted.
@@ -184,6 +192,12 @@ func login(ctx context.Context, pg engine.Postgres, h Hints, role, database stri
 		conn, err = engine.Connect(ctx, dial, engine.Login{User: role, Password: h.passwordOf(role), Database: db})
 		if err == nil {
 			var super bool
+			// A database's owner chooses its search_path, and could have a
+			// superuser's "=" mean a function of his own.
+			if _, err = conn.Exec(ctx, "SET search_path = pg_catalog"); err != nil {
+				conn.Close(ctx)
+				return nil, false, err
+			}
 			if err = conn.QueryRow(ctx, `SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user`).Scan(&super); err != nil {
 				conn.Close(ctx)
 				return nil, false, err

@@ -205,7 +205,7 @@ func encodable(r *roles, w Wanted) error {
 // proveBootstrap logs in over the socket as the administrator, reads the roles
 // again, and logs in as the application role as Odoo will.
 func proveBootstrap(ctx context.Context, pg engine.Postgres, w Wanted, o EnsureOptions, rep *Report) error {
-	conn, err := Admin(ctx, pg, o.Hints, "")
+	conn, err := admin(ctx, pg, o.Hints, "", "")
 	switch {
 	case err == nil:
 		defer func() { closeConn(conn) }()

@@ -61,7 +61,7 @@ func EnsureAppRole(ctx context.Context, pg engine.Postgres, w Wanted, o EnsureOp
 		return Report{}, err
 	}
 	o.Hints.App = w
-	conn, err := Admin(ctx, pg, o.Hints, "")
+	conn, err := admin(ctx, pg, o.Hints, "", "")
 	var none *NoAdmin
 	if errors.As(err, &none) {
 		return ensureLockedOut(ctx, pg, w, o, none)

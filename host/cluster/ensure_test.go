@@ -386,3 +386,37 @@ func TestLockedOutInLatin1(t *testing.T) {
 		t.Errorf("%+v %v", rep, err)
 	}
 }
+
+// The owner of the database postgres may not have his functions run by the
+// superuser that looks at it.
+func TestForeignSearchPath(t *testing.T) {
+	ctx := deadline(t)
+	c := legacy.New(t, legacy.Spec{Major: 15, Setup: []string{
+		`CREATE SCHEMA trap`, `CREATE TABLE trap.ran (by name)`, `GRANT ALL ON SCHEMA trap TO PUBLIC`, `GRANT ALL ON trap.ran TO PUBLIC`,
+		`CREATE FUNCTION trap.eq(a name, b name) RETURNS bool LANGUAGE sql VOLATILE AS 'INSERT INTO trap.ran VALUES (current_user); SELECT $1::text OPERATOR(pg_catalog.=) $2::text'`,
+		`CREATE OPERATOR trap.= (LEFTARG = name, RIGHTARG = name, FUNCTION = trap.eq)`,
+		`ALTER DATABASE postgres SET search_path = trap, pg_catalog`,
+	}})
+	if _, err := cluster.ShowSQL(ctx, c, odoo, cluster.Hints{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := cluster.EnsureAppRole(ctx, c, odoo, cluster.EnsureOptions{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := cluster.Probe(ctx, c, cluster.Hints{}, "odoo"); err != nil {
+		t.Error(err)
+	}
+	if _, err := cluster.DiagnoseLogin(ctx, c, cluster.Hints{}, "odoo", "wrong", "", nil); err != nil {
+		t.Error(err)
+	}
+	conn, err := cluster.Admin(ctx, c, cluster.Hints{}, "postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	var ran int
+	var path string
+	if err := conn.QueryRow(ctx, `SELECT (SELECT count(*) FROM trap.ran)::int, pg_catalog.current_setting('search_path')`).Scan(&ran, &path); err != nil || ran != 0 || path != "trap, pg_catalog" {
+		t.Errorf("the trap ran %d times, search_path is %s (%v)", ran, path, err)
+	}
+}

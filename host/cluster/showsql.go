@@ -17,7 +17,7 @@ func ShowSQL(ctx context.Context, pg engine.Postgres, w Wanted, h Hints) ([]stri
 		return nil, err
 	}
 	h.App = w
-	conn, err := Admin(ctx, pg, h, "")
+	conn, err := admin(ctx, pg, h, "", "")
 	if errors.Is(err, ErrNoAdmin) {
 		return showLockedOut(ctx, pg, w, h)
 	}
