@@ -18,11 +18,12 @@ import (
 	"github.com/odpm/odpm/host/odoodb/pdeflate"
 )
 
-// Measured on dumps and documents: the next level takes half as long again and
-// saves three percent.
+// Level 5 on a dump: four percent larger than zlib's level 6, which Odoo uses,
+// in a seventh of its time. Level 7 would save those four percent and take
+// three times as long.
 const (
-	dumpLevel = 3
-	fileLevel = 3
+	dumpLevel = 5
+	fileLevel = 5
 )
 
 // wholeFile is the size up to which a file is compressed in memory, side by
