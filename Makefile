@@ -12,7 +12,7 @@ else
 CACHE := $(or $(ODPM_TEST_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/odpm-test)
 endif
 
-GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X github.com/odpm/odpm/host/cli.Version=$(VERSION)"
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build install test lint demo bench clean
