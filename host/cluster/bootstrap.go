@@ -20,6 +20,9 @@ func ensureLockedOut(ctx context.Context, pg engine.Postgres, w Wanted, o Ensure
 		return Report{Notes: []string{note}}, nil
 	}
 	if !o.MaySingleUser {
+		if rep, ok, err := ensureManaged(ctx, pg, w, o, none); ok || err != nil {
+			return rep, err
+		}
 		return Report{}, fmt.Errorf("%w. Nothing was changed: only with the server stopped, in single-user mode, could its roles be repaired", none)
 	}
 	rep := Report{SingleUser: true}

@@ -177,6 +177,10 @@ func visibleRoles(ctx context.Context, pg engine.Postgres, h Hints) (*roles, err
 		return nil, err
 	}
 	defer closeConn(conn)
+	return readVisible(ctx, conn)
+}
+
+func readVisible(ctx context.Context, conn *pgx.Conn) (*roles, error) {
 	r := &roles{Lesser: true}
 	if err := conn.QueryRow(ctx, `SELECT pg_catalog.current_setting('server_version_num')::int, pg_catalog.pg_is_in_recovery()`).Scan(&r.VersionNum, &r.InRecovery); err != nil {
 		return nil, err

@@ -94,6 +94,8 @@ func passwordReason(r *roles, x *role, w Wanted) (string, error) {
 		return "", fmt.Errorf("pg_hba.conf asks for scram-sha-256, which an md5 password cannot answer; drop the wish for md5, or change the method to md5 in pg_hba.conf (SCRAM passwords work with it too)")
 	}
 	switch {
+	case r.Proven:
+		return "", nil
 	case r.Lesser:
 		return "odpm can compare its password only as superuser", nil
 	case x.Password == "":

@@ -28,6 +28,8 @@ type roles struct {
 	// Lesser: read without a superuser's rights, so that there are no
 	// passwords in it.
 	Lesser bool `json:"-"`
+	// Proven: the application role has logged in with the project's password.
+	Proven bool `json:"-"`
 }
 
 type role struct {

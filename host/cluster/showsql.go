@@ -18,7 +18,11 @@ func ShowSQL(ctx context.Context, pg engine.Postgres, w Wanted, h Hints) ([]stri
 	}
 	h.App = w
 	conn, err := admin(ctx, pg, h, "", "")
-	if errors.Is(err, ErrNoAdmin) {
+	var none *NoAdmin
+	if errors.As(err, &none) && pg.Kind() == "external" {
+		return showManaged(ctx, pg, w, h, none)
+	}
+	if errors.As(err, &none) {
 		return showLockedOut(ctx, pg, w, h)
 	}
 	if err != nil {
@@ -78,4 +82,18 @@ func showLockedOut(ctx context.Context, pg engine.Postgres, w Wanted, h Hints) (
 		return nil, fmt.Errorf("what single-user mode would run: %w", err)
 	}
 	return append(out, plan.lines()...), nil
+}
+
+// showManaged: on somebody else's server nothing is ever stopped.
+func showManaged(ctx context.Context, pg engine.Postgres, w Wanted, h Hints, none *NoAdmin) ([]string, error) {
+	conn, err := roleMaker(ctx, pg, w, h, none)
+	if err != nil {
+		return nil, err
+	}
+	if conn == nil {
+		return nil, none
+	}
+	defer closeConn(conn)
+	plan, _, err := planManaged(ctx, pg, conn, w)
+	return plan.lines(), err
 }
