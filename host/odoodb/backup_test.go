@@ -201,6 +201,15 @@ func TestBackupRefusals(t *testing.T) {
 		}
 		onlyArchive(t, s, dir, "there.zip")
 	}
+	// More than the disk has, and a file with a hole needs none of it.
+	huge := filepath.Join(s.filestore("db"), "1c/1c2a8239bc7e06429116c40bc1d1334c621ca379")
+	if err := os.Truncate(huge, 8<<40); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Backup(ctx, BackupOptions{Database: "db", File: dir + "/x.zip"}); err == nil || !strings.Contains(err.Error(), "MiB are free") {
+		t.Errorf("a full disk: %v", err)
+	}
+	onlyArchive(t, s, dir, "there.zip")
 	if b, _ := os.ReadFile(there); string(b) != "precious" {
 		t.Error("the file was overwritten")
 	}
@@ -265,5 +274,26 @@ func TestBackupCancelled(t *testing.T) {
 	}
 	if n > 0 {
 		t.Errorf("%d sessions are left", n)
+	}
+}
+
+// TestBackupWithoutItsSnapshot: pg_dump fails, and its exit code counts.
+func TestBackupWithoutItsSnapshot(t *testing.T) {
+	s := newServer(t)
+	load(t, s, "db")
+	defer func() { fault = func(string) {} }()
+	fault = func(string) {
+		mustAdmin(t, s, maintenance, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'odpm backup%'`)
+		for value[int](t, s, maintenance, `SELECT count(*)::int FROM pg_stat_activity WHERE application_name LIKE 'odpm backup%'`) > 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	dir := t.TempDir()
+	for _, format := range []archive.Format{archive.Zip, archive.Dump} {
+		_, err := s.Backup(ctx, BackupOptions{Database: "db", File: dir + "/a", Format: format})
+		if err == nil || !strings.Contains(err.Error(), "pg_dump exited with code 1") {
+			t.Errorf("%s: %v", format, err)
+		}
+		onlyArchive(t, s, dir)
 	}
 }
