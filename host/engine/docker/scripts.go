@@ -19,21 +19,26 @@ port=${port:-${PGPORT:-5432}}; sock=${sock:-/var/run/postgresql}
 
 // isReady asks over TCP: the server of the official image's first start has
 // the socket only, and does not last.
-const isReady = `LC_ALL=C pg_isready -q -h 127.0.0.1 -p "$port"
+// The user is named, since a uid without a name in the image has none to fall
+// back on; whether the role exists does not matter.
+const isReady = `LC_ALL=C pg_isready -q -h 127.0.0.1 -p "$port" -U postgres -d postgres
 `
 
 // untilReady waits inside the container, since an exec costs more than a
 // probe; five seconds at a time, so that it does not outlive us for long. A
-// recovery is read off pg_control, which says it in no person's language.
+// recovery is read off pg_control, which says it in no person's language:
+// "in production" of a server that refuses is the last one's, from before the
+// recovery has begun.
 const untilReady = `export LC_ALL=C
 i=0
 while [ $i -lt 50 ]; do
 ` + serverPlace + isReady + `r=$?
 [ $r = 0 ] && { echo ready; exit 0; }
+if [ $i = 5 ] && [ $r = 1 ] && [ "$1" = tell ] && pg_controldata "$PGDATA" 2>/dev/null | grep -Eq 'in (crash recovery|production)'; then
+echo recovery; exit 0
+fi
 i=$((i+1)); sleep 0.1
 done
-[ $r = 1 ] && pg_controldata "$PGDATA" 2>/dev/null | grep -q 'in crash recovery' && echo recovery
-exit 0
 `
 
 // relay carries bytes between its own streams and the server's socket. It

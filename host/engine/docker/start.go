@@ -40,7 +40,11 @@ func (e *Engine) waitReady(ctx context.Context, c *container) error {
 	told := false
 	restarts := c.RestartCount
 	for {
-		out, err := e.cl.output(ctx, "exec", "--user", c.osUser(), c.ID, "sh", "-c", untilReady)
+		ask := "tell"
+		if told {
+			ask = "told"
+		}
+		out, err := e.cl.output(ctx, "exec", "--user", c.osUser(), c.ID, "sh", "-c", untilReady, "sh", ask)
 		if strings.Contains(out, "ready") {
 			return nil
 		}
