@@ -88,6 +88,11 @@ func (w *databaseWork) restore(ctx context.Context) error {
 		BaseURL: w.URL(), Odoo: w.odooService(), Progress: w.progress("restore"),
 	}
 	if r.Neutralize {
+		if w.Project.OdooMajor >= odoodb.OdooNeutralizes {
+			if err := w.canRunOdoo(ctx); err != nil {
+				return err
+			}
+		}
 		opts.NeutralizeWithOdoo = w.neutralize
 	}
 	rep, err := w.server.Restore(ctx, opts)

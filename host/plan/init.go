@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,6 +34,8 @@ GEVENT_PORT=8072
 ODPM_SCENARIO=developer
 # POSTGRES_DATA_DIR=/srv/postgresql/data
 # BACKUP_DIR=~/odoo_backups
+# The password of the role that Odoo logs in as; keep this file out of repositories.
+POSTGRES_ODOO_PASS=%s
 `
 	firstManifest = `{
   "odoo_version": "18.0",
@@ -44,14 +47,15 @@ ODPM_SCENARIO=developer
 db_host = db
 db_port = 5432
 db_user = odoo
-db_password = odoo
 `
 )
 
 // Init is `odpm init`.
 func Init(ctx context.Context, o Options, fromCompose string) error {
-	files := []newFile{{name: ".env", content: firstEnv, mode: 0o644}, {name: "odpm.json", content: firstManifest, mode: 0o644},
-		{name: "odoo.conf", content: firstConf, mode: 0o600}}
+	// The password is in .env alone: odoo.conf must be readable for whatever
+	// uid the image's Odoo has.
+	files := []newFile{{name: ".env", content: fmt.Sprintf(firstEnv, rand.Text()), mode: 0o600}, {name: "odpm.json", content: firstManifest, mode: 0o644},
+		{name: "odoo.conf", content: firstConf, mode: 0o644}}
 	var after []string
 	if fromCompose != "" {
 		var err error

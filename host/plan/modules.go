@@ -18,6 +18,9 @@ import (
 // the database afterwards: Odoo exits 0 for a module that does not exist.
 func (w *databaseWork) modules(ctx context.Context) error {
 	r := w.req
+	if err := w.canRunOdoo(ctx); err != nil {
+		return err
+	}
 	exists, err := w.exists(ctx, r.Name)
 	if err != nil {
 		return err
@@ -71,6 +74,17 @@ func (w *databaseWork) modules(ctx context.Context) error {
 		return err
 	}
 	return w.installed(ctx, want)
+}
+
+// canRunOdoo is asked before a database is made for it.
+func (s *Session) canRunOdoo(ctx context.Context) error {
+	if s.Stack != nil {
+		return s.checkAccess(ctx)
+	}
+	if s.Project.OdooCommand == "" {
+		return errors.New(".env: ODOO_COMMAND is not set; without Docker odpm must know how Odoo is started, for example ODOO_COMMAND=./odoo-bin")
+	}
+	return nil
 }
 
 func first(lists ...[]string) []string {
@@ -157,9 +171,6 @@ func (s *Session) odooOnce(ctx context.Context, args []string) error {
 	if s.Stack != nil {
 		return s.Stack.RunOnce(ctx, engine.RunOnce{Service: s.Project.OdooServiceName,
 			Args: append(s.spec.OdooCommand(), args...), Stdout: s.Term.Err, Stderr: s.Term.Err, NoDeps: true})
-	}
-	if s.Project.OdooCommand == "" {
-		return errors.New(".env: ODOO_COMMAND is not set; without Docker odpm must know how Odoo is started, for example ODOO_COMMAND=./odoo-bin")
 	}
 	argv, err := s.odooArgv(ctx, args...)
 	if err != nil {

@@ -234,21 +234,7 @@ func (s *Session) checkAccess(ctx context.Context) error {
 		}
 		who = fmt.Sprintf("%d:%d", uid, gid)
 	}
-	r := &ui.Refusal{What: "Odoo runs as uid:gid " + who + ", which cannot use what is mounted for it. Odoo was not started.", Details: problems}
-	for _, path := range []string{s.Dirs.Database(), s.Project.OdooDataDir} {
-		r.Ways = append(r.Ways, "chown -R "+who+" "+shellQuote(path))
-	}
-	r.Ways = append(r.Ways, "chgrp "+groupOf(who)+" "+shellQuote(s.Project.OdooConfPath)+" && chmod g+r "+shellQuote(s.Project.OdooConfPath))
-	return r
-}
-
-func groupOf(who string) string {
-	for i := range who {
-		if who[i] == ':' {
-			return who[i+1:]
-		}
-	}
-	return who
+	return &ui.Refusal{What: "Odoo runs as uid:gid " + who + ", which cannot use what is mounted for it. Odoo was not started.", Details: problems}
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
