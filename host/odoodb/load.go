@@ -218,11 +218,29 @@ var psqlVersion = regexp.MustCompile(`([0-9]+)(?:\.([0-9]+))?`)
 // knowsRestrict asks the server's own psql. The command came with the minor
 // releases of August 2025.
 func (s *Server) knowsRestrict(ctx context.Context) (bool, error) {
+	version, err := s.programVersion(ctx, "psql")
+	return restrictSince(version), err
+}
+
+// programVersion is what a client program beside the server says it is.
+func (s *Server) programVersion(ctx context.Context, program string) (string, error) {
 	var out bytes.Buffer
-	if err := s.PG.Command(ctx, engine.Command{Argv: []string{"psql", "--version"}, Stdout: &out}); err != nil {
-		return false, fmt.Errorf("ask psql for its version: %w", err)
+	if err := s.PG.Command(ctx, engine.Command{Argv: []string{program, "--version"}, Stdout: &out}); err != nil {
+		return "", fmt.Errorf("ask %s for its version: %w", program, err)
 	}
-	return restrictSince(out.String()), nil
+	return out.String(), nil
+}
+
+func (s *Server) programMajor(ctx context.Context, program string) (int, error) {
+	version, err := s.programVersion(ctx, program)
+	if err != nil {
+		return 0, err
+	}
+	m := psqlVersion.FindStringSubmatch(version)
+	if m == nil {
+		return 0, fmt.Errorf("%s says that it is %q, which names no version", program, strings.TrimSpace(version))
+	}
+	return strconv.Atoi(m[1])
 }
 
 func restrictSince(version string) bool {

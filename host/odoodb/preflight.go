@@ -84,8 +84,15 @@ func (r *restore) checkServer(ctx context.Context) error {
 	if h.ServerMajor() > p.serverMajor {
 		return &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("was made from PostgreSQL %d and this server is %d: a dump does not go back to an older major; set postgres_version to %d in odpm.json (with a new data directory)", h.ServerMajor(), p.serverMajor, h.ServerMajor())}
 	}
-	if !h.ReadableBy(p.serverMajor) {
-		return &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("was written by pg_dump %d, in format %s that pg_restore %d cannot read; make the backup with pg_dump %d", h.DumpMajor(), h.ArchiveVersion, p.serverMajor, p.serverMajor)}
+	if h.ArchiveVersion != "" {
+		// A native server may come with newer client programs than itself.
+		client, err := r.s.programMajor(ctx, "pg_restore")
+		if err != nil {
+			return err
+		}
+		if !h.ReadableBy(client) {
+			return &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("was written by pg_dump %d, in format %s that pg_restore %d cannot read; make the backup with pg_dump %d", h.DumpMajor(), h.ArchiveVersion, client, client)}
+		}
 	}
 	rows, err := r.c.Query(ctx, `SELECT rolname::text, rolsuper FROM pg_catalog.pg_roles`)
 	if err != nil {
