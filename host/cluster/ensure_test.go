@@ -420,3 +420,13 @@ func TestForeignSearchPath(t *testing.T) {
 		t.Errorf("the trap ran %d times, search_path is %s (%v)", ran, path, err)
 	}
 }
+
+// POSTGRES_HOST_AUTH_METHOD=trust, which tutorials recommend.
+func TestTrustIsSaid(t *testing.T) {
+	ctx := deadline(t)
+	c := legacy.New(t, legacy.Spec{Major: 15, HBA: "local all all trust\nhost all all 127.0.0.1/32 trust\nhost all all ::1/128 trust\n# from everywhere\nhost all all all trust\nhost all all 0.0.0.0/0 trust\n"})
+	rep, err := cluster.EnsureAppRole(ctx, c, odoo, cluster.EnsureOptions{})
+	if text := strings.Join(rep.Notes, "\n"); err != nil || len(rep.Notes) != 2 || !strings.Contains(text, "line 5 of pg_hba.conf") || !strings.Contains(text, "line 6 of") {
+		t.Errorf("%+v %v", rep, err)
+	}
+}

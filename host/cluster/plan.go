@@ -91,6 +91,9 @@ func planRoles(r *roles, w Wanted, p policy) (Plan, error) {
 	if err := plan.ensureApp(r, w, p); err != nil {
 		return plan, err
 	}
+	for _, line := range r.Trusting {
+		plan.report("line %d of pg_hba.conf lets clients in over TCP without a password, as any role it names: whoever reaches the port is in. Put scram-sha-256 in the place of trust", line)
+	}
 	return plan, nil
 }
 

@@ -25,6 +25,9 @@ type roles struct {
 	Settings []setting    `json:"settings"`
 	// ScramOnly: pg_hba.conf has a line for TCP that takes SCRAM alone.
 	ScramOnly bool `json:"scram_only"`
+	// Trusting are lines of pg_hba.conf that let anybody in over TCP, from
+	// everywhere, without a password.
+	Trusting []int `json:"trusting"`
 	// Lesser: read without a superuser's rights, so that there are no
 	// passwords in it.
 	Lesser bool `json:"-"`
@@ -126,6 +129,8 @@ func rolesSQL(version int) string {
 		`'password_encryption', pg_catalog.current_setting('password_encryption'),`,
 		`'in_recovery', pg_catalog.pg_is_in_recovery(),`,
 		`'scram_only', (SELECT coalesce(pg_catalog.bool_or(auth_method = 'scram-sha-256'), false) FROM pg_catalog.pg_hba_file_rules WHERE type LIKE 'host%'),`,
+		`'trusting', (SELECT coalesce(pg_catalog.json_agg(line_number ORDER BY line_number), '[]') FROM pg_catalog.pg_hba_file_rules`,
+		`WHERE type LIKE 'host%' AND auth_method = 'trust' AND (address IN ('all', 'samenet') OR netmask IN ('0.0.0.0', '::'))),`,
 		`'roles', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object('oid', oid::int8, 'name', rolname::text, 'super', rolsuper,`,
 		`'inherit', rolinherit, 'createrole', rolcreaterole, 'createdb', rolcreatedb, 'login', rolcanlogin, 'replication', rolreplication,`,
 		`'bypassrls', rolbypassrls, 'connlimit', rolconnlimit, 'until', coalesce(nullif(rolvaliduntil, 'infinity')::text, ''),`,
