@@ -80,8 +80,10 @@ func Wait(ctx context.Context, cfg Config, opts WaitOptions) (*Result, error) {
 // to be looked up again, or when ctx ends.
 func (p *prober) whileRefused(ctx context.Context, pace *pacer) {
 	begun := time.Now()
+	clock := newAlarm(ctx)
+	defer clock.close()
 	for {
-		sleep(ctx, pace.next(Refused))
+		clock.sleep(ctx, pace.next(Refused))
 		if ctx.Err() != nil || p.resolves && time.Since(begun) > lookupTTL || !p.stillRefused() {
 			return
 		}
@@ -110,7 +112,7 @@ func sleep(ctx context.Context, d time.Duration) {
 //
 // What the caps are made of: Odoo should start within milliseconds of
 // PostgreSQL, and waiting should cost next to nothing. Waking up and being
-// refused costs 0.1–0.4 ms of processor time on a virtual machine. PostgreSQL
+// refused costs 0.1–0.2 ms of processor time on a virtual machine. PostgreSQL
 // opens its port ten to thirty milliseconds before it accepts logins and
 // answers 57P03 in between, so the port may be polled coarsely as long as that
 // short span is polled finely. Every 57P03 is a line in the server's log, so
@@ -136,7 +138,7 @@ const (
 
 // longWait is when the port's poll relaxes: who has waited that long does not
 // notice a few milliseconds more.
-const longWait = 10 * time.Second
+const longWait = 12 * time.Second
 
 func (p *pacer) next(r Reason) time.Duration {
 	class := paceOf(r)
@@ -176,7 +178,7 @@ func backoffFor(class paceClass, slow bool) *backoff.ExponentialBackOff {
 	set := func(initial, max time.Duration) { b.InitialInterval, b.MaxInterval = initial, max }
 	switch class {
 	case pacePort:
-		set(2*time.Millisecond, 25*time.Millisecond)
+		set(2*time.Millisecond, 12*time.Millisecond)
 		b.RandomizationFactor = 0.15
 		if slow {
 			set(150*time.Millisecond, 150*time.Millisecond)
