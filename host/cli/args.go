@@ -42,6 +42,6 @@ func modules(value string) []string {
 	return out
 }
 
-// bare is what pflag gives for an optional value that is not there. A NUL
-// cannot come from a command line.
-const bare = "\x00"
+// bare is what pflag gives for an optional value that is not there; neither a
+// module nor an archive is called so.
+const bare = "-"

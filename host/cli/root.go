@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -134,11 +135,19 @@ starts the stack and waits until Odoo's login is proven.
 	root.SetVersionTemplate("odpm {{.Version}}\n")
 	root.SetHelpTemplate(root.HelpTemplate() + exitCodes)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &ui.Usage{Err: err} })
-	root.CompletionOptions.HiddenDefaultCmd = true
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		var b bytes.Buffer
+		cmd.SetOut(&b)
+		help(cmd, args)
+		// pflag's own notation for a value that may be left out says less than
+		// the flag's text.
+		fmt.Fprint(a.out, strings.ReplaceAll(b.String(), `[="`+bare+`"]`, "      "))
+	})
 	f := root.PersistentFlags()
 	f.SortFlags = false
-	f.StringVarP(&a.common.dir, "directory", "C", ".", "the project's directory")
-	f.StringArrayVar(&a.common.accept, "accept-database-drift", nil, "accept this KIND of drift (repeatable): "+kinds())
+	f.StringVarP(&a.common.dir, "directory", "C", ".", "the project's directory `DIR`")
+	f.StringArrayVar(&a.common.accept, "accept-database-drift", nil, "accept this `KIND` of drift (repeatable): "+kinds())
 	f.BoolVar(&a.common.replaceCompose, "replace-compose", false, "replace a docker-compose.yml that odpm did not write; a dated copy is kept")
 	f.BoolVar(&a.common.noInput, "no-input", false, "ask nothing; refuse where an answer is needed")
 	f.StringVar(&a.common.color, "color", "auto", "auto, always or never")
@@ -196,6 +205,7 @@ func (a *App) options() (plan.Options, error) {
 	return plan.Options{
 		Dir: a.common.dir, Environ: a.environ, Home: home, Args: a.args, SkipStart: a.common.skipStart,
 		ReplaceCompose: a.common.replaceCompose, Accepted: accepted, Term: a.term, Progress: a.common.progress,
+		Verbose: a.common.verbose,
 	}, nil
 }
 

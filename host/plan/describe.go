@@ -3,8 +3,6 @@ package plan
 import (
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/odpm/odpm/host/datadir"
 )
 
@@ -32,5 +30,3 @@ func describe(f datadir.Facts) string {
 	}
 	return "unknown"
 }
-
-func quoteIdent(name string) string { return pgx.Identifier{name}.Sanitize() }

@@ -11,6 +11,7 @@ import (
 	"github.com/odpm/odpm/host/engine/docker"
 	"github.com/odpm/odpm/host/engine/native"
 	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/ui"
 )
 
 // engineFile remembers which engine a project was started with.
@@ -27,6 +28,11 @@ const (
 // daemon that is down later must never lead to a second server on the same
 // data.
 func (s *Session) chooseEngine(ctx context.Context) error {
+	if s.Term != nil && s.Term.ErrTTY && !s.NoDocker {
+		// Docker may take a second to answer; a person sees at once that
+		// something happens.
+		s.Term.Step("looking at %s", ui.Clean(s.Project.Dir))
+	}
 	kind, err := s.engineKind(ctx)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/datadir"
@@ -67,8 +68,8 @@ func (s *Session) collationWarnings() {
 		return
 	}
 	for _, c := range s.facts.Collations {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("database %s was made with collation version %s, the server's C library has %s: its text indexes may be corrupt. As administrator: REINDEX DATABASE %s; ALTER DATABASE %s REFRESH COLLATION VERSION;",
-			c.Database, c.Recorded, c.Actual, quoteIdent(c.Database), quoteIdent(c.Database)))
+		s.Warnings = append(s.Warnings, fmt.Sprintf("database %s was made with collation version %s, the server's C library has %s: its text indexes may be corrupt. As administrator, in that database: %s",
+			c.Database, c.Recorded, c.Actual, strings.Join(c.Fix, "; ")))
 	}
 }
 

@@ -72,7 +72,13 @@ func begin(ctx context.Context, o Options) (*Session, func(), error) {
 		return nil, nil, err
 	}
 	o.Accepted = s.Accepted
+	quiet := *o.Term
+	quiet.ErrTTY = false
+	o.Term = &quiet
 	again, err := Load(ctx, o)
+	if err == nil {
+		again.Term = s.Term
+	}
 	if err == nil && len(again.Problems) > 0 {
 		err = again.Problems[0]
 	}
@@ -108,11 +114,22 @@ func (s *Session) apply(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := step.Apply(ctx, s); err != nil {
+		if err := s.applyStep(ctx, step); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *Session) applyStep(ctx context.Context, step Step) error {
+	if s.Verbose {
+		p, err := step.Preview(ctx, s)
+		if err != nil {
+			return fmt.Errorf("%s: %w", step.ID(), err)
+		}
+		s.Term.Step("%-18s %-6s %s", step.ID(), p.Outcome, ui.Clean(p.Reason))
+	}
+	return step.Apply(ctx, s)
 }
 
 // applyFiles runs the steps that write files; database work needs them, and
@@ -125,7 +142,7 @@ func (s *Session) applyFiles(ctx context.Context) error {
 		if _, up := step.(upStep); up {
 			continue
 		}
-		if err := step.Apply(ctx, s); err != nil {
+		if err := s.applyStep(ctx, step); err != nil {
 			return err
 		}
 	}

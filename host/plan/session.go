@@ -31,6 +31,8 @@ type Options struct {
 	Accepted       drift.Accepted
 	Term           *ui.Terminal
 	Progress       string
+	// Verbose says each step's outcome and reason before it is applied.
+	Verbose bool
 }
 
 // Session is one look at a project and what follows from it.
