@@ -91,8 +91,12 @@ func Make(tb testing.TB, s Spec) *Cluster {
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
+		sockets := c.socketDir()
 		if err := c.Stop(ctx); err != nil {
 			tb.Error(err)
+		}
+		if strings.HasPrefix(sockets, "/tmp/odpm-pg-") {
+			os.RemoveAll(sockets)
 		}
 		if tb.Failed() {
 			log, _ := c.Logs(ctx, 20)
@@ -260,13 +264,23 @@ func (c *Cluster) hbaTime() time.Time {
 
 // Pid is the postmaster's, 0 when there is none.
 func (c *Cluster) Pid() int {
+	n, _ := strconv.Atoi(c.postmaster(0))
+	return n
+}
+
+// socketDir is of the engine's making, one for each data directory.
+func (c *Cluster) socketDir() string { return c.postmaster(4) }
+
+// postmaster is a line of postmaster.pid.
+func (c *Cluster) postmaster(line int) string {
 	data, err := os.ReadFile(filepath.Join(c.ClusterDir(), "postmaster.pid"))
 	if err != nil {
-		return 0
+		return ""
 	}
-	line, _, _ := strings.Cut(string(data), "\n")
-	n, _ := strconv.Atoi(line)
-	return n
+	if all := strings.Split(string(data), "\n"); line < len(all) {
+		return strings.TrimSpace(all[line])
+	}
+	return ""
 }
 
 // Log is all that the server wrote.
