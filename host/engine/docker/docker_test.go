@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/engine/docker"
 	"github.com/odpm/odpm/host/engine/enginetest"
 )
@@ -108,21 +109,34 @@ func container(t *testing.T, o docker.Options) string {
 	return run(t, "ps", "-aq", "--filter", "label=com.docker.compose.project="+o.Project, "--filter", "label=com.docker.compose.service="+o.Service)
 }
 
+// TestConformance runs on both layouts of the official image.
 func TestConformance(t *testing.T) {
-	enginetest.Run(t, func(t *testing.T) enginetest.Subject {
-		o := project(t)
-		return enginetest.Subject{
-			PG: docker.New(o), Major: 15, Password: "boot-secret",
-			Kill: func(t *testing.T) { run(t, "kill", "-s", "KILL", container(t, o)) },
-			Leftovers: func(t *testing.T) int {
-				n := 0
-				for _, l := range strings.Split(run(t, "top", container(t, o), "-eo", "pid,args"), "\n")[1:] {
-					if f := strings.Fields(l); len(f) > 1 && !strings.HasPrefix(f[1], "postgres") {
-						n++
-					}
+	for _, major := range []int{15, 18} {
+		t.Run(fmt.Sprint("PostgreSQL ", major), func(t *testing.T) {
+			enginetest.Run(t, func(t *testing.T) enginetest.Subject { return subject(t, major) })
+		})
+	}
+}
+
+func subject(t *testing.T, major int) enginetest.Subject {
+	o := project(t)
+	if major != o.Major {
+		o.Major, o.Image = major, fmt.Sprint("postgres:", major)
+		need(t, o.Image)
+		change(t, o, image, o.Image)
+		change(t, o, "/var/lib/postgresql/data", datadir.MountTarget(major))
+	}
+	return enginetest.Subject{
+		PG: docker.New(o), Major: major, Password: "boot-secret",
+		Kill: func(t *testing.T) { run(t, "kill", "-s", "KILL", container(t, o)) },
+		Leftovers: func(t *testing.T) int {
+			n := 0
+			for _, l := range strings.Split(run(t, "top", container(t, o), "-eo", "pid,args"), "\n")[1:] {
+				if f := strings.Fields(l); len(f) > 1 && !strings.HasPrefix(f[1], "postgres") {
+					n++
 				}
-				return n
-			},
-		}
-	})
+			}
+			return n
+		},
+	}
 }

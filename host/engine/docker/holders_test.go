@@ -208,6 +208,9 @@ func TestHoldersOfComposeProjects(t *testing.T) {
 	}
 	run(t, "pause", o.Project+"-db-1")
 	held(t, e, o.Project+"-db-1")
+	if s, err := e.Status(ctx); err != nil || s.Ready {
+		t.Errorf("%+v %v", s, err)
+	}
 	if err := e.Stop(ctx); err != nil {
 		t.Errorf("stopping a paused one: %v", err)
 	}

@@ -20,7 +20,13 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c == nil || !c.State.Running || c.State.Paused || !e.hasData(ctx, *c) {
+	if c != nil && c.State.Paused {
+		// compose leaves a paused container as it is.
+		if _, err := e.cl.output(ctx, "unpause", c.ID); err != nil {
+			return fmt.Errorf("start PostgreSQL: %w", err)
+		}
+	}
+	if c == nil || !c.State.Running || !e.hasData(ctx, *c) {
 		if err := e.cl.stream(ctx, nil, e.compose("up", "-d", "--no-deps", e.o.Service)...); err != nil {
 			return fmt.Errorf("start PostgreSQL: %w%s", err, e.lastWords(ctx))
 		}

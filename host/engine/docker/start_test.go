@@ -119,6 +119,22 @@ func TestStartTellsOfRecovery(t *testing.T) {
 	}
 }
 
+func TestStartOfAPausedContainer(t *testing.T) {
+	ctx := limit(t)
+	o := project(t)
+	e := docker.New(o)
+	if err := e.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "pause", container(t, o))
+	if err := e.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := e.Status(ctx); err != nil || !s.Ready {
+		t.Errorf("%+v %v", s, err)
+	}
+}
+
 // user: in the compose file is a bare number to the image.
 func TestForeignUser(t *testing.T) {
 	ctx := limit(t)
