@@ -14,6 +14,7 @@ missing_packages() {
 	has make || echo make
 	has npm || echo npm
 	has python3 || echo python3
+	has strace || echo strace
 	[ -e /usr/share/i18n/locales/de_DE ] || echo locales
 	missing_native
 }
