@@ -101,6 +101,9 @@ func sessionOptions(jobs int) map[string]string {
 	return map[string]string{
 		"synchronous_commit":   "off",
 		"maintenance_work_mem": strconv.Itoa(max(128, 512/max(jobs, 1))) + "MB",
+		// The connections are the parallelism; workers beside them would only
+		// cost, unless there are cores left.
+		"max_parallel_maintenance_workers": strconv.Itoa(min(max(runtime.NumCPU()/max(jobs, 1)-1, 0), 2)),
 	}
 }
 

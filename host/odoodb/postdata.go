@@ -2,10 +2,12 @@ package odoodb
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -178,6 +180,9 @@ func (p *postRunner) flush(ctx context.Context) error {
 	if len(p.batch) == 0 {
 		return nil
 	}
+	if err := p.largestFirst(ctx); err != nil {
+		return err
+	}
 	q := &queue{jobs: p.batch, users: map[string]int{}, alone: map[string]bool{}}
 	q.cond = sync.NewCond(&q.mu)
 	ctx, cancel := context.WithCancel(ctx)
@@ -205,6 +210,24 @@ func (p *postRunner) flush(ctx context.Context) error {
 	p.done = total
 	p.batch = nil
 	return q.err
+}
+
+// largestFirst puts the statements of a batch, whose order is free, in the
+// order of their tables' sizes: the last one should not be the longest.
+func (p *postRunner) largestFirst(ctx context.Context) error {
+	rows, err := p.conns[0].Query(ctx, `SELECT n.nspname::text, c.relname::text, pg_catalog.pg_table_size(c.oid)
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND c.oid >= 16384`)
+	if err != nil {
+		return err
+	}
+	sizes := map[string]int64{}
+	var schema, name string
+	var size int64
+	if _, err := pgx.ForEachRow(rows, []any{&schema, &name, &size}, func() error { sizes[schema+"\x00"+name] = size; return nil }); err != nil {
+		return err
+	}
+	slices.SortStableFunc(p.batch, func(a, b job) int { return cmp.Compare(sizes[b.tables[0]], sizes[a.tables[0]]) })
+	return nil
 }
 
 // queue gives out statements in their order as far as their tables are free.
