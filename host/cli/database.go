@@ -35,11 +35,7 @@ func (a *App) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status", Short: "What is there, asked live: server, role, login, drift", Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			isJSON, err := format("--format", form)
-			if err != nil {
-				return err
-			}
-			opts, err := a.options()
+			opts, isJSON, err := a.reading(form)
 			if err != nil {
 				return err
 			}
@@ -106,11 +102,7 @@ func (a *App) listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the databases: Odoo version, size, owner, filestore", Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			isJSON, err := format("--format", form)
-			if err != nil {
-				return err
-			}
-			opts, err := a.options()
+			opts, isJSON, err := a.reading(form)
 			if err != nil {
 				return err
 			}
@@ -165,4 +157,13 @@ func (a *App) verifyCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&form, "format", "table", "table or json")
 	return cmd
+}
+
+// reading is what commands that only look have in common.
+func (a *App) reading(form string) (opts plan.Options, isJSON bool, err error) {
+	if isJSON, err = format("--format", form); err != nil {
+		return opts, isJSON, err
+	}
+	opts, err = a.options()
+	return opts, isJSON, err
 }

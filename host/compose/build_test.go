@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/shared/handoff"
 	"github.com/odpm/odpm/shared/odooconf"
@@ -197,7 +198,7 @@ func checkConfig(t *testing.T, s Spec, c config) {
 	eq("bind", db.Ports[0].HostIP+" "+db.Ports[0].Published, p.PostgresBind+" 5432")
 	eq("password", *db.Environment["POSTGRES_PASSWORD_FILE"], "/run/secrets/postgres_password")
 	eq("secret", c.Secrets["postgres_password"].File, filepath.Join(p.Dir, ".odpm/state/postgres_password"))
-	eq("target", db.Volumes[0].Target, PostgresTarget(p.PostgresMajor))
+	eq("target", db.Volumes[0].Target, datadir.MountTarget(p.PostgresMajor))
 	eq("source", db.Volumes[0].Source, p.VolumeName)
 	v := c.Volumes[p.VolumeName]
 	if p.DataVolume != "" {

@@ -62,8 +62,8 @@ func (f *Foreign) data(s types.ServiceConfig, bitnami bool) {
 			Message: fmt.Sprintf("image %q of service %s names no PostgreSQL major, so it is not known what the data were written with", s.Image, s.Name),
 			Way:     "see it: docker compose exec " + s.Name + " postgres --version, and write the version into odpm.json (postgres_version)"})
 	}
-	declared := PostgresTarget(p.Major)
-	p.PGData = firstOf(env(s, "PGDATA"), PGData(p.Major))
+	declared := datadir.MountTarget(p.Major)
+	p.PGData = firstOf(env(s, "PGDATA"), datadir.PGData(p.Major))
 	if bitnami {
 		declared, p.PGData = "", firstOf(env(s, "PGDATA"), env(s, "POSTGRESQL_DATA_DIR"), "/bitnami/postgresql/data")
 	}

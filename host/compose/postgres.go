@@ -5,6 +5,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/project"
 )
 
@@ -26,7 +27,7 @@ func postgresService(s Spec) types.ServiceConfig {
 	svc.Restart = restart(p)
 	svc.Ports = []types.ServicePortConfig{publish(postgresBind(p), p.PostgresPort, PostgresPort)}
 	svc.Volumes = []types.ServiceVolumeConfig{{
-		Type: types.VolumeTypeVolume, Source: p.VolumeName, Target: PostgresTarget(p.PostgresMajor),
+		Type: types.VolumeTypeVolume, Source: p.VolumeName, Target: datadir.MountTarget(p.PostgresMajor),
 	}}
 	svc.HealthCheck = &types.HealthCheckConfig{
 		// Over TCP: the server of the image's first-init phase listens on the

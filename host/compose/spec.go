@@ -130,24 +130,6 @@ func OdooBind(p project.Project) string {
 	return "127.0.0.1"
 }
 
-// PostgresTarget is where the image of a major wants its data mounted: from 18
-// on the parent, so that pg_upgrade can hard-link between majors
-// (docker-library/postgres#1259).
-func PostgresTarget(major int) string {
-	if major >= 18 {
-		return "/var/lib/postgresql"
-	}
-	return "/var/lib/postgresql/data"
-}
-
-// PGData is where the image of a major keeps the cluster itself.
-func PGData(major int) string {
-	if major >= 18 {
-		return "/var/lib/postgresql/" + itoa(major) + "/docker"
-	}
-	return "/var/lib/postgresql/data"
-}
-
 // hostPath writes a path below the project relative to it, so that a moved
 // project keeps working, and any other as it is.
 func hostPath(dir, path string) string {
