@@ -45,7 +45,8 @@ func (s *Session) dataProblems() {
 			Ways: []string{"POSTGRES_DATA_DIR=/another/path in .env        another, or a new, directory", "or move what is in it elsewhere"},
 		})
 	}
-	if p := datadir.LayoutProblem(f, s.Project.PostgresMajor); p != nil {
+	// A kept file says itself where its image looks (PGDATA).
+	if p := datadir.LayoutProblem(f, s.Project.PostgresMajor); p != nil && !s.Project.KeepCompose {
 		s.Problems = append(s.Problems, &ui.Refusal{What: p.Message + ". Nothing was written or started.", Ways: p.Ways})
 	}
 }

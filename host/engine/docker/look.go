@@ -43,6 +43,12 @@ func (e *Engine) Look(ctx context.Context) (datadir.Facts, error) {
 	if dev := vs[0].device(); dev != "" {
 		path = dev
 	}
+	if sub := e.subdir(); path != "" && sub != "" {
+		if seen := datadir.Look(filepath.Join(path, sub), e.o.Major); seen.State == datadir.Initialised && seen.ClusterDir == "." {
+			seen.Path, seen.ClusterDir = path, sub
+			return seen, nil
+		}
+	}
 	if path != "" {
 		// A mountpoint that is not here is in the engine's virtual machine.
 		if seen := datadir.Look(path, e.o.Major); seen.State != datadir.Unknown && seen.State != datadir.Missing {
@@ -79,7 +85,7 @@ func (e *Engine) probe(ctx context.Context, f datadir.Facts) (datadir.Facts, err
 		// Nothing more than the right to read what belongs to others.
 		options: []string{"--read-only", "--cap-drop", "ALL", "--cap-add", "DAC_READ_SEARCH", "--security-opt", "no-new-privileges", "--security-opt", "label=disable"},
 		mounts:  []string{"--mount", m},
-		args:    []string{"-c", lookScript},
+		args:    []string{"-c", lookScript, "sh", e.subdir()},
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -88,7 +94,17 @@ func (e *Engine) probe(ctx context.Context, f datadir.Facts) (datadir.Facts, err
 		f.Reason += "; a look from inside failed: " + err.Error()
 		return f, nil
 	}
-	return parseLook(out, f, e.o.Major), nil
+	return parseLook(out, f, e.o.Major, e.subdir()), nil
+}
+
+// subdir is where PGDATA of somebody's compose file lies below its mount, ""
+// for the places that every image of the official kind uses.
+func (e *Engine) subdir() string {
+	rel, err := filepath.Rel(e.dataTarget(), e.pgdata())
+	if err != nil || e.o.PGData == "" || !filepath.IsLocal(rel) || rel == "." || rel == "data" || majorDir.MatchString(rel) {
+		return ""
+	}
+	return rel
 }
 
 // lookScript prints lines of fields separated by tabs: "own DIR UID GID",
@@ -96,7 +112,7 @@ func (e *Engine) probe(ctx context.Context, f datadir.Facts) (datadir.Facts, err
 const lookScript = `cd /data || exit 3
 t=$(printf '\t')
 stat -c "own$t.$t%u$t%g" .
-for d in . [0-9]*/docker data; do
+for d in . [0-9]*/docker data ${1:+"$1"}; do
 [ -f "$d/PG_VERSION" ] || continue
 stat -c "own$t$d$t%u$t%g" "$d"
 echo "version$t$d$t$(head -c 64 "$d/PG_VERSION" | head -n 1)"
@@ -109,7 +125,7 @@ var majorDir = regexp.MustCompile(`^[0-9]+/docker$`)
 
 // parseLook believes the same places in the same order as datadir.Look. The
 // directory's names are somebody's and are only compared, never used.
-func parseLook(out string, f datadir.Facts, imageMajor int) datadir.Facts {
+func parseLook(out string, f datadir.Facts, imageMajor int, sub string) datadir.Facts {
 	type cluster struct {
 		version, control string
 		uid, gid         int
@@ -127,7 +143,7 @@ func parseLook(out string, f datadir.Facts, imageMajor int) datadir.Facts {
 		switch {
 		case fields[0] == "entry" && len(fields) > 1:
 			entries = append(entries, fields[1])
-		case len(fields) < 3 || fields[1] != "." && fields[1] != "data" && !majorDir.MatchString(fields[1]):
+		case len(fields) < 3 || fields[1] != "." && fields[1] != "data" && fields[1] != sub && !majorDir.MatchString(fields[1]):
 		case fields[0] == "own" && len(fields) == 4:
 			c := at(fields[1])
 			c.uid, _ = strconv.Atoi(fields[2])
@@ -143,7 +159,7 @@ func parseLook(out string, f datadir.Facts, imageMajor int) datadir.Facts {
 	if c := found["."]; c != nil {
 		f.UID, f.GID = c.uid, c.gid
 	}
-	if dirs := prefer(order, imageMajor); len(dirs) > 0 {
+	if dirs := prefer(order, imageMajor, sub); len(dirs) > 0 {
 		dir := dirs[0]
 		c := found[dir]
 		f.ClusterDir, f.UID, f.GID = dir, c.uid, c.gid
@@ -168,15 +184,17 @@ func parseLook(out string, f datadir.Facts, imageMajor int) datadir.Facts {
 	return f
 }
 
-// prefer puts the image's own major first, behind a cluster at the root.
-func prefer(dirs []string, imageMajor int) []string {
+// prefer puts the compose file's own place first, then a cluster at the root,
+// then the image's own major.
+func prefer(dirs []string, imageMajor int, sub string) []string {
 	own := filepath.Join(strconv.Itoa(imageMajor), "docker")
 	var out []string
 	for _, pass := range []func(string) bool{
-		func(d string) bool { return d == "." },
-		func(d string) bool { return d == own },
-		func(d string) bool { return d != "." && d != own && d != "data" },
-		func(d string) bool { return d == "data" },
+		func(d string) bool { return d == sub },
+		func(d string) bool { return d == "." && d != sub },
+		func(d string) bool { return d == own && d != sub },
+		func(d string) bool { return d != sub && d != "." && d != own && d != "data" },
+		func(d string) bool { return d == "data" && d != sub },
 	} {
 		for _, d := range dirs {
 			if pass(d) {

@@ -194,3 +194,35 @@ func TestLookIntoVolumes(t *testing.T) {
 		t.Errorf("%+v, want %+v", f, want)
 	}
 }
+
+// PGDATA of somebody's compose file one level below its volume.
+func TestLookBelowTheMount(t *testing.T) {
+	ctx := limit(t)
+	o := project(t)
+	volume := o.Project + "-sub"
+	o.DataDir, o.DataVolume, o.VolumeName = "", volume, ""
+	o.DataTarget, o.PGData = "/var/lib/postgresql/data", "/var/lib/postgresql/data/pgdata"
+	run(t, "volume", "create", volume)
+	t.Cleanup(func() {
+		run(t, "compose", "-p", o.Project, "-f", o.Files[0], "down")
+		run(t, "volume", "rm", volume)
+	})
+	write(t, o, "services: {db: {image: '"+image+"', environment: {POSTGRES_PASSWORD: x, PGDATA: "+o.PGData+"}, volumes: ['vol:/var/lib/postgresql/data']}}\nvolumes: {vol: {external: true, name: "+volume+"}}")
+	e := docker.New(o)
+	if err := e.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	want, err := e.Look(ctx)
+	if err != nil || want.State != datadir.Initialised || want.ClusterDir != "pgdata" || want.SystemIdentifier == "" {
+		t.Errorf("%+v %v", want, err)
+	}
+	if got := lookAs(t, o); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if err := e.StopService(ctx, o.Service); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := e.SingleUser(ctx, "CREATE ROLE single LOGIN;"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -54,6 +55,11 @@ func (e *Engine) SingleUser(ctx context.Context, script string) (string, error) 
 			return "", err
 		}
 		run.mounts = []string{"--mount", m}
+		// Where the cluster is below the mount is read off the data; a compose
+		// file of somebody's may mount them in another way than it is here.
+		if f, err := e.Look(ctx); err == nil && f.State == datadir.Initialised {
+			pgdata = path.Join(e.dataTarget(), f.ClusterDir)
+		}
 	}
 	server := []string{"--single", "-D", pgdata, "-c", "exit_on_error=on", "-c", "lc_messages=C", "postgres"}
 	if strings.Trim(user, "0123456789:") == "" {
