@@ -37,6 +37,7 @@ func measureIdle(ctx context.Context, b *bench) ([]row, error) {
 	}
 	limit, cancel := context.WithTimeout(ctx, idleTime+5*time.Second)
 	defer cancel()
+	start := time.Now()
 	for _, w := range waiters {
 		w.cmd = exec.CommandContext(limit, w.argv[0], w.argv[1:]...)
 		w.cmd.Env = env
@@ -44,7 +45,6 @@ func measureIdle(ctx context.Context, b *bench) ([]row, error) {
 			return nil, err
 		}
 	}
-	start := time.Now()
 	// The loop has no end of its own.
 	loop := waiters[1].cmd
 	time.AfterFunc(idleTime, func() { loop.Process.Kill() })
@@ -57,8 +57,8 @@ func measureIdle(ctx context.Context, b *bench) ([]row, error) {
 		share := used / idleTime.Seconds()
 		r := row{what: w.name, value: fmt.Sprintf("%.2f %% of a core", share*100)}
 		if i == 0 {
-			if time.Since(start) < idleTime {
-				return nil, fmt.Errorf("the checker waited %s only", time.Since(start))
+			if waited := time.Since(start); waited < idleTime {
+				return nil, fmt.Errorf("the checker waited %s only", waited)
 			}
 			ours = share
 			r.target, r.verdict = "≤ 1 %", verdict(share <= idleTarget)
