@@ -120,8 +120,15 @@ func (e *Engine) Stop(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+	if strings.HasPrefix(pm.socketDir, socketPrefix) {
+		// Only if nothing is in it: another server may have it by now.
+		_ = os.Remove(pm.socketDir)
+	}
 	return nil
 }
+
+// socketPrefix starts the names of socket directories that odpm makes.
+const socketPrefix = "/tmp/odpm-pg-"
 
 // Logs gives the last lines of the server's log.
 func (e *Engine) Logs(_ context.Context, n int) (string, error) {
@@ -155,7 +162,7 @@ func lastLines(s string, n int) string {
 // than pg_hba.conf says.
 func (e *Engine) socketDir(as identity) (string, error) {
 	sum := sha256.Sum256([]byte(e.clusterDir()))
-	dir := filepath.Join("/tmp", "odpm-pg-"+hex.EncodeToString(sum[:6]))
+	dir := socketPrefix + hex.EncodeToString(sum[:6])
 	if err := os.Mkdir(dir, 0o700); err == nil {
 		if err := os.Lchown(dir, as.uid, as.gid); err != nil && os.Geteuid() == 0 {
 			return "", err
