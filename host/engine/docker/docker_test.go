@@ -75,6 +75,11 @@ func project(t *testing.T) docker.Options {
 	}
 	t.Cleanup(func() {
 		exec.Command("docker", "compose", "-p", o.Project, "-f", o.Files[0], "down", "-v", "-t", "2", "--remove-orphans").Run()
+		// A test may have rewritten the file, and `down` knows only what it names.
+		out, _ := exec.Command("docker", "volume", "ls", "-q", "--filter", "label=com.docker.compose.project="+o.Project).Output()
+		for _, v := range strings.Fields(string(out)) {
+			exec.Command("docker", "volume", "rm", v).Run()
+		}
 		os.RemoveAll(dir)
 	})
 	write(t, o, fmt.Sprintf(`services:
