@@ -75,6 +75,9 @@ func RunDatabase(ctx context.Context, o Options, req DatabaseRequest) (DatabaseR
 	if s.SkipStart {
 		return DatabaseResult{}, ui.Usagef("--skip-start and work on a database exclude each other: PostgreSQL must run for it")
 	}
+	if err := s.filestoreHere(req); err != nil {
+		return DatabaseResult{}, err
+	}
 	w := &databaseWork{Session: s, req: req, server: s.databaseServer(), shown: s.Term.NewProgress(o.Progress)}
 	defer w.shown.Close()
 	if err := w.prepare(); err != nil {
@@ -116,6 +119,19 @@ func confirmDrop(t *ui.Terminal, r DatabaseRequest) error {
 		return &ui.Refusal{What: "That is not the database's name. Nothing was dropped."}
 	}
 	return nil
+}
+
+// filestoreHere refuses work on file stores that are not in a directory of
+// this machine: a kept compose file may have them in a volume, and a backup
+// without them would be called complete.
+func (s *Session) filestoreHere(r DatabaseRequest) error {
+	if s.kept == nil || s.kept.Odoo.DataDir != "" || !r.Backup && r.Restore == "" && !r.Drop {
+		return nil
+	}
+	return &ui.Refusal{
+		What: fmt.Sprintf("%s keeps Odoo's data_dir in a volume, not in a directory of this machine, so odpm cannot reach the filestore. Nothing was written or started.", s.rel(s.kept.Files[0])),
+		Ways: []string{fmt.Sprintf("mount a directory in service %s: ./data/odoo:/var/lib/odoo, with the volume's content copied into it", s.Project.OdooServiceName)},
+	}
 }
 
 // databaseServer is the server as odoodb wants it.
