@@ -76,8 +76,10 @@ func cleanUp(dir, project string) {
 		removeAll("volume", []string{"volume", "rm", "-f"}, label)
 	}
 	removeAll("ps", []string{"rm", "-f", "-v"}, "odpm.test="+project)
-	if out, err := exec.Command("docker", "images", "-q", "odpm/"+project+"-odoo").Output(); err == nil && len(out) > 0 {
-		exec.Command("docker", append([]string{"rmi", "-f"}, strings.Fields(string(out))...)...).Run()
+	// By name: projects with the same checker share an image, and removing it
+	// by its id would take the other scripts' names for it too.
+	if out, err := exec.Command("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "odpm/"+project+"-odoo").Output(); err == nil && len(out) > 0 {
+		exec.Command("docker", append([]string{"rmi"}, strings.Fields(string(out))...)...).Run()
 	}
 }
 
