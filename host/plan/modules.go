@@ -268,11 +268,15 @@ for name in sys.stdin.read().split():
         print(name)
 `
 
+func modulesMissing(names []string) error {
+	return fmt.Errorf("these installed modules are not on Odoo's path, so Odoo would leave them as they are: %s. Add them, or restore without --neutralize", strings.Join(names, ", "))
+}
+
 // neutralize runs Odoo's own neutralisation on a database that nobody sees
 // yet, after proving that all of its modules are on Odoo's path.
 func (w *databaseWork) neutralize(ctx context.Context, database string, modules []string) error {
 	if w.Stack == nil {
-		return w.neutralizeNative(ctx, database)
+		return w.neutralizeNative(ctx, database, modules)
 	}
 	var missing, errs tail
 	err := w.Stack.RunOnce(ctx, engine.RunOnce{Service: w.Project.OdooServiceName, Entrypoint: "python3", NoDeps: true,
@@ -281,24 +285,9 @@ func (w *databaseWork) neutralize(ctx context.Context, database string, modules 
 		return fmt.Errorf("which modules %s has could not be found out: %w\n%s", w.Project.OdooImage, err, lastLines(errs.String(), 5))
 	}
 	if names := strings.Fields(missing.String()); len(names) > 0 {
-		return fmt.Errorf("these installed modules are not in the project's image or addons, so Odoo would leave them as they are: %s. Add them, or restore without --neutralize", strings.Join(names, ", "))
+		return modulesMissing(names)
 	}
 	command := w.spec.OdooCommand()[0]
 	return w.Stack.RunOnce(ctx, engine.RunOnce{Service: w.Project.OdooServiceName, NoDeps: true,
 		Args: []string{command, "neutralize", "-d", database}, Stdout: w.Term.Err, Stderr: w.Term.Err})
-}
-
-func (w *databaseWork) neutralizeNative(ctx context.Context, database string) error {
-	if w.Project.OdooCommand == "" {
-		return errors.New(".env: ODOO_COMMAND is not set; from Odoo 16 on Odoo neutralizes itself, so odpm must know how it is started")
-	}
-	argv, err := w.odooArgv(ctx)
-	if err != nil {
-		return err
-	}
-	argv = slices.Insert(argv, 1, "neutralize")
-	argv = append(argv, "-d", database)
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = w.Project.Dir, w.odooEnv(), w.Term.Err, w.Term.Err
-	return cmd.Run()
 }

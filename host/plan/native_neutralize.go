@@ -1,0 +1,73 @@
+package plan
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// neutralizeNative runs the neutralisation of the Odoo that ODOO_COMMAND
+// starts, after asking the same Python which modules it finds.
+func (w *databaseWork) neutralizeNative(ctx context.Context, database string, modules []string) error {
+	argv, err := w.odooArgv(ctx)
+	if err != nil {
+		return err
+	}
+	python, script, err := pythonOf(argv)
+	if err != nil {
+		return fmt.Errorf("which modules Odoo has could not be found out: %w", err)
+	}
+	ask := exec.CommandContext(ctx, python[0], append(python[1:], "-c", findModules)...)
+	// A source checkout imports odoo from beside odoo-bin.
+	ask.Env = append(w.odooEnv(), "ODOO_RC="+w.Project.OdooConfPath, "PYTHONPATH="+strings.TrimSuffix(filepath.Dir(script)+":"+os.Getenv("PYTHONPATH"), ":"))
+	ask.Dir = w.Project.Dir
+	ask.Stdin = strings.NewReader(strings.Join(modules, "\n"))
+	var errs tail
+	ask.Stderr = &errs
+	out, err := ask.Output()
+	if err != nil {
+		return fmt.Errorf("which modules Odoo has could not be found out: %w\n%s", err, lastLines(errs.String(), 5))
+	}
+	if names := strings.Fields(string(out)); len(names) > 0 {
+		return modulesMissing(names)
+	}
+	// The subcommand follows the program, before its options.
+	at := slices.Index(argv, script) + 1
+	argv = append(slices.Insert(argv, max(at, 1), "neutralize"), "-d", database)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = w.Project.Dir, w.odooEnv(), w.Term.Err, w.Term.Err
+	return cmd.Run()
+}
+
+// pythonOf finds the interpreter behind a command: the first word where that
+// is a Python ("python3 odoo-bin"), else what the script's first line names.
+func pythonOf(argv []string) (python []string, script string, err error) {
+	if strings.HasPrefix(filepath.Base(argv[0]), "python") {
+		if len(argv) < 2 {
+			return nil, "", errors.New("ODOO_COMMAND names a Python and no program")
+		}
+		return argv[:1:1], argv[1], nil
+	}
+	path, err := exec.LookPath(argv[0])
+	if err != nil {
+		return nil, "", err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, "", err
+	}
+	defer f.Close()
+	line, err := bufio.NewReader(f).ReadString('\n')
+	words, isScript := strings.CutPrefix(strings.TrimSpace(line), "#!")
+	fields := strings.Fields(words)
+	if err != nil || !isScript || len(fields) == 0 || !strings.Contains(words, "python") {
+		return nil, "", fmt.Errorf("%s is not a Python script; name Odoo's own program in ODOO_COMMAND", path)
+	}
+	return fields, argv[0], nil
+}
