@@ -54,6 +54,25 @@ type journal struct {
 	path string
 }
 
+// unfinishedPrefix starts the names of journals that are being written; the
+// rename takes the name away.
+const unfinishedPrefix = ".journal-"
+
+// removeUnfinished removes what a kill left between a journal's first byte and
+// its rename. The caller's lock says that nobody is writing one now. What
+// cannot be removed does no harm.
+func removeUnfinished(stateDir string) {
+	entries, err := os.ReadDir(stateDir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), unfinishedPrefix) {
+			_ = os.Remove(filepath.Join(stateDir, e.Name()))
+		}
+	}
+}
+
 const (
 	journalVersion = 1
 	journalPrefix  = "restore-"
@@ -75,7 +94,7 @@ func (j *journal) save() error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(dir, ".journal-*")
+	tmp, err := os.CreateTemp(dir, unfinishedPrefix+"*")
 	if err != nil {
 		return fmt.Errorf("journal of the restore: %w", err)
 	}

@@ -25,6 +25,7 @@ type Recovered struct {
 // opens no connection where there is nothing to do. What killed backups left is
 // removed as well, without a word: nobody misses it.
 func (s *Server) Recover(ctx context.Context, odoo OdooService) ([]Recovered, error) {
+	removeUnfinished(s.StateDir)
 	if err := s.recoverBackups(ctx); err != nil {
 		return nil, err
 	}

@@ -150,10 +150,7 @@ func (s *Session) recover(ctx context.Context) error {
 	if s.PG == nil {
 		return nil
 	}
-	if !odoodb.Interrupted(s.Dirs.State()) {
-		return nil
-	}
-	if !s.status.Ready {
+	if odoodb.Interrupted(s.Dirs.State()) && !s.status.Ready {
 		if err := s.startPostgres(ctx); err != nil {
 			return err
 		}
