@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/odpm/odpm/host/cli"
 	"github.com/odpm/odpm/host/ui"
@@ -32,11 +33,17 @@ func run() int {
 	interrupted := make(chan struct{})
 	go func() {
 		<-signals
+		first := time.Now()
 		close(interrupted)
 		cancel()
-		// The first asks for an orderly end; a second one forces it.
-		<-signals
-		os.Exit(exitInterrupted)
+		// The first asks for an orderly end; a second one forces it. One that
+		// follows at once is the same: timeout(1) signals the process and then
+		// its group.
+		for range signals {
+			if time.Since(first) > 200*time.Millisecond {
+				os.Exit(exitInterrupted)
+			}
+		}
 	}()
 	app := cli.New(os.Stdin, os.Stdout, os.Stderr, os.Args[1:], os.Environ(), interrupted)
 	err := app.Run(ctx)
