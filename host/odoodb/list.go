@@ -79,7 +79,7 @@ func (s *Server) List(ctx context.Context) ([]Database, error) {
 	}
 	defer closeConn(c)
 	rows, err := c.Query(ctx, `SELECT datname::text, pg_catalog.pg_get_userbyid(datdba)::text,
-		CASE WHEN pg_catalog.has_database_privilege(oid, 'CONNECT') THEN pg_catalog.pg_database_size(oid) ELSE -1 END,
+		coalesce(CASE WHEN pg_catalog.has_database_privilege(oid, 'CONNECT') THEN pg_catalog.pg_database_size(oid) END, -1),
 		pg_catalog.pg_encoding_to_char(encoding)::text, datallowconn, datistemplate
 		FROM pg_catalog.pg_database WHERE datname NOT IN ('template0', 'template1') ORDER BY datname`)
 	if err != nil {
