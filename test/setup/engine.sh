@@ -10,7 +10,8 @@ setup_engine() {
 		return
 	fi
 	is_root || die "the Docker engine does not answer (docker info); start it, or add $(id -un) to the group docker"
-	has dockerd || die "there is no dockerd on this machine, and DOCKER_HOST is not set"
+	[ -z "${DOCKER_HOST:-}" ] || die "no Docker engine answers at DOCKER_HOST=$DOCKER_HOST; start it, or unset DOCKER_HOST for an engine of this machine"
+	has dockerd || die "there is no dockerd on this machine; run: test/setup/setup packages"
 	# A session of its own, so that it outlives this terminal.
 	setsid dockerd >>"$cache/dockerd.log" 2>&1 </dev/null &
 	for _ in $(seq 100); do

@@ -7,7 +7,8 @@ missing_native() {
 }
 
 missing_packages() {
-	has dockerd || has docker || echo docker.io
+	# A client alone is no engine, unless it reaches one elsewhere.
+	has dockerd || engine_answers >/dev/null || [ -n "${DOCKER_HOST:-}" ] || echo docker.io
 	has debootstrap || [ -x /usr/sbin/debootstrap ] || echo debootstrap
 	[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring
 	has iptables || [ -x /usr/sbin/iptables ] || echo iptables
