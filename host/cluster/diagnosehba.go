@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/pglogin"
 )
 
@@ -112,7 +113,7 @@ func (d *diagnostician) reload() string { return d.sql("SELECT pg_reload_conf()"
 func (d *diagnostician) sql(statement string) string { return d.sqlIn("postgres", statement) }
 
 func (d *diagnostician) sqlIn(database, statement string) string {
-	return d.psql + " -d " + database + " -c " + shellQuote(statement)
+	return d.psql + " -d " + database + " -c " + wording.ShellQuote(statement)
 }
 
 // limits: role, database, server, in the order in which they are said to differ.
@@ -149,7 +150,7 @@ func (d *diagnostician) limits(ctx context.Context) error {
 
 // psqlCommand is how a person runs SQL as the role that we are.
 func psqlCommand(ctx context.Context, pg engine.Postgres, role string, client *pglogin.Error) string {
-	user := " -U " + shellQuote(role)
+	user := " -U " + wording.ShellQuote(role)
 	if pg.Kind() == "docker" {
 		service := "db"
 		if client != nil {
@@ -157,24 +158,13 @@ func psqlCommand(ctx context.Context, pg engine.Postgres, role string, client *p
 				service = host
 			}
 		}
-		return "docker compose exec " + shellQuote(service) + " psql" + user
+		return "docker compose exec " + wording.ShellQuote(service) + " psql" + user
 	}
 	addr, err := pg.HostAddr(ctx)
 	if host, port, splitErr := net.SplitHostPort(addr); err == nil && splitErr == nil {
 		return "psql -h " + host + " -p " + port + user
 	}
 	return "psql" + user
-}
-
-// shellQuote leaves plain words as they are.
-func shellQuote(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:@", r)
-	}
-	if s != "" && strings.TrimFunc(s, plain) == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func deref(s *string) string {

@@ -60,11 +60,6 @@ func TestLiteral(t *testing.T) {
 	if got := ident(`a"b`); got != `"a""b"` {
 		t.Error(got)
 	}
-	for in, want := range map[string]string{"odoo": "odoo", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "$x": "'$x'"} {
-		if got := shellQuote(in); got != want {
-			t.Errorf("%q: %s", in, got)
-		}
-	}
 }
 
 func TestWantedValidate(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/handoff"
 	"github.com/odpm/odpm/shared/odooconf"
 	"github.com/odpm/odpm/shared/snapshot"
@@ -147,7 +148,7 @@ func (s *Session) wishConf(w *desired) error {
 			return err
 		}
 		if w.confChange == "" {
-			w.confChange = fmt.Sprintf("db_host %s -> %s", orUnset(host), p.ServiceName)
+			w.confChange = fmt.Sprintf("db_host %s -> %s", wording.OrUnset(host), p.ServiceName)
 		}
 	}
 	for _, o := range []struct{ key, value string }{{"db_port", strconv.Itoa(compose.PostgresPort)}, {"db_user", p.AppRole}} {
@@ -167,13 +168,6 @@ func (s *Session) wishConf(w *desired) error {
 	}
 	w.parsed, err = odooconf.Parse(w.conf)
 	return err
-}
-
-func orUnset(v string) string {
-	if v == "" {
-		return "(not set)"
-	}
-	return v
 }
 
 // fileChange compares a file with the wanted bytes; nil old means no file.

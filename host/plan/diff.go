@@ -3,10 +3,11 @@ package plan
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
+
+	"github.com/odpm/odpm/host/wording"
 )
 
 // Diff is a change of a file, with secrets masked.
@@ -24,7 +25,7 @@ func diffFiles(path string, old, new []byte) *Diff {
 	if old != nil && bytes.Equal(old, new) {
 		return nil
 	}
-	a, b := mask(string(old)), mask(string(new))
+	a, b := wording.MaskSecrets(string(old)), wording.MaskSecrets(string(new))
 	text := udiff.Unified(path, path, a, b)
 	if a == b {
 		// Only a masked value differs.
@@ -46,25 +47,4 @@ func diffFiles(path string, old, new []byte) *Diff {
 		body.WriteString(l)
 	}
 	return &Diff{Path: path, Summary: fmt.Sprintf("(+%d -%d)", plus, minus), Unified: body.String()}
-}
-
-// secretLine finds a key whose value must not be shown: db_password and
-// admin_passwd in odoo.conf, POSTGRES_PASSWORD and its kin in a compose file,
-// a list item "- PASSWORD=x" too. A path to a secret's file is no secret.
-var secretLine = regexp.MustCompile(`(?i)^([\s-]*["']?[\w.-]*(?:pass|passwd|password|pwd|secret|token|api_?key)[\w.-]*["']?\s*[:=]\s*)(\S.*?)(\r?)$`)
-
-var noSecret = regexp.MustCompile(`(?i)(_file\b|secrets?["']?\s*:\s*$|_file["']?\s*[:=])`)
-
-// url credentials: scheme://user:password@host
-var urlSecret = regexp.MustCompile(`(://[^:/\s@]+:)[^@\s]+@`)
-
-func mask(text string) string {
-	lines := strings.Split(text, "\n")
-	for i, l := range lines {
-		if m := secretLine.FindStringSubmatch(l); m != nil && !noSecret.MatchString(m[1]) {
-			l = m[1] + "***" + m[3]
-		}
-		lines[i] = urlSecret.ReplaceAllString(l, "${1}***@")
-	}
-	return strings.Join(lines, "\n")
 }

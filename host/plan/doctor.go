@@ -9,6 +9,7 @@ import (
 	"github.com/odpm/odpm/host/engine/docker"
 	"github.com/odpm/odpm/host/engine/native"
 	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/wording"
 )
 
 // Level says how bad a finding is.
@@ -38,7 +39,7 @@ func Examine(ctx context.Context, o Options) []Finding {
 		add(Missing, "project: %v", err)
 		p = nil
 	} else {
-		add(OK, "project %s: PostgreSQL %s, Odoo %s", p.Dir, p.PostgresVersion, orUnset(p.OdooVersion))
+		add(OK, "project %s: PostgreSQL %s, Odoo %s", p.Dir, p.PostgresVersion, wording.OrUnset(p.OdooVersion))
 	}
 	dockerErr := docker.Available(ctx)
 	if dockerErr == nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/durable"
 )
 
@@ -65,7 +66,7 @@ func Init(ctx context.Context, o Options, fromCompose string) error {
 	}
 	info, err := os.Stat(o.Dir)
 	if err != nil || !info.IsDir() {
-		return fmt.Errorf("%s is not a directory; make it first: mkdir -p %s", o.Dir, shellQuote(o.Dir))
+		return fmt.Errorf("%s is not a directory; make it first: mkdir -p %s", o.Dir, wording.ShellQuote(o.Dir))
 	}
 	wrote := 0
 	for _, f := range files {
@@ -75,11 +76,11 @@ func Init(ctx context.Context, o Options, fromCompose string) error {
 				o.Term.Say("%s says it all already", f.name)
 				continue
 			}
-			o.Term.Say("%s gets what it lacks:\n%s", f.name, ui.CleanLines(mask(strings.TrimPrefix(f.content, string(old)))))
+			o.Term.Say("%s gets what it lacks:\n%s", f.name, ui.CleanLines(wording.MaskSecrets(strings.TrimPrefix(f.content, string(old)))))
 		} else if err == nil {
 			o.Term.Say("%s exists and is left as it is", f.name)
 			if fromCompose != "" {
-				o.Term.Say("it would have been:\n%s", ui.CleanLines(mask(f.content)))
+				o.Term.Say("it would have been:\n%s", ui.CleanLines(wording.MaskSecrets(f.content)))
 			}
 			continue
 		} else if !errors.Is(err, fs.ErrNotExist) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
 )
 
 // ListDatabases is `odpm database list`. It needs a running PostgreSQL and
@@ -119,8 +120,8 @@ func WriteVerified(out io.Writer, v odoodb.VerifyResult) {
 	if v.Database != "" {
 		row("Database", "%s", v.Database)
 	}
-	row("Odoo", "%s, %d modules installed", orUnset(v.OdooVersion), v.Modules)
-	row("PostgreSQL", "%s, dumped with pg_dump %s", orUnset(v.ServerVersion), orUnset(v.DumpVersion))
+	row("Odoo", "%s, %d modules installed", wording.OrUnset(v.OdooVersion), v.Modules)
+	row("PostgreSQL", "%s, dumped with pg_dump %s", wording.OrUnset(v.ServerVersion), wording.OrUnset(v.DumpVersion))
 	row("Dump", "%d tables, %d rows", v.Tables, v.Rows)
 	row("Filestore", "%d files of attachments, %d more, %d missing, %d damaged", v.Files, v.Extra, len(v.Missing), len(v.Damaged))
 	tw.Flush()

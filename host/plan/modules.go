@@ -12,6 +12,7 @@ import (
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
 )
 
 // modules runs -i and -u in a one-off Odoo whose exit code decides, and asks
@@ -29,7 +30,7 @@ func (w *databaseWork) modules(ctx context.Context) error {
 	created := false
 	switch {
 	case !exists && !r.Init:
-		return fmt.Errorf("there is no database %q to update. Make it: odpm -d %s -i", r.Name, shellQuote(r.Name))
+		return fmt.Errorf("there is no database %q to update. Make it: odpm -d %s -i", r.Name, wording.ShellQuote(r.Name))
 	case !exists:
 		if err := w.server.Create(ctx, r.Name, odoodb.CreateOptions{Unaccent: w.unaccent()}); err != nil {
 			return err
@@ -69,7 +70,7 @@ func (w *databaseWork) modules(ctx context.Context) error {
 	}
 	if err := w.runOdoo(ctx, append([]string{"-d", r.Name, "--stop-after-init", "--no-http"}, args...)); err != nil {
 		if created {
-			w.Term.Warn("the new database %s is left as it is, to look at; drop it: odpm -d %s --db-drop", ui.Clean(r.Name), shellQuote(r.Name))
+			w.Term.Warn("the new database %s is left as it is, to look at; drop it: odpm -d %s --db-drop", ui.Clean(r.Name), wording.ShellQuote(r.Name))
 		}
 		return err
 	}
@@ -278,11 +279,11 @@ func (w *databaseWork) neutralize(ctx context.Context, database string, modules 
 	if w.Stack == nil {
 		return w.neutralizeNative(ctx, database, modules)
 	}
-	var missing, errs tail
+	missing, errs := wording.Tail{Max: 16 << 10}, wording.Tail{Max: 16 << 10}
 	err := w.Stack.RunOnce(ctx, engine.RunOnce{Service: w.Project.OdooServiceName, Entrypoint: "python3", NoDeps: true,
 		Args: []string{"-c", findModules}, Stdin: strings.NewReader(strings.Join(modules, "\n")), Stdout: &missing, Stderr: &errs})
 	if err != nil {
-		return fmt.Errorf("which modules %s has could not be found out: %w\n%s", w.Project.OdooImage, err, lastLines(errs.String(), 5))
+		return fmt.Errorf("which modules %s has could not be found out: %w\n%s", w.Project.OdooImage, err, wording.LastLines(errs.String(), 5))
 	}
 	if names := strings.Fields(missing.String()); len(names) > 0 {
 		return modulesMissing(names)

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/odpm/odpm/host/wording"
 )
 
 // neutralizeNative runs the neutralisation of the Odoo that ODOO_COMMAND
@@ -28,11 +30,11 @@ func (w *databaseWork) neutralizeNative(ctx context.Context, database string, mo
 	ask.Env = append(w.odooEnv(), "ODOO_RC="+w.Project.OdooConfPath, "PYTHONPATH="+strings.TrimSuffix(filepath.Dir(script)+":"+os.Getenv("PYTHONPATH"), ":"))
 	ask.Dir = w.Project.Dir
 	ask.Stdin = strings.NewReader(strings.Join(modules, "\n"))
-	var errs tail
+	errs := wording.Tail{Max: 16 << 10}
 	ask.Stderr = &errs
 	out, err := ask.Output()
 	if err != nil {
-		return fmt.Errorf("which modules Odoo has could not be found out: %w\n%s", err, lastLines(errs.String(), 5))
+		return fmt.Errorf("which modules Odoo has could not be found out: %w\n%s", err, wording.LastLines(errs.String(), 5))
 	}
 	if names := strings.Fields(string(out)); len(names) > 0 {
 		return modulesMissing(names)

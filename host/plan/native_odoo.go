@@ -17,6 +17,7 @@ import (
 	"github.com/mattn/go-shellwords"
 
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/durable"
 	"github.com/odpm/odpm/shared/handoff"
 )
@@ -228,7 +229,7 @@ func (s *Session) startNativeOdoo(ctx context.Context) error {
 			if int64(len(data)) < from {
 				from = 0
 			}
-			return s.checkerFailed(ctx, code, lastLines(string(data[from:]), 15))
+			return s.checkerFailed(ctx, code, wording.LastLines(string(data[from:]), 15))
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(50 * time.Millisecond):
@@ -237,12 +238,4 @@ func (s *Session) startNativeOdoo(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-func lastLines(text string, n int) string {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	if len(lines) > n {
-		lines = lines[len(lines)-n:]
-	}
-	return strings.Join(lines, "\n")
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
 )
 
 // titles are a prompt's first line.
@@ -72,9 +73,9 @@ func (s *Session) question(d drift.Drift) ui.Question {
 		q.Instructions = []string{
 			"To start over with an empty cluster at the new path (its content is lost):",
 			"  docker compose -p " + s.Project.Name + " down        # nothing may use the directory",
-			"  rm -r " + shellQuote(s.Project.DataDir),
+			"  rm -r " + wording.ShellQuote(s.Project.DataDir),
 			"To keep the old data, copy it while PostgreSQL is stopped:",
-			"  cp -a " + shellQuote(s.Snapshot.Compose.DataPathAbs) + "/. " + shellQuote(s.Project.DataDir) + "/",
+			"  cp -a " + wording.ShellQuote(s.Snapshot.Compose.DataPathAbs) + "/. " + wording.ShellQuote(s.Project.DataDir) + "/",
 		}
 	case drift.DataDirEmptyChanged:
 		q.GoOn = "go on with the directory as it is"
@@ -139,19 +140,10 @@ func (a *acceptable) Unwrap() error { return a.Refusal }
 func (s *Session) CommandLine(open []drift.Drift) string {
 	words := []string{"odpm"}
 	for i := 0; i < len(s.Args); i++ {
-		words = append(words, shellQuote(s.Args[i]))
+		words = append(words, wording.ShellQuote(s.Args[i]))
 	}
 	for _, d := range open {
 		words = append(words, "--accept-database-drift="+string(d.Kind))
 	}
 	return strings.Join(words, " ")
-}
-
-func shellQuote(s string) string {
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=:,@%+", r))
-	}) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
 )
 
 // Status is `odpm database status`: what is there, asked live.
@@ -109,7 +110,7 @@ func (st *Status) WriteTable(ctx context.Context, out io.Writer, color bool) {
 		fmt.Fprintf(tw, "%s\t%s\n", name, ui.Clean(fmt.Sprintf(format, args...)))
 	}
 	row("Project", "%s (compose project %s, scenario %s)", p.Dir, p.Name, p.Scenario)
-	row("Engine", "%s", orUnset(s.EngineKind))
+	row("Engine", "%s", wording.OrUnset(s.EngineKind))
 	row("Service", "%s, port %d on this machine, image %s", p.ServiceName, p.PostgresPort, p.PostgresImage)
 	row("Data", "%s: %s", s.dataName(), describe(s.Observed.Data))
 	row("PostgreSQL", "%s", runningText(doc))
@@ -117,7 +118,7 @@ func (st *Status) WriteTable(ctx context.Context, out io.Writer, color bool) {
 		row("Cluster", "system_identifier %s", id)
 	}
 	conf := s.Observed.Candidate.OdooConf
-	row("odoo.conf", "db_host %s, db_port %d, db_user %s", orUnset(conf.DBHost), conf.DBPort, conf.DBUser)
+	row("odoo.conf", "db_host %s, db_port %d, db_user %s", wording.OrUnset(conf.DBHost), conf.DBPort, conf.DBUser)
 	row("Role", "%s: %s", p.AppRole, roleText(doc.RolePresent))
 	if s.Snapshot != nil {
 		row("Last run", "%s, as %s on %s", stamp(s.Snapshot.RecordedAt), s.Snapshot.OdooConf.DBUser, s.Snapshot.Compose.ServiceName)

@@ -10,6 +10,7 @@ import (
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/handoff"
 	"github.com/odpm/odpm/shared/snapshot"
 )
@@ -277,7 +278,7 @@ func (s *Session) proveOnce(ctx context.Context) error {
 		argv = append(append(argv, entry...), s.spec.OdooCommand()...)
 	}
 	r.Args = argv
-	var out tail
+	out := wording.Tail{Max: 16 << 10}
 	r.Stdout, r.Stderr = &out, &out
 	s.Term.Step("proving the login with a one-off checker")
 	err = s.Stack.RunOnce(ctx, r)
@@ -316,15 +317,3 @@ func withoutChecker(entrypoint []string) []string {
 	}
 	return entrypoint
 }
-
-// tail keeps the last of what a program wrote.
-type tail struct{ b []byte }
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.b = append(t.b, p...)
-	if over := len(t.b) - 16<<10; over > 0 {
-		t.b = append(t.b[:0], t.b[over:]...)
-	}
-	return len(p), nil
-}
-func (t *tail) String() string { return string(t.b) }

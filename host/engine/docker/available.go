@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/odpm/odpm/host/wording"
 )
 
 // Unavailable says which part of Docker is missing and the next command.
@@ -85,7 +87,7 @@ func engineDown(ctx context.Context, err error) error {
 	said := err.Error()
 	var f *Failure
 	if errors.As(err, &f) {
-		said = lastLines(f.Stderr, 1)
+		said = wording.LastLines(f.Stderr, 1)
 	}
 	var next string
 	switch {

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/odpm/odpm/host/wording"
 )
 
 // Program is the client that is run, found on PATH.
@@ -55,7 +57,7 @@ func (c client) output(ctx context.Context, args ...string) (string, error) {
 // error too, since w may be nobody.
 func (c client) stream(ctx context.Context, w io.Writer, args ...string) error {
 	cmd := c.command(ctx, args...)
-	errs := &tail{max: 16 << 10}
+	errs := &wording.Tail{Max: 16 << 10}
 	cmd.Stderr = errs
 	if w != nil {
 		var mu sync.Mutex
@@ -94,7 +96,7 @@ func failure(ctx context.Context, args []string, err error, stderr string) error
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return &Failure{Verb: verb(args), Code: exit.ExitCode(), Stderr: lastLines(clean(stderr), 12)}
+		return &Failure{Verb: verb(args), Code: exit.ExitCode(), Stderr: wording.LastLines(clean(stderr), 12)}
 	}
 	return fmt.Errorf("%s: %w", verb(args), err)
 }
@@ -147,30 +149,6 @@ func (l *locked) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.w.Write(p)
-}
-
-// tail is a writer that keeps the last bytes only.
-type tail struct {
-	b   bytes.Buffer
-	max int
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.b.Write(p)
-	if over := t.b.Len() - t.max; over > 0 {
-		t.b.Next(over)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string { return t.b.String() }
-
-func lastLines(s string, n int) string {
-	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
-	if len(lines) > n {
-		lines = lines[len(lines)-n:]
-	}
-	return strings.Join(lines, "\n")
 }
 
 // detached is for what must still be done when ctx has ended: stopping in a

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/wording"
 )
 
 // libpq's variables that a container's environment may carry for purposes of
@@ -58,7 +59,7 @@ func (e *Engine) Command(ctx context.Context, c engine.Command) error {
 	} else if c.Stdout != nil {
 		cmd.Stdout = &locked{&both, c.Stdout}
 	}
-	errs := &tail{max: 64 << 10}
+	errs := &wording.Tail{Max: 64 << 10}
 	run.to = errs
 	if c.Stderr != nil {
 		run.to = &locked{&both, c.Stderr}
@@ -84,7 +85,7 @@ func (e *Engine) Command(ctx context.Context, c engine.Command) error {
 		// Not the program's code: docker itself did not get so far.
 		return failure(ctx, []string{"exec"}, err, run.held.String()+errs.String())
 	}
-	return &engine.ExitError{Program: c.Argv[0], Code: exit.ExitCode(), Stderr: strings.TrimSpace(lastLines(errs.String(), 10))}
+	return &engine.ExitError{Program: c.Argv[0], Code: exit.ExitCode(), Stderr: strings.TrimSpace(wording.LastLines(errs.String(), 10))}
 }
 
 // programEnv is the shell text that sets a client program's environment, as

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/wording"
 )
 
 // Compose's labels on what it makes.
@@ -240,11 +241,11 @@ func (e *Engine) ServiceLogs(ctx context.Context, service string, n int) (string
 
 func (e *Engine) logs(ctx context.Context, id string, n int) (string, error) {
 	cmd := e.cl.command(ctx, "logs", "--tail", strconv.Itoa(n), id)
-	out := &tail{max: 1 << 20}
+	out := &wording.Tail{Max: 1 << 20}
 	// One writer for both streams keeps their order.
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Run(); err != nil {
 		return "", failure(ctx, []string{"logs"}, err, out.String())
 	}
-	return lastLines(out.String(), n), nil
+	return wording.LastLines(out.String(), n), nil
 }

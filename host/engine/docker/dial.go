@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/odpm/odpm/host/wording"
 )
 
 // Dial opens the server's own socket through a relay that `docker exec` runs
@@ -32,7 +34,7 @@ func (e *Engine) dial(ctx context.Context, c *container) (net.Conn, error) {
 	}
 	// Not bound to ctx: that is for the dialling, the connection lives longer.
 	cmd := e.cl.command(context.WithoutCancel(ctx), "exec", "-i", "--user", c.osUser(), c.ID, "sh", "-c", relay)
-	errs := &tail{max: 4 << 10}
+	errs := &wording.Tail{Max: 4 << 10}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, errs
 	err = cmd.Start()
 	theirs.Close()
@@ -86,7 +88,7 @@ type relayConn struct {
 }
 
 // greeting waits for the relay's "+"; anything else is the reason.
-func (c *relayConn) greeting(ctx context.Context, errs *tail) error {
+func (c *relayConn) greeting(ctx context.Context, errs *wording.Tail) error {
 	stop := context.AfterFunc(ctx, func() { c.Conn.SetReadDeadline(time.Unix(1, 0)) })
 	first := make([]byte, 1)
 	_, err := io.ReadFull(c.Conn, first)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/wording"
 )
 
 // LabelChecker says in an image where odpm-checker lies.
@@ -166,7 +167,7 @@ func (c client) copyOut(ctx context.Context, id, at string) (io.ReadCloser, erro
 	ctx, cancel := context.WithCancel(ctx)
 	args := []string{"cp", "-L", id + ":" + at, "-"}
 	cmd := c.command(ctx, args...)
-	errs := &tail{max: 4 << 10}
+	errs := &wording.Tail{Max: 4 << 10}
 	cmd.Stderr = errs
 	out, err := cmd.StdoutPipe()
 	if err == nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/wording"
 )
 
 // SingleUser runs SQL on the stopped data in a one-off container without a
@@ -80,7 +81,7 @@ func (e *Engine) SingleUser(ctx context.Context, script string) (string, error) 
 		}
 		var exit *engine.ExitError
 		if errors.As(err, &exit) {
-			return stderr, fmt.Errorf("postgres --single exited with code %d:\n%s", exit.Code, lastLines(strings.TrimSpace(stderr), 10))
+			return stderr, fmt.Errorf("postgres --single exited with code %d:\n%s", exit.Code, wording.LastLines(strings.TrimSpace(stderr), 10))
 		}
 		return stderr, fmt.Errorf("postgres --single: %w", err)
 	}
@@ -203,7 +204,7 @@ func (e *Engine) runOneOff(ctx context.Context, r oneOff) (stdout, stderr string
 	}
 	var exit *exec.ExitError
 	if ctx.Err() == nil && errors.As(runErr, &exit) && exit.ExitCode() != 125 {
-		return out.String(), errs.String(), &engine.ExitError{Program: r.entrypoint, Code: exit.ExitCode(), Stderr: lastLines(strings.TrimSpace(errs.String()), 10)}
+		return out.String(), errs.String(), &engine.ExitError{Program: r.entrypoint, Code: exit.ExitCode(), Stderr: wording.LastLines(strings.TrimSpace(errs.String()), 10)}
 	}
 	return out.String(), errs.String(), failure(ctx, []string{"run"}, runErr, errs.String())
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/wording"
 )
 
 // Validate lets compose itself judge the files. A candidate stands in for the
@@ -215,7 +216,7 @@ func (e *Engine) RunOnce(ctx context.Context, r engine.RunOnce) error {
 	// What compose does around the container is not the program's output.
 	cmd.Env = append(append(cmd.Env, r.Env...), "COMPOSE_PROGRESS=quiet")
 	cmd.Stdin = r.Stdin
-	errs := &tail{max: 64 << 10}
+	errs := &wording.Tail{Max: 64 << 10}
 	cmd.Stderr = errs
 	var mu sync.Mutex
 	if r.Stdout != nil {
@@ -244,7 +245,7 @@ func (e *Engine) RunOnce(ctx context.Context, r engine.RunOnce) error {
 		} else if len(r.Args) > 0 {
 			program = r.Args[0]
 		}
-		return &engine.ExitError{Program: program, Code: exit.ExitCode(), Stderr: lastLines(strings.TrimSpace(errs.String()), 10)}
+		return &engine.ExitError{Program: program, Code: exit.ExitCode(), Stderr: wording.LastLines(strings.TrimSpace(errs.String()), 10)}
 	}
 	return err
 }

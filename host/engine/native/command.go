@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/wording"
 )
 
 // Command runs a client program as the server's user against its socket.
@@ -53,7 +54,7 @@ func run(cmd *exec.Cmd, c engine.Command, in *engine.Input) error {
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return &engine.ExitError{Program: c.Argv[0], Code: exit.ExitCode(), Stderr: lastLines(tail.String(), 10)}
+		return &engine.ExitError{Program: c.Argv[0], Code: exit.ExitCode(), Stderr: wording.LastLines(tail.String(), 10)}
 	}
 	return err
 }
@@ -95,7 +96,7 @@ func (e *Engine) SingleUser(ctx context.Context, script string) (string, error) 
 	cmd.Stderr = &errs
 	runErr := cmd.Run()
 	if runErr != nil {
-		return errs.String(), fmt.Errorf("postgres --single: %w\n%s", runErr, lastLines(errs.String(), 10))
+		return errs.String(), fmt.Errorf("postgres --single: %w\n%s", runErr, wording.LastLines(errs.String(), 10))
 	}
 	for _, l := range strings.Split(errs.String(), "\n") {
 		if strings.Contains(l, "ERROR:") || strings.Contains(l, "FATAL:") || strings.Contains(l, "PANIC:") {

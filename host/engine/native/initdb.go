@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/odpm/odpm/host/wording"
 )
 
 // initdb makes a new cluster as the official image would: superuser postgres
@@ -59,7 +61,7 @@ func (e *Engine) initdb(ctx context.Context) error {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("initdb in %s: %w\n%s", dir, err, lastLines(out.String(), 10))
+		return fmt.Errorf("initdb in %s: %w\n%s", dir, err, wording.LastLines(out.String(), 10))
 	}
 	return e.socketRules(dir, as)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/host/wording"
 )
 
 // LogName is the server's log below .odpm/state.
@@ -136,7 +137,7 @@ func (e *Engine) Logs(_ context.Context, n int) (string, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return "", nil
 	}
-	return lastLines(string(data), n), err
+	return wording.LastLines(string(data), n), err
 }
 
 func (e *Engine) logPath() string { return filepath.Join(e.o.StateDir, LogName) }
@@ -146,15 +147,7 @@ func (e *Engine) logSince(from int64) string {
 	if err != nil || int64(len(data)) < from {
 		return ""
 	}
-	return lastLines(string(data[from:]), 10)
-}
-
-func lastLines(s string, n int) string {
-	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
-	if len(lines) > n {
-		lines = lines[len(lines)-n:]
-	}
-	return strings.Join(lines, "\n")
+	return wording.LastLines(string(data[from:]), 10)
 }
 
 // socketDir is short, since a socket's path may have 107 bytes only, and

@@ -1,0 +1,52 @@
+// Package wording makes text fit to be shown: quoted for a shell, secrets
+// masked, the last of what a program wrote. It writes nothing itself, so that
+// every layer may use it; host/ui does the writing.
+package wording
+
+import (
+	"bytes"
+	"strings"
+)
+
+// OrUnset says so where there is no value.
+func OrUnset(v string) string {
+	if v == "" {
+		return "(not set)"
+	}
+	return v
+}
+
+// ShellQuote makes one word for a shell; plain words are left as they are.
+func ShellQuote(s string) string {
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=:,@%+", r))
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// LastLines are the last n lines, without the final newlines.
+func LastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	if len(lines) > n {
+		lines = lines[len(lines)-n:]
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Tail is a writer that keeps the last Max bytes of what a program wrote.
+type Tail struct {
+	Max int
+	b   bytes.Buffer
+}
+
+func (t *Tail) Write(p []byte) (int, error) {
+	t.b.Write(p)
+	if over := t.b.Len() - t.Max; over > 0 {
+		t.b.Next(over)
+	}
+	return len(p), nil
+}
+
+func (t *Tail) String() string { return t.b.String() }

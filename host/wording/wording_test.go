@@ -1,0 +1,31 @@
+package wording
+
+import "testing"
+
+func TestShellQuote(t *testing.T) {
+	for in, want := range map[string]string{"odoo": "odoo", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "$x": "'$x'"} {
+		if got := ShellQuote(in); got != want {
+			t.Errorf("%q: %s", in, got)
+		}
+	}
+}
+
+func TestLastLines(t *testing.T) {
+	for in, want := range map[string]string{"": "", "a\n": "a", "a\nb\nc\n\n": "b\nc"} {
+		if got := LastLines(in, 2); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestTail(t *testing.T) {
+	tail := Tail{Max: 4}
+	for _, s := range []string{"ab", "cde", "f"} {
+		if n, err := tail.Write([]byte(s)); n != len(s) || err != nil {
+			t.Errorf("%q: %d %v", s, n, err)
+		}
+	}
+	if got := tail.String(); got != "cdef" {
+		t.Error(got)
+	}
+}
