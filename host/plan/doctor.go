@@ -10,6 +10,7 @@ import (
 	"github.com/odpm/odpm/host/engine/native"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/snapshot"
 )
 
 // Level says how bad a finding is.
@@ -96,7 +97,7 @@ func Examine(ctx context.Context, o Options) []Finding {
 	if s.Snapshot == nil {
 		add(Note, "no login has been recorded yet; see: odpm plan")
 	} else {
-		add(OK, "last proven login: %s", stamp(s.Snapshot.RecordedAt))
+		add(OK, "last proven login: %s", snapshot.Stamp(s.Snapshot.RecordedAt))
 	}
 	return out
 }

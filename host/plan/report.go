@@ -7,10 +7,10 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/snapshot"
 )
 
 // Entry is one step in a report.
@@ -86,9 +86,6 @@ func (r *Report) drifts() []drift.Drift {
 	return out
 }
 
-// stamp writes a time as last_run.json does.
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05+00:00") }
-
 // WriteTable shows the plan to a person.
 func (r *Report) WriteTable(out io.Writer, color, diffs bool) {
 	s := r.Session
@@ -100,7 +97,7 @@ func (r *Report) WriteTable(out io.Writer, color, diffs bool) {
 		p("First run: no login has been recorded for this project yet.")
 		p("  cluster  %s", r.clusterLine())
 	case len(drifts) > 0:
-		p("Drift since last run (%s):", stamp(s.Snapshot.RecordedAt))
+		p("Drift since last run (%s):", snapshot.Stamp(s.Snapshot.RecordedAt))
 	case !r.Changes():
 		p("No changes. Project files and PostgreSQL settings match the last run.")
 	}
@@ -141,7 +138,7 @@ func (r *Report) clusterLine() string {
 	if r.Session.Project.DataVolume != "" {
 		line = "volume " + r.Session.Project.DataVolume
 	}
-	return ui.Clean(line + ": " + describe(f))
+	return ui.Clean(line + ": " + f.Describe())
 }
 
 func (r *Report) driftTable(out io.Writer, paint func(ui.Style, string) string, drifts []drift.Drift) {

@@ -47,7 +47,7 @@ func (s *Session) sayProven(ctx context.Context) {
 	if err != nil || addr == "" {
 		addr = s.Project.ServiceName
 	}
-	s.Term.Say("odpm: %s logs in to PostgreSQL %d at %s; proven %s, recorded in %s", ui.Clean(snap.OdooConf.DBUser), snap.Cluster.PGMajor, addr, stamp(snap.RecordedAt), s.rel(s.snapshotPath()))
+	s.Term.Say("odpm: %s logs in to PostgreSQL %d at %s; proven %s, recorded in %s", ui.Clean(snap.OdooConf.DBUser), snap.Cluster.PGMajor, addr, snapshot.Stamp(snap.RecordedAt), s.rel(s.snapshotPath()))
 }
 
 // begin is the preflight that every command that changes something shares:

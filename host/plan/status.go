@@ -10,6 +10,7 @@ import (
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/snapshot"
 )
 
 // Status is `odpm database status`: what is there, asked live.
@@ -112,7 +113,7 @@ func (st *Status) WriteTable(ctx context.Context, out io.Writer, color bool) {
 	row("Project", "%s (compose project %s, scenario %s)", p.Dir, p.Name, p.Scenario)
 	row("Engine", "%s", wording.OrUnset(s.EngineKind))
 	row("Service", "%s, port %d on this machine, image %s", p.ServiceName, p.PostgresPort, p.PostgresImage)
-	row("Data", "%s: %s", s.dataName(), describe(s.Observed.Data))
+	row("Data", "%s: %s", s.dataName(), s.Observed.Data.Describe())
 	row("PostgreSQL", "%s", runningText(doc))
 	if id := s.Observed.SystemIdentifier; id != "" {
 		row("Cluster", "system_identifier %s", id)
@@ -121,7 +122,7 @@ func (st *Status) WriteTable(ctx context.Context, out io.Writer, color bool) {
 	row("odoo.conf", "db_host %s, db_port %d, db_user %s", wording.OrUnset(conf.DBHost), conf.DBPort, conf.DBUser)
 	row("Role", "%s: %s", p.AppRole, roleText(doc.RolePresent))
 	if s.Snapshot != nil {
-		row("Last run", "%s, as %s on %s", stamp(s.Snapshot.RecordedAt), s.Snapshot.OdooConf.DBUser, s.Snapshot.Compose.ServiceName)
+		row("Last run", "%s, as %s on %s", snapshot.Stamp(s.Snapshot.RecordedAt), s.Snapshot.OdooConf.DBUser, s.Snapshot.Compose.ServiceName)
 	} else {
 		row("Last run", "none recorded; the first start adopts the cluster")
 	}

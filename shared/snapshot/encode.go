@@ -7,9 +7,12 @@ import (
 	"time"
 )
 
-// TimeLayout is how recorded_at is written, always in UTC: what Python's
+// timeLayout is how recorded_at is written, always in UTC: what Python's
 // datetime.isoformat(timespec="seconds") gives.
-const TimeLayout = "2006-01-02T15:04:05+00:00"
+const timeLayout = "2006-01-02T15:04:05+00:00"
+
+// Stamp writes a time as recorded_at is written.
+func Stamp(t time.Time) string { return t.UTC().Format(timeLayout) }
 
 // Encode writes two-space indent, sorted keys, a final newline. It never
 // holds a password, because no member is one.
@@ -41,7 +44,7 @@ func (s *Snapshot) Encode() ([]byte, error) {
 	top["cluster"], top["compose"], top["odoo_conf"] = cluster, compose, conf
 	top["engine"] = EnginePostgres
 	top["odpm_scenario"] = s.Scenario
-	top["recorded_at"] = s.RecordedAt.UTC().Truncate(time.Second).Format(TimeLayout)
+	top["recorded_at"] = Stamp(s.RecordedAt)
 	top["schema_version"] = SchemaVersion
 	putText(top, "handoff_id", s.HandoffID)
 

@@ -1,25 +1,21 @@
-package plan
+package datadir
 
-import (
-	"fmt"
+import "fmt"
 
-	"github.com/odpm/odpm/host/datadir"
-)
-
-// describe says in words what is in a data directory.
-func describe(f datadir.Facts) string {
+// Describe says in words what is in the directory.
+func (f Facts) Describe() string {
 	switch f.State {
-	case datadir.Missing:
+	case Missing:
 		return "does not exist; a new cluster would be made"
-	case datadir.Empty:
+	case Empty:
 		return "empty; a new cluster would be made"
-	case datadir.Initialised:
+	case Initialised:
 		text := fmt.Sprintf("a cluster of PostgreSQL %d", f.Major)
 		if f.SystemIdentifier != "" {
 			text += ", system_identifier " + f.SystemIdentifier
 		}
 		return text
-	case datadir.Other:
+	case Other:
 		return "not a cluster: " + f.Reason
 	}
 	if f.Major != 0 {
