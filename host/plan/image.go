@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -72,7 +71,7 @@ func (s *Session) wishImage(ctx context.Context, w *desired) error {
 	if s.EngineKind == nativeEngine {
 		// The document is written for a later `docker compose` all the same.
 		w.image = imageWish{ref: p.OdooImage, reason: "PostgreSQL and Odoo run without containers"}
-		w.image.checker, w.image.problem = findChecker(p.Env, runtime.GOOS)
+		w.image.checker, w.image.problem = FindChecker(p.Env, runtime.GOOS)
 		if w.image.problem == nil {
 			w.image.ref = s.builtTag(w.image.checker, dockerfile(p.OdooImage, officialEntrypoint, officialCmd))
 		}
@@ -107,7 +106,7 @@ func (s *Session) wishImage(ctx context.Context, w *desired) error {
 		return nil
 	}
 	w.image = imageWish{build: true, inImage: checkerInImage}
-	if w.image.checker, w.image.problem = findChecker(p.Env, "linux"); w.image.problem != nil {
+	if w.image.checker, w.image.problem = FindChecker(p.Env, "linux"); w.image.problem != nil {
 		w.image.ref, w.image.reason = p.OdooImage, "odpm-checker is not there to be put into "+p.OdooImage
 		return nil
 	}
@@ -149,34 +148,6 @@ func (s *Session) builtTag(checker, text string) string {
 		f.Close()
 	}
 	return "odpm/" + s.Project.Name + "-odoo:" + hex.EncodeToString(h.Sum(nil))[:12]
-}
-
-// findChecker looks for the binary: $ODPM_CHECKER, else beside odpm itself.
-func findChecker(env map[string]string, goos string) (string, error) {
-	if path := env["ODPM_CHECKER"]; path != "" {
-		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-			return "", fmt.Errorf("ODPM_CHECKER names %s, which is not a file. Build it:\n  %s", path, checkerBuild(goos))
-		}
-		return filepath.Abs(path)
-	}
-	self, err := os.Executable()
-	if err == nil {
-		if real, err := filepath.EvalSymlinks(self); err == nil {
-			self = real
-		}
-		path := filepath.Join(filepath.Dir(self), "odpm-checker")
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-			return path, nil
-		}
-	}
-	if path, err := exec.LookPath("odpm-checker"); err == nil && goos == runtime.GOOS {
-		return filepath.Abs(path)
-	}
-	return "", fmt.Errorf("odpm-checker, the program that proves the login in front of Odoo, was not found beside odpm. Build it for %s and name it in ODPM_CHECKER:\n  %s", goos, checkerBuild(goos))
-}
-
-func checkerBuild(goos string) string {
-	return "GOOS=" + goos + " CGO_ENABLED=0 GOBIN=$PWD go install github.com/odpm/odpm/checker/cmd/odpm-checker@latest && export ODPM_CHECKER=$PWD/odpm-checker"
 }
 
 // buildImage prepares .odpm/image and builds.

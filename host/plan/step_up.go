@@ -256,7 +256,7 @@ func (s *Session) proveOnce(ctx context.Context) error {
 	r := engine.RunOnce{Service: p.OdooServiceName, NoDeps: true, Entrypoint: s.want.image.inImage,
 		Env: []string{handoff.EnvID + "=" + s.want.handoff.ID}}
 	if r.Entrypoint == "" || p.KeepCompose {
-		bin, err := findChecker(p.Env, "linux")
+		bin, err := FindChecker(p.Env, "linux")
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package plan
+package setup
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/odpm/odpm/host/engine/docker"
 	"github.com/odpm/odpm/host/engine/native"
+	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/snapshot"
@@ -32,7 +33,7 @@ type Finding struct {
 }
 
 // Examine looks at the machine and the project; it changes nothing.
-func Examine(ctx context.Context, o Options) []Finding {
+func Examine(ctx context.Context, o plan.Options) []Finding {
 	var out []Finding
 	add := func(l Level, f string, args ...any) { out = append(out, Finding{l, fmt.Sprintf(f, args...)}) }
 	p, err := project.Load(o.Dir, o.Environ, o.Home)
@@ -72,7 +73,7 @@ func Examine(ctx context.Context, o Options) []Finding {
 	if dockerErr != nil {
 		goos = runtime.GOOS
 	}
-	if path, err := findChecker(env, goos); err != nil {
+	if path, err := plan.FindChecker(env, goos); err != nil {
 		add(Missing, "%v", err)
 	} else {
 		add(OK, "odpm-checker: %s", path)
@@ -80,7 +81,7 @@ func Examine(ctx context.Context, o Options) []Finding {
 	if p == nil {
 		return out
 	}
-	s, err := Load(ctx, o)
+	s, err := plan.Load(ctx, o)
 	if err != nil {
 		add(Missing, "%v", err)
 		return out
