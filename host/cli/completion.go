@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/odpm/odpm/host/database"
 	"github.com/odpm/odpm/host/drift"
-	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/project"
 )
 
@@ -46,7 +46,7 @@ func (a *App) completeDatabases(cmd *cobra.Command, _ []string, _ string) ([]str
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	all, err := plan.ListDatabases(ctx, opts)
+	all, err := database.List(ctx, opts)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/odpm/odpm/host/database"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/ui"
 )
@@ -106,14 +107,14 @@ func (a *App) listCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			all, err := plan.ListDatabases(cmd.Context(), opts)
+			all, err := database.List(cmd.Context(), opts)
 			if err != nil {
 				return err
 			}
 			if isJSON {
-				return plan.WriteDatabasesJSON(a.out, all)
+				return database.WriteListJSON(a.out, all)
 			}
-			plan.WriteDatabases(a.out, all)
+			database.WriteList(a.out, all)
 			return nil
 		},
 	}
@@ -136,7 +137,7 @@ func (a *App) verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			res, err := plan.VerifyArchive(cmd.Context(), a.term, a.common.progress, args[0])
+			res, err := database.Verify(cmd.Context(), a.term, a.common.progress, args[0])
 			if !isJSON {
 				for _, w := range res.Warnings {
 					a.term.Warn("%s", ui.Clean(w))
@@ -148,9 +149,9 @@ func (a *App) verifyCommand() *cobra.Command {
 			if isJSON {
 				enc := json.NewEncoder(a.out)
 				enc.SetIndent("", "  ")
-				return enc.Encode(plan.VerifiedJSON(res))
+				return enc.Encode(database.VerifiedJSON(res))
 			}
-			plan.WriteVerified(a.out, res)
+			database.WriteVerified(a.out, res)
 			fmt.Fprintln(a.out, "The archive is complete.")
 			return nil
 		},

@@ -6,13 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/odpm/odpm/host/database"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/ui"
 )
 
 // databaseFlags are odpm's own, for `odpm -d NAME …`.
 type databaseFlags struct {
-	req          plan.DatabaseRequest
+	req          database.Request
 	init, update string
 	backup       string
 	list         bool
@@ -44,7 +45,7 @@ func (d *databaseFlags) addFlags(cmd *cobra.Command) {
 }
 
 // request checks what goes together.
-func (d *databaseFlags) request() (plan.DatabaseRequest, error) {
+func (d *databaseFlags) request() (database.Request, error) {
 	r := d.req
 	changed := d.cmd.Flags().Changed
 	r.Init, r.Update, r.Backup = changed("init"), changed("update"), changed("db-backup")
@@ -107,7 +108,7 @@ func (a *App) runRoot(ctx context.Context, d *databaseFlags) error {
 	case d.list:
 		return a.runNames(ctx, opts)
 	case req.Any():
-		res, err := plan.RunDatabase(ctx, opts, req)
+		res, err := database.Run(ctx, opts, req)
 		if res.Archive != "" {
 			fmt.Fprintln(a.out, res.Archive)
 		}
@@ -125,7 +126,7 @@ func (a *App) runRoot(ctx context.Context, d *databaseFlags) error {
 
 // runNames prints the names alone, for scripts.
 func (a *App) runNames(ctx context.Context, opts plan.Options) error {
-	all, err := plan.ListDatabases(ctx, opts)
+	all, err := database.List(ctx, opts)
 	if err != nil {
 		return err
 	}

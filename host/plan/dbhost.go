@@ -23,12 +23,12 @@ func (s *Session) foreignHost(host string) error {
 		return nil
 	}
 	p := s.Project
-	place := fmt.Sprintf("%s:%d", s.rel(p.OdooConfPath), s.lineOf("db_host"))
+	place := fmt.Sprintf("%s:%d", s.Rel(p.OdooConfPath), s.lineOf("db_host"))
 	return &ui.Refusal{
 		What: fmt.Sprintf("%s: db_host is %q, which is not a service of this compose project but a server elsewhere. Nothing was written or started.", place, host),
 		Ways: []string{
 			"ODPM_POSTGRES=external in .env        if that server is the one Odoo must use; odpm then runs no PostgreSQL of its own",
-			fmt.Sprintf("db_host = %s in %s        if this project's PostgreSQL is meant", p.ServiceName, s.rel(p.OdooConfPath)),
+			fmt.Sprintf("db_host = %s in %s        if this project's PostgreSQL is meant", p.ServiceName, s.Rel(p.OdooConfPath)),
 		},
 	}
 }

@@ -116,23 +116,23 @@ func (s *Session) wishConf(w *desired) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		w.conf = []byte("[options]\n")
-		w.confChange = "there is no " + s.rel(p.OdooConfPath)
+		w.confChange = "there is no " + s.Rel(p.OdooConfPath)
 	case err != nil:
-		return fmt.Errorf("%s: %w", s.rel(p.OdooConfPath), err)
+		return fmt.Errorf("%s: %w", s.Rel(p.OdooConfPath), err)
 	default:
 		w.conf, w.confOld = old, old
 	}
 	set := func(key, value string) error {
 		f, err := odooconf.Parse(w.conf)
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.rel(p.OdooConfPath), err)
+			return fmt.Errorf("%s: %w", s.Rel(p.OdooConfPath), err)
 		}
 		w.conf, err = f.Set(key, value)
 		return err
 	}
 	f, err := odooconf.Parse(w.conf)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.rel(p.OdooConfPath), err)
+		return fmt.Errorf("%s: %w", s.Rel(p.OdooConfPath), err)
 	}
 	w.parsed = f
 	if p.External {
@@ -164,7 +164,7 @@ func (s *Session) wishConf(w *desired) error {
 	}
 	if n, ok, err := f.Int("db_port", p.OdooMajor); ok && err == nil && n != compose.PostgresPort {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("%s:%d: db_port is %d, but PostgreSQL listens on %d inside the compose network; POSTGRES_PORT (%d) is only the port on this machine",
-			s.rel(p.OdooConfPath), f.Line("db_port"), n, compose.PostgresPort, p.PostgresPort))
+			s.Rel(p.OdooConfPath), f.Line("db_port"), n, compose.PostgresPort, p.PostgresPort))
 	}
 	w.parsed, err = odooconf.Parse(w.conf)
 	return err

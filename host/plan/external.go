@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -32,7 +31,7 @@ func (s *Session) useExternal(ctx context.Context) error {
 		mode, _ = p.OdooConf.Value("db_sslmode", p.OdooMajor)
 	}
 	if host == "" {
-		return fmt.Errorf("%s: db_host is not set, and with ODPM_POSTGRES=external it says where PostgreSQL is", s.rel(p.OdooConfPath))
+		return fmt.Errorf("%s: db_host is not set, and with ODPM_POSTGRES=external it says where PostgreSQL is", s.Rel(p.OdooConfPath))
 	}
 	if _, _, err := s.adminURL(); err != nil {
 		return err
@@ -54,7 +53,7 @@ func (s *Session) useExternal(ctx context.Context) error {
 	s.Stack = docker.New(s.dockerOptions())
 	if host == "localhost" || strings.HasPrefix(host, "127.") || host == "::1" {
 		s.Problems = append(s.Problems, &ui.Refusal{
-			What: fmt.Sprintf("%s: db_host is %q, which in Odoo's container is the container itself. Nothing was written or started.", s.rel(p.OdooConfPath), host),
+			What: fmt.Sprintf("%s: db_host is %q, which in Odoo's container is the container itself. Nothing was written or started.", s.Rel(p.OdooConfPath), host),
 			Ways: []string{"db_host = " + gateway + "        this machine, as the container knows it; PostgreSQL must listen there"},
 		})
 	}
@@ -79,19 +78,4 @@ func (s *Session) adminURL() (user, password string, err error) {
 // mayChangeRoles: on an external server only with an administrator.
 func (s *Session) mayChangeRoles() bool {
 	return !s.Project.External || s.Project.Env[adminURLKey] != ""
-}
-
-// noEngine is the error of work that needs a server where none may be asked.
-func (s *Session) noEngine() error {
-	if s.Observed.EngineError != "" {
-		return errors.New(s.Observed.EngineError)
-	}
-	return errors.New("no engine was asked; leave --plan-no-docker out")
-}
-
-func (s *Session) notRunning(why string) error {
-	if s.Project.External {
-		return fmt.Errorf("the external PostgreSQL cannot be reached: %s. Start it where it runs, or correct db_host and db_port in odoo.conf", why)
-	}
-	return fmt.Errorf("PostgreSQL does not run: %s. Start it: odpm", why)
 }

@@ -63,7 +63,7 @@ func (s *Session) readKept(ctx context.Context) error {
 		if problem.Way != "" {
 			text += ". " + problem.Way
 		}
-		s.Warnings = append(s.Warnings, s.rel(f.Files[0])+": "+text)
+		s.Warnings = append(s.Warnings, s.Rel(f.Files[0])+": "+text)
 	}
 	return s.keptLogin(p, f.Odoo)
 }
@@ -81,14 +81,14 @@ func (s *Session) keptLogin(p *project.Project, odoo *compose.ForeignOdoo) error
 	if p.OdooConf == nil && odoo.ConfPath != "" {
 		conf, err := odooconf.Load(odoo.ConfPath)
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.rel(odoo.ConfPath), err)
+			return fmt.Errorf("%s: %w", s.Rel(odoo.ConfPath), err)
 		}
 		p.OdooConf, p.OdooConfPath = conf, odoo.ConfPath
 		if v, ok := conf.Value("db_user", p.OdooMajor); ok && p.AppRoleSource == "default" {
-			p.AppRole, p.AppRoleSource = v, s.rel(odoo.ConfPath)
+			p.AppRole, p.AppRoleSource = v, s.Rel(odoo.ConfPath)
 		}
 		if v, ok := conf.Value("db_password", p.OdooMajor); ok && p.AppPasswordSource == "default" {
-			p.AppPassword, p.AppPasswordSource = v, s.rel(odoo.ConfPath)
+			p.AppPassword, p.AppPasswordSource = v, s.Rel(odoo.ConfPath)
 		}
 	}
 	if odoo.Role != "" && p.AppRoleSource == "default" {
@@ -125,4 +125,13 @@ func (s *Session) keptCommand(entrypoint, command []string) []string {
 		command = svc.Command
 	}
 	return append(append([]string(nil), withoutChecker(entrypoint)...), command...)
+}
+
+// FilestoreInVolume tells whether a kept compose file has Odoo's data_dir in a
+// volume instead of a directory of this machine, and which file that is.
+func (s *Session) FilestoreInVolume() (file string, inVolume bool) {
+	if s.kept == nil || s.kept.Odoo.DataDir != "" {
+		return "", false
+	}
+	return s.Rel(s.kept.Files[0]), true
 }

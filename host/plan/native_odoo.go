@@ -153,8 +153,8 @@ func (p process) stop(ctx context.Context) error {
 	return nil
 }
 
-// odooArgv is ODOO_COMMAND with the connection of this machine.
-func (s *Session) odooArgv(ctx context.Context, more ...string) ([]string, error) {
+// OdooArgv is ODOO_COMMAND with the connection of this machine.
+func (s *Session) OdooArgv(ctx context.Context, more ...string) ([]string, error) {
 	argv, err := shellwords.Parse(s.Project.OdooCommand)
 	if err != nil || len(argv) == 0 {
 		return nil, fmt.Errorf(".env: ODOO_COMMAND is %q, which is not a command line: %v", s.Project.OdooCommand, err)
@@ -174,8 +174,8 @@ func (s *Session) odooArgv(ctx context.Context, more ...string) ([]string, error
 	return append(argv, more...), nil
 }
 
-// odooEnv gives Odoo its password where odoo.conf has none.
-func (s *Session) odooEnv() []string {
+// OdooEnv gives Odoo its password where odoo.conf has none.
+func (s *Session) OdooEnv() []string {
 	var env []string
 	for _, kv := range s.Environ {
 		if k, _, _ := strings.Cut(kv, "="); !strings.HasPrefix(k, "PG") && !strings.HasPrefix(k, "ODPM_DB_") {
@@ -192,7 +192,7 @@ func (s *Session) odooEnv() []string {
 // startNativeOdoo starts the checker, which becomes Odoo, as a process that
 // goes on when odpm ends.
 func (s *Session) startNativeOdoo(ctx context.Context) error {
-	argv, err := s.odooArgv(ctx)
+	argv, err := s.OdooArgv(ctx)
 	if err != nil {
 		return err
 	}
@@ -204,9 +204,9 @@ func (s *Session) startNativeOdoo(ctx context.Context) error {
 	defer log.Close()
 	from, _ := log.Seek(0, 2)
 	cmd := exec.Command(s.want.image.checker, append([]string{"--require-baseline", "--"}, argv...)...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Project.Dir, s.odooEnv(), log, log
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Project.Dir, s.OdooEnv(), log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	s.Term.Step("starting Odoo (log: %s)", s.rel(path))
+	s.Term.Step("starting Odoo (log: %s)", s.Rel(path))
 	if err := cmd.Start(); err != nil {
 		return err
 	}

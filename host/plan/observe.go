@@ -88,6 +88,21 @@ func (s *Session) observeServer(ctx context.Context) error {
 	return nil
 }
 
+// Answers is nil where the server answers; why says for what it must.
+func (s *Session) Answers(why string) error {
+	switch {
+	case s.PG == nil && s.Observed.EngineError != "":
+		return errors.New(s.Observed.EngineError)
+	case s.PG == nil:
+		return errors.New("no engine was asked; leave --plan-no-docker out")
+	case s.status.Ready:
+		return nil
+	case s.Project.External:
+		return fmt.Errorf("the external PostgreSQL cannot be reached: %s. Start it where it runs, or correct db_host and db_port in odoo.conf", why)
+	}
+	return fmt.Errorf("PostgreSQL does not run: %s. Start it: odpm", why)
+}
+
 func (s *Session) compare() {
 	s.Drifts = drift.Compare(s.Observed, s.Snapshot, sameDir)
 }
@@ -97,8 +112,8 @@ func (s *Session) samePath(other string) bool {
 	return mine == other || sameDir(mine, other)
 }
 
-// rel shows a path of the project the way a person typed it.
-func (s *Session) rel(path string) string {
+// Rel shows a path of the project the way a person typed it.
+func (s *Session) Rel(path string) string {
 	if r, err := filepath.Rel(s.Project.Dir, path); err == nil && filepath.IsLocal(r) {
 		return r
 	}

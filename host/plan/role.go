@@ -9,7 +9,7 @@ import (
 // EnsureRole is `odpm database ensure-role`. It starts PostgreSQL alone where
 // it does not run, and leaves it running.
 func EnsureRole(ctx context.Context, o Options) (cluster.Report, error) {
-	s, unlock, err := begin(ctx, o)
+	s, unlock, err := Begin(ctx, o)
 	if err != nil {
 		return cluster.Report{}, err
 	}
@@ -36,11 +36,8 @@ func RoleSQL(ctx context.Context, o Options) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.PG == nil {
-		return nil, s.noEngine()
-	}
-	if !s.status.Ready {
-		return nil, s.notRunning("what the cluster lacks can only be read from it")
+	if err := s.Answers("what the cluster lacks can only be read from it"); err != nil {
+		return nil, err
 	}
 	return cluster.ShowSQL(ctx, s.PG, s.wanted(), s.shownHints())
 }

@@ -15,7 +15,7 @@ import (
 // RunAll is `odpm`: plan, resolve, apply. It gives Odoo's URL, "" where
 // nothing was started.
 func RunAll(ctx context.Context, o Options) (string, error) {
-	s, unlock, err := begin(ctx, o)
+	s, unlock, err := Begin(ctx, o)
 	if err != nil {
 		return "", err
 	}
@@ -47,13 +47,13 @@ func (s *Session) sayProven(ctx context.Context) {
 	if err != nil || addr == "" {
 		addr = s.Project.ServiceName
 	}
-	s.Term.Say("odpm: %s logs in to PostgreSQL %d at %s; proven %s, recorded in %s", ui.Clean(snap.OdooConf.DBUser), snap.Cluster.PGMajor, addr, snapshot.Stamp(snap.RecordedAt), s.rel(s.snapshotPath()))
+	s.Term.Say("odpm: %s logs in to PostgreSQL %d at %s; proven %s, recorded in %s", ui.Clean(snap.OdooConf.DBUser), snap.Cluster.PGMajor, addr, snapshot.Stamp(snap.RecordedAt), s.Rel(s.snapshotPath()))
 }
 
-// begin is the preflight that every command that changes something shares:
+// Begin is the preflight that every command that changes something shares:
 // look, ask, take the locks, look again. Nothing is written before the locks,
 // and nothing is done when what was asked about is not what is there.
-func begin(ctx context.Context, o Options) (*Session, func(), error) {
+func Begin(ctx context.Context, o Options) (*Session, func(), error) {
 	s, err := Load(ctx, o)
 	if err != nil {
 		return nil, nil, err
@@ -149,6 +149,26 @@ func (s *Session) applyFiles(ctx context.Context) error {
 	return nil
 }
 
+// UpPostgres brings up PostgreSQL alone: files, server and role as the project
+// wants them, interrupted work put right. Odoo is left as it is.
+func (s *Session) UpPostgres(ctx context.Context) error {
+	if err := s.applyFiles(ctx); err != nil {
+		return err
+	}
+	if err := s.startPostgres(ctx); err != nil {
+		return err
+	}
+	if s.ensuresRole() && !s.adoption() {
+		if _, err := s.ensureRole(ctx); err != nil {
+			return err
+		}
+	}
+	return s.recover(ctx)
+}
+
+// Up starts Odoo too, and is done when its login is proven.
+func (s *Session) Up(ctx context.Context) error { return upStep{}.Apply(ctx, s) }
+
 // URL is where a browser finds Odoo.
 func (s *Session) URL() string {
 	p := s.Project
@@ -159,7 +179,7 @@ func (s *Session) URL() string {
 	}
 	port := p.OdooPort
 	if s.EngineKind == nativeEngine {
-		if n, ok, err := s.parsedConf().Int("http_port", p.OdooMajor); ok && err == nil {
+		if n, ok, err := s.Project.OdooConf.Int("http_port", p.OdooMajor); ok && err == nil {
 			port = n
 		} else {
 			port = compose.OdooHTTPPort

@@ -161,7 +161,7 @@ func (s *Session) keepRoles(_ context.Context, dump []byte) error {
 	if err := durable.WriteFile(path, dump, 0o600); err != nil {
 		return fmt.Errorf("the roles could not be saved before changing them: %w", err)
 	}
-	s.Term.Step("roles saved in %s", s.rel(path))
+	s.Term.Step("roles saved in %s", s.Rel(path))
 	return nil
 }
 

@@ -296,7 +296,7 @@ func (s *Session) proveOnce(ctx context.Context) error {
 		return err
 	}
 	if !s.proven() {
-		return fmt.Errorf("the one-off checker logged in, but %s does not carry this configuration's id; is .odpm/database mounted at %s?", s.rel(s.snapshotPath()), handoff.DatabaseDir)
+		return fmt.Errorf("the one-off checker logged in, but %s does not carry this configuration's id; is .odpm/database mounted at %s?", s.Rel(s.snapshotPath()), handoff.DatabaseDir)
 	}
 	return nil
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/shared/durable"
 	"github.com/odpm/odpm/shared/handoff"
-	"github.com/odpm/odpm/shared/odooconf"
 )
 
 // driftStep is the preflight; what needs an answer was answered before any
@@ -59,7 +58,7 @@ func (odooConfStep) Preview(_ context.Context, s *Session) (Preview, error) {
 		return noop("db_host, db_port and db_user are set"), nil
 	}
 	return Preview{Outcome: Update, Required: true, Reason: w.confChange,
-		Diff: diffFiles(s.rel(s.Project.OdooConfPath), w.confOld, w.conf)}, nil
+		Diff: diffFiles(s.Rel(s.Project.OdooConfPath), w.confOld, w.conf)}, nil
 }
 
 func (odooConfStep) Apply(_ context.Context, s *Session) error {
@@ -104,11 +103,11 @@ func (handoffStep) Preview(_ context.Context, s *Session) (Preview, error) {
 	}
 	switch {
 	case changed && old == nil:
-		return Preview{Outcome: Update, Required: true, Reason: "there is no " + s.rel(s.handoffPath()), Diff: diffFiles(s.rel(s.handoffPath()), nil, s.want.handoffBytes)}, nil
+		return Preview{Outcome: Update, Required: true, Reason: "there is no " + s.Rel(s.handoffPath()), Diff: diffFiles(s.Rel(s.handoffPath()), nil, s.want.handoffBytes)}, nil
 	case changed:
-		return Preview{Outcome: Update, Required: true, Reason: s.rel(s.handoffPath()) + " is stale", Diff: diffFiles(s.rel(s.handoffPath()), old, s.want.handoffBytes)}, nil
+		return Preview{Outcome: Update, Required: true, Reason: s.Rel(s.handoffPath()) + " is stale", Diff: diffFiles(s.Rel(s.handoffPath()), old, s.want.handoffBytes)}, nil
 	case envChanged:
-		return Preview{Outcome: Update, Required: true, Reason: "the database password changed", Diff: diffFiles(s.rel(s.Dirs.SecretPath(odooEnvFile)), envOld, s.want.passwordEnv)}, nil
+		return Preview{Outcome: Update, Required: true, Reason: "the database password changed", Diff: diffFiles(s.Rel(s.Dirs.SecretPath(odooEnvFile)), envOld, s.want.passwordEnv)}, nil
 	}
 	return noop("checker.json is current"), nil
 }
@@ -254,7 +253,7 @@ func (composeStep) Apply(ctx context.Context, s *Session) error {
 		return err
 	}
 	if done.Copy != "" {
-		s.Term.Say("odpm: the former %s is kept as %s", compose.FileName, s.rel(done.Copy))
+		s.Term.Say("odpm: the former %s is kept as %s", compose.FileName, s.Rel(done.Copy))
 	}
 	return nil
 }
@@ -302,6 +301,3 @@ func (validateStep) Apply(ctx context.Context, s *Session) error {
 	}
 	return nil
 }
-
-// parsedConf reads odoo.conf as it will be.
-func (s *Session) parsedConf() *odooconf.File { return s.want.parsed }

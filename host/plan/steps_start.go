@@ -194,7 +194,7 @@ func (s *Session) writeBaseline(ctx context.Context) error {
 			return err
 		}
 	}
-	s.Term.Step("adopted: PostgreSQL %d, baseline in %s", b.Cluster.PGMajor, s.rel(s.snapshotPath()))
+	s.Term.Step("adopted: PostgreSQL %d, baseline in %s", b.Cluster.PGMajor, s.Rel(s.snapshotPath()))
 	return nil
 }
 

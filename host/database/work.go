@@ -1,4 +1,4 @@
-package plan
+package database
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 )
 
 // progress shows odoodb's events.
-func (w *databaseWork) progress(verb string) odoodb.Progress {
+func (w *work) progress(verb string) odoodb.Progress {
 	task := verb + " " + ui.Clean(w.req.Name)
 	return func(e odoodb.Event) {
 		unit := "B"
@@ -30,7 +30,7 @@ func (w *databaseWork) progress(verb string) odoodb.Progress {
 	}
 }
 
-func (w *databaseWork) backup(ctx context.Context) error {
+func (w *work) backup(ctx context.Context) error {
 	format, err := backupFormat(w.req)
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (w *databaseWork) backup(ctx context.Context) error {
 	return nil
 }
 
-func backupFormat(r DatabaseRequest) (archive.Format, error) {
+func backupFormat(r Request) (archive.Format, error) {
 	switch r.BackupFormat {
 	case "dump":
 		return archive.Dump, nil
@@ -77,7 +77,7 @@ func backupFormat(r DatabaseRequest) (archive.Format, error) {
 	return "", ui.Usagef("--backup-format: %q is not a format; allowed: zip, dump", r.BackupFormat)
 }
 
-func (w *databaseWork) restore(ctx context.Context) error {
+func (w *work) restore(ctx context.Context) error {
 	r := w.req
 	if err := w.mayReplace(); err != nil {
 		return err
@@ -85,11 +85,11 @@ func (w *databaseWork) restore(ctx context.Context) error {
 	opts := odoodb.RestoreOptions{
 		File: r.Restore, Database: r.Name, OdooMajor: w.Project.OdooMajor, Unaccent: w.unaccent(),
 		KeepOld: r.KeepOld, AllowMissingFiles: r.AnyFiles, Neutralize: r.Neutralize, Copy: r.Copy,
-		BaseURL: w.URL(), Odoo: w.odooService(), Progress: w.progress("restore"),
+		BaseURL: w.URL(), Odoo: w.OdooService(), Progress: w.progress("restore"),
 	}
 	if r.Neutralize {
 		if w.Project.OdooMajor >= odoodb.OdooNeutralizes {
-			if err := w.canRunOdoo(ctx); err != nil {
+			if err := w.CanRunOdoo(ctx); err != nil {
 				return err
 			}
 		}
@@ -115,7 +115,7 @@ func (w *databaseWork) restore(ctx context.Context) error {
 }
 
 // mayReplace: a restore over an existing database needs a word.
-func (w *databaseWork) mayReplace() error {
+func (w *work) mayReplace() error {
 	r := w.req
 	if !w.existed || r.Drop || r.KeepOld || r.Yes {
 		return nil
@@ -132,7 +132,7 @@ func (w *databaseWork) mayReplace() error {
 	return err
 }
 
-func (w *databaseWork) drop(ctx context.Context) error {
+func (w *work) drop(ctx context.Context) error {
 	rep, err := w.server.Drop(ctx, w.req.Name)
 	if odoodb.IsMissing(err) && (w.req.Init || w.req.Update) {
 		w.Term.Say("odpm: there was no database %s to drop", ui.Clean(w.req.Name))
@@ -146,13 +146,13 @@ func (w *databaseWork) drop(ctx context.Context) error {
 	}
 	line := fmt.Sprintf("odpm: dropped %s (owner %s, %d connections ended)", ui.Clean(rep.Database), ui.Clean(rep.Owner), rep.Sessions)
 	if rep.Filestore != "" {
-		line += ", and its filestore " + w.rel(rep.Filestore)
+		line += ", and its filestore " + w.Rel(rep.Filestore)
 	}
 	w.Term.Say("%s", line)
 	return nil
 }
 
-func (w *databaseWork) setAdmin(ctx context.Context) error {
+func (w *work) setAdmin(ctx context.Context) error {
 	set := w.Project.Settings
 	rep, err := w.server.SetAdminPassword(ctx, odoodb.AdminPassword{Database: w.req.Name, Login: set.AdminLogin, Password: set.AdminPassword})
 	if err != nil {

@@ -1,4 +1,4 @@
-package plan
+package database
 
 import (
 	"bufio"
@@ -16,8 +16,8 @@ import (
 
 // neutralizeNative runs the neutralisation of the Odoo that ODOO_COMMAND
 // starts, after asking the same Python which modules it finds.
-func (w *databaseWork) neutralizeNative(ctx context.Context, database string, modules []string) error {
-	argv, err := w.odooArgv(ctx)
+func (w *work) neutralizeNative(ctx context.Context, database string, modules []string) error {
+	argv, err := w.OdooArgv(ctx)
 	if err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (w *databaseWork) neutralizeNative(ctx context.Context, database string, mo
 	}
 	ask := exec.CommandContext(ctx, python[0], append(python[1:], "-c", findModules)...)
 	// A source checkout imports odoo from beside odoo-bin.
-	ask.Env = append(w.odooEnv(), "ODOO_RC="+w.Project.OdooConfPath, "PYTHONPATH="+strings.TrimSuffix(filepath.Dir(script)+":"+os.Getenv("PYTHONPATH"), ":"))
+	ask.Env = append(w.OdooEnv(), "ODOO_RC="+w.Project.OdooConfPath, "PYTHONPATH="+strings.TrimSuffix(filepath.Dir(script)+":"+os.Getenv("PYTHONPATH"), ":"))
 	ask.Dir = w.Project.Dir
 	ask.Stdin = strings.NewReader(strings.Join(modules, "\n"))
 	errs := wording.Tail{Max: 16 << 10}
@@ -43,7 +43,7 @@ func (w *databaseWork) neutralizeNative(ctx context.Context, database string, mo
 	at := slices.Index(argv, script) + 1
 	argv = append(slices.Insert(argv, max(at, 1), "neutralize"), "-d", database)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = w.Project.Dir, w.odooEnv(), w.Term.Err, w.Term.Err
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = w.Project.Dir, w.OdooEnv(), w.Term.Err, w.Term.Err
 	return cmd.Run()
 }
 

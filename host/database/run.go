@@ -1,4 +1,7 @@
-package plan
+// Package database is the work on one cluster's Odoo databases that a person
+// asks for: `odpm -d NAME …` in its fixed order, the list, the proof of an
+// archive. The plan brings PostgreSQL up, odoodb does each operation.
+package database
 
 import (
 	"context"
@@ -9,19 +12,17 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
-	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/odoodb/archive"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
+	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/ui"
 )
 
-// DatabaseRequest is what `odpm -d NAME …` asks for. Whatever is asked for is
-// done in one order: backup, drop or restore, -i and -u, administrator's
-// password, start.
-type DatabaseRequest struct {
+// Request is what `odpm -d NAME …` asks for. Whatever is asked for is done in
+// one order: backup, drop or restore, -i and -u, administrator's password,
+// start.
+type Request struct {
 	Name string
 	Drop bool
 	// Yes: nobody is asked.
@@ -41,60 +42,49 @@ type DatabaseRequest struct {
 }
 
 // Any tells whether something is asked of a database at all.
-func (r DatabaseRequest) Any() bool {
+func (r Request) Any() bool {
 	return r.Drop || r.SetAdmin || r.Restore != "" || r.Backup || r.Init || r.Update
 }
 
-// DatabaseResult is what goes to stdout.
-type DatabaseResult struct {
+// Result is what goes to stdout.
+type Result struct {
 	// Archive is the path of a backup, URL Odoo's where it was started.
 	Archive, URL string
 }
 
-// databaseWork is one run's.
-type databaseWork struct {
-	*Session
-	req    DatabaseRequest
+// work is one run's.
+type work struct {
+	*plan.Session
+	req    Request
 	server *odoodb.Server
 	shown  ui.Progress
-	result DatabaseResult
+	result Result
 	// existed is whether the database was there at the start.
 	existed bool
 }
 
-// RunDatabase does it.
-func RunDatabase(ctx context.Context, o Options, req DatabaseRequest) (DatabaseResult, error) {
+// Run does what is asked for.
+func Run(ctx context.Context, o plan.Options, req Request) (Result, error) {
 	if err := confirmDrop(o.Term, req); err != nil {
-		return DatabaseResult{}, err
+		return Result{}, err
 	}
-	s, unlock, err := begin(ctx, o)
+	s, unlock, err := plan.Begin(ctx, o)
 	if err != nil {
-		return DatabaseResult{}, err
+		return Result{}, err
 	}
 	defer unlock()
 	if s.SkipStart {
-		return DatabaseResult{}, ui.Usagef("--skip-start and work on a database exclude each other: PostgreSQL must run for it")
+		return Result{}, ui.Usagef("--skip-start and work on a database exclude each other: PostgreSQL must run for it")
 	}
-	if err := s.filestoreHere(req); err != nil {
-		return DatabaseResult{}, err
+	if err := filestoreHere(s, req); err != nil {
+		return Result{}, err
 	}
-	w := &databaseWork{Session: s, req: req, server: s.databaseServer(), shown: s.Term.NewProgress(o.Progress)}
+	w := &work{Session: s, req: req, server: s.DatabaseServer(), shown: s.Term.NewProgress(o.Progress)}
 	defer w.shown.Close()
 	if err := w.prepare(); err != nil {
 		return w.result, err
 	}
-	if err := s.applyFiles(ctx); err != nil {
-		return w.result, err
-	}
-	if err := s.startPostgres(ctx); err != nil {
-		return w.result, err
-	}
-	if s.ensuresRole() && !s.adoption() {
-		if _, err := s.ensureRole(ctx); err != nil {
-			return w.result, err
-		}
-	}
-	if err := s.recover(ctx); err != nil {
+	if err := s.UpPostgres(ctx); err != nil {
 		return w.result, err
 	}
 	return w.result, w.do(ctx)
@@ -103,7 +93,7 @@ func RunDatabase(ctx context.Context, o Options, req DatabaseRequest) (DatabaseR
 // confirmDrop asks before anything else: a drop alone cannot be undone. A
 // restore that follows makes it safe, because the old database goes only when
 // the new one is proven.
-func confirmDrop(t *ui.Terminal, r DatabaseRequest) error {
+func confirmDrop(t *ui.Terminal, r Request) error {
 	if !r.Drop || r.Restore != "" || r.Yes {
 		return nil
 	}
@@ -124,56 +114,19 @@ func confirmDrop(t *ui.Terminal, r DatabaseRequest) error {
 // filestoreHere refuses work on file stores that are not in a directory of
 // this machine: a kept compose file may have them in a volume, and a backup
 // without them would be called complete.
-func (s *Session) filestoreHere(r DatabaseRequest) error {
-	if s.kept == nil || s.kept.Odoo.DataDir != "" || !r.Backup && r.Restore == "" && !r.Drop {
+func filestoreHere(s *plan.Session, r Request) error {
+	file, inVolume := s.FilestoreInVolume()
+	if !inVolume || !r.Backup && r.Restore == "" && !r.Drop {
 		return nil
 	}
 	return &ui.Refusal{
-		What: fmt.Sprintf("%s keeps Odoo's data_dir in a volume, not in a directory of this machine, so odpm cannot reach the filestore. Nothing was written or started.", s.rel(s.kept.Files[0])),
+		What: fmt.Sprintf("%s keeps Odoo's data_dir in a volume, not in a directory of this machine, so odpm cannot reach the filestore. Nothing was written or started.", file),
 		Ways: []string{fmt.Sprintf("mount a directory in service %s: ./data/odoo:/var/lib/odoo, with the volume's content copied into it", s.Project.OdooServiceName)},
 	}
 }
 
-// databaseServer is the server as odoodb wants it.
-func (s *Session) databaseServer() *odoodb.Server {
-	return &odoodb.Server{
-		PG: s.PG, AppRole: s.Project.AppRole, AppPassword: s.Project.AppPassword,
-		Admin: func(ctx context.Context, database string) (*pgx.Conn, error) {
-			return cluster.Admin(ctx, s.PG, s.hints(), database)
-		},
-		OdooDataDir: s.Project.OdooDataDir, StateDir: s.Dirs.State(),
-	}
-}
-
-// recover deals with work that a crash cut short, before anything else.
-func (s *Session) recover(ctx context.Context) error {
-	if s.PG == nil {
-		return nil
-	}
-	if odoodb.Interrupted(s.Dirs.State()) && !s.status.Ready {
-		if err := s.startPostgres(ctx); err != nil {
-			return err
-		}
-	}
-	done, err := s.databaseServer().Recover(ctx, s.odooService())
-	for _, r := range done {
-		if r.Completed {
-			s.Term.Say("odpm: an interrupted restore of %s was completed", ui.Clean(r.Database))
-		} else {
-			s.Term.Say("odpm: an interrupted restore of %s was undone; the database is as it was before", ui.Clean(r.Database))
-		}
-		if r.Kept != "" {
-			s.Term.Warn("the replaced database is still there: %s", ui.Clean(r.Kept))
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("interrupted work could not be put right: %w", err)
-	}
-	return nil
-}
-
 // prepare reads what can be wrong before PostgreSQL is started.
-func (w *databaseWork) prepare() error {
+func (w *work) prepare() error {
 	if w.req.Restore != "" {
 		file, err := findArchive(w.req.Restore, w.Project.BackupDir)
 		if err != nil {
@@ -188,7 +141,7 @@ func (w *databaseWork) prepare() error {
 }
 
 // adminPassword takes it from user_settings.json, or asks.
-func (w *databaseWork) adminPassword() error {
+func (w *work) adminPassword() error {
 	set := &w.Project.Settings
 	if set.AdminPassword != "" {
 		return nil
@@ -224,7 +177,7 @@ func findArchive(name, backupDir string) (string, error) {
 }
 
 // do is the order of things.
-func (w *databaseWork) do(ctx context.Context) error {
+func (w *work) do(ctx context.Context) error {
 	r := &w.req
 	var err error
 	if w.existed, err = w.exists(ctx, r.Name); err != nil {
@@ -257,7 +210,7 @@ func (w *databaseWork) do(ctx context.Context) error {
 	if !r.Init && !r.Update {
 		return nil
 	}
-	if err := (upStep{}).Apply(ctx, w.Session); err != nil {
+	if err := w.Up(ctx); err != nil {
 		return err
 	}
 	if w.Stack != nil || w.Project.OdooCommand != "" {
@@ -266,7 +219,7 @@ func (w *databaseWork) do(ctx context.Context) error {
 	return nil
 }
 
-func (w *databaseWork) exists(ctx context.Context, name string) (bool, error) {
+func (w *work) exists(ctx context.Context, name string) (bool, error) {
 	c, err := w.server.Admin(ctx, "postgres")
 	if err != nil {
 		return false, err
@@ -286,8 +239,8 @@ func refuse(err error) error {
 }
 
 // unaccent is odoo.conf's.
-func (s *Session) unaccent() bool {
-	v, _ := s.parsedConf().Value("unaccent", s.Project.OdooMajor)
+func (w *work) unaccent() bool {
+	v, _ := w.Project.OdooConf.Value("unaccent", w.Project.OdooMajor)
 	switch strings.ToLower(v) {
 	case "true", "1", "yes", "on":
 		return true

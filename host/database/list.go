@@ -1,0 +1,94 @@
+package database
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/ui"
+)
+
+// List is `odpm database list`. It needs a running PostgreSQL and
+// starts none: a read never changes anything.
+func List(ctx context.Context, o plan.Options) ([]odoodb.Database, error) {
+	s, err := plan.Load(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Answers("its databases cannot be listed"); err != nil {
+		return nil, err
+	}
+	return s.DatabaseServer().List(ctx)
+}
+
+// WriteList shows them as a table.
+func WriteList(out io.Writer, all []odoodb.Database) {
+	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "Database\tOdoo\tSize\tOwner\tFilestore\tState")
+	for _, d := range all {
+		version := d.OdooVersion
+		if version == "" {
+			version = "-"
+		}
+		size := "-"
+		if d.Bytes >= 0 {
+			size = ui.Bytes(d.Bytes)
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", ui.Clean(d.Name), ui.Clean(version), size, ui.Clean(d.Owner), filestoreText(d), stateText(d))
+	}
+	tw.Flush()
+}
+
+func filestoreText(d odoodb.Database) string {
+	text := string(d.FilestoreState)
+	if d.Files >= 0 && d.FilestoreState != odoodb.FilestoreMissing {
+		text = fmt.Sprintf("%d files, %s", d.Files, ui.Bytes(d.FilestoreBytes))
+	}
+	return text
+}
+
+func stateText(d odoodb.Database) string {
+	text := string(d.State)
+	if d.Reason != "" {
+		text += ": " + ui.Clean(d.Reason)
+	}
+	if !d.AllowConnections {
+		text += ", no connections"
+	}
+	return text
+}
+
+// databaseDoc is one database in JSON (docs/database-list-json.md).
+type databaseDoc struct {
+	Name           string `json:"name"`
+	Owner          string `json:"owner"`
+	Bytes          int64  `json:"bytes"`
+	Encoding       string `json:"encoding"`
+	State          string `json:"state"`
+	Reason         string `json:"reason,omitempty"`
+	IsOdoo         bool   `json:"is_odoo"`
+	OdooVersion    string `json:"odoo_version,omitempty"`
+	Template       bool   `json:"template"`
+	Connections    bool   `json:"allow_connections"`
+	Filestore      string `json:"filestore"`
+	FilestoreState string `json:"filestore_state"`
+	Files          int64  `json:"filestore_files"`
+	FilestoreBytes int64  `json:"filestore_bytes"`
+}
+
+// WriteListJSON shows them as JSON. -1 means unknown.
+func WriteListJSON(out io.Writer, all []odoodb.Database) error {
+	docs := []databaseDoc{}
+	for _, d := range all {
+		docs = append(docs, databaseDoc{ui.Clean(d.Name), ui.Clean(d.Owner), d.Bytes, d.Encoding, string(d.State), ui.Clean(d.Reason), d.IsOdoo,
+			ui.Clean(d.OdooVersion), d.Template, d.AllowConnections, d.Filestore, string(d.FilestoreState), d.Files, d.FilestoreBytes})
+	}
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(map[string]any{"schema_version": 1, "databases": docs})
+}

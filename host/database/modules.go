@@ -1,0 +1,188 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
+)
+
+// modules runs -i and -u in a one-off Odoo whose exit code decides, and asks
+// the database afterwards: Odoo exits 0 for a module that does not exist.
+func (w *work) modules(ctx context.Context) error {
+	r := w.req
+	if err := w.CanRunOdoo(ctx); err != nil {
+		return err
+	}
+	exists, err := w.exists(ctx, r.Name)
+	if err != nil {
+		return err
+	}
+	var args, want []string
+	created := false
+	switch {
+	case !exists && !r.Init:
+		return fmt.Errorf("there is no database %q to update. Make it: odpm -d %s -i", r.Name, wording.ShellQuote(r.Name))
+	case !exists:
+		if err := w.server.Create(ctx, r.Name, odoodb.CreateOptions{Unaccent: w.unaccent()}); err != nil {
+			return err
+		}
+		created = true
+		w.Term.Step("created database %s", ui.Clean(r.Name))
+	}
+	fresh := created
+	if !fresh && r.Init {
+		if fresh, err = w.uninitialised(ctx); err != nil {
+			return err
+		}
+	}
+	if r.Init {
+		mods := first(r.InitModules, w.Project.Settings.InitModules)
+		if fresh && !slices.Contains(mods, "base") {
+			mods = append([]string{"base"}, mods...)
+		}
+		if len(mods) == 0 {
+			return errors.New("-i: no module is named, neither on the command line nor as init_modules in user_settings.json")
+		}
+		args = append(args, "-i", strings.Join(mods, ","))
+		want = append(want, mods...)
+		if fresh {
+			args = append(args, w.firstSettings()...)
+		}
+	}
+	if r.Update {
+		mods := first(r.UpdateModules, w.Project.Settings.UpdateModules)
+		if len(mods) == 0 && !r.Init {
+			return errors.New("-u: no module is named, neither on the command line nor as update_modules in user_settings.json")
+		}
+		if len(mods) > 0 {
+			args = append(args, "-u", strings.Join(mods, ","))
+			want = append(want, mods...)
+		}
+	}
+	if err := w.runOdoo(ctx, append([]string{"-d", r.Name, "--stop-after-init", "--no-http"}, args...)); err != nil {
+		if created {
+			w.Term.Warn("the new database %s is left as it is, to look at; drop it: odpm -d %s --db-drop", ui.Clean(r.Name), wording.ShellQuote(r.Name))
+		}
+		return err
+	}
+	return w.installed(ctx, want)
+}
+
+func first(lists ...[]string) []string {
+	for _, l := range lists {
+		if len(l) > 0 {
+			return slices.Clone(l)
+		}
+	}
+	return nil
+}
+
+// firstSettings are language and demo data of a new database. Up to 18 Odoo
+// loads demo data unless told otherwise, from 19 on only when told.
+func (w *work) firstSettings() []string {
+	var args []string
+	set := w.Project.Settings
+	if set.Language != "" {
+		args = append(args, "--load-language="+set.Language)
+	}
+	modern := w.Project.OdooMajor >= 19
+	switch {
+	case set.Demo && modern:
+		args = append(args, "--with-demo")
+	case !set.Demo && !modern:
+		args = append(args, "--without-demo=all")
+	}
+	return args
+}
+
+func (w *work) uninitialised(ctx context.Context) (bool, error) {
+	all, err := w.server.List(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, d := range all {
+		if d.Name == w.req.Name {
+			return !d.IsOdoo, nil
+		}
+	}
+	return true, nil
+}
+
+// runOdoo runs Odoo once. A running Odoo would meet half-updated modules, so
+// it is stopped before, and started again should the run fail.
+func (w *work) runOdoo(ctx context.Context, args []string) error {
+	odoo := w.OdooService()
+	wasRunning := false
+	if odoo != nil {
+		var err error
+		if wasRunning, err = odoo.Running(ctx); err != nil {
+			return err
+		}
+		if wasRunning {
+			w.Term.Step("stopping Odoo for the one-off run")
+			if err := odoo.Stop(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	w.Term.Step("running Odoo once: %s", ui.Clean(strings.Join(args, " ")))
+	err := w.RunOdooOnce(ctx, args)
+	if err == nil {
+		return nil
+	}
+	if wasRunning {
+		if serr := odoo.Start(context.WithoutCancel(ctx)); serr != nil {
+			w.Term.Warn("Odoo was stopped for the run and could not be started again: %v", serr)
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// installed asks the database for the state of each wanted module.
+func (w *work) installed(ctx context.Context, want []string) error {
+	c, err := w.server.Admin(ctx, w.req.Name)
+	if err != nil {
+		return err
+	}
+	defer c.Close(context.WithoutCancel(ctx))
+	rows, err := c.Query(ctx, "SELECT name::text, state::text FROM public.ir_module_module")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	state := map[string]string{}
+	for rows.Next() {
+		var name, st string
+		if err := rows.Scan(&name, &st); err != nil {
+			return err
+		}
+		state[name] = st
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	var missing []string
+	for _, m := range want {
+		if m == "all" || state[m] == "installed" {
+			continue
+		}
+		what := state[m]
+		if what == "" {
+			what = "unknown to Odoo; is it in addons_path?"
+		}
+		missing = append(missing, m+" ("+what+")")
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("Odoo ended with exit code 0, but these modules are not installed in %s: %s", w.req.Name, strings.Join(missing, ", "))
+	}
+	return nil
+}

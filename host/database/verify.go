@@ -1,0 +1,53 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
+)
+
+// Verify is `odpm database verify FILE`. It needs no project.
+func Verify(ctx context.Context, t *ui.Terminal, mode, file string) (odoodb.VerifyResult, error) {
+	shown := t.NewProgress(mode)
+	defer shown.Close()
+	res, err := odoodb.Verify(ctx, file, odoodb.VerifyOptions{Progress: func(e odoodb.Event) {
+		unit := "B"
+		if e.Items {
+			unit = "items"
+		}
+		shown.Report("verify", string(e.Phase), unit, e.Done, e.Total)
+	}})
+	return res, refuse(err)
+}
+
+// WriteVerified says what an archive was proven to be.
+func WriteVerified(out io.Writer, v odoodb.VerifyResult) {
+	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(tw, "%s\t%s\n", name, ui.Clean(fmt.Sprintf(format, args...)))
+	}
+	row("Archive", "%s (%s, %s)", v.Path, v.Format, ui.Bytes(v.Bytes))
+	if v.Database != "" {
+		row("Database", "%s", v.Database)
+	}
+	row("Odoo", "%s, %d modules installed", wording.OrUnset(v.OdooVersion), v.Modules)
+	row("PostgreSQL", "%s, dumped with pg_dump %s", wording.OrUnset(v.ServerVersion), wording.OrUnset(v.DumpVersion))
+	row("Dump", "%d tables, %d rows", v.Tables, v.Rows)
+	row("Filestore", "%d files of attachments, %d more, %d missing, %d damaged", v.Files, v.Extra, len(v.Missing), len(v.Damaged))
+	tw.Flush()
+}
+
+// VerifiedJSON is the JSON form of an archive that was proven.
+func VerifiedJSON(v odoodb.VerifyResult) any {
+	return map[string]any{
+		"schema_version": 1, "path": v.Path, "format": v.Format, "bytes": v.Bytes, "database": v.Database,
+		"odoo_version": v.OdooVersion, "server_version": v.ServerVersion, "dump_version": v.DumpVersion,
+		"modules": v.Modules, "tables": v.Tables, "rows": v.Rows,
+		"files": v.Files, "extra_files": v.Extra, "missing_files": len(v.Missing), "damaged_files": len(v.Damaged),
+	}
+}

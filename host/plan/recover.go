@@ -1,0 +1,50 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/ui"
+)
+
+// DatabaseServer is the server as odoodb wants it.
+func (s *Session) DatabaseServer() *odoodb.Server {
+	return &odoodb.Server{
+		PG: s.PG, AppRole: s.Project.AppRole, AppPassword: s.Project.AppPassword,
+		Admin: func(ctx context.Context, database string) (*pgx.Conn, error) {
+			return cluster.Admin(ctx, s.PG, s.hints(), database)
+		},
+		OdooDataDir: s.Project.OdooDataDir, StateDir: s.Dirs.State(),
+	}
+}
+
+// recover deals with work that a crash cut short, before anything else.
+func (s *Session) recover(ctx context.Context) error {
+	if s.PG == nil {
+		return nil
+	}
+	if odoodb.Interrupted(s.Dirs.State()) && !s.status.Ready {
+		if err := s.startPostgres(ctx); err != nil {
+			return err
+		}
+	}
+	done, err := s.DatabaseServer().Recover(ctx, s.OdooService())
+	for _, r := range done {
+		if r.Completed {
+			s.Term.Say("odpm: an interrupted restore of %s was completed", ui.Clean(r.Database))
+		} else {
+			s.Term.Say("odpm: an interrupted restore of %s was undone; the database is as it was before", ui.Clean(r.Database))
+		}
+		if r.Kept != "" {
+			s.Term.Warn("the replaced database is still there: %s", ui.Clean(r.Kept))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("interrupted work could not be put right: %w", err)
+	}
+	return nil
+}
