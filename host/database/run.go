@@ -5,11 +5,7 @@ package database
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/odpm/odpm/host/odoodb"
@@ -90,41 +86,6 @@ func Run(ctx context.Context, o plan.Options, req Request) (Result, error) {
 	return w.result, w.do(ctx)
 }
 
-// confirmDrop asks before anything else: a drop alone cannot be undone. A
-// restore that follows makes it safe, because the old database goes only when
-// the new one is proven.
-func confirmDrop(t *ui.Terminal, r Request) error {
-	if !r.Drop || r.Restore != "" || r.Yes {
-		return nil
-	}
-	what := fmt.Sprintf("--db-drop removes the database %q and its filestore for good", r.Name)
-	ok, err := t.AskName(what+". Type its name to go on:", r.Name)
-	switch {
-	case errors.Is(err, ui.ErrNobodyToAsk):
-		return &ui.Refusal{What: what + "; that needs a confirmation, and nobody is there to ask. Nothing was written or started.",
-			Ways: []string{"add --yes"}, Err: err}
-	case err != nil:
-		return err
-	case !ok:
-		return &ui.Refusal{What: "That is not the database's name. Nothing was dropped."}
-	}
-	return nil
-}
-
-// filestoreHere refuses work on file stores that are not in a directory of
-// this machine: a kept compose file may have them in a volume, and a backup
-// without them would be called complete.
-func filestoreHere(s *plan.Session, r Request) error {
-	file, inVolume := s.FilestoreInVolume()
-	if !inVolume || !r.Backup && r.Restore == "" && !r.Drop {
-		return nil
-	}
-	return &ui.Refusal{
-		What: fmt.Sprintf("%s keeps Odoo's data_dir in a volume, not in a directory of this machine, so odpm cannot reach the filestore. Nothing was written or started.", file),
-		Ways: []string{fmt.Sprintf("mount a directory in service %s: ./data/odoo:/var/lib/odoo, with the volume's content copied into it", s.Project.OdooServiceName)},
-	}
-}
-
 // prepare reads what can be wrong before PostgreSQL is started.
 func (w *work) prepare() error {
 	if w.req.Restore != "" {
@@ -138,42 +99,6 @@ func (w *work) prepare() error {
 		return w.adminPassword()
 	}
 	return nil
-}
-
-// adminPassword takes it from user_settings.json, or asks.
-func (w *work) adminPassword() error {
-	set := &w.Project.Settings
-	if set.AdminPassword != "" {
-		return nil
-	}
-	pw, err := w.Term.AskSecret("New password for Odoo's administrator:")
-	if errors.Is(err, ui.ErrNobodyToAsk) {
-		return errors.New("--set-admin-pass: user_settings.json has no db_creation_data.db_default_admin_password, and nobody is there to ask. Set it there; \"${VAR}\" reads it from the environment")
-	}
-	if err != nil {
-		return err
-	}
-	if pw == "" {
-		return &ui.Refusal{What: "No password was given. Nothing was changed."}
-	}
-	set.AdminPassword = pw
-	return nil
-}
-
-// findArchive looks a relative name up in BACKUP_DIR, then here.
-func findArchive(name, backupDir string) (string, error) {
-	if filepath.IsAbs(name) {
-		return name, nil
-	}
-	for _, path := range []string{filepath.Join(backupDir, name), name} {
-		if _, err := os.Stat(path); err == nil {
-			return filepath.Abs(path)
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return "", err
-		}
-	}
-	here, _ := filepath.Abs(name)
-	return "", fmt.Errorf("there is no archive %s, neither in BACKUP_DIR (%s) nor here (%s)", name, backupDir, here)
 }
 
 // do is the order of things.
@@ -236,6 +161,20 @@ func refuse(err error) error {
 		return &ui.Refusal{What: err.Error(), Err: err}
 	}
 	return err
+}
+
+// filestoreHere refuses work on file stores that are not in a directory of
+// this machine: a kept compose file may have them in a volume, and a backup
+// without them would be called complete.
+func filestoreHere(s *plan.Session, r Request) error {
+	file, inVolume := s.FilestoreInVolume()
+	if !inVolume || !r.Backup && r.Restore == "" && !r.Drop {
+		return nil
+	}
+	return &ui.Refusal{
+		What: fmt.Sprintf("%s keeps Odoo's data_dir in a volume, not in a directory of this machine, so odpm cannot reach the filestore. Nothing was written or started.", file),
+		Ways: []string{fmt.Sprintf("mount a directory in service %s: ./data/odoo:/var/lib/odoo, with the volume's content copied into it", s.Project.OdooServiceName)},
+	}
 }
 
 // unaccent is odoo.conf's.

@@ -1,0 +1,53 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/ui"
+)
+
+// adminPassword takes it from user_settings.json, or asks.
+func (w *work) adminPassword() error {
+	set := &w.Project.Settings
+	if set.AdminPassword != "" {
+		return nil
+	}
+	pw, err := w.Term.AskSecret("New password for Odoo's administrator:")
+	if errors.Is(err, ui.ErrNobodyToAsk) {
+		return errors.New("--set-admin-pass: user_settings.json has no db_creation_data.db_default_admin_password, and nobody is there to ask. Set it there; \"${VAR}\" reads it from the environment")
+	}
+	if err != nil {
+		return err
+	}
+	if pw == "" {
+		return &ui.Refusal{What: "No password was given. Nothing was changed."}
+	}
+	set.AdminPassword = pw
+	return nil
+}
+
+func (w *work) setAdmin(ctx context.Context) error {
+	set := w.Project.Settings
+	rep, err := w.server.SetAdminPassword(ctx, odoodb.AdminPassword{Database: w.req.Name, Login: set.AdminLogin, Password: set.AdminPassword})
+	if err != nil {
+		return err
+	}
+	line := fmt.Sprintf("odpm: the password of %s (%s, id %d) was set", ui.Clean(rep.Login), rep.XMLID, rep.UserID)
+	if rep.FormerLogin != "" && rep.FormerLogin != rep.Login {
+		line += fmt.Sprintf("; the login was %s", ui.Clean(rep.FormerLogin))
+	}
+	w.Term.Say("%s", line)
+	if rep.Inactive {
+		w.Term.Warn("that user is inactive and cannot log in")
+	}
+	if rep.TwoFactor {
+		w.Term.Warn("that user has two-factor authentication; the password alone does not log in")
+	}
+	if rep.APIKeys > 0 {
+		w.Term.Warn("%d API keys still open the account; revoke them in Odoo under the user's account security", rep.APIKeys)
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package database
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/ui"
+)
+
+// progress shows odoodb's events.
+func (w *work) progress(verb string) odoodb.Progress {
+	task := verb + " " + ui.Clean(w.req.Name)
+	return func(e odoodb.Event) {
+		unit := "B"
+		if e.Items {
+			unit = "items"
+		}
+		total := e.Total
+		if e.Finished && total == 0 {
+			total = e.Done
+		}
+		w.shown.Report(task, string(e.Phase), unit, e.Done, total)
+	}
+}
+
+func (w *work) backup(ctx context.Context) error {
+	format, err := backupFormat(w.req)
+	if err != nil {
+		return err
+	}
+	file := w.req.BackupFile
+	switch {
+	case file == "":
+		file = filepath.Join(w.Project.BackupDir, odoodb.DefaultFile(w.req.Name, format, time.Now()))
+	case !strings.ContainsRune(file, filepath.Separator):
+		file = filepath.Join(w.Project.BackupDir, file)
+	}
+	if file, err = filepath.Abs(file); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	res, err := w.server.Backup(ctx, odoodb.BackupOptions{Database: w.req.Name, File: file, Format: format,
+		AllFiles: w.req.AllFiles, OdooVersion: w.Project.OdooVersion, Progress: w.progress("backup")})
+	w.shown.Close()
+	for _, warning := range res.Warnings {
+		w.Term.Warn("%s", ui.Clean(warning))
+	}
+	if err != nil {
+		return refuse(err)
+	}
+	w.result.Archive = res.Path
+	w.Term.Say("odpm: backed up %s: %s, %d files", ui.Clean(w.req.Name), ui.Bytes(res.Bytes), res.Files)
+	return nil
+}
+
+func backupFormat(r Request) (archive.Format, error) {
+	switch r.BackupFormat {
+	case "dump":
+		return archive.Dump, nil
+	case "zip":
+		return archive.Zip, nil
+	case "":
+		if strings.HasSuffix(r.BackupFile, ".dump") {
+			return archive.Dump, nil
+		}
+		return archive.Zip, nil
+	}
+	return "", ui.Usagef("--backup-format: %q is not a format; allowed: zip, dump", r.BackupFormat)
+}

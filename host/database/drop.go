@@ -1,0 +1,52 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/ui"
+)
+
+// confirmDrop asks before anything else: a drop alone cannot be undone. A
+// restore that follows makes it safe, because the old database goes only when
+// the new one is proven.
+func confirmDrop(t *ui.Terminal, r Request) error {
+	if !r.Drop || r.Restore != "" || r.Yes {
+		return nil
+	}
+	what := fmt.Sprintf("--db-drop removes the database %q and its filestore for good", r.Name)
+	ok, err := t.AskName(what+". Type its name to go on:", r.Name)
+	switch {
+	case errors.Is(err, ui.ErrNobodyToAsk):
+		return &ui.Refusal{What: what + "; that needs a confirmation, and nobody is there to ask. Nothing was written or started.",
+			Ways: []string{"add --yes"}, Err: err}
+	case err != nil:
+		return err
+	case !ok:
+		return &ui.Refusal{What: "That is not the database's name. Nothing was dropped."}
+	}
+	return nil
+}
+
+func (w *work) drop(ctx context.Context) error {
+	rep, err := w.server.Drop(ctx, w.req.Name)
+	if odoodb.IsMissing(err) && (w.req.Init || w.req.Update) {
+		w.Term.Say("odpm: there was no database %s to drop", ui.Clean(w.req.Name))
+		return nil
+	}
+	if err != nil {
+		if held := odoodb.Holders(err); len(held) > 0 {
+			return fmt.Errorf("%w\n  %s", err, strings.Join(held, "\n  "))
+		}
+		return err
+	}
+	line := fmt.Sprintf("odpm: dropped %s (owner %s, %d connections ended)", ui.Clean(rep.Database), ui.Clean(rep.Owner), rep.Sessions)
+	if rep.Filestore != "" {
+		line += ", and its filestore " + w.Rel(rep.Filestore)
+	}
+	w.Term.Say("%s", line)
+	return nil
+}

@@ -1,0 +1,84 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/ui"
+)
+
+func (w *work) restore(ctx context.Context) error {
+	r := w.req
+	if err := w.mayReplace(); err != nil {
+		return err
+	}
+	opts := odoodb.RestoreOptions{
+		File: r.Restore, Database: r.Name, OdooMajor: w.Project.OdooMajor, Unaccent: w.unaccent(),
+		KeepOld: r.KeepOld, AllowMissingFiles: r.AnyFiles, Neutralize: r.Neutralize, Copy: r.Copy,
+		BaseURL: w.URL(), Odoo: w.OdooService(), Progress: w.progress("restore"),
+	}
+	if r.Neutralize {
+		if w.Project.OdooMajor >= odoodb.OdooNeutralizes {
+			if err := w.CanRunOdoo(ctx); err != nil {
+				return err
+			}
+		}
+		opts.NeutralizeWithOdoo = w.neutralize
+	}
+	rep, err := w.server.Restore(ctx, opts)
+	w.shown.Close()
+	for _, warning := range rep.Warnings {
+		w.Term.Warn("%s", ui.Clean(warning))
+	}
+	if err != nil {
+		return refuse(err)
+	}
+	line := fmt.Sprintf("odpm: restored %s: Odoo %d, %d modules, %d files", ui.Clean(rep.Database), rep.OdooMajor, rep.Modules, rep.Files)
+	if rep.Neutralized {
+		line += ", neutralized"
+	}
+	w.Term.Say("%s", line)
+	if rep.Kept != "" {
+		w.Term.Say("odpm: the former database is kept as %s", ui.Clean(rep.Kept))
+	}
+	return nil
+}
+
+// mayReplace: a restore over an existing database needs a word.
+func (w *work) mayReplace() error {
+	r := w.req
+	if !w.existed || r.Drop || r.KeepOld || r.Yes {
+		return nil
+	}
+	what := fmt.Sprintf("The database %q exists; a restore takes its place once the archive is proven", r.Name)
+	ok, err := w.Term.AskName(what+". Type its name to go on:", r.Name)
+	if err == nil && !ok {
+		return &ui.Refusal{What: "That is not the database's name. Nothing was restored."}
+	}
+	if errors.Is(err, ui.ErrNobodyToAsk) {
+		return &ui.Refusal{What: what + ". That needs a confirmation, and nobody is there to ask. Nothing was restored.",
+			Ways: []string{"add --db-drop      the old database goes when the new one is in place", "add --keep-old     it is kept under a dated name"}, Err: err}
+	}
+	return err
+}
+
+// findArchive looks a relative name up in BACKUP_DIR, then here.
+func findArchive(name, backupDir string) (string, error) {
+	if filepath.IsAbs(name) {
+		return name, nil
+	}
+	for _, path := range []string{filepath.Join(backupDir, name), name} {
+		if _, err := os.Stat(path); err == nil {
+			return filepath.Abs(path)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	here, _ := filepath.Abs(name)
+	return "", fmt.Errorf("there is no archive %s, neither in BACKUP_DIR (%s) nor here (%s)", name, backupDir, here)
+}
