@@ -8,6 +8,7 @@ import (
 
 	"github.com/odpm/odpm/host/database"
 	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/status"
 	"github.com/odpm/odpm/host/ui"
 )
 
@@ -40,7 +41,7 @@ func (a *App) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			st, err := plan.NewStatus(cmd.Context(), opts)
+			st, err := status.New(cmd.Context(), opts)
 			if err != nil {
 				return err
 			}

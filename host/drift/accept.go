@@ -40,6 +40,17 @@ func Open(all []Drift, accepted Accepted) []Drift {
 	return out
 }
 
+// Changes leaves out first_run, which is news and no drift.
+func Changes(all []Drift) []Drift {
+	var out []Drift
+	for _, d := range all {
+		if d.Kind != FirstRun {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
 // Has tells whether a kind is among the drifts.
 func Has(all []Drift, kinds ...Kind) bool {
 	for _, d := range all {

@@ -89,7 +89,7 @@ func (s *Session) checkNative(ctx context.Context) error {
 func (s *Session) checkerFailed(ctx context.Context, code int, out string) error {
 	msg := fmt.Sprintf("odpm-checker ended with exit code %d (%s):\n%s", code, exitMeaning(code), strings.TrimSpace(ui.CleanLines(out)))
 	if code == 77 || code == 69 {
-		if err := s.proveRole(ctx); err != nil {
+		if err := s.ProveRole(ctx); err != nil {
 			msg += "\n" + err.Error()
 		}
 	}

@@ -86,7 +86,7 @@ func (s *Session) holderProblems(ctx context.Context) error {
 }
 
 func (s *Session) foreignHolders(holders []engine.Holder) error {
-	r := &ui.Refusal{What: fmt.Sprintf("The data directory %s is in use by somebody else; a second server on it would destroy the cluster. Nothing was written or started.", s.dataName())}
+	r := &ui.Refusal{What: fmt.Sprintf("The data directory %s is in use by somebody else; a second server on it would destroy the cluster. Nothing was written or started.", s.DataName())}
 	for _, h := range holders {
 		if h.Own || s.oldService(h) {
 			continue
@@ -132,7 +132,7 @@ func (s *Session) oldService(h engine.Holder) bool {
 	return h.Project == old && h.Service == was.ServiceName
 }
 
-func (s *Session) dataName() string {
+func (s *Session) DataName() string {
 	if s.Project.DataVolume != "" {
 		return "volume " + s.Project.DataVolume
 	}

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -50,7 +49,7 @@ func (r *Report) count(o Outcome) int {
 
 // Changes tells whether a run would do anything, or there is drift.
 func (r *Report) Changes() bool {
-	return r.count(Run)+r.count(Update) > 0 || len(r.drifts()) > 0 || len(r.Session.Problems) > 0
+	return r.count(Run)+r.count(Update) > 0 || len(drift.Changes(r.Session.Drifts)) > 0 || len(r.Session.Problems) > 0
 }
 
 // RequiredChanges is what --plan-strict fails on.
@@ -63,35 +62,12 @@ func (r *Report) RequiredChanges() bool {
 	return len(r.Session.Problems) > 0
 }
 
-// Blocking: a high drift that was not accepted.
-func (r *Report) Blocking() bool { return blocking(r.Session) }
-
-func blocking(s *Session) bool {
-	for _, d := range drift.Open(s.Drifts, s.Accepted) {
-		if d.Blocking() {
-			return true
-		}
-	}
-	return false
-}
-
-// drifts without first_run, which is news and no drift.
-func (r *Report) drifts() []drift.Drift {
-	var out []drift.Drift
-	for _, d := range r.Session.Drifts {
-		if d.Kind != drift.FirstRun {
-			out = append(out, d)
-		}
-	}
-	return out
-}
-
 // WriteTable shows the plan to a person.
 func (r *Report) WriteTable(out io.Writer, color, diffs bool) {
 	s := r.Session
 	paint := func(st ui.Style, text string) string { return ui.Paint(color, st, text) }
 	p := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
-	drifts := r.drifts()
+	drifts := drift.Changes(r.Session.Drifts)
 	switch {
 	case s.Snapshot == nil:
 		p("First run: no login has been recorded for this project yet.")
@@ -101,7 +77,7 @@ func (r *Report) WriteTable(out io.Writer, color, diffs bool) {
 	case !r.Changes():
 		p("No changes. Project files and PostgreSQL settings match the last run.")
 	}
-	r.driftTable(out, paint, drifts)
+	WriteDrifts(out, color, drifts, s.Accepted)
 	if r.count(Run)+r.count(Update) > 0 {
 		if s.Snapshot == nil || len(drifts) > 0 {
 			p("")
@@ -139,41 +115,6 @@ func (r *Report) clusterLine() string {
 		line = "volume " + r.Session.Project.DataVolume
 	}
 	return ui.Clean(line + ": " + f.Describe())
-}
-
-func (r *Report) driftTable(out io.Writer, paint func(ui.Style, string) string, drifts []drift.Drift) {
-	width := 0
-	for _, d := range drifts {
-		width = max(width, len(d.Kind))
-	}
-	for _, d := range drifts {
-		word := fmt.Sprintf("%-6s", d.Severity)
-		switch d.Severity {
-		case drift.High:
-			word = paint(ui.Red, fmt.Sprintf("%-6s", "HIGH"))
-		case drift.Medium:
-			word = paint(ui.Yellow, word)
-		}
-		fmt.Fprintf(out, "  %s  %-*s  %s -> %s\n", word, width, d.Kind, ui.Clean(d.Previous), ui.Clean(d.Current))
-		indent := strings.Repeat(" ", 10)
-		switch {
-		case !d.NeedsAnswer():
-		case !d.Resolvable:
-			fmt.Fprintf(out, "%sCannot start, and cannot be accepted. %s\n", indent, d.Message)
-			for _, w := range d.WaysOut {
-				fmt.Fprintf(out, "%s%s\n", indent, w)
-			}
-		case r.Session.Accepted[d.Kind]:
-			fmt.Fprintf(out, "%sAccepted.\n", indent)
-		case d.Kind == drift.DataPath, d.Kind == drift.PostgresMajor:
-			fmt.Fprintf(out, "%sBlocks container start. Restore the %s, or pass --accept-database-drift=%s\n", indent,
-				map[drift.Kind]string{drift.DataPath: "path", drift.PostgresMajor: "version"}[d.Kind], d.Kind)
-		case d.Blocking():
-			fmt.Fprintf(out, "%sBlocks container start. %s\n%sPass --accept-database-drift=%s to go on.\n", indent, d.Message, indent, d.Kind)
-		default:
-			fmt.Fprintf(out, "%s%s\n%sNeeds an answer: --accept-database-drift=%s\n", indent, d.Message, indent, d.Kind)
-		}
-	}
 }
 
 func (r *Report) writeDiffs(out io.Writer, paint func(ui.Style, string) string) {
@@ -218,7 +159,7 @@ func (r *Report) counts() string {
 	line := "Plan: " + strings.Join(parts, ", ") + "."
 	var words []string
 	by := map[drift.Severity]int{}
-	for _, d := range r.drifts() {
+	for _, d := range drift.Changes(r.Session.Drifts) {
 		by[d.Severity]++
 	}
 	for _, sev := range []drift.Severity{drift.High, drift.Medium, drift.Low} {
@@ -227,7 +168,7 @@ func (r *Report) counts() string {
 			continue
 		}
 		w := fmt.Sprintf("%d %s", n, sev)
-		if sev == drift.High && r.Blocking() {
+		if sev == drift.High && r.Session.Blocking() {
 			w += " (blocking)"
 		}
 		words = append(words, w)
@@ -243,76 +184,4 @@ func yesNo(b bool) string {
 		return "yes"
 	}
 	return "no"
-}
-
-type jsonStep struct {
-	ID          string   `json:"id"`
-	Outcome     Outcome  `json:"outcome"`
-	Required    bool     `json:"required"`
-	Changes     bool     `json:"changes"`
-	Description string   `json:"description"`
-	Reason      string   `json:"reason"`
-	SQL         []string `json:"sql,omitempty"`
-}
-
-type jsonDrift struct {
-	Kind       drift.Kind     `json:"kind"`
-	Severity   drift.Severity `json:"severity"`
-	Previous   string         `json:"previous"`
-	Current    string         `json:"current"`
-	Blocking   bool           `json:"blocking"`
-	Resolvable bool           `json:"resolvable"`
-	Message    string         `json:"message"`
-}
-
-type jsonDiff struct {
-	Path    string `json:"path"`
-	Summary string `json:"summary"`
-	Unified string `json:"unified_diff"`
-}
-
-type jsonRefusal struct {
-	Message string `json:"message"`
-	// Refusal: exit code 3; otherwise the run fails with 1.
-	Refusal bool `json:"refusal"`
-}
-
-func driftsJSON(all []drift.Drift) []jsonDrift {
-	out := []jsonDrift{}
-	for _, d := range all {
-		out = append(out, jsonDrift{d.Kind, d.Severity, ui.Clean(d.Previous), ui.Clean(d.Current), d.Blocking(), d.Resolvable, d.Message})
-	}
-	return out
-}
-
-// WriteJSON is the contract of docs/plan-json.md.
-func (r *Report) WriteJSON(out io.Writer, diffs bool) error {
-	s := r.Session
-	doc := struct {
-		Version  int             `json:"plan_version"`
-		Steps    []jsonStep      `json:"steps"`
-		Drifts   []jsonDrift     `json:"drifts"`
-		Summary  map[Outcome]int `json:"summary"`
-		Blocking bool            `json:"blocking"`
-		Warnings []string        `json:"warnings"`
-		Refusals []jsonRefusal   `json:"refusals"`
-		Diffs    []jsonDiff      `json:"diffs,omitempty"`
-	}{Version: 1, Drifts: driftsJSON(s.Drifts), Blocking: r.Blocking(), Warnings: []string{}, Refusals: []jsonRefusal{},
-		Summary: map[Outcome]int{Run: r.count(Run), Update: r.count(Update), Noop: r.count(Noop), Skip: r.count(Skip)}}
-	for _, e := range r.Entries {
-		doc.Steps = append(doc.Steps, jsonStep{e.ID, e.Outcome, e.Required, e.Outcome == Run || e.Outcome == Update, e.Description, ui.Clean(e.Reason), e.SQL})
-		if diffs && e.Diff != nil {
-			doc.Diffs = append(doc.Diffs, jsonDiff{e.Diff.Path, e.Diff.Summary, e.Diff.Unified})
-		}
-	}
-	for _, w := range s.Warnings {
-		doc.Warnings = append(doc.Warnings, ui.Clean(w))
-	}
-	for _, p := range s.Problems {
-		doc.Refusals = append(doc.Refusals, jsonRefusal{ui.CleanLines(p.Error()), ui.IsRefusal(p)})
-	}
-	enc := json.NewEncoder(out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(doc)
 }

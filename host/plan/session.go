@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/compose"
@@ -118,6 +119,11 @@ func sameDir(a, b string) bool {
 	}
 	y, err := os.Stat(b)
 	return err == nil && os.SameFile(x, y)
+}
+
+// Blocking: there is a high drift that was not accepted.
+func (s *Session) Blocking() bool {
+	return slices.ContainsFunc(drift.Open(s.Drifts, s.Accepted), drift.Drift.Blocking)
 }
 
 // adoption tells whether this run adopts the cluster: there is no snapshot.

@@ -84,7 +84,7 @@ func (s *Session) onOwnData(ctx context.Context) error {
 			return nil
 		}
 	}
-	err = fmt.Errorf("PostgreSQL was started, but not on %s. Which directory the volume has: docker volume inspect %s_%s", s.dataName(), s.Project.Name, s.Project.VolumeName)
+	err = fmt.Errorf("PostgreSQL was started, but not on %s. Which directory the volume has: docker volume inspect %s_%s", s.DataName(), s.Project.Name, s.Project.VolumeName)
 	return errors.Join(err, s.PG.Stop(ctx))
 }
 
@@ -112,11 +112,11 @@ func (s *Session) ensureRole(ctx context.Context) (cluster.Report, error) {
 	if s.status, err = s.PG.Status(ctx); err != nil {
 		return rep, err
 	}
-	return rep, s.proveRole(ctx)
+	return rep, s.ProveRole(ctx)
 }
 
-// proveRole logs in the way the role will be used: over TCP, with its password.
-func (s *Session) proveRole(ctx context.Context) error {
+// ProveRole logs in the way the role will be used: over TCP, with its password.
+func (s *Session) ProveRole(ctx context.Context) error {
 	addr, err := s.PG.HostAddr(ctx)
 	if err != nil || addr == "" {
 		return err

@@ -136,15 +136,7 @@ func (s *Session) stillRuns(ctx context.Context) error {
 // mustProve tells whether a login has to be recorded: for another
 // configuration, or for a cluster that is not the last run's.
 func (s *Session) mustProve() bool {
-	if s.Snapshot == nil || s.Snapshot.HandoffID != s.want.handoff.ID {
-		return true
-	}
-	for _, d := range s.Drifts {
-		if d.Kind != drift.FirstRun {
-			return true
-		}
-	}
-	return false
+	return s.Snapshot == nil || s.Snapshot.HandoffID != s.want.handoff.ID || len(drift.Changes(s.Drifts)) > 0
 }
 
 // proven tells whether last_run.json was recorded for this configuration; by
@@ -174,7 +166,7 @@ func (s *Session) odooFailed(ctx context.Context, c engine.Container) error {
 	}
 	msg := what + ". Its last lines:\n" + ui.CleanLines(logs)
 	if c.ExitCode == 77 || c.ExitCode == 69 {
-		if err := s.proveRole(ctx); err != nil {
+		if err := s.ProveRole(ctx); err != nil {
 			msg += "\n" + err.Error()
 		}
 	}
@@ -286,7 +278,7 @@ func (s *Session) proveOnce(ctx context.Context) error {
 	if errors.As(err, &exit) {
 		msg := fmt.Sprintf("the one-off checker ended with exit code %d (%s):\n%s", exit.Code, exitMeaning(exit.Code), ui.CleanLines(out.String()))
 		if exit.Code == 77 {
-			if perr := s.proveRole(ctx); perr != nil {
+			if perr := s.ProveRole(ctx); perr != nil {
 				msg += "\n" + perr.Error()
 			}
 		}

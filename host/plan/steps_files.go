@@ -24,10 +24,8 @@ func (driftStep) Description() string { return "Compare the project with the las
 
 func (driftStep) Preview(_ context.Context, s *Session) (Preview, error) {
 	var kinds []string
-	for _, d := range s.Drifts {
-		if d.Kind != drift.FirstRun {
-			kinds = append(kinds, string(d.Kind))
-		}
+	for _, d := range drift.Changes(s.Drifts) {
+		kinds = append(kinds, string(d.Kind))
 	}
 	if len(kinds) == 0 {
 		return noop("no drift"), nil

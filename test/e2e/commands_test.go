@@ -220,9 +220,14 @@ func stop(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("the server on %s did not stop", args[0])
 }
 
-// schema NAME validates the last stdout against a schema of host/plan.
+// schema NAME validates the last stdout against a schema below host.
 func schema(ts *testscript.TestScript, neg bool, args []string) {
-	compiled, err := jsonschema.NewCompiler().Compile(filepath.Join(ts.Getenv("EXAMPLE"), "..", "..", "host", "plan", args[0]))
+	paths, err := filepath.Glob(filepath.Join(ts.Getenv("EXAMPLE"), "..", "..", "host", "*", args[0]))
+	ts.Check(err)
+	if len(paths) != 1 {
+		ts.Fatalf("%s is there %d times", args[0], len(paths))
+	}
+	compiled, err := jsonschema.NewCompiler().Compile(paths[0])
 	ts.Check(err)
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(ts.ReadFile("stdout")))
 	ts.Check(err)

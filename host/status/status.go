@@ -1,4 +1,5 @@
-package plan
+// Package status is `odpm database status`: what is there, asked live.
+package status
 
 import (
 	"context"
@@ -8,44 +9,45 @@ import (
 	"text/tabwriter"
 
 	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/snapshot"
 )
 
-// Status is `odpm database status`: what is there, asked live.
-type Status struct{ s *Session }
+// Status is one answer.
+type Status struct{ s *plan.Session }
 
-// NewStatus looks and writes nothing.
-func NewStatus(ctx context.Context, o Options) (*Status, error) {
-	s, err := Load(ctx, o)
+// New looks and writes nothing.
+func New(ctx context.Context, o plan.Options) (*Status, error) {
+	s, err := plan.Load(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	return &Status{s}, nil
 }
 
-// StatusVersion is the schema version of the JSON form.
-const StatusVersion = 1
+// Version is the schema version of the JSON form.
+const Version = 1
 
-type statusDoc struct {
+type document struct {
 	Version  int `json:"schema_version"`
 	Compose  any `json:"compose"`
 	OdooConf any `json:"odoo_conf"`
 	Cluster  any `json:"cluster"`
 
-	Engine         string      `json:"engine"`
-	LastRunPresent bool        `json:"last_run_present"`
-	LastRun        any         `json:"last_run"`
-	Running        *bool       `json:"postgres_container_running"`
-	Ready          *bool       `json:"postgres_ready"`
-	RolePresent    *bool       `json:"app_role_present"`
-	Login          *loginDoc   `json:"login"`
-	FirstRun       bool        `json:"first_run"`
-	Drifts         []jsonDrift `json:"drifts"`
-	Blocking       bool        `json:"blocking"`
-	Problems       []string    `json:"problems"`
-	Warnings       []string    `json:"warnings"`
+	Engine         string           `json:"engine"`
+	LastRunPresent bool             `json:"last_run_present"`
+	LastRun        any              `json:"last_run"`
+	Running        *bool            `json:"postgres_container_running"`
+	Ready          *bool            `json:"postgres_ready"`
+	RolePresent    *bool            `json:"app_role_present"`
+	Login          *loginDoc        `json:"login"`
+	FirstRun       bool             `json:"first_run"`
+	Drifts         []plan.DriftJSON `json:"drifts"`
+	Blocking       bool             `json:"blocking"`
+	Problems       []string         `json:"problems"`
+	Warnings       []string         `json:"warnings"`
 }
 
 // loginDoc is a login as the application role, tried now over TCP.
@@ -55,39 +57,33 @@ type loginDoc struct {
 }
 
 // build probes what Load did not.
-func (st *Status) build(ctx context.Context) statusDoc {
+func (st *Status) build(ctx context.Context) document {
 	s := st.s
 	members := map[string]json.RawMessage{}
 	if data, err := s.Observed.Candidate.Encode(); err == nil {
 		_ = json.Unmarshal(data, &members)
 	}
-	doc := statusDoc{
-		Version: StatusVersion, Compose: members["compose"], OdooConf: members["odoo_conf"], Cluster: members["cluster"],
+	doc := document{
+		Version: Version, Compose: members["compose"], OdooConf: members["odoo_conf"], Cluster: members["cluster"],
 		Engine: s.EngineKind, LastRunPresent: s.Snapshot != nil, FirstRun: s.Snapshot == nil,
 		Running: s.Observed.Running, Ready: s.Observed.Ready, RolePresent: s.Observed.AppRolePresent,
-		Drifts: []jsonDrift{}, Blocking: blocking(s), Problems: []string{}, Warnings: []string{},
+		Drifts: []plan.DriftJSON{}, Blocking: s.Blocking(), Problems: []string{}, Warnings: []string{},
 	}
 	if s.Snapshot != nil {
 		if data, err := s.Snapshot.Encode(); err == nil {
 			doc.LastRun = json.RawMessage(data)
 		}
 	}
-	var drifts []drift.Drift
-	for _, d := range s.Drifts {
-		if d.Kind != drift.FirstRun {
-			drifts = append(drifts, d)
-		}
-	}
-	doc.Drifts = driftsJSON(drifts)
+	doc.Drifts = plan.DriftsJSON(drift.Changes(s.Drifts))
 	for _, p := range s.Problems {
 		doc.Problems = append(doc.Problems, ui.CleanLines(p.Error()))
 	}
 	for _, w := range s.Warnings {
 		doc.Warnings = append(doc.Warnings, ui.Clean(w))
 	}
-	if s.PG != nil && s.status.Ready {
+	if s.Observed.Ready != nil && *s.Observed.Ready {
 		doc.Login = &loginDoc{OK: true}
-		if err := s.proveRole(ctx); err != nil {
+		if err := s.ProveRole(ctx); err != nil {
 			doc.Login.OK, doc.Login.Message = false, ui.CleanLines(err.Error())
 		}
 	}
@@ -113,7 +109,7 @@ func (st *Status) WriteTable(ctx context.Context, out io.Writer, color bool) {
 	row("Project", "%s (compose project %s, scenario %s)", p.Dir, p.Name, p.Scenario)
 	row("Engine", "%s", wording.OrUnset(s.EngineKind))
 	row("Service", "%s, port %d on this machine, image %s", p.ServiceName, p.PostgresPort, p.PostgresImage)
-	row("Data", "%s: %s", s.dataName(), s.Observed.Data.Describe())
+	row("Data", "%s: %s", s.DataName(), s.Observed.Data.Describe())
 	row("PostgreSQL", "%s", runningText(doc))
 	if id := s.Observed.SystemIdentifier; id != "" {
 		row("Cluster", "system_identifier %s", id)
@@ -135,10 +131,9 @@ func (st *Status) WriteTable(ctx context.Context, out io.Writer, color bool) {
 	}
 	tw.Flush()
 	paint := func(style ui.Style, text string) string { return ui.Paint(color, style, text) }
-	r := &Report{Session: s}
-	if ds := r.drifts(); len(ds) > 0 {
+	if ds := drift.Changes(s.Drifts); len(ds) > 0 {
 		fmt.Fprintln(out, "\nDrift:")
-		r.driftTable(out, paint, ds)
+		plan.WriteDrifts(out, color, ds, s.Accepted)
 	}
 	if doc.Login != nil && !doc.Login.OK {
 		fmt.Fprintf(out, "\n%s %s\n", paint(ui.Red, "Login:"), doc.Login.Message)
@@ -151,7 +146,7 @@ func (st *Status) WriteTable(ctx context.Context, out io.Writer, color bool) {
 	}
 }
 
-func runningText(d statusDoc) string {
+func runningText(d document) string {
 	switch {
 	case d.Running == nil:
 		return "unknown; no engine was asked"
