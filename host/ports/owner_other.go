@@ -1,10 +1,10 @@
 //go:build !linux
 
-package plan
+package ports
 
 import "fmt"
 
-// portOwner names a command that finds the process.
-func portOwner(port int) string {
+// Owner names a command that finds the process.
+func Owner(port int) string {
 	return fmt.Sprintf("another process (lsof -nP -iTCP:%d -sTCP:LISTEN)", port)
 }

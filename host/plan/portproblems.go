@@ -2,13 +2,12 @@ package plan
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strconv"
-	"syscall"
 
 	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/ports"
 	"github.com/odpm/odpm/host/ui"
 )
 
@@ -35,7 +34,7 @@ func (s *Session) portProblems(ctx context.Context) error {
 	}
 	r := &ui.Refusal{What: "A port that this project publishes is taken. Nothing was written or started."}
 	for _, u := range uses {
-		if u.ours || portFree(u.bind, u.port) {
+		if u.ours || ports.Free(u.bind, u.port) {
 			continue
 		}
 		who := ""
@@ -52,13 +51,13 @@ func (s *Session) portProblems(ctx context.Context) error {
 			}
 		}
 		if who == "" {
-			who = portOwner(u.port)
+			who = ports.Owner(u.port)
 		}
 		if s.oldNativePort(u.port) {
 			continue
 		}
 		r.Details = append(r.Details, fmt.Sprintf("%s %s is held by %s", u.key, net.JoinHostPort(orAny(u.bind), strconv.Itoa(u.port)), ui.Clean(who)))
-		r.Ways = append(r.Ways, fmt.Sprintf("%s=%d in .env        a port that is free now", u.key, nextFree(u.bind, u.port)))
+		r.Ways = append(r.Ways, fmt.Sprintf("%s=%d in .env        a port that is free now", u.key, ports.NextFree(u.bind, u.port)))
 	}
 	if len(r.Details) == 0 {
 		return nil
@@ -100,25 +99,6 @@ func (s *Session) ownContainer(name string) bool {
 		}
 	}
 	return s.oldOdoo != "" && s.oldOdoo == name
-}
-
-func portFree(bind string, port int) bool {
-	l, err := net.Listen("tcp", net.JoinHostPort(bind, strconv.Itoa(port)))
-	if err != nil {
-		// An address that this machine does not have is told by the engine.
-		return !errors.Is(err, syscall.EADDRINUSE)
-	}
-	l.Close()
-	return true
-}
-
-func nextFree(bind string, port int) int {
-	for n := port + 1; n < port+200 && n < 65536; n++ {
-		if portFree(bind, n) {
-			return n
-		}
-	}
-	return port + 1
 }
 
 func orAny(bind string) string {

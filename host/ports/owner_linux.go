@@ -1,4 +1,4 @@
-package plan
+package ports
 
 import (
 	"bufio"
@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// portOwner names the process that listens on a port, as far as this user
+// Owner names the process that listens on a port, as far as this user
 // may see it.
-func portOwner(port int) string {
+func Owner(port int) string {
 	inode := ""
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		f, err := os.Open(table)

@@ -1,0 +1,31 @@
+// Package ports looks at this machine's TCP ports: which is free, and who has
+// one that is not.
+package ports
+
+import (
+	"errors"
+	"net"
+	"strconv"
+	"syscall"
+)
+
+// Free tells whether a server could listen there.
+func Free(bind string, port int) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort(bind, strconv.Itoa(port)))
+	if err != nil {
+		// An address that this machine does not have is told by the engine.
+		return !errors.Is(err, syscall.EADDRINUSE)
+	}
+	l.Close()
+	return true
+}
+
+// NextFree proposes the next port that is free.
+func NextFree(bind string, port int) int {
+	for n := port + 1; n < port+200 && n < 65536; n++ {
+		if Free(bind, n) {
+			return n
+		}
+	}
+	return port + 1
+}
