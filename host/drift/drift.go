@@ -56,9 +56,6 @@ var severities = map[Kind]Severity{
 var order = []Kind{FirstRun, ServiceName, ComposeProjectName, DBHostMismatch, HostPort,
 	OdpmScenario, DataDirEmptyChanged, DataPath, PostgresMajor, AppRoleMissing, ClusterIdentity}
 
-// Kinds lists every kind in the order of the table.
-func Kinds() []Kind { return append([]Kind(nil), order...) }
-
 // SeverityOf gives a kind's severity, "" for a word that is not a kind.
 func SeverityOf(k Kind) Severity { return severities[k] }
 

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -94,63 +93,6 @@ func (s *Session) checkerFailed(ctx context.Context, code int, out string) error
 		}
 	}
 	return errors.New(msg)
-}
-
-// process is the Odoo that ODOO_COMMAND started, remembered by its pid and
-// the kernel's start time, so that a pid that was given anew is not mistaken.
-type process struct {
-	pid   int
-	birth string
-	id    string
-}
-
-const processFile = "odoo.pid"
-
-func (s *Session) odooProcess() process {
-	line, err := s.Dirs.Remembered(processFile)
-	f := strings.Fields(line)
-	if err != nil || len(f) != 3 {
-		return process{}
-	}
-	pid, _ := strconv.Atoi(f[0])
-	return process{pid, f[1], f[2]}
-}
-
-func (p process) runs() bool {
-	return p.pid > 1 && syscall.Kill(p.pid, 0) == nil && birth(p.pid) == p.birth
-}
-
-// birth is the process's start time in clock ticks (proc(5), field 22); "-"
-// where the system does not tell.
-func birth(pid int) string {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return "-"
-	}
-	_, rest, _ := strings.Cut(string(data), ") ")
-	f := strings.Fields(rest)
-	if len(f) < 20 || f[0] == "Z" {
-		return "ended"
-	}
-	return f[19]
-}
-
-func (p process) stop(ctx context.Context) error {
-	if !p.runs() {
-		return nil
-	}
-	if err := syscall.Kill(p.pid, syscall.SIGTERM); err != nil {
-		return fmt.Errorf("stop Odoo (pid %d): %w", p.pid, err)
-	}
-	for end := time.Now().Add(30 * time.Second); p.runs(); {
-		if time.Now().After(end) {
-			return fmt.Errorf("Odoo (pid %d) did not stop within 30 s; look at it, then: kill %d", p.pid, p.pid)
-		}
-		if err := sleep(ctx, 50*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // OdooArgv is ODOO_COMMAND with the connection of this machine.

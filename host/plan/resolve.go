@@ -122,7 +122,7 @@ func (s *Session) unaccepted(open []drift.Drift) error {
 	for _, d := range open {
 		r.Details = append(r.Details, fmt.Sprintf("%-6s  %-*s  %s -> %s", d.Severity, width, d.Kind, ui.Clean(d.Previous), ui.Clean(d.Current)))
 	}
-	return &acceptable{r, s.CommandLine(open), s.nothingDone()}
+	return &acceptable{r, s.commandLine(open), s.nothingDone()}
 }
 
 // acceptable is a refusal that an exact command takes away.
@@ -136,8 +136,8 @@ func (a *acceptable) Error() string {
 }
 func (a *acceptable) Unwrap() error { return a.Refusal }
 
-// CommandLine is the command as typed, with the acceptances added.
-func (s *Session) CommandLine(open []drift.Drift) string {
+// commandLine is the command as typed, with the acceptances added.
+func (s *Session) commandLine(open []drift.Drift) string {
 	words := []string{"odpm"}
 	for i := 0; i < len(s.Args); i++ {
 		words = append(words, wording.ShellQuote(s.Args[i]))

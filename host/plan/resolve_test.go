@@ -4,7 +4,7 @@ import "testing"
 
 func TestCommandLine(t *testing.T) {
 	s := &Session{Options: Options{Args: []string{"-C", "/srv/my project", "--skip-start"}}}
-	if got := s.CommandLine(nil); got != "odpm -C '/srv/my project' --skip-start" {
+	if got := s.commandLine(nil); got != "odpm -C '/srv/my project' --skip-start" {
 		t.Error(got)
 	}
 }

@@ -2,8 +2,14 @@ package plan
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
 
 	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/pglogin"
 )
 
 // EnsureRole is `odpm database ensure-role`. It starts PostgreSQL alone where
@@ -40,4 +46,81 @@ func RoleSQL(ctx context.Context, o Options) ([]string, error) {
 		return nil, err
 	}
 	return cluster.ShowSQL(ctx, s.PG, s.wanted(), s.shownHints())
+}
+
+// ensureRole makes the application role as the project wants it and proves
+// the login with its password over TCP.
+func (s *Session) ensureRole(ctx context.Context) (cluster.Report, error) {
+	if !s.mayChangeRoles() {
+		return cluster.Report{}, fmt.Errorf("the roles of an external PostgreSQL are changed only by an administrator whom you name: %s=postgresql://USER:PASSWORD@HOST in the environment", adminURLKey)
+	}
+	rep, err := cluster.EnsureAppRole(ctx, s.PG, s.wanted(), cluster.EnsureOptions{
+		Hints:         s.hints(),
+		MaySingleUser: !s.Project.External,
+		BeforeChange:  s.keepRoles,
+		Say:           func(line string) { s.Term.Step("%s", line) },
+	})
+	if err != nil {
+		return rep, fmt.Errorf("the application role %q: %w", s.Project.AppRole, err)
+	}
+	for _, line := range rep.Done {
+		s.Term.Step("%s", line)
+	}
+	for _, note := range rep.Notes {
+		s.Term.Warn("%s", note)
+	}
+	if s.status, err = s.PG.Status(ctx); err != nil {
+		return rep, err
+	}
+	return rep, s.ProveRole(ctx)
+}
+
+// ProveRole logs in the way the role will be used: over TCP, with its password.
+func (s *Session) ProveRole(ctx context.Context) error {
+	addr, err := s.PG.HostAddr(ctx)
+	if err != nil || addr == "" {
+		return err
+	}
+	err = cluster.Prove(ctx, addr, s.wanted(), "postgres")
+	var refused *pglogin.Error
+	if errors.As(err, &refused) && !refused.Transient() {
+		return s.diagnosed(ctx, refused)
+	}
+	if err != nil {
+		return fmt.Errorf("the login of %q at %s could not be proven: %w", s.Project.AppRole, addr, err)
+	}
+	return nil
+}
+
+// diagnosed adds to a refused login what the server says over its socket.
+func (s *Session) diagnosed(ctx context.Context, refused *pglogin.Error) error {
+	d, err := cluster.DiagnoseLogin(ctx, s.PG, s.hints(), s.Project.AppRole, s.Project.AppPassword, "postgres", refused)
+	if err != nil || d.Message == "" {
+		return refused
+	}
+	return &loginRefused{refused: refused, diagnosis: d}
+}
+
+type loginRefused struct {
+	refused   *pglogin.Error
+	diagnosis cluster.Diagnosis
+}
+
+func (l *loginRefused) Error() string {
+	msg := l.refused.Error() + "\n" + l.diagnosis.Message
+	for _, n := range l.diagnosis.Next {
+		msg += "\n  " + n
+	}
+	return msg
+}
+func (l *loginRefused) Unwrap() error { return l.refused }
+
+// keepRoles writes the roles as they are before the first change to them.
+func (s *Session) keepRoles(_ context.Context, dump []byte) error {
+	path := filepath.Join(s.Dirs.State(), "roles-"+time.Now().UTC().Format("20060102T150405Z")+".sql")
+	if err := durable.WriteFile(path, dump, 0o600); err != nil {
+		return fmt.Errorf("the roles could not be saved before changing them: %w", err)
+	}
+	s.Term.Step("roles saved in %s", s.Rel(path))
+	return nil
 }

@@ -5,24 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/odpm/odpm/host/cluster"
-	"github.com/odpm/odpm/host/engine"
-	"github.com/odpm/odpm/host/engine/docker"
-	"github.com/odpm/odpm/shared/durable"
-	"github.com/odpm/odpm/shared/pglogin"
+	"github.com/odpm/odpm/host/drift"
 )
 
 // startTimeout is generous: crash recovery of a big cluster takes its time,
 // and says so in the log.
 const startTimeout = 15 * time.Minute
-
-// now is the time that is recorded.
-func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
-
-func chownTo(path string, uid, gid int) error { return os.Lchown(path, uid, gid) }
 
 // startPostgres starts PostgreSQL alone, after looking once more who has the
 // data directory, and compares again what only a running server can tell.
@@ -88,87 +78,22 @@ func (s *Session) onOwnData(ctx context.Context) error {
 	return errors.Join(err, s.PG.Stop(ctx))
 }
 
-// ensureRole makes the application role as the project wants it and proves
-// the login with its password over TCP.
-func (s *Session) ensureRole(ctx context.Context) (cluster.Report, error) {
-	if !s.mayChangeRoles() {
-		return cluster.Report{}, fmt.Errorf("the roles of an external PostgreSQL are changed only by an administrator whom you name: %s=postgresql://USER:PASSWORD@HOST in the environment", adminURLKey)
-	}
-	rep, err := cluster.EnsureAppRole(ctx, s.PG, s.wanted(), cluster.EnsureOptions{
-		Hints:         s.hints(),
-		MaySingleUser: !s.Project.External,
-		BeforeChange:  s.keepRoles,
-		Say:           func(line string) { s.Term.Step("%s", line) },
-	})
-	if err != nil {
-		return rep, fmt.Errorf("the application role %q: %w", s.Project.AppRole, err)
-	}
-	for _, line := range rep.Done {
-		s.Term.Step("%s", line)
-	}
-	for _, note := range rep.Notes {
-		s.Term.Warn("%s", note)
-	}
-	if s.status, err = s.PG.Status(ctx); err != nil {
-		return rep, err
-	}
-	return rep, s.ProveRole(ctx)
-}
-
-// ProveRole logs in the way the role will be used: over TCP, with its password.
-func (s *Session) ProveRole(ctx context.Context) error {
-	addr, err := s.PG.HostAddr(ctx)
-	if err != nil || addr == "" {
+// lateDrift compares again once PostgreSQL alone was started: a missing role
+// and another cluster's identity are only known then.
+func (s *Session) lateDrift(ctx context.Context) error {
+	before := len(drift.Open(s.Drifts, s.Accepted))
+	if err := s.observeServer(ctx); err != nil {
 		return err
 	}
-	err = cluster.Prove(ctx, addr, s.wanted(), "postgres")
-	var refused *pglogin.Error
-	if errors.As(err, &refused) && !refused.Transient() {
-		return s.diagnosed(ctx, refused)
+	s.compare()
+	if len(drift.Open(s.Drifts, s.Accepted)) == before {
+		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("the login of %q at %s could not be proven: %w", s.Project.AppRole, addr, err)
+	err := s.Resolve()
+	if err != nil && s.started {
+		if stop := s.PG.Stop(context.WithoutCancel(ctx)); stop != nil {
+			s.Term.Warn("PostgreSQL is left running: %v", stop)
+		}
 	}
-	return nil
-}
-
-// diagnosed adds to a refused login what the server says over its socket.
-func (s *Session) diagnosed(ctx context.Context, refused *pglogin.Error) error {
-	d, err := cluster.DiagnoseLogin(ctx, s.PG, s.hints(), s.Project.AppRole, s.Project.AppPassword, "postgres", refused)
-	if err != nil || d.Message == "" {
-		return refused
-	}
-	return &loginRefused{refused: refused, diagnosis: d}
-}
-
-type loginRefused struct {
-	refused   *pglogin.Error
-	diagnosis cluster.Diagnosis
-}
-
-func (l *loginRefused) Error() string {
-	msg := l.refused.Error() + "\n" + l.diagnosis.Message
-	for _, n := range l.diagnosis.Next {
-		msg += "\n  " + n
-	}
-	return msg
-}
-func (l *loginRefused) Unwrap() error { return l.refused }
-
-// keepRoles writes the roles as they are before the first change to them.
-func (s *Session) keepRoles(_ context.Context, dump []byte) error {
-	path := filepath.Join(s.Dirs.State(), "roles-"+time.Now().UTC().Format("20060102T150405Z")+".sql")
-	if err := durable.WriteFile(path, dump, 0o600); err != nil {
-		return fmt.Errorf("the roles could not be saved before changing them: %w", err)
-	}
-	s.Term.Step("roles saved in %s", s.Rel(path))
-	return nil
-}
-
-// stackNamed is the stack of another compose project name, for stopping what
-// the last run started under it.
-func (s *Session) stackNamed(name string) engine.Stack {
-	o := s.dockerOptions()
-	o.Project = name
-	return docker.New(o)
+	return err
 }

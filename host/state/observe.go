@@ -22,7 +22,7 @@ func Observe(p *project.Project, data datadir.Facts) Observed {
 	if p.Prefix != "" {
 		c.Compose.ProjectName, c.Compose.OdooServiceName = p.Name, p.OdooServiceName
 	}
-	c.OdooConf = ReadOdooConf(p)
+	c.OdooConf = readOdooConf(p)
 	if p.External {
 		// There is no service; what odoo.conf names is what is compared.
 		c.Compose.ServiceName, c.Compose.DataPathAbs = first(c.OdooConf.DBHost, "external"), "external"
@@ -35,9 +35,9 @@ func Observe(p *project.Project, data datadir.Facts) Observed {
 	return o
 }
 
-// ReadOdooConf is the connection that odoo.conf names, by Odoo's own rules
+// readOdooConf is the connection that odoo.conf names, by Odoo's own rules
 // for what is unset.
-func ReadOdooConf(p *project.Project) snapshot.OdooConf {
+func readOdooConf(p *project.Project) snapshot.OdooConf {
 	out := snapshot.OdooConf{DBPort: defaultDBPort, DBUser: p.AppRole}
 	if p.OdooConf == nil {
 		return out

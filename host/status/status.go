@@ -27,8 +27,8 @@ func New(ctx context.Context, o plan.Options) (*Status, error) {
 	return &Status{s}, nil
 }
 
-// Version is the schema version of the JSON form.
-const Version = 1
+// version is the schema version of the JSON form.
+const version = 1
 
 type document struct {
 	Version  int `json:"schema_version"`
@@ -64,7 +64,7 @@ func (st *Status) build(ctx context.Context) document {
 		_ = json.Unmarshal(data, &members)
 	}
 	doc := document{
-		Version: Version, Compose: members["compose"], OdooConf: members["odoo_conf"], Cluster: members["cluster"],
+		Version: version, Compose: members["compose"], OdooConf: members["odoo_conf"], Cluster: members["cluster"],
 		Engine: s.EngineKind, LastRunPresent: s.Snapshot != nil, FirstRun: s.Snapshot == nil,
 		Running: s.Observed.Running, Ready: s.Observed.Ready, RolePresent: s.Observed.AppRolePresent,
 		Drifts: []plan.DriftJSON{}, Blocking: s.Blocking(), Problems: []string{}, Warnings: []string{},

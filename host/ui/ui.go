@@ -81,7 +81,6 @@ func color(o Options, tty bool) bool {
 type Style string
 
 const (
-	Bold   Style = "1"
 	Dim    Style = "2"
 	Red    Style = "31"
 	Green  Style = "32"

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/odpm/odpm/host/cluster"
-	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/engine/docker"
 	"github.com/odpm/odpm/host/engine/native"
-	"github.com/odpm/odpm/shared/snapshot"
 )
 
 // stopOldStep stops the service of the last run where its name, its data
@@ -122,82 +120,6 @@ func (s *Session) lookAgain(ctx context.Context) error {
 	return err
 }
 
-// adoptStep takes over a cluster: PostgreSQL alone is started, the role is
-// ensured, and the baseline written once.
-type adoptStep struct{}
-
-func (adoptStep) ID() string { return "database.adopt" }
-func (adoptStep) Description() string {
-	return "Ensure the application role, record the first baseline"
-}
-
-func (adoptStep) Preview(ctx context.Context, s *Session) (Preview, error) {
-	if !s.ensuresRole() {
-		return noop("the cluster is known"), nil
-	}
-	if !s.mayChangeRoles() {
-		return run("first run: the login is checked, the baseline written"), nil
-	}
-	reason := "first run: role " + s.Project.AppRole + " is ensured, the baseline written"
-	if !s.adoption() {
-		reason = "role " + s.Project.AppRole + " is ensured after an accepted change"
-	}
-	if s.SkipStart && !s.status.Ready {
-		return skip(reason + "; --skip-start"), nil
-	}
-	p := run(reason)
-	if s.status.Ready && s.facts != nil {
-		// The server runs: what would be done can be read first.
-		if sql, err := cluster.ShowSQL(ctx, s.PG, s.wanted(), s.shownHints()); err == nil {
-			p.SQL = sql
-		}
-	}
-	return p, nil
-}
-
-func (adoptStep) Apply(ctx context.Context, s *Session) error {
-	if !s.ensuresRole() || s.SkipStart && !s.status.Ready {
-		return nil
-	}
-	if err := s.startPostgres(ctx); err != nil {
-		return err
-	}
-	if s.mayChangeRoles() {
-		if _, err := s.ensureRole(ctx); err != nil {
-			return err
-		}
-	} else if err := s.ProveRole(ctx); err != nil {
-		return err
-	}
-	return s.writeBaseline(ctx)
-}
-
-// writeBaseline records the first baseline. Everything after it is the
-// checker's to write.
-func (s *Session) writeBaseline(ctx context.Context) error {
-	if !s.adoption() {
-		return nil
-	}
-	if err := s.observeServer(ctx); err != nil {
-		return err
-	}
-	b := s.candidate()
-	yes := true
-	b.Cluster.AppRolePresent = &yes
-	b.RecordedAt = now()
-	if err := snapshot.Save(s.snapshotPath(), &b); err != nil {
-		return fmt.Errorf("the baseline cannot be written: %w", err)
-	}
-	if s.Dirs.UID >= 0 {
-		// The checker replaces it by rename; its directory is the container's.
-		if err := chownTo(s.snapshotPath(), s.Dirs.UID, s.Dirs.GID); err != nil {
-			return err
-		}
-	}
-	s.Term.Step("adopted: PostgreSQL %d, baseline in %s", b.Cluster.PGMajor, s.Rel(s.snapshotPath()))
-	return nil
-}
-
 // lastProject is the compose project of the last run.
 func (s *Session) lastProject() string {
 	if n := s.Snapshot.Compose.ProjectName; n != "" {
@@ -218,22 +140,10 @@ func (s *Session) lastOdooService() string {
 	return "odoo"
 }
 
-// lateDrift compares again once PostgreSQL alone was started: a missing role
-// and another cluster's identity are only known then.
-func (s *Session) lateDrift(ctx context.Context) error {
-	before := len(drift.Open(s.Drifts, s.Accepted))
-	if err := s.observeServer(ctx); err != nil {
-		return err
-	}
-	s.compare()
-	if len(drift.Open(s.Drifts, s.Accepted)) == before {
-		return nil
-	}
-	err := s.Resolve()
-	if err != nil && s.started {
-		if stop := s.PG.Stop(context.WithoutCancel(ctx)); stop != nil {
-			s.Term.Warn("PostgreSQL is left running: %v", stop)
-		}
-	}
-	return err
+// stackNamed is the stack of another compose project name, for stopping what
+// the last run started under it.
+func (s *Session) stackNamed(name string) engine.Stack {
+	o := s.dockerOptions()
+	o.Project = name
+	return docker.New(o)
 }
