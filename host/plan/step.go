@@ -1,6 +1,7 @@
 // Package plan is the ordered list of what a run does. Each step previews and
 // applies itself; `odpm plan` does the first, `odpm` both, over the same list,
-// so that a plan cannot promise what a run does not do.
+// so that a plan cannot promise what a run does not do. A Session is the look
+// at a project that steps start from and keep up to date.
 package plan
 
 import "context"
