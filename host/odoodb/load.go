@@ -1,40 +1,42 @@
 package odoodb
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os"
-	"regexp"
 	"runtime"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 
-	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
 
 // loader runs a plain dump in an empty database, as the application role.
+//
+// It speaks PostgreSQL's protocol itself and starts no psql: what a dump says
+// to psql (backslash commands, variables) then means nothing to anybody, the
+// version of the server's psql does not matter, and the rows of a large table
+// can go over several connections.
 type loader struct {
 	s        *Server
 	database string
 	policy   sqldump.Policy
-	// restrict: this server's psql knows \restrict.
-	restrict bool
-	// jobs is how many connections build indexes side by side.
+	// jobs is how many connections load rows and build indexes side by side.
 	jobs     int
 	progress Progress
 	// total is the dump's size, 0 when unknown.
 	total int64
 
-	settings [][]byte
-	warnings []string
-	warned   map[string]bool
-	trailer  bool
+	sessions []*loadSession
+	// settings are the dump's own, for every session; batch are statements that
+	// are not sent yet.
+	settings   [][]byte
+	batch      [][]byte
+	batchBytes int
+	warnings   []string
+	warned     map[string]bool
+	trailer    bool
 }
 
 // trailerLine ends what pg_dump wrote to its end.
@@ -47,16 +49,15 @@ func (truncatedError) Error() string {
 	return "the dump is cut off: its last line, \"" + trailerLine + "\", is missing"
 }
 
-// load reads the dump once. Tables and their rows go through psql as they
-// come; from the first index or key on, statements are run over several
-// connections, since that is where most of the time goes and where the order
-// is free.
+// load reads the dump once. Tables are made on one connection and rows are
+// loaded as they come; from the first index or key on, statements run over
+// several connections, since their order is free.
 func (l *loader) load(ctx context.Context, r io.Reader) error {
+	defer l.closeSessions()
 	sc := sqldump.New(r)
-	sc.Strict = !l.restrict
 	l.warned = map[string]bool{}
 	stop := l.tick(sc)
-	first, err := l.throughPsql(ctx, sc)
+	first, err := l.untilIndexes(ctx, sc)
 	stop()
 	if err != nil {
 		return err
@@ -95,80 +96,16 @@ func (l *loader) tick(sc *sqldump.Scanner) (stop func()) {
 	return func() { close(done); <-ended }
 }
 
-// sessionOptions make a load faster and cost nothing: a crash of the server
-// loses a database that nobody has seen yet.
-func sessionOptions(jobs int) map[string]string {
-	return map[string]string{
-		"synchronous_commit":   "off",
-		"maintenance_work_mem": strconv.Itoa(max(128, 512/max(jobs, 1))) + "MB",
-		// The connections are the parallelism; workers beside them would only
-		// cost, unless there are cores left.
-		"max_parallel_maintenance_workers": strconv.Itoa(min(max(runtime.NumCPU()/max(jobs, 1)-1, 0), 2)),
-	}
-}
-
-// throughPsql feeds psql until the first statement that can run in parallel,
-// which it returns; nil at the end of the dump.
-func (l *loader) throughPsql(ctx context.Context, sc *sqldump.Scanner) (first []byte, err error) {
-	// A pipe of the operating system is handed to the program as it is.
-	pr, pw, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	env := []string{"PGAPPNAME=odpm", "PGCLIENTENCODING=UTF8"}
-	if l.s.AppPassword != "" {
-		env = append(env, "PGPASSWORD="+l.s.AppPassword)
-	}
-	var opts []string
-	for k, v := range sessionOptions(l.jobs) {
-		opts = append(opts, "-c "+k+"="+v)
-	}
-	env = append(env, "PGOPTIONS="+strings.Join(opts, " "))
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() {
-		err := l.s.PG.Command(ctx, engine.Command{
-			Argv: []string{"psql", "-X", "-q", "-w", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", l.s.AppRole, "-d", conninfo(l.database)},
-			Env:  env, Stdin: pr, Stdout: io.Discard,
-		})
-		pr.Close() // what we still write fails now instead of waiting
-		ended <- err
-	}()
-	w := bufio.NewWriterSize(pw, 1<<16)
-	first, feedErr := l.feed(ctx, sc, w)
-	if feedErr == nil {
-		feedErr = w.Flush()
-	}
-	refused := feedErr != nil && !errors.Is(feedErr, os.ErrClosed) && !isPipe(feedErr)
-	if refused {
-		// The end of its input would make psql commit what it has.
-		cancel()
-	}
-	pw.Close()
-	psqlErr := <-ended
-	switch {
-	case refused:
-		return nil, feedErr
-	case psqlErr != nil:
-		return nil, fmt.Errorf("restore the dump into database %q: %w", l.database, psqlErr)
-	case feedErr != nil:
-		return nil, fmt.Errorf("psql ended before the dump did: %w", feedErr)
-	}
-	return first, nil
-}
-
-func (l *loader) feed(ctx context.Context, sc *sqldump.Scanner, w *bufio.Writer) ([]byte, error) {
-	if l.restrict {
-		fmt.Fprintf(w, "\\restrict %s\n", token()+token())
-	}
+// untilIndexes runs the dump up to the first statement that can run beside
+// others, which it returns; nil at the end of the dump.
+func (l *loader) untilIndexes(ctx context.Context, sc *sqldump.Scanner) (first []byte, err error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		it, err := sc.Next()
 		if errors.Is(err, io.EOF) {
-			return nil, nil
+			return nil, l.flush(ctx)
 		}
 		if err != nil {
 			return nil, err
@@ -177,23 +114,69 @@ func (l *loader) feed(ctx context.Context, sc *sqldump.Scanner, w *bufio.Writer)
 		case sqldump.Comment:
 			l.comment(it.Text)
 		case sqldump.Copy:
-			w.Write(it.Text)
-			w.WriteByte('\n')
-			if err := sc.CopyData(w); err != nil {
+			if err := l.flush(ctx); err != nil {
 				return nil, err
 			}
-			w.WriteString("\\.\n")
+			if err := l.copyRows(ctx, sc, string(it.Text)); err != nil {
+				return nil, err
+			}
 		case sqldump.Statement:
 			if !l.wanted(it.Text) {
 				continue
 			}
 			if k := sqldump.Classify(it.Text).Kind; k == sqldump.Index || k == sqldump.Key || k == sqldump.ForeignKey {
-				return bytes.Clone(it.Text), nil
+				return bytes.Clone(it.Text), l.flush(ctx)
 			}
-			w.Write(it.Text)
-			w.WriteByte('\n')
+			if err := l.statement(ctx, it.Text); err != nil {
+				return nil, err
+			}
 		}
 	}
+}
+
+// batchSize bounds what is sent as one query: a server elsewhere is asked once
+// for some dozens of statements, and few locks are held at a time.
+const batchSize, batchBytes = 50, 1 << 18
+
+// statement notes one for the first session. What ends or begins a transaction
+// goes alone: statements that are sent together are one transaction otherwise.
+func (l *loader) statement(ctx context.Context, stmt []byte) error {
+	alone := false
+	switch t := sqldump.Tokens(stmt, 1); {
+	case sqldump.Setting(stmt):
+		if err := l.flush(ctx); err != nil {
+			return err
+		}
+		l.settings = append(l.settings, bytes.Clone(stmt))
+		return nil
+	case len(t) == 1:
+		alone = slices.Contains([]string{"begin", "start", "commit", "end", "rollback", "abort"}, t[0])
+	}
+	if alone {
+		if err := l.flush(ctx); err != nil {
+			return err
+		}
+	}
+	l.batch = append(l.batch, bytes.Clone(stmt))
+	l.batchBytes += len(stmt)
+	if alone || len(l.batch) >= batchSize || l.batchBytes >= batchBytes {
+		return l.flush(ctx)
+	}
+	return nil
+}
+
+// flush runs what statement has noted.
+func (l *loader) flush(ctx context.Context) error {
+	if len(l.batch) == 0 {
+		return nil
+	}
+	s, err := l.session(ctx, 0)
+	if err != nil {
+		return err
+	}
+	err = s.exec(ctx, l.batch...)
+	l.batch, l.batchBytes = l.batch[:0], 0
+	return err
 }
 
 func (l *loader) comment(text []byte) {
@@ -202,59 +185,14 @@ func (l *loader) comment(text []byte) {
 	}
 }
 
-// wanted applies the policy and remembers settings for the other connections.
+// wanted applies the policy.
 func (l *loader) wanted(stmt []byte) bool {
 	v := l.policy.Judge(stmt)
 	if v.Warn != "" && !l.warned[v.Warn] {
 		l.warned[v.Warn] = true
 		l.warnings = append(l.warnings, v.Warn)
 	}
-	if !v.Drop && sqldump.Setting(stmt) {
-		l.settings = append(l.settings, bytes.Clone(stmt))
-	}
 	return !v.Drop
-}
-
-// psqlVersion reads "psql (PostgreSQL) 15.20 (Debian …)".
-var psqlVersion = regexp.MustCompile(`([0-9]+)(?:\.([0-9]+))?`)
-
-// knowsRestrict asks the server's own psql. The command came with the minor
-// releases of August 2025.
-func (s *Server) knowsRestrict(ctx context.Context) (bool, error) {
-	version, err := s.programVersion(ctx, "psql")
-	return restrictSince(version), err
-}
-
-// programVersion is what a client program beside the server says it is.
-func (s *Server) programVersion(ctx context.Context, program string) (string, error) {
-	var out bytes.Buffer
-	if err := s.PG.Command(ctx, engine.Command{Argv: []string{program, "--version"}, Stdout: &out}); err != nil {
-		return "", fmt.Errorf("ask %s for its version: %w", program, err)
-	}
-	return out.String(), nil
-}
-
-func (s *Server) programMajor(ctx context.Context, program string) (int, error) {
-	version, err := s.programVersion(ctx, program)
-	if err != nil {
-		return 0, err
-	}
-	m := psqlVersion.FindStringSubmatch(version)
-	if m == nil {
-		return 0, fmt.Errorf("%s says that it is %q, which names no version", program, strings.TrimSpace(version))
-	}
-	return strconv.Atoi(m[1])
-}
-
-func restrictSince(version string) bool {
-	m := psqlVersion.FindStringSubmatch(version)
-	if m == nil {
-		return false
-	}
-	major, _ := strconv.Atoi(m[1])
-	minor, _ := strconv.Atoi(m[2])
-	since, ok := map[int]int{13: 22, 14: 19, 15: 14, 16: 10, 17: 6}[major]
-	return major >= 18 || ok && minor >= since
 }
 
 // defaultJobs is how many connections are worth it: index building keeps one

@@ -1,9 +1,13 @@
 package odoodb
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"strconv"
 
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/odoodb/archive"
@@ -66,3 +70,19 @@ func (p *programOutput) Close() error {
 	<-p.ended
 	return err
 }
+
+// programMajor asks a client program beside the server what it is:
+// "pg_restore (PostgreSQL) 15.20 (Debian …)".
+func (s *Server) programMajor(ctx context.Context, program string) (int, error) {
+	var out bytes.Buffer
+	if err := s.PG.Command(ctx, engine.Command{Argv: []string{program, "--version"}, Stdout: &out}); err != nil {
+		return 0, fmt.Errorf("ask %s for its version: %w", program, err)
+	}
+	m := programVersion.FindSubmatch(out.Bytes())
+	if m == nil {
+		return 0, fmt.Errorf("%s says that it is %q, which names no version", program, bytes.TrimSpace(out.Bytes()))
+	}
+	return strconv.Atoi(string(m[1]))
+}
+
+var programVersion = regexp.MustCompile(`([0-9]+)`)

@@ -5,14 +5,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
-	"strings"
+	"strconv"
 	"sync"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
@@ -23,7 +19,6 @@ import (
 // before it and is waited for.
 type postRunner struct {
 	l       *loader
-	conns   []*pgx.Conn
 	batch   []job
 	group   int // 1 indexes and keys, 2 foreign keys
 	remarks [][]byte
@@ -39,17 +34,17 @@ type job struct {
 // afterData runs first and everything that follows it.
 func (l *loader) afterData(ctx context.Context, sc *sqldump.Scanner, first []byte) error {
 	p := &postRunner{l: l}
-	defer p.close()
-	if err := p.connect(ctx); err != nil {
-		return err
-	}
 	stmt, kind := first, sqldump.Statement
 	for {
 		switch kind {
 		case sqldump.Comment:
 			l.comment(stmt)
 		case sqldump.Copy:
-			if err := p.copyIn(ctx, sc, string(stmt)); err != nil {
+			// Rows after the first index are not pg_dump's way, and no reason to fail.
+			if err := p.flush(ctx); err != nil {
+				return err
+			}
+			if err := l.copyRows(ctx, sc, string(stmt)); err != nil {
 				return err
 			}
 		case sqldump.Statement:
@@ -72,56 +67,15 @@ func (l *loader) afterData(ctx context.Context, sc *sqldump.Scanner, first []byt
 		return err
 	}
 	for _, sql := range p.remarks {
-		if err := p.exec(ctx, p.conns[0], sql); err != nil {
+		if err := l.statement(ctx, sql); err != nil {
 			return err
 		}
+	}
+	if err := l.flush(ctx); err != nil {
+		return err
 	}
 	l.progress.send(Event{Phase: PhaseIndexes, Done: p.done, Total: p.done, Items: true, Finished: true})
 	return nil
-}
-
-func (p *postRunner) connect(ctx context.Context) error {
-	for range p.l.jobs {
-		c, err := p.l.s.app(ctx, p.l.database)
-		if err != nil {
-			return err
-		}
-		p.conns = append(p.conns, c)
-		for k, v := range sessionOptions(p.l.jobs) {
-			if err := p.exec(ctx, c, []byte("SET "+k+" = '"+v+"'")); err != nil {
-				return err
-			}
-		}
-		for _, sql := range p.l.settings {
-			if err := p.exec(ctx, c, sql); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (p *postRunner) close() {
-	for _, c := range p.conns {
-		closeConn(c)
-	}
-}
-
-// exec uses the simple protocol: the text runs as it stands in the dump.
-func (p *postRunner) exec(ctx context.Context, c *pgx.Conn, sql []byte) error {
-	_, err := c.PgConn().Exec(ctx, string(sql)).ReadAll()
-	if err == nil {
-		return nil
-	}
-	text := strings.Join(strings.Fields(string(sql)), " ")
-	if len(text) > 120 {
-		text = text[:120] + "…"
-	}
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Detail != "" {
-		return fmt.Errorf("restore into database %q: %w (%s), in: %s", p.l.database, err, pgErr.Detail, text)
-	}
-	return fmt.Errorf("restore into database %q: %w, in: %s", p.l.database, err, text)
 }
 
 func (p *postRunner) statement(ctx context.Context, stmt []byte) error {
@@ -147,38 +101,18 @@ func (p *postRunner) statement(ctx context.Context, stmt []byte) error {
 		p.batch = append(p.batch, job{bytes.Clone(stmt), post.Tables, post.Kind == sqldump.Index})
 		return nil
 	}
-	conns := p.conns[:1]
-	if sqldump.Setting(stmt) {
-		conns = p.conns
-	}
-	for _, c := range conns {
-		if err := p.exec(ctx, c, stmt); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// copyIn is for rows that stand after the first index, which pg_dump does not
-// do but which is no reason to fail.
-func (p *postRunner) copyIn(ctx context.Context, sc *sqldump.Scanner, stmt string) error {
-	if err := p.flush(ctx); err != nil {
-		return err
-	}
-	pr, pw := io.Pipe()
-	go func() { pw.CloseWithError(sc.CopyData(pw)) }()
-	_, err := p.conns[0].PgConn().CopyFrom(ctx, pr, stmt)
-	pr.CloseWithError(io.ErrClosedPipe)
-	if err != nil {
-		return fmt.Errorf("restore into database %q: %w, in: %s", p.l.database, err, stmt)
-	}
-	return nil
+	return p.l.statement(ctx, stmt)
 }
 
 // flush runs the batch over all connections and waits for it.
 func (p *postRunner) flush(ctx context.Context) error {
-	if len(p.batch) == 0 {
-		return nil
+	if err := p.l.flush(ctx); err != nil || len(p.batch) == 0 {
+		return err
+	}
+	for i := range p.l.jobs {
+		if _, err := p.l.session(ctx, i); err != nil {
+			return err
+		}
 	}
 	if err := p.largestFirst(ctx); err != nil {
 		return err
@@ -189,14 +123,14 @@ func (p *postRunner) flush(ctx context.Context) error {
 	defer cancel()
 	total := p.done + int64(len(p.batch))
 	var wg sync.WaitGroup
-	for _, c := range p.conns {
+	for _, s := range p.l.sessions {
 		wg.Go(func() {
 			for {
 				j, ok := q.take()
 				if !ok {
 					return
 				}
-				err := p.exec(ctx, c, j.sql)
+				err := s.exec(ctx, j.sql)
 				if err != nil {
 					cancel() // the other connections' statements, too
 				}
@@ -215,16 +149,17 @@ func (p *postRunner) flush(ctx context.Context) error {
 // largestFirst puts the statements of a batch, whose order is free, in the
 // order of their tables' sizes: the last one should not be the longest.
 func (p *postRunner) largestFirst(ctx context.Context) error {
-	rows, err := p.conns[0].Query(ctx, `SELECT n.nspname::text, c.relname::text, pg_catalog.pg_table_size(c.oid)
-		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND c.oid >= 16384`)
+	results, err := p.l.sessions[0].conn.Exec(ctx, `SELECT n.nspname, c.relname, pg_catalog.pg_table_size(c.oid)
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND c.oid >= 16384`).ReadAll()
 	if err != nil {
 		return err
 	}
 	sizes := map[string]int64{}
-	var schema, name string
-	var size int64
-	if _, err := pgx.ForEachRow(rows, []any{&schema, &name, &size}, func() error { sizes[schema+"\x00"+name] = size; return nil }); err != nil {
-		return err
+	for _, row := range results[0].Rows {
+		sizes[string(row[0])+"\x00"+string(row[1])], err = strconv.ParseInt(string(row[2]), 10, 64)
+		if err != nil {
+			return err
+		}
 	}
 	slices.SortStableFunc(p.batch, func(a, b job) int { return cmp.Compare(sizes[b.tables[0]], sizes[a.tables[0]]) })
 	return nil

@@ -20,7 +20,6 @@ import (
 // preflighted is what the checks before a restore found out.
 type preflighted struct {
 	serverMajor int
-	restrict    bool
 	roles       map[string]bool
 	old         dbinfo
 	keptName    string
@@ -116,9 +115,6 @@ func (r *restore) checkServer(ctx context.Context) error {
 	if !p.roles[r.s.AppRole] {
 		return fmt.Errorf("role %q does not exist; create it with: odpm database ensure-role", r.s.AppRole)
 	}
-	if p.restrict, err = r.s.knowsRestrict(ctx); err != nil {
-		return err
-	}
 	return nil
 }
 
@@ -175,7 +171,6 @@ func (r *restore) headExtensions(ctx context.Context) ([]extension, error) {
 	defer sql.Close()
 	var found []extension
 	sc := sqldump.New(sql)
-	sc.Strict = !r.plan.restrict
 	for {
 		it, err := sc.Next()
 		if errors.Is(err, io.EOF) || err == nil && it.Kind == sqldump.Copy {

@@ -229,7 +229,7 @@ func (r *restore) loadDump(ctx context.Context) error {
 		jobs = defaultJobs()
 	}
 	l := &loader{
-		s: r.s, database: r.journal.New, restrict: r.plan.restrict, jobs: jobs,
+		s: r.s, database: r.journal.New, jobs: jobs,
 		progress: r.o.Progress, total: r.a.DumpSize,
 		policy: sqldump.Policy{ServerMajor: r.plan.serverMajor, HasRole: func(role string) bool { return r.plan.roles[role] }},
 	}

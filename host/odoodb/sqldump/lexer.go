@@ -6,10 +6,9 @@ import (
 )
 
 // lexer follows psql's own (psqlscan.l) as far as it decides where a statement
-// ends and whether a backslash is a command.
+// ends and whether a backslash is a command. Nothing depends on reading just as
+// some psql does: statements are parsed by the server alone.
 type lexer struct {
-	strict bool
-
 	state byte // 0, one of ' " $ - *, or E for E'…'
 	prev  byte // the byte before, 0 at the start
 	esc   bool // in E'…': the next byte is escaped
@@ -17,10 +16,9 @@ type lexer struct {
 	depth int  // of /* */
 	paren int
 
-	tag     []byte // of the dollar quote that is open or may be opening
-	maybe   bool   // collecting a dollar quote's opening tag
-	tail    []byte // the last bytes within a dollar quote
-	slashes int    // backslashes in a row, within '…'
+	tag   []byte // of the dollar quote that is open or may be opening
+	maybe bool   // collecting a dollar quote's opening tag
+	tail  []byte // the last bytes within a dollar quote
 
 	word   []byte // the identifier being read
 	words  int    // identifiers seen in this statement
@@ -31,8 +29,6 @@ type lexer struct {
 var (
 	errBackslash = errors.New("a backslash outside of quotes: psql would take it for a command, and pg_dump writes none")
 	errNUL       = errors.New("a NUL byte, at which psql would cut the line")
-	errJunk      = errors.New("a number or parameter that runs into a word, which versions of psql read differently")
-	errAmbiguous = errors.New("a backslash right before a quote, which this server's psql (older than \\restrict) may read in two ways")
 )
 
 // step takes one byte; done is the statement's last.
@@ -40,24 +36,13 @@ func (l *lexer) step(b byte) (done bool, err error) {
 	defer func() { l.prev = b }()
 	switch l.state {
 	case '\'':
-		if b == '\\' {
-			l.slashes++
-			return false, nil
-		}
 		if b == '\'' {
-			if l.strict && l.slashes%2 == 1 {
-				return false, errAmbiguous
-			}
 			l.state, l.wasE = 0, false
 		}
-		l.slashes = 0
 		return false, nil
 	case 'E':
 		switch {
 		case l.esc:
-			if l.strict && b == '\'' {
-				return false, errAmbiguous
-			}
 			l.esc = false
 		case b == '\\':
 			l.esc = true
@@ -105,9 +90,6 @@ func (l *lexer) step(b byte) (done bool, err error) {
 
 // plain is a byte outside of quotes and comments.
 func (l *lexer) plain(b byte) (bool, error) {
-	if l.strict && len(l.word) == 0 && (l.prev == '$' && digit(b) || digit(l.prev) && identByte(b) && !l.maybe) {
-		return false, errJunk
-	}
 	if l.maybe {
 		switch {
 		case b == '$':
@@ -128,7 +110,7 @@ func (l *lexer) plain(b byte) (bool, error) {
 	l.endWord()
 	switch b {
 	case '\'':
-		l.state, l.slashes = '\'', 0
+		l.state = '\''
 		if len(word) == 1 && (word[0] == 'E' || word[0] == 'e') || l.prev == '\'' && l.wasE {
 			l.state, l.esc = 'E', false
 		}

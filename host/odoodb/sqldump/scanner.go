@@ -54,11 +54,6 @@ func IsRefused(err error) bool {
 
 // Scanner splits a dump.
 type Scanner struct {
-	// Strict also refuses text that psql reads differently depending on
-	// standard_conforming_strings. It is for a psql without \restrict, whose
-	// reading nothing else confines.
-	Strict bool
-
 	r      *bufio.Reader
 	line   int // line number of the next byte
 	buf    []byte
@@ -177,7 +172,7 @@ func plainToken(t []byte) bool {
 // statement reads to the semicolon that ends the statement which starts with
 // the byte in buf.
 func (s *Scanner) statement(start int) (Item, error) {
-	l := lexer{strict: s.Strict}
+	var l lexer
 	b := s.buf[0]
 	for {
 		if b == 0 {

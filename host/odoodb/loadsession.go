@@ -1,0 +1,98 @@
+package odoodb
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// loadSession is one connection of a load, as the application role.
+type loadSession struct {
+	conn     *pgconn.PgConn
+	database string
+	// settings is how many of the loader's have been applied here.
+	settings int
+}
+
+// session gives the i-th connection with all settings that the dump has made
+// so far; i is at most the number of those that exist.
+func (l *loader) session(ctx context.Context, i int) (*loadSession, error) {
+	if i == len(l.sessions) {
+		c, err := l.s.app(ctx, l.database)
+		if err != nil {
+			return nil, err
+		}
+		s := &loadSession{conn: c.PgConn(), database: l.database}
+		l.sessions = append(l.sessions, s)
+		for k, v := range sessionOptions(l.jobs) {
+			if err := s.exec(ctx, []byte("SET "+k+" = '"+v+"'")); err != nil {
+				return nil, err
+			}
+		}
+	}
+	s := l.sessions[i]
+	for ; s.settings < len(l.settings); s.settings++ {
+		if err := s.exec(ctx, l.settings[s.settings]); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// closeSessions waits for nobody: one whose work was cancelled is closed already.
+func (l *loader) closeSessions() {
+	for _, s := range l.sessions {
+		ctx, cancel := detached(context.Background())
+		_ = s.conn.Close(ctx)
+		cancel()
+	}
+	l.sessions = nil
+}
+
+// sessionOptions make a load faster and cost nothing: a crash of the server
+// loses a database that nobody has seen yet.
+func sessionOptions(jobs int) map[string]string {
+	return map[string]string{
+		"synchronous_commit":   "off",
+		"maintenance_work_mem": strconv.Itoa(max(128, 512/max(jobs, 1))) + "MB",
+		// The connections are the parallelism; workers beside them would only
+		// cost, unless there are cores left.
+		"max_parallel_maintenance_workers": strconv.Itoa(min(max(runtime.NumCPU()/max(jobs, 1)-1, 0), 2)),
+	}
+}
+
+// exec runs statements as one query of the simple protocol: their text is the
+// dump's. Together they are one transaction, as far as they are not one already.
+func (s *loadSession) exec(ctx context.Context, stmts ...[]byte) error {
+	results := s.conn.Exec(ctx, string(bytes.Join(stmts, []byte{'\n'})))
+	done := 0
+	for results.NextResult() {
+		if _, err := results.ResultReader().Close(); err == nil {
+			done++
+		}
+	}
+	err := results.Close()
+	if err == nil {
+		return nil
+	}
+	return s.failed(err, stmts[min(done, len(stmts)-1)])
+}
+
+// failed says which statement failed, and why.
+func (s *loadSession) failed(err error, stmt []byte) error {
+	text := strings.Join(strings.Fields(string(stmt)), " ")
+	if len(text) > 120 {
+		text = strings.ToValidUTF8(text[:120], "") + "…"
+	}
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Detail != "" {
+		return fmt.Errorf("restore into database %q: %w (%s), in: %s", s.database, err, pgErr.Detail, text)
+	}
+	return fmt.Errorf("restore into database %q: %w, in: %s", s.database, err, text)
+}
