@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -103,7 +104,7 @@ func (p *place) close(keep bool) {
 
 // sh runs a standard tool as a person at this machine would, over TCP.
 func (p *place) sh(ctx context.Context, name string, args ...string) error {
-	cmd := commandContext(ctx, name, args...)
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = p.tmp()
 	cmd.Env = append(os.Environ(), "PGHOST=127.0.0.1", "PGPORT="+strconv.Itoa(p.Port), "PGUSER="+appRole, "PGPASSWORD=bench",
 		"PATH="+p.bin+":"+os.Getenv("PATH"), "TMPDIR="+p.tmp())
