@@ -7,8 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
+
+	"github.com/odpm/odpm/shared/durable"
 )
 
 // ErrForeign is what IsForeign looks for: the compose file is not ours.
@@ -83,7 +84,7 @@ func Write(path string, content []byte, o WriteOptions) (Written, error) {
 			}
 		}
 	}
-	if err := replace(path, content, mode); err != nil {
+	if err := durable.WriteFile(path, content, mode); err != nil {
 		return w, err
 	}
 	w.Changed = true
@@ -131,40 +132,4 @@ func keepCopy(path string, old []byte, mode fs.FileMode, now time.Time) (string,
 		}
 		return name, nil
 	}
-}
-
-// replace is temp beside target, fsync, rename, fsync of the directory.
-func replace(path string, content []byte, mode fs.FileMode) (err error) {
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, "."+strings.TrimPrefix(filepath.Base(path), ".")+".*.tmp")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			tmp.Close()
-			os.Remove(tmp.Name())
-			err = fmt.Errorf("write %s: %w", path, err)
-		}
-	}()
-	if _, err = tmp.Write(content); err != nil {
-		return err
-	}
-	if err = tmp.Chmod(mode); err != nil {
-		return err
-	}
-	if err = tmp.Sync(); err != nil {
-		return err
-	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
