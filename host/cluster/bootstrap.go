@@ -12,6 +12,7 @@ import (
 
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/shared/pglogin"
+	"github.com/odpm/odpm/shared/saslprep"
 )
 
 // ensureLockedOut: the server answers, and nobody can log in as superuser.
@@ -58,7 +59,7 @@ func goodAsItIs(ctx context.Context, pg engine.Postgres, w Wanted) (string, bool
 	if _, err := tcpLogin(ctx, addr, Wanted{Role: w.Role, Password: w.Password + "x"}, ""); err == nil {
 		return "", false
 	}
-	conn, err := engine.Connect(ctx, overTCP{pg, addr}, engine.Login{User: w.Role, Password: prepare(w.Password), Database: pglogin.DefaultDatabase})
+	conn, err := engine.Connect(ctx, overTCP{pg, addr}, engine.Login{User: w.Role, Password: saslprep.Password(w.Password), Database: pglogin.DefaultDatabase})
 	if err != nil {
 		return "", false
 	}

@@ -98,7 +98,7 @@ func TestProbeCollations(t *testing.T) {
 func TestProveUnusualPasswords(t *testing.T) {
 	ctx := deadline(t)
 	c := legacy.New(t, legacy.Spec{Major: 15})
-	for i, password := range []string{"ﬁnanz", "a\u00a0b", "soft\u00adhyphen", "ª½", "u\u0308ber", "😀", strings.Repeat("ä", 200)} {
+	for i, password := range []string{"ﬁnanz", "a\u00a0b", "soft\u00adhyphen", "ª½", "u\u0308ber", "😀", "zero\u200bwidth", "\u0340\u2098", strings.Repeat("ä", 200)} {
 		w := cluster.Wanted{Role: "odoo" + strconv.Itoa(i), Password: password}
 		if _, err := cluster.EnsureAppRole(ctx, c, w, cluster.EnsureOptions{}); err != nil {
 			t.Fatal(err)

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -30,17 +29,7 @@ func tcpLogin(ctx context.Context, addr string, w Wanted, database string) (*pgl
 	}
 	// prefer is what Odoo does without db_sslmode.
 	cfg := pglogin.Config{Host: host, Port: n, User: w.Role, Password: w.Password, Database: database, SSLMode: "prefer", ApplicationName: "odpm", WithRole: true}
-	res, err := pglogin.Login(ctx, cfg)
-	var e *pglogin.Error
-	if p := prepare(w.Password); errors.As(err, &e) && e.Reason == pglogin.WrongPassword && p != w.Password {
-		// pgx prepares passwords by PRECIS, libpq and the server by SASLprep
-		// (RFC 4013): "ﬁ" is "fi" for Odoo's client and not for ours.
-		cfg.Password = p
-		if res, again := pglogin.Login(ctx, cfg); again == nil {
-			return res, nil
-		}
-	}
-	return res, err
+	return pglogin.Login(ctx, cfg)
 }
 
 // overTCP is a server that engine.Connect reaches where Odoo does.

@@ -15,7 +15,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/xdg-go/stringprep"
+	"github.com/odpm/odpm/shared/saslprep"
 )
 
 // scramIterations is PostgreSQL's SCRAM_SHA_256_DEFAULT_ITERATIONS.
@@ -83,7 +83,7 @@ type keys struct{ stored, server []byte }
 
 // scramKeys derives StoredKey and ServerKey (RFC 5802, section 3).
 func scramKeys(password string, salt []byte, iterations int) (keys, error) {
-	salted, err := pbkdf2.Key(sha256.New, prepare(password), salt, iterations, sha256.Size)
+	salted, err := pbkdf2.Key(sha256.New, saslprep.Password(password), salt, iterations, sha256.Size)
 	if err != nil {
 		return keys{}, err
 	}
@@ -96,16 +96,6 @@ func mac(key []byte, text string) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(text))
 	return h.Sum(nil)
-}
-
-// prepare is SASLprep with PostgreSQL's exception: a password that cannot be
-// prepared (not UTF-8, characters that it prohibits) is used as it is.
-func prepare(password string) string {
-	p, err := stringprep.SASLprep.Prepare(password)
-	if err != nil || p == "" {
-		return password
-	}
-	return p
 }
 
 func md5Verifier(role, password string) string {

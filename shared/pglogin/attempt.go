@@ -136,6 +136,7 @@ func (a *attempt) connect(ctx context.Context, conf *pgconn.Config) (*pgconn.PgC
 	conf = conf.Copy()
 	conf.LookupFunc = a.lookup.find
 	conf.DialFunc = a.dial
+	passwordAsLibpq(conf)
 	// ctx bounds the attempt; PGCONNECT_TIMEOUT has done its part in reach.
 	conf.ConnectTimeout = 0
 	conf.OnPgError = func(_ *pgconn.PgConn, e *pgconn.PgError) bool {

@@ -18,9 +18,10 @@ var allowedModules = []string{
 	"github.com/kelseyhightower/envconfig", // ODPM_*
 	"github.com/lmittmann/tint",            // the log on a terminal
 	"github.com/odpm/odpm",
-	"golang.org/x/sys",  // one system call that asks a port
-	"golang.org/x/term", // whether the log goes to a terminal
-	"golang.org/x/text", // of pgconn: SCRAM's preparation of passwords
+	"github.com/xdg-go/stringprep", // SASLprep, as libpq prepares a password for SCRAM
+	"golang.org/x/sys",             // one system call that asks a port
+	"golang.org/x/term",            // whether the log goes to a terminal
+	"golang.org/x/text",            // normalisation of passwords, of pgconn and ours
 }
 
 func goList(t *testing.T, args ...string) []string {
