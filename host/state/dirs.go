@@ -65,7 +65,9 @@ func EnsureDir(path string, mode os.FileMode) error {
 		return err
 	}
 	ignore := filepath.Join(path, ".gitignore")
-	if data, err := os.ReadFile(ignore); err == nil && strings.TrimSpace(string(data)) != "" {
+	// It is looked at, not read: the container writes in .odpm/database, and
+	// may have put a pipe or a link there.
+	if info, err := os.Lstat(ignore); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
 		return nil
 	}
 	return durable.WriteFile(ignore, []byte("*\n"), 0o644)

@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/odpm/odpm/host/state"
 )
@@ -30,6 +32,46 @@ func TestDirs(t *testing.T) {
 	}
 	if info, _ := os.Stat(d.SecretPath("postgres_password")); info.Mode().Perm() != 0o600 {
 		t.Errorf("secret is %s", info.Mode())
+	}
+}
+
+// The container writes in .odpm/database: what it leaves under the names that
+// odpm uses must neither hold odpm up nor lead it elsewhere.
+func TestDirsOfAHostileContainer(t *testing.T) {
+	d := state.NewDirs(t.TempDir())
+	other := filepath.Join(d.Project, "other")
+	if err := os.WriteFile(other, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ignore := filepath.Join(d.Database(), ".gitignore")
+	for name, put := range map[string]func() error{
+		"a pipe":                    func() error { return syscall.Mkfifo(ignore, 0o644) },
+		"a link":                    func() error { return os.Symlink(other, ignore) },
+		"a link to what never ends": func() error { return os.Symlink("/dev/zero", ignore) },
+	} {
+		if err := d.Ensure(); err != nil {
+			t.Fatal(err)
+		}
+		os.Remove(ignore)
+		if err := put(); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- d.Ensure() }()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("%s holds odpm up", name)
+		}
+		if info, err := os.Lstat(ignore); err != nil || !info.Mode().IsRegular() {
+			t.Errorf("%s: %v %v", name, info.Mode(), err)
+		}
+	}
+	if b, err := os.ReadFile(other); err != nil || len(b) != 0 {
+		t.Errorf("the link was followed: %q %v", b, err)
 	}
 }
 
