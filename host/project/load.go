@@ -11,6 +11,7 @@ import (
 
 	"github.com/odpm/odpm/host/project/tag"
 	"github.com/odpm/odpm/shared/odooconf"
+	"github.com/odpm/odpm/shared/snapshot"
 )
 
 // serviceName is compose's own rule for a service key.
@@ -189,8 +190,8 @@ func (l *loader) paths() error {
 		}
 	}
 	for _, s := range []string{p.DataDir, p.Dir} {
-		if strings.ContainsAny(s, "\n\r\x00") {
-			return fmt.Errorf("the path %q holds a line break, which compose cannot mount", s)
+		if !snapshot.Printable(s) {
+			return fmt.Errorf("the path %q holds a line break, a control character or bytes that are not UTF-8; compose cannot mount it, or last_run.json not hold it", s)
 		}
 	}
 	for _, other := range []string{p.OdooDataDir, filepath.Join(p.Dir, ".odpm"), p.BackupDir} {

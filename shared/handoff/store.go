@@ -129,5 +129,9 @@ func Save(dir string, h *Handoff) error {
 	if err != nil {
 		return err
 	}
+	// The checker reads strictly: a setting that it would refuse is told here.
+	if _, err := Decode(b); err != nil {
+		return fmt.Errorf("%s could not be read again: %w", FileName, err)
+	}
 	return durable.WriteFile(filepath.Join(dir, FileName), b, 0o644)
 }

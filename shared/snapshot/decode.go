@@ -3,6 +3,7 @@ package snapshot
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -19,6 +20,11 @@ const MaxSize = 64 << 10
 // maxText bounds one text member; PATH_MAX is the longest that can be real.
 const maxText = 4096
 
+// maxDepth bounds the nesting of members that nobody here knows: they are
+// indented again when they are written, and a few kilobytes of brackets would
+// become hundreds of megabytes.
+const maxDepth = 32
+
 // Decode reads a snapshot strictly: types and ranges are checked, a member
 // may stand once, nothing may follow the object. Members it does not know are
 // kept for Encode.
@@ -28,6 +34,9 @@ func Decode(data []byte) (*Snapshot, error) {
 	}
 	if !utf8.Valid(data) {
 		return nil, fmt.Errorf("%w: not UTF-8", ErrInvalid)
+	}
+	if depth(data) > maxDepth {
+		return nil, fmt.Errorf("%w: nested more than %d levels deep", ErrInvalid, maxDepth)
 	}
 	top, err := members(data)
 	if err != nil {
@@ -42,6 +51,26 @@ func Decode(data []byte) (*Snapshot, error) {
 		s.unknown = r.unknown
 	}
 	return s, nil
+}
+
+// depth is how deep brackets outside of strings nest.
+func depth(data []byte) (deepest int) {
+	level, inString := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			level++
+			deepest = max(deepest, level)
+		case c == '}' || c == ']':
+			level--
+		}
+	}
+	return deepest
 }
 
 // members splits one JSON object, refusing duplicates and what follows it.
@@ -191,16 +220,28 @@ func (r *reader) text(m map[string]json.RawMessage, at, name string, required bo
 	if len(s) > maxText {
 		r.fail("%s is longer than %d bytes", path(at, name), maxText)
 	}
-	for _, c := range s {
-		if unicode.IsControl(c) || unicode.Is(unicode.Cf, c) || c == utf8.RuneError {
-			r.fail("%s holds a control character", path(at, name))
-			return ""
-		}
+	if !Printable(s) {
+		r.fail("%s holds a control character", path(at, name))
+		return ""
 	}
 	if required && s == "" {
 		r.fail("%s is empty", path(at, name))
 	}
 	return s
+}
+
+// Printable says whether a text can be a member: UTF-8 without characters that
+// steer a terminal, end a line, turn the writing direction or hide. The two
+// joiners are spelling in several languages.
+func Printable(s string) bool {
+	for _, c := range s {
+		switch {
+		case c == 0x200c || c == 0x200d:
+		case unicode.IsControl(c), unicode.In(c, unicode.Cf, unicode.Zl, unicode.Zp), c == utf8.RuneError:
+			return false
+		}
+	}
+	return true
 }
 
 func (r *reader) integer(m map[string]json.RawMessage, at, name string, low, high int, required bool) int {
@@ -268,5 +309,9 @@ func parseTime(s string) (time.Time, error) {
 		// Python writes no offset for a naive time; odpm's are UTC.
 		t, err = time.Parse("2006-01-02T15:04:05", strings.SplitN(s, ".", 2)[0])
 	}
-	return t.UTC(), err
+	// Another zone's new year can be a year that has no four digits in UTC.
+	if t = t.UTC(); err == nil && (t.Year() < 1 || t.Year() > 9999) {
+		err = errors.New("out of range")
+	}
+	return t, err
 }

@@ -187,6 +187,9 @@ func TestDecodeRefuses(t *testing.T) {
 		"identifier as number":  edit(`"pg_major": 15`, `"pg_major": 15, "system_identifier": 7345678901234567890`),
 		"identifier not digits": edit(`"pg_major": 15`, `"pg_major": 15, "system_identifier": "7x"`),
 		"not UTF-8":             edit("acme-db", "acme\xff"),
+		"line separator":        edit(`"acme-db"`, `"a\u2028db"`),
+		"deeply nested":         edit(`"engine"`, `"zz": `+strings.Repeat("[", 9000)+strings.Repeat("]", 9000)+`, "engine"`),
+		"year 10000 in UTC":     edit(`2026-06-17T20:00:00+00:00`, `9999-12-31T23:59:59-05:00`),
 		"path very long":        edit("/srv", "/"+strings.Repeat("x", 5000)),
 	} {
 		if _, err := snapshot.Decode([]byte(in)); !errors.Is(err, snapshot.ErrInvalid) {
@@ -263,6 +266,41 @@ func TestSaveLeavesNothingBehind(t *testing.T) {
 	}
 }
 
+// Members that nobody knows grow when they are indented; a file that Load
+// would refuse then must not take the place of one that it takes.
+func TestSaveWritesNothingUnreadable(t *testing.T) {
+	p := filepath.Join(t.TempDir(), "last_run.json")
+	in := strings.Replace(documented, `"engine"`, `"zz": [`+strings.Repeat(`{"a":0},`, 6000)+`0], "engine"`, 1)
+	if err := os.WriteFile(p, []byte(in), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := snapshot.Load(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := snapshot.Save(p, s); err == nil || !strings.Contains(err.Error(), "65536") {
+		t.Errorf("saved: %v", err)
+	}
+	if now, err := os.ReadFile(p); err != nil || string(now) != in {
+		t.Errorf("the file has changed: %v", err)
+	}
+	// A path may hold anything.
+	for path, ok := range map[string]bool{"/srv/a\u200db": true, "/srv/a\x1bb": false, "/srv/a\xff": false} {
+		s := sample()
+		s.Compose.DataPathAbs = path
+		if err := snapshot.Save(p, s); (err == nil) != ok {
+			t.Errorf("%q: %v", path, err)
+		}
+		if _, err := snapshot.Load(p); err != nil {
+			t.Errorf("after %q: %v", path, err)
+		}
+	}
+	// Brackets in a string nest nothing.
+	if _, err := snapshot.Decode([]byte(strings.Replace(documented, `"acme-db"`, `"`+strings.Repeat(`[\\\"`, 40)+`"`, 1))); err != nil {
+		t.Error(err)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(documented))
 	f.Add([]byte(`{"schema_version":1}`))
@@ -275,6 +313,9 @@ func FuzzDecode(f *testing.F) {
 		out, err := s.Encode()
 		if err != nil {
 			t.Fatal(err)
+		}
+		if len(out) > snapshot.MaxSize {
+			return
 		}
 		if _, err := snapshot.Decode(out); err != nil {
 			t.Fatalf("what was read is not readable once written: %v\n%s", err, out)

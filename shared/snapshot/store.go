@@ -96,5 +96,10 @@ func Save(path string, s *Snapshot) error {
 	if err != nil {
 		return err
 	}
+	// What Load would refuse is not written over what it takes: members that
+	// were kept may have grown, and a path may hold anything.
+	if _, err := Decode(data); err != nil {
+		return fmt.Errorf("%s is not written, it could not be read again: %w", path, err)
+	}
 	return durable.WriteFile(path, data, 0o644)
 }
