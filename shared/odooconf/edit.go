@@ -82,6 +82,15 @@ func insertAfter(lines []line, n int, end, text string) []line {
 	if lines[n-1].end == "" {
 		lines[n-1].end = end
 	}
+	// What follows must not become a continuation of the new line.
+	for _, l := range lines[n:] {
+		t := strip(l.text)
+		if t == "" || strings.HasPrefix(t, "#") || strings.HasPrefix(t, ";") {
+			continue
+		}
+		text = l.text[:strings.Index(l.text, t)] + text
+		break
+	}
 	out := append([]line(nil), lines[:n]...)
 	out = append(out, line{text, end})
 	return append(out, lines[n:]...)

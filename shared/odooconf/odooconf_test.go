@@ -179,6 +179,7 @@ func TestSet(t *testing.T) {
 		"empty file":        {"", "db_host", "db", "[options]\ndb_host = db\n"},
 		"only others":       {"[other]\ny = 2", "db_host", "db", "[other]\ny = 2\n[options]\ndb_host = db\n"},
 		"inherited":         {"[DEFAULT]\ndb_host = x\n[options]\n", "db_host", "db", "[DEFAULT]\ndb_host = x\n[options]\ndb_host = db\n"},
+		"indented header":   {"[options]\n; x\n\n  [other]\n  y = 2\n", "db_host", "db", "[options]\n; x\n  db_host = db\n\n  [other]\n  y = 2\n"},
 		"after a comment":   {"[options]\nx = 1\n# last words\n", "db_host", "db", "[options]\nx = 1\n# last words\ndb_host = db\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
