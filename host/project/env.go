@@ -1,7 +1,6 @@
 package project
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -63,7 +62,7 @@ func readLayers(dir, home string, environ []string, errs *Errors) (*layers, erro
 			return v, ok
 		})
 		if err != nil {
-			return nil, &ConfigError{File: f.name, Allowed: "not readable as a .env file: " + firstLine(err.Error())}
+			return nil, unreadable(f.name, data, err)
 		}
 		at := keyLines(data)
 		for k, v := range vars {
@@ -74,25 +73,6 @@ func readLayers(dir, home string, environ []string, errs *Errors) (*layers, erro
 		l.values[k], l.source[k] = v, place{"environment", 0}
 	}
 	return l, nil
-}
-
-// keyLines finds the line on which each key stands last, for messages.
-func keyLines(data []byte) map[string]int {
-	out := map[string]int{}
-	sc := bufio.NewScanner(bytes.NewReader(data))
-	sc.Buffer(nil, 1<<20)
-	for n := 1; sc.Scan(); n++ {
-		t := strings.TrimPrefix(strings.TrimSpace(sc.Text()), "export ")
-		if k, _, ok := strings.Cut(t, "="); ok {
-			out[strings.TrimSpace(k)] = n
-		}
-	}
-	return out
-}
-
-func firstLine(s string) string {
-	s, _, _ = strings.Cut(s, "\n")
-	return s
 }
 
 // get gives a value; an empty one counts as not set, as in compose's ${X:-…}.

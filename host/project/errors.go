@@ -29,7 +29,7 @@ func (e *ConfigError) Error() string {
 	if e.Key != "" {
 		b.WriteString(e.Key)
 		if e.Found != "" {
-			fmt.Fprintf(&b, " is %q", e.Found)
+			fmt.Fprintf(&b, " is %q", shown(e.Found))
 		}
 		b.WriteString("; ")
 	}
@@ -38,6 +38,15 @@ func (e *ConfigError) Error() string {
 		b.WriteString("\n" + e.Hint)
 	}
 	return b.String()
+}
+
+// shown keeps a connection string that stands in a wrong place from being
+// repeated: it carries a password.
+func shown(value string) string {
+	if scheme, _, found := strings.Cut(value, "://"); found {
+		return scheme + "://…"
+	}
+	return value
 }
 
 // Errors are several bad values, told together so that one correction round

@@ -11,6 +11,7 @@ import (
 
 	"github.com/odpm/odpm/host/project/tag"
 	"github.com/odpm/odpm/shared/odooconf"
+	"github.com/odpm/odpm/shared/pglogin"
 	"github.com/odpm/odpm/shared/snapshot"
 )
 
@@ -117,13 +118,14 @@ func (l *loader) versions() error {
 	p.PlatformName = first(l.m.platform, "odoo")
 	p.External = l.env.word("ODPM_POSTGRES", "compose", "compose", "external") == "external"
 	p.PostgresVersion = l.m.postgres
-	if p.PostgresVersion == "" && !p.External {
+	if p.PostgresVersion == "" && !p.External && !l.m.postgresBad {
 		e := &ConfigError{File: "odpm.json", Key: "postgres_version", Allowed: "missing; it is the tag of the postgres image, \"15\" for example", Hint: "For a first set of files: odpm init"}
 		if !l.m.found {
 			e.Key, e.Allowed = "", "there is no such file in "+p.Dir+", and postgres_version must stand in it"
 			e.Hint = "For a first set of files: odpm init      For another directory: odpm -C DIR"
+			return e
 		}
-		return e
+		*l.errs = append(*l.errs, e)
 	}
 	p.PostgresMajor = tag.Major(p.PostgresVersion)
 	p.PostgresImage = l.env.or("POSTGRES_IMAGE", first(l.m.image, "postgres:"+p.PostgresVersion))
@@ -135,7 +137,7 @@ func (l *loader) versions() error {
 		}
 	}
 	if p.OdooImage == "" {
-		if p.OdooVersion == "" {
+		if p.OdooVersion == "" && !l.m.odooBad {
 			*l.errs = append(*l.errs, &ConfigError{File: "odpm.json", Key: "odoo_version", Allowed: "missing; it names the image odoo:<odoo_version>", Hint: `Add "odoo_version": "18.0", or set ODOO_IMAGE in .env.`})
 		}
 		p.OdooImage = "odoo:" + p.OdooVersion
@@ -233,6 +235,10 @@ func (l *loader) odooConf() error {
 		v, _ := conf.Get("db_port")
 		*l.errs = append(*l.errs, &ConfigError{File: filepath.Base(p.OdooConfPath), Line: conf.Line("db_port"), Key: "db_port", Found: v, Allowed: "allowed: a port, 1 to 65535"})
 	}
+	if host, set := conf.Value("db_host", p.OdooMajor); set && !(pglogin.ValidHost(host) && snapshot.Printable(host)) {
+		*l.errs = append(*l.errs, &ConfigError{File: filepath.Base(p.OdooConfPath), Line: conf.Line("db_host"), Key: "db_host",
+			Allowed: "allowed: a host name, an address or a socket directory (what stands there is not shown, it may be a connection string with a password)"})
+	}
 	p.OdooConf = conf
 	return nil
 }
@@ -250,8 +256,11 @@ func (l *loader) role() error {
 		*l.errs = append(*l.errs, &ConfigError{File: p.AppPasswordSource, Key: "db_password", Allowed: "the password \"odoo\" is not allowed with ODPM_SCENARIO=server",
 			Hint: "Set another one in odoo.conf (db_password) or .env (POSTGRES_ODOO_PASS), then: odpm database ensure-role"})
 	}
-	if strings.ContainsAny(p.AppPassword, "\x00\r\n") || strings.ContainsAny(p.AppRole, "\x00\r\n") || len(p.AppRole) > 63 {
-		*l.errs = append(*l.errs, &ConfigError{File: p.AppRoleSource, Key: "db_user", Allowed: "role and password are one line each, the role at most 63 bytes (PostgreSQL's limit for a name)"})
+	if !snapshot.Printable(p.AppRole) || len(p.AppRole) > 63 || strings.Contains(p.AppRole, "://") {
+		*l.errs = append(*l.errs, &ConfigError{File: p.AppRoleSource, Key: "db_user", Found: p.AppRole, Allowed: "allowed: the name of a role, one line without control characters, at most 63 bytes (PostgreSQL's limit)"})
+	}
+	if strings.ContainsAny(p.AppPassword, "\x00\r\n") {
+		*l.errs = append(*l.errs, &ConfigError{File: p.AppPasswordSource, Key: "db_password", Allowed: "allowed: one line, without zero bytes"})
 	}
 	return nil
 }
@@ -266,7 +275,7 @@ func (l *loader) settle(option, key, fallback string, secret bool) (value, sourc
 	}
 	switch {
 	case inConf && inEnv && conf != env:
-		found := fmt.Sprintf("%q and %q", conf, env)
+		found := fmt.Sprintf("%q and %q", shown(conf), shown(env))
 		if secret {
 			found = "two different passwords"
 		}

@@ -17,7 +17,10 @@ import (
 type manifest struct {
 	found                           bool
 	postgres, odoo, platform, image string
-	services                        map[string]any
+	// postgresBad and odooBad are set where something stands in their place
+	// that is no version, and has been complained about.
+	postgresBad, odooBad bool
+	services             map[string]any
 }
 
 // versionTag is a tag of the postgres image that starts with a major.
@@ -47,8 +50,8 @@ func readManifest(dir string, errs *Errors) (*manifest, error) {
 		}
 		m.readNested(r, top)
 	} else {
-		m.postgres = r.version(top, "postgres_version")
-		m.odoo = r.version(top, "odoo_version")
+		m.postgresBad = r.complains(func() { m.postgres = r.version(top, "postgres_version") })
+		m.odooBad = r.complains(func() { m.odoo = r.version(top, "odoo_version") })
 		m.platform = r.text(top, "platform_name")
 	}
 	if m.postgres != "" && !versionTag.MatchString(m.postgres) {
@@ -75,21 +78,27 @@ func (m *manifest) readNested(r *jsonReader, top map[string]any) {
 		case string, json.Number:
 			return map[string]any{plain: v}
 		default:
-			r.bad(name, fmt.Sprint(v), "allowed: an object")
+			r.wrong(name, v, "an object")
 			return map[string]any{}
 		}
 	}
-	pg, platform, odoo := section("postgres", "version"), section("platform", "name"), section("odoo", "version")
-	m.postgres = first(r.version(pg, "version"), r.version(pg, "postgres_version"), r.version(top, "postgres_version"))
+	var pg, platform, odoo map[string]any
+	m.postgresBad = r.complains(func() {
+		pg = section("postgres", "version")
+		m.postgres = first(r.version(pg, "version"), r.version(pg, "postgres_version"), r.version(top, "postgres_version"))
+	})
+	m.odooBad = r.complains(func() {
+		platform, odoo = section("platform", "name"), section("odoo", "version")
+		m.odoo = first(r.version(platform, "odoo_version"), r.version(platform, "version"), r.version(odoo, "version"), r.version(top, "odoo_version"))
+	})
 	m.image = r.text(pg, "image")
 	m.platform = first(r.text(platform, "name"), r.text(platform, "platform_name"), r.text(top, "platform_name"))
-	m.odoo = first(r.version(platform, "odoo_version"), r.version(platform, "version"), r.version(odoo, "version"), r.version(top, "odoo_version"))
 	switch v := top["services"].(type) {
 	case nil:
 	case map[string]any:
 		m.services = v
 	default:
-		r.bad("services", fmt.Sprint(v), "allowed: an object of compose services")
+		r.wrong("services", v, "an object of compose services")
 	}
 }
 
@@ -117,7 +126,7 @@ func readSettings(dir string, lookup func(string) (string, bool), errs *Errors) 
 		u.Language = first(r.text(c, "db_lang"), r.text(c, "language"), r.text(c, "lang"))
 		u.Demo = r.boolean(c, "create_demo") || r.boolean(c, "demo")
 	default:
-		r.bad("db_creation_data", fmt.Sprint(c), "allowed: an object")
+		r.wrong("db_creation_data", c, "an object")
 	}
 	return u, nil
 }
@@ -132,6 +141,10 @@ func object(data []byte, file string) (map[string]any, error) {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
 			line = 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
+		}
+		var kind *json.UnmarshalTypeError
+		if errors.As(err, &kind) {
+			return nil, &ConfigError{File: file, Allowed: kind.Value + " found; allowed: a JSON object"}
 		}
 		return nil, &ConfigError{File: file, Line: line, Allowed: "not a JSON object: " + err.Error()}
 	}
@@ -160,6 +173,25 @@ func (r *jsonReader) bad(key, found, allowed string) {
 	*r.errs = append(*r.errs, &ConfigError{File: r.file, Line: r.line(key), Key: key, Found: found, Allowed: allowed})
 }
 
+// wrong is a value of the wrong type. A list or an object is named, not shown.
+func (r *jsonReader) wrong(key string, v any, allowed string) {
+	switch v := v.(type) {
+	case []any:
+		r.bad(key, "", "a list stands there; allowed: "+allowed)
+	case map[string]any:
+		r.bad(key, "", "an object stands there; allowed: "+allowed)
+	default:
+		r.bad(key, fmt.Sprint(v), "allowed: "+allowed)
+	}
+}
+
+// complains tells whether reading found something bad.
+func (r *jsonReader) complains(read func()) bool {
+	before := len(*r.errs)
+	read()
+	return len(*r.errs) > before
+}
+
 func (r *jsonReader) text(m map[string]any, key string) string {
 	switch v := m[key].(type) {
 	case nil:
@@ -167,7 +199,7 @@ func (r *jsonReader) text(m map[string]any, key string) string {
 	case string:
 		return strings.TrimSpace(v)
 	default:
-		r.bad(key, fmt.Sprint(v), "allowed: a string")
+		r.wrong(key, v, "a string")
 		return ""
 	}
 }
@@ -185,7 +217,10 @@ func (r *jsonReader) version(m map[string]any, key string) string {
 func (r *jsonReader) secret(m map[string]any, key string) string {
 	v, ok := m[key].(string)
 	if !ok {
-		return r.text(m, key)
+		if m[key] != nil {
+			r.bad(key, "", "a password is a JSON string, in quotes (what stands there is not shown)")
+		}
+		return ""
 	}
 	name, isRef := strings.CutPrefix(v, "${")
 	if name, closed := strings.CutSuffix(name, "}"); isRef && closed {
@@ -205,7 +240,7 @@ func (r *jsonReader) boolean(m map[string]any, key string) bool {
 	case bool:
 		return v
 	default:
-		r.bad(key, fmt.Sprint(v), "allowed: true or false")
+		r.wrong(key, v, "true or false")
 		return false
 	}
 }
@@ -228,13 +263,13 @@ func (r *jsonReader) list(m map[string]any, key string) []string {
 		for _, e := range v {
 			s, ok := e.(string)
 			if !ok {
-				r.bad(key, fmt.Sprint(e), "allowed: names of modules")
+				r.wrong(key, e, "names of modules")
 				return nil
 			}
 			add(s)
 		}
 	default:
-		r.bad(key, fmt.Sprint(v), "allowed: a list of module names")
+		r.wrong(key, v, "a list of module names")
 	}
 	for _, w := range out {
 		if !moduleName.MatchString(w) {

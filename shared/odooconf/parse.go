@@ -98,7 +98,7 @@ func (p *parser) line(n int, text string) error {
 		return p.header(n, name)
 	}
 	if !p.inside {
-		return &SyntaxError{Line: n, Msg: fmt.Sprintf("no [%s] above this line; found %q", Section, clip(value))}
+		return &SyntaxError{Line: n, Msg: fmt.Sprintf("no [%s] above this line; found %q", Section, word(value))}
 	}
 	return p.option(n, value)
 }
@@ -138,11 +138,11 @@ func (p *parser) header(n int, name string) error {
 func (p *parser) option(n int, value string) error {
 	at := strings.IndexAny(value, "=:")
 	if at < 0 {
-		p.fail(n, fmt.Sprintf("no = or : in %q", clip(value)))
+		p.fail(n, fmt.Sprintf("no = or : behind %q", word(value)))
 		return nil
 	}
 	if at == 0 {
-		p.fail(n, fmt.Sprintf("no name before %q", clip(value)))
+		p.fail(n, "no name before "+value[:1])
 	}
 	name := strings.ToLower(strip(value[:at]))
 	key := p.section + "\x00" + name
@@ -190,6 +190,15 @@ func (p *parser) finish() {
 		p.f.options[name] = o
 	}
 	p.f.order = p.order
+}
+
+// word is what a message shows of a line that cannot be read: its first word.
+// A password may follow.
+func word(s string) string {
+	if at := strings.IndexFunc(s, func(r rune) bool { return space(r) || r == '=' || r == ':' }); at >= 0 {
+		return clip(s[:at]) + " …"
+	}
+	return clip(s)
 }
 
 func clip(s string) string {
