@@ -131,6 +131,23 @@ func TestTLS(t *testing.T) {
 	})
 	t.Run("unknown authority", func(t *testing.T) {
 		_, err := login("localhost", "verify-full")
+		// libpq takes the system's authorities only where it is told to.
+		if e := wantReason(t, err, pglogin.TLS); !strings.Contains(e.Error(), "PGSSLROOTCERT") {
+			t.Errorf("%v", e)
+		}
+		t.Setenv("PGSSLROOTCERT", "system")
+		if _, err := login("localhost", "verify-full"); !strings.Contains(wantReason(t, err, pglogin.TLS).Error(), "certificate") {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("no such file", func(t *testing.T) {
+		t.Setenv("PGSSLROOTCERT", root+".absent")
+		for _, mode := range []string{"", "prefer", "require"} {
+			if res, err := login("127.0.0.1", mode); err != nil || !res.TLS {
+				t.Errorf("%q: %+v %v", mode, res, err)
+			}
+		}
+		_, err := login("localhost", "verify-ca")
 		wantReason(t, err, pglogin.TLS)
 	})
 	t.Run("known authority", func(t *testing.T) {

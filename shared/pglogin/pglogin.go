@@ -6,6 +6,7 @@ package pglogin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -130,9 +131,20 @@ func (c Config) connConfig() (*pgconn.Config, error) {
 	if c.SSLMode != "" {
 		kv = append(kv, "sslmode="+quoteKV(c.SSLMode))
 	}
+	if file := os.Getenv("PGSSLROOTCERT"); file != "" && file != "system" && os.Getenv("PGSERVICE") == "" {
+		// libpq does without a file that does not exist, unless it has to verify.
+		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+			kv = append(kv, "sslrootcert=''")
+		}
+	}
 	pc, err := pgconn.ParseConfig(strings.Join(kv, " "))
 	if err != nil {
 		return nil, parseError(err)
+	}
+	if verifiesWithoutRoot(pc) {
+		_, addr := pgconn.NetworkAddress(pc.Host, pc.Port)
+		return nil, &Error{Reason: TLS, Addr: addr, User: role, Database: database,
+			detail: "no file of certificate authorities, neither ~/.postgresql/root.crt nor PGSSLROOTCERT (system takes the system's)"}
 	}
 	// Once more, for what came from PGHOST or a service file.
 	for _, h := range append([]*pgconn.FallbackConfig{{Host: pc.Host}}, pc.Fallbacks...) {
@@ -147,6 +159,13 @@ func (c Config) connConfig() (*pgconn.Config, error) {
 		pc.RuntimeParams["application_name"] = c.ApplicationName
 	}
 	return pc, nil
+}
+
+// verifiesWithoutRoot: pgx takes the system's authorities where none is named,
+// libpq refuses.
+func verifiesWithoutRoot(pc *pgconn.Config) bool {
+	t := pc.TLSConfig
+	return t != nil && t.RootCAs == nil && (!t.InsecureSkipVerify || t.VerifyPeerCertificate != nil)
 }
 
 func errHost() error {

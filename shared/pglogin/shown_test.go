@@ -12,7 +12,7 @@ func TestShown(t *testing.T) {
 	for in, want := range map[string]string{
 		"odoo": "odoo", "my-role": "my-role", "Ödoo": "Ödoo", `a"b`: `a"b`, "": "",
 		"odoo:secret": "odoo:…", "postgres://a:secret@h": "…", "host=h PassWord=secret": "…", "secret@h": "…",
-		"bad\x1b[31m\nname": "bad [31m name",
+		"bad\x1b[31m\nname": "bad [31m name", "a\u202eb\u2028c\u0085d": "a b c d",
 	} {
 		if got := Shown(in); got != want {
 			t.Errorf("%q is shown as %q, want %q", in, got, want)
