@@ -81,6 +81,12 @@ func (p *prober) classify(err error, a *attempt, database string) *Error {
 		best = &Error{Reason: Closed}
 	}
 	best.User, best.Database, best.err = p.conn.User, database, err
+	if best.Reason == WrongPassword && p.conn.Password == "" {
+		best.noPassword = true
+		if path := passfilePath(); openToOthers(path) {
+			best.passfile = path
+		}
+	}
 	if best.Addr == "" {
 		best.Addr = p.firstAddr()
 	}

@@ -28,6 +28,10 @@ type Error struct {
 
 	detail string
 	err    error
+	// noPassword: a password was wanted and there is none; passfile is a file
+	// that libpq passes over for its mode.
+	noPassword bool
+	passfile   string
 }
 
 // Transient says whether waiting could have helped.
@@ -100,6 +104,12 @@ func (e *Error) what() string {
 	case ServerBusy:
 		return "PostgreSQL on " + e.Addr + " could not serve the login"
 	case WrongPassword:
+		if e.passfile != "" {
+			return fmt.Sprintf("PostgreSQL on %s wants a password of role %s and there is none: the password file %s is passed over, as others may read it", e.Addr, quote(e.User), quote(e.passfile))
+		}
+		if e.noPassword {
+			return fmt.Sprintf("PostgreSQL on %s wants a password of role %s and there is none", e.Addr, quote(e.User))
+		}
 		return fmt.Sprintf("PostgreSQL on %s refused role %s: wrong password, or no such role", e.Addr, quote(e.User))
 	case RoleNoLogin:
 		return fmt.Sprintf("PostgreSQL on %s refused role %s: it does not exist or may not log in", e.Addr, quote(e.User))
@@ -149,6 +159,12 @@ func (e *Error) Next() string {
 	case TooManyConnections:
 		return "see who holds them: " + admin + ` -c "SELECT usename, datname, count(*) FROM pg_stat_activity GROUP BY 1, 2"`
 	case WrongPassword:
+		if e.passfile != "" {
+			return "chmod 600 " + oneLine(e.passfile)
+		}
+		if e.noPassword {
+			return "set db_password in odoo.conf, or PGPASSWORD"
+		}
 		return "if the role or its password changed, a cluster keeps its old ones: odpm database ensure-role"
 	case RoleNoLogin:
 		return "odpm database ensure-role"

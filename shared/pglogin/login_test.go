@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -86,6 +88,27 @@ func TestEnvironment(t *testing.T) {
 	}
 	// Config beats the environment, also with what is wrong.
 	_, err := pglogin.Login(t.Context(), pglogin.Config{User: "other"})
+	wantReason(t, err, pglogin.WrongPassword)
+}
+
+// TestService: the service's user comes before PGUSER, as the rest of it does.
+func TestService(t *testing.T) {
+	c := shared(t)
+	file := filepath.Join(t.TempDir(), "service.conf")
+	text := "[shop]\nhost=127.0.0.1\nport=" + strconv.Itoa(c.Port) + "\nuser=odoo\npassword=" + password + "\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PGSERVICEFILE", file)
+	t.Setenv("PGSERVICE", "shop")
+	t.Setenv("PGUSER", "nobody")
+	if u := (pglogin.Config{}).EffectiveUser(); u != "odoo" {
+		t.Errorf("user %q", u)
+	}
+	if res, err := pglogin.Login(t.Context(), pglogin.Config{}); err != nil || res.User != "odoo" {
+		t.Errorf("%+v %v", res, err)
+	}
+	_, err := pglogin.Login(t.Context(), pglogin.Config{User: "nobody"})
 	wantReason(t, err, pglogin.WrongPassword)
 }
 

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -90,11 +91,19 @@ type Role struct {
 	OID uint32
 }
 
-// EffectiveUser is the role that the configuration means: User, else PGUSER,
-// else the operating-system user, "" when this process's uid has no name.
+// EffectiveUser is the role that the configuration means: User, else that of
+// the connection service, else PGUSER, else the operating-system user, "" when
+// this process's uid has no name.
 func (c Config) EffectiveUser() string {
 	if c.User != "" {
 		return c.User
+	}
+	if os.Getenv("PGSERVICE") != "" {
+		// The service file is pgconn's to read; connConfig tells what is wrong
+		// with it.
+		if pc, err := pgconn.ParseConfig(""); err == nil && pc.User != "" {
+			return pc.User
+		}
 	}
 	if u := os.Getenv("PGUSER"); u != "" {
 		return u
@@ -122,6 +131,9 @@ func (c Config) connConfig() (*pgconn.Config, error) {
 		database = DefaultDatabase
 	}
 	kv := []string{"user=" + quoteKV(role), "dbname=" + quoteKV(database)}
+	if openToOthers(passfilePath()) && os.Getenv("PGSERVICE") == "" {
+		kv = append(kv, "passfile=''")
+	}
 	if c.Host != "" {
 		kv = append(kv, "host="+quoteKV(c.Host))
 	}
@@ -194,6 +206,26 @@ func (c Config) validate() error {
 		}
 	}
 	return nil
+}
+
+// passfilePath is where libpq looks for passwords.
+func passfilePath() string {
+	if path := os.Getenv("PGPASSFILE"); path != "" {
+		return path
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".pgpass")
+}
+
+// openToOthers: libpq passes over a password file that others may read. pgx
+// takes it whatever its mode, and the check would pass where Odoo has no
+// password.
+func openToOthers(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0
 }
 
 // quoteKV quotes a value for libpq's keyword/value syntax.

@@ -115,4 +115,11 @@ func TestPasswordFile(t *testing.T) {
 	os.Chmod(path, 0o600)
 	env := []string{"PGHOST=127.0.0.1", "PGPORT=" + strconv.Itoa(c.Port), "PGUSER=odoo", "PGPASSFILE=" + path}
 	invocation{env: env, args: []string{"--", "odoo"}}.run(t).want(t, 0, "login proven")
+	// libpq passes over one that others may read, and Odoo has no password.
+	os.Chmod(path, 0o644)
+	r := invocation{env: env, args: []string{"--", "odoo"}}.run(t)
+	r.want(t, 77, "reason=role_missing_or_wrong_password", "others may read it", `next="chmod 600 `+path)
+	os.Remove(path)
+	r = invocation{env: env, args: []string{"--", "odoo"}}.run(t)
+	r.want(t, 77, "there is none", "set db_password in odoo.conf")
 }
