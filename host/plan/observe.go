@@ -105,6 +105,7 @@ func (s *Session) Answers(why string) error {
 
 func (s *Session) compare() {
 	s.Drifts = drift.Compare(s.Observed, s.Snapshot, sameDir)
+	s.drifted = s.drifted || len(drift.Changes(s.Drifts)) > 0
 }
 
 func (s *Session) samePath(other string) bool {

@@ -6,18 +6,34 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/handoff"
+	"github.com/odpm/odpm/shared/pglogin"
 	"github.com/odpm/odpm/shared/snapshot"
 )
 
 // mustProve tells whether a login has to be recorded: for another
 // configuration, or for a cluster that is not the last run's.
 func (s *Session) mustProve() bool {
-	return s.Snapshot == nil || s.Snapshot.HandoffID != s.want.handoff.ID || len(drift.Changes(s.Drifts)) > 0
+	return s.drifted || s.Snapshot == nil || s.Snapshot.HandoffID != s.want.handoff.ID
+}
+
+// stillLogsIn: nothing has changed here, and somebody may have changed the
+// role over there since its login was recorded. What only concerns the way
+// from this machine to the server is a warning; a compose file of the person's
+// own may have a password that odpm does not see.
+func (s *Session) stillLogsIn(ctx context.Context) error {
+	if s.Project.KeepCompose {
+		return nil
+	}
+	err := s.ProveRole(ctx)
+	if reason, is := pglogin.ReasonOf(err); is && reason != pglogin.WrongPassword && reason != pglogin.RoleNoLogin {
+		s.Term.Warn("%v", err)
+		return nil
+	}
+	return err
 }
 
 // proven tells whether last_run.json was recorded for this configuration; by

@@ -66,6 +66,10 @@ type Session struct {
 	// keptConf stands for the odoo.conf that a kept file does without.
 	keptConf []byte
 	started  bool
+	// drifted is set once something differs from the last proven login, and
+	// stays: a role that was made in the meantime is no drift any more, and its
+	// login has still to be proven.
+	drifted bool
 	// before is last_run.json as this run found it, nil for none. The checker
 	// replaces the file, so another file means that it has recorded.
 	before os.FileInfo

@@ -49,7 +49,7 @@ func (up upStep) Apply(ctx context.Context, s *Session) error {
 	if p, err := up.Preview(ctx, s); err != nil {
 		return err
 	} else if p.Outcome == Noop {
-		return nil
+		return s.stillLogsIn(ctx)
 	}
 	if err := s.startPostgres(ctx); err != nil {
 		return err
