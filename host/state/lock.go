@@ -13,21 +13,24 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/odpm/odpm/shared/snapshot"
 )
 
 // Busy is somebody else's run.
 type Busy struct {
 	What string
-	// Holder is what the lock file says: pid, command, since when.
+	// Holder is what the lock file says: pid, command, since when. PID is 0, and
+	// Holder empty, where it says nothing that is true.
 	Holder string
+	PID    int
 }
 
 func (b *Busy) Error() string {
-	who := b.Holder
-	if who == "" {
-		who = "another run"
+	if b.PID == 0 {
+		return b.What + " is in use by another run. Wait for it to end, or look for it: ps -C odpm"
 	}
-	return fmt.Sprintf("%s is in use by %s. Wait for it to end, or look at it: ps -p <pid>", b.What, who)
+	return fmt.Sprintf("%s is in use by %s. Wait for it to end, or look at it: ps -p %d", b.What, b.Holder, b.PID)
 }
 
 // Lock is held until Unlock, or until the process ends, however it ends.
@@ -81,7 +84,9 @@ func (l *Lock) take(path, what, command string, mode os.FileMode) error {
 		return fmt.Errorf("lock %s: %w", path, err)
 	}
 	if !ok {
-		return &Busy{What: what, Holder: holder(path)}
+		b := &Busy{What: what}
+		b.Holder, b.PID = holder(path)
+		return b
 	}
 	l.locks = append(l.locks, f)
 	if mode == 0o666 {
@@ -144,12 +149,36 @@ func refuseLink(path string) error {
 	return nil
 }
 
-func holder(path string) string {
-	f, err := os.Open(path)
+// noteWait is how long a holder may take from the lock to its note.
+const noteWait = 500 * time.Millisecond
+
+// holder reads who has the lock. The note comes a moment after the lock, and
+// until then it is the last holder's: one that names no living process is
+// waited for.
+func holder(path string) (note string, pid int) {
+	for end := time.Now().Add(noteWait); ; time.Sleep(5 * time.Millisecond) {
+		note = readNote(path)
+		if _, err := fmt.Sscanf(note, "pid %d ", &pid); err == nil && pid > 0 && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			return note, pid
+		}
+		if time.Now().After(end) {
+			return "", 0
+		}
+	}
+}
+
+// readNote gives one line that a terminal can take: other users write to the
+// locks of data directories too.
+func readNote(path string) string {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
 	b, _ := io.ReadAll(io.LimitReader(f, 512))
-	return strings.TrimSpace(string(b))
+	note := strings.TrimSpace(string(b))
+	if !snapshot.Printable(note) {
+		return ""
+	}
+	return note
 }

@@ -2,7 +2,9 @@ package state_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -92,6 +94,39 @@ func TestLockNamesTheHolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Unlock()
+}
+
+// Between the lock and its note the file still names the run before.
+func TestLockWaitsForTheNote(t *testing.T) {
+	d := state.NewDirs(t.TempDir())
+	l, err := d.LockProject("", "odpm --first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Unlock()
+	path := filepath.Join(d.State(), "lock")
+	note, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := exec.Command("true")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for _, before := range []string{"", fmt.Sprintf("pid %d (odpm --before) since then\n", ended.ProcessState.Pid()), "pid 1 (\x1b[2J) since then\n"} {
+		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(100*time.Millisecond, func() { os.WriteFile(path, note, 0o600) })
+		_, err = d.LockProject("", "odpm --second")
+		if err == nil || !strings.Contains(err.Error(), "odpm --first") || !strings.Contains(err.Error(), fmt.Sprintf("ps -p %d", os.Getpid())) {
+			t.Errorf("after %q: %v", before, err)
+		}
+	}
+	os.WriteFile(path, nil, 0o600)
+	if _, err := d.LockProject("", "odpm --second"); err == nil || !strings.Contains(err.Error(), "another run") || strings.Contains(err.Error(), "<pid>") {
+		t.Errorf("without a note: %v", err)
+	}
 }
 
 // Two projects, one data directory by two paths.
