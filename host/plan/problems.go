@@ -45,6 +45,13 @@ func (s *Session) dataProblems() {
 			Ways: []string{"POSTGRES_DATA_DIR=/another/path in .env        another, or a new, directory", "or move what is in it elsewhere"},
 		})
 	}
+	if f.State == datadir.Unknown && s.EngineKind == nativeEngine {
+		s.Problems = append(s.Problems, &ui.Refusal{
+			What: fmt.Sprintf("What is in the PostgreSQL data directory %s is unknown, %s; without Docker PostgreSQL runs as its owner. Nothing was written or started.", f.Path, f.Reason),
+			Ways: []string{"sudo odpm        root starts PostgreSQL as the directory's owner",
+				"or sudo chown -R \"$USER\" " + f.Path + "        where it is nobody else's"},
+		})
+	}
 	// A kept file says itself where its image looks (PGDATA).
 	if p := datadir.LayoutProblem(f, s.Project.PostgresMajor); p != nil && !s.Project.KeepCompose {
 		s.Problems = append(s.Problems, &ui.Refusal{What: p.Message + ". Nothing was written or started.", Ways: p.Ways})

@@ -78,7 +78,8 @@ func (e *Engine) Status(context.Context) (engine.Status, error) {
 	f := datadir.Look(e.o.DataDir, e.o.Major)
 	s := engine.Status{Exists: f.State == datadir.Initialised}
 	pm, err := readPostmaster(e.clusterDir())
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		// What this user may not read it cannot start either: Start says so.
 		return s, nil
 	}
 	if err != nil {

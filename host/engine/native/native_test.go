@@ -172,3 +172,33 @@ func TestStartSaysWhy(t *testing.T) {
 		t.Errorf("no such major: %v", err)
 	}
 }
+
+// What PostgreSQL refuses is said before, with the command that helps.
+func TestStartSaysWhoseTheDirectoryIs(t *testing.T) {
+	ctx := deadline(t)
+	e, o := newEngine(t)
+	if err := e.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(o.DataDir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Start(ctx); err == nil || !strings.Contains(err.Error(), "mode 0755") || !strings.Contains(err.Error(), "\n  chmod 700 '"+o.DataDir+"'") {
+		t.Errorf("open to others: %v", err)
+	}
+	if err := os.Chmod(o.DataDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 {
+		// The cluster of somebody who ran everything as root.
+		if err := os.Chown(o.DataDir, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Start(ctx); err == nil || !strings.Contains(err.Error(), "belongs to root") || !strings.Contains(err.Error(), "\n  chown -R postgres: '"+o.DataDir+"'") {
+			t.Errorf("of root: %v", err)
+		}
+	}
+}

@@ -50,6 +50,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := e.checkOwner(as); err != nil {
+		return err
+	}
 	sockets, err := e.socketDir(as)
 	if err != nil {
 		return err
@@ -75,6 +78,24 @@ func (e *Engine) Start(ctx context.Context) error {
 	go func() { ended <- cmd.Wait() }()
 	if err := e.waitReady(ctx, ended); err != nil {
 		return fmt.Errorf("%w\n%s", err, e.logSince(from))
+	}
+	return nil
+}
+
+// checkOwner says before the start, and with the command that helps, what
+// PostgreSQL would refuse.
+func (e *Engine) checkOwner(as identity) error {
+	dir := e.clusterDir()
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	quoted := "'" + strings.ReplaceAll(dir, "'", `'\''`) + "'"
+	if uid := int(info.Sys().(*syscall.Stat_t).Uid); uid != as.uid {
+		return fmt.Errorf("%s belongs to %s, and PostgreSQL, which would run as %s, starts only on its own user's. The way on:\n  chown -R %s: %s", dir, userName(uid), as.name, as.name, quoted)
+	}
+	if info.Mode().Perm()&0o027 != 0 {
+		return fmt.Errorf("%s has the mode %04o, and PostgreSQL starts only on 0700 or 0750. The way on:\n  chmod 700 %s", dir, info.Mode().Perm(), quoted)
 	}
 	return nil
 }
