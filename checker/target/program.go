@@ -22,13 +22,21 @@ var noConnection = map[string]bool{
 }
 
 // program recognises Odoo and the image's entrypoint, also behind wrappers
-// such as tini, gosu or an interpreter. Any other program is taken for a
-// script that starts Odoo without connection options.
+// such as tini, gosu or an interpreter, and a script that is given Odoo's
+// connection options. Any other program is taken for one that starts Odoo
+// without any.
 func (r *resolver) program(argv []string) error {
 	asUser := false
 	for i, arg := range argv {
 		base := filepath.Base(arg)
+		if i > 0 && connectionOption(arg) {
+			// A script of one's own that is given what only Odoo understands.
+			r.runsOdoo(argv[1:])
+			return nil
+		}
 		switch {
+		case i > 0 && valueFollows[argv[i-1]]:
+			// -d odoo, --data-dir /srv/odoo: a name, not a program.
 		case shells[base] && i+1 < len(argv) && strings.HasPrefix(argv[i+1], "-"):
 			// A command line in a string: nobody can tell what it expands to.
 			return nil
@@ -48,6 +56,21 @@ func (r *resolver) program(argv []string) error {
 		}
 	}
 	return nil
+}
+
+// valueFollows are options of Odoo's whose value often is called odoo.
+var valueFollows = map[string]bool{
+	"-d": true, "--database": true, "-D": true, "--data-dir": true, "--logfile": true, "--config": true,
+}
+
+// connectionOption is one of the options that nothing but Odoo has.
+func connectionOption(arg string) bool {
+	name, _, _ := strings.Cut(arg, "=")
+	switch name {
+	case "--db_host", "--db_port", "--db_user", "--db_password":
+		return true
+	}
+	return false
 }
 
 func (r *resolver) runsOdoo(args []string) {

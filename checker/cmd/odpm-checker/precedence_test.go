@@ -163,6 +163,28 @@ func TestConfigFile(t *testing.T) {
 	})
 }
 
+// TestScriptOfOnesOwn: what is given Odoo's connection options is checked as
+// Odoo is; without one of them nobody can tell, and PG* count.
+func TestScriptOfOnesOwn(t *testing.T) {
+	ok := good(server(t).Port)
+	dir := t.TempDir()
+	script := write(t, filepath.Join(dir, "start-erp"), "#!/bin/sh\nexec odoo \"$@\"\n")
+	if err := os.Chmod(script, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	conf := write(t, filepath.Join(dir, "odoo.conf"), "[options]\ndb_host = nowhere.invalid\ndb_user = "+appRole+"\ndb_password = "+appPassword+"\n")
+	for _, args := range [][]string{
+		{script, "-c", conf, "--db_host", ok.host, "--db_port", ok.port},
+		{script, "-d", "odoo", "-c", conf, "--db_host", ok.host, "--db_port", ok.port, "--data-dir", "/srv/odoo"},
+		{script, "serve", "--config=" + conf, "--db_host=" + ok.host, "--db_port=" + ok.port},
+	} {
+		r := invocation{env: bad.pg(), args: append([]string{"--timeout", "300ms", "--"}, args...)}.run(t)
+		r.want(t, 0, "login proven", "odoo pid=", "odoo.conf")
+	}
+	invocation{env: bad.pg(), args: []string{"--timeout", "300ms", "--", script, "-c", conf}}.run(t).want(t, 69)
+	invocation{env: ok.pg(), args: []string{"--timeout", "300ms", "--", script, "-c", conf}}.run(t).want(t, 0, "PGHOST")
+}
+
 // TestEntrypoint compares the checker with the script itself: whatever the
 // script hands to Odoo is what has to have been proven. Each case names the
 // arguments that Odoo is to get, so that the script is checked as well.
