@@ -52,11 +52,7 @@ func goodAsItIs(ctx context.Context, pg engine.Postgres, w Wanted) (string, bool
 	if err != nil || addr == "" {
 		return "", false
 	}
-	res, err := tcpLogin(ctx, addr, w, "")
-	if err != nil || res.Role.Superuser || !res.Role.CreateDB {
-		return "", false
-	}
-	if _, err := tcpLogin(ctx, addr, Wanted{Role: w.Role, Password: w.Password + "x"}, ""); err == nil {
+	if Prove(ctx, addr, w, "") != nil || Prove(ctx, addr, Wanted{Role: w.Role, Password: w.Password + "x"}, "") == nil {
 		return "", false
 	}
 	conn, err := engine.Connect(ctx, overTCP{pg, addr}, engine.Login{User: w.Role, Password: saslprep.Password(w.Password), Database: pglogin.DefaultDatabase})
@@ -64,6 +60,10 @@ func goodAsItIs(ctx context.Context, pg engine.Postgres, w Wanted) (string, bool
 		return "", false
 	}
 	defer closeConn(conn)
+	var right bool
+	if err := conn.QueryRow(ctx, `SELECT rolcreatedb AND NOT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user`).Scan(&right); err != nil || !right {
+		return "", false
+	}
 	names, err := superusers(ctx, conn)
 	if err != nil || len(names) == 0 {
 		return "", false

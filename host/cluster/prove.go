@@ -14,22 +14,18 @@ import (
 // trusted socket. addr is engine.Postgres.HostAddr's; database "" is postgres.
 // A refusal is a *pglogin.Error, for DiagnoseLogin.
 func Prove(ctx context.Context, addr string, w Wanted, database string) error {
-	_, err := tcpLogin(ctx, addr, w, database)
-	return err
-}
-
-func tcpLogin(ctx context.Context, addr string, w Wanted, database string) (*pglogin.Result, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, fmt.Errorf("the server's address %q is not host:port", addr)
+		return fmt.Errorf("the server's address %q is not host:port", addr)
 	}
 	n, err := strconv.Atoi(port)
 	if err != nil {
-		return nil, fmt.Errorf("the server's address %q is not host:port", addr)
+		return fmt.Errorf("the server's address %q is not host:port", addr)
 	}
 	// prefer is what Odoo does without db_sslmode.
-	cfg := pglogin.Config{Host: host, Port: n, User: w.Role, Password: w.Password, Database: database, SSLMode: "prefer", ApplicationName: "odpm", WithRole: true}
-	return pglogin.Login(ctx, cfg)
+	cfg := pglogin.Config{Host: host, Port: n, User: w.Role, Password: w.Password, Database: database, SSLMode: "prefer", ApplicationName: "odpm"}
+	_, err = pglogin.Login(ctx, cfg)
+	return err
 }
 
 // overTCP is a server that engine.Connect reaches where Odoo does.

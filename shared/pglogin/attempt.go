@@ -98,7 +98,7 @@ func (p *prober) login(ctx context.Context, conf *pgconn.Config) (*Result, error
 		return nil, err
 	}
 	defer conn.Close(context.Background())
-	res, err := identify(ctx, conn, p.cfg.WithRole)
+	res, err := identify(ctx, conn, conf.User)
 	if err != nil {
 		return nil, p.classify(err, a, conf.Database)
 	}

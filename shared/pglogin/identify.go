@@ -4,55 +4,70 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"regexp"
 	"strconv"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// One round trip: everything is asked in one statement. The types are text, so
-// that no type map is needed.
+// What the server says of itself unasked, with every login, is not asked for:
+// on one that has just started each catalog that a question touches is read
+// for the first time. The types are text, so that no type map is needed.
 const (
-	askServer  = `SELECT current_setting('server_version_num'), current_user, pg_is_in_recovery()::text, `
-	askRole    = `, r.rolsuper::text, r.rolcreatedb::text, r.rolcreaterole::text, r.oid::text`
-	fromRole   = ` FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`
-	identifier = `(SELECT system_identifier::text FROM pg_catalog.pg_control_system())`
-	unknown    = `''`
+	askIdentity = `SELECT system_identifier::text FROM pg_catalog.pg_control_system()`
+	// Before 14 a standby does not say that it is one.
+	askIdentity13 = `SELECT system_identifier::text, pg_catalog.pg_is_in_recovery()::text FROM pg_catalog.pg_control_system()`
+	// Some managed services revoke the function; identity is then unknown.
+	askNothing = `SELECT '', pg_catalog.pg_is_in_recovery()::text`
 )
 
-// identify asks a fresh connection who the server is and, where wanted, who
-// the role.
-func identify(ctx context.Context, conn *pgconn.PgConn, withRole bool) (*Result, error) {
-	columns, rest := 4, ""
-	if withRole {
-		columns, rest = 8, askRole+fromRole
+// identify asks a fresh connection of user who the server is.
+func identify(ctx context.Context, conn *pgconn.PgConn, user string) (*Result, error) {
+	res := &Result{User: conn.ParameterStatus("session_authorization"), InRecovery: conn.ParameterStatus("in_hot_standby") == "on"}
+	if res.User == "" {
+		// A pooler may keep it to itself.
+		res.User = user
 	}
-	rows, err := query(ctx, conn, askServer+identifier+rest)
+	var err error
+	if res.VersionNum, err = versionNum(conn.ParameterStatus("server_version")); err != nil {
+		return nil, err
+	}
+	ask := askIdentity
+	if res.Major() < 14 {
+		ask = askIdentity13
+	}
+	rows, err := query(ctx, conn, ask)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && (pgErr.Code == "42501" || pgErr.Code == "42883") {
-		// Some managed services revoke the function; identity is then unknown.
-		rows, err = query(ctx, conn, askServer+unknown+rest)
+		rows, err = query(ctx, conn, askNothing)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if len(rows) != 1 || len(rows[0]) != columns {
+	if len(rows) != 1 {
 		return nil, errors.New("the server did not describe itself")
 	}
-	f := make([]string, columns)
-	for i, v := range rows[0] {
-		f[i] = string(v)
-	}
-	version, err := strconv.Atoi(f[0])
-	if err != nil {
-		return nil, errors.New("server_version_num is not a number")
-	}
-	res := &Result{VersionNum: version, User: f[1], InRecovery: f[2] == "true", SystemIdentifier: f[3]}
-	if withRole {
-		oid, _ := strconv.ParseUint(f[7], 10, 32)
-		res.Role = Role{Superuser: f[4] == "true", CreateDB: f[5] == "true", CreateRole: f[6] == "true", OID: uint32(oid)}
+	res.SystemIdentifier = string(rows[0][0])
+	if len(rows[0]) > 1 {
+		res.InRecovery = string(rows[0][1]) == "true"
 	}
 	_, res.TLS = conn.Conn().(*tls.Conn)
 	return res, nil
+}
+
+var versionText = regexp.MustCompile(`^([1-9][0-9]?)(?:\.([0-9]{1,4}))?`)
+
+// versionNum makes server_version_num of server_version: 150018 of
+// "15.18 (Debian 15.18-0+deb12u1)", 190000 of "19devel".
+func versionNum(text string) (int, error) {
+	m := versionText.FindStringSubmatch(text)
+	if m == nil {
+		return 0, fmt.Errorf("the server says that its version is %q, which is no PostgreSQL's", Shown(text))
+	}
+	major, _ := strconv.Atoi(m[1])
+	minor, _ := strconv.Atoi(m[2])
+	return major*10_000 + minor, nil
 }
 
 func query(ctx context.Context, conn *pgconn.PgConn, sql string) ([][][]byte, error) {

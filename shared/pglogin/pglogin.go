@@ -53,9 +53,6 @@ type Config struct {
 	SSLMode string
 	// AttemptTimeout is 0 for DefaultAttemptTimeout.
 	AttemptTimeout time.Duration
-	// WithRole asks for Result.Role too. On a server that has just started it
-	// costs several milliseconds: its caches are cold, and pg_roles is a view.
-	WithRole bool
 	// ApplicationName is what pg_stat_activity and the server's log show.
 	ApplicationName string
 }
@@ -73,8 +70,6 @@ type Result struct {
 	SystemIdentifier string
 	// InRecovery is set on a standby: Odoo could log in and not write.
 	InRecovery bool
-	// Role is set where Config.WithRole asks for it.
-	Role Role
 	// Databases says of each of Config.Also whether it exists.
 	Databases map[string]bool
 	// TLS is whether the connection was encrypted.
@@ -83,13 +78,6 @@ type Result struct {
 
 // Major is 15 for server_version_num 150018.
 func (r *Result) Major() int { return r.VersionNum / 10000 }
-
-// Role is the logged-in role's row of pg_roles.
-type Role struct {
-	Superuser, CreateDB, CreateRole bool
-	// OID is 10 for the role that initdb made.
-	OID uint32
-}
 
 // EffectiveUser is the role that the configuration means: User, else that of
 // the connection service, else PGUSER, else the operating-system user, "" when

@@ -58,7 +58,12 @@ func start(t *testing.T, conf ...string) *localpg.Cluster {
 
 func launch(t *testing.T, conf ...string) *localpg.Cluster {
 	t.Helper()
-	bin, err := localpg.Bin("15")
+	return launchMajor(t, "15", conf...)
+}
+
+func launchMajor(t *testing.T, major string, conf ...string) *localpg.Cluster {
+	t.Helper()
+	bin, err := localpg.Bin(major)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +88,7 @@ func sql(t *testing.T, c *localpg.Cluster, statements ...string) string {
 }
 
 func config(c *localpg.Cluster) pglogin.Config {
-	return pglogin.Config{Host: "127.0.0.1", Port: c.Port, User: "odoo", Password: password, ApplicationName: "test", WithRole: true}
+	return pglogin.Config{Host: "127.0.0.1", Port: c.Port, User: "odoo", Password: password, ApplicationName: "test"}
 }
 
 // logged counts lines of the server's log that hold words.

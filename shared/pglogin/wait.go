@@ -115,8 +115,10 @@ func sleep(ctx context.Context, d time.Duration) {
 // refused costs 0.1–0.2 ms of processor time on a virtual machine. PostgreSQL
 // opens its port ten to thirty milliseconds before it accepts logins and
 // answers 57P03 in between, so the port may be polled coarsely as long as that
-// short span is polled finely. Every 57P03 is a line in the server's log, so
-// after the first second, when it is evidently recovering, the pace drops.
+// short span is polled finely: an answer itself takes the server a millisecond
+// or two, the time to make a process. Every 57P03 is a line in the server's log
+// (ten or so of an ordinary start, some sixty of the first second), so after
+// that second, when it is evidently recovering, the pace drops.
 type pacer struct {
 	start time.Time
 	class paceClass
@@ -184,8 +186,8 @@ func backoffFor(class paceClass, slow bool) *backoff.ExponentialBackOff {
 			set(150*time.Millisecond, 150*time.Millisecond)
 		}
 	case paceAnswer:
-		set(2*time.Millisecond, 35*time.Millisecond)
-		b.Multiplier = 1.2
+		set(400*time.Microsecond, 35*time.Millisecond)
+		b.Multiplier = 1.15
 		if slow {
 			set(100*time.Millisecond, time.Second)
 		}
