@@ -108,25 +108,3 @@ func TestFailingStatementLeaksNothing(t *testing.T) {
 		t.Errorf("the log:\n%s", log)
 	}
 }
-
-// A server that is full or starting up says nothing about its roles: no
-
-// conclusion, and above all no single-user mode.
-
-// failing breaks the second script, and repeats it as a server's stderr does.
-
-// A collation version that the operating system does not have any more.
-
-// Passwords that SASLprep changes: Odoo's client prepares them, so must ours.
-
-// People do drop the database postgres: the role is made all the same, and the
-
-// login that Odoo needs is said to lack it.
-
-// Single-user mode reads its input in the database's encoding.
-
-// The owner of the database postgres may not have his functions run by the
-
-// superuser that looks at it.
-
-// POSTGRES_HOST_AUTH_METHOD=trust, which tutorials recommend.
