@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/odpm/odpm/host/project/tag"
 )
 
 // manifest is what odpm takes from odpm.json, v1 flat or v2 nested. Keys it
@@ -22,6 +24,10 @@ type manifest struct {
 	postgresBad, odooBad bool
 	services             map[string]any
 }
+
+// oldestMajor is the oldest PostgreSQL that the suites run against. Older ones
+// differ in what adoption relies on: roles, single-user mode, DROP DATABASE.
+const oldestMajor = 12
 
 // versionTag is a tag of the postgres image that starts with a major.
 var versionTag = regexp.MustCompile(`^[0-9]{1,3}([.-][0-9A-Za-z._-]*|(beta|rc)[0-9]+.*)?$`)
@@ -54,8 +60,12 @@ func readManifest(dir string, errs *Errors) (*manifest, error) {
 		m.odooBad = r.complains(func() { m.odoo = r.version(top, "odoo_version") })
 		m.platform = r.text(top, "platform_name")
 	}
-	if m.postgres != "" && !versionTag.MatchString(m.postgres) {
+	switch major := tag.Major(m.postgres); {
+	case m.postgres == "":
+	case !versionTag.MatchString(m.postgres):
 		r.bad("postgres_version", m.postgres, `allowed: a tag of the postgres image that starts with the major, "15", "15.6" or "16-alpine"`)
+	case major < oldestMajor:
+		r.bad("postgres_version", m.postgres, fmt.Sprintf("allowed: PostgreSQL %d or newer, what odpm does to a cluster is tried on those alone; move the data first: pg_dumpall with the old server, then an empty data directory of a newer one", oldestMajor))
 	}
 	if m.odoo != "" && !odooVersion.MatchString(m.odoo) {
 		r.bad("odoo_version", m.odoo, `allowed: a release of Odoo, "18.0"`)

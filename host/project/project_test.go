@@ -90,6 +90,7 @@ func TestBadValues(t *testing.T) {
 		"runtime":       {env: "ODPM_RUNTIME=podman\n", want: []string{"auto, docker, native"}},
 		"same ports":    {env: "ODOO_PORT=5432\n", want: []string{"ODOO_PORT", "5432", "POSTGRES_PORT"}},
 		"no version":    {manifest: `{"odoo_version": "18.0"}`, want: []string{"postgres_version", "odpm init"}},
+		"old version":   {manifest: `{"postgres_version": "9.6", "odoo_version": "11.0"}`, want: []string{"postgres_version", "9.6", "PostgreSQL 12 or newer", "pg_dumpall"}},
 		"odd version":   {manifest: `{"postgres_version": "latest", "odoo_version": "18.0"}`, want: []string{"postgres_version", "latest"}},
 		"broken JSON":   {manifest: "{\n\"postgres_version\": \"15\",\n}", want: []string{"odpm.json:3"}},
 		"version list":  {manifest: `{"postgres_version": ["15"], "odoo_version": {}}`, want: []string{"postgres_version; a list stands there", "odoo_version; an object stands there", "allowed: a string"}},
