@@ -13,7 +13,7 @@ func Tokens(stmt []byte, n int) []string {
 	var out []string
 	for i := 0; i < len(stmt) && len(out) < n; {
 		switch b := stmt[i]; {
-		case b == ' ' || b == '\t' || b == '\n' || b == '\r':
+		case b == ' ' || b >= '\t' && b <= '\r': // with \f and \v, as PostgreSQL
 			i++
 		case bytes.HasPrefix(stmt[i:], []byte("--")):
 			j := bytes.IndexByte(stmt[i:], '\n')

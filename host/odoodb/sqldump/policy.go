@@ -33,6 +33,9 @@ func (p Policy) Judge(stmt []byte) Verdict {
 		return Verdict{Drop: true}
 	case has(t, "create", "schema", "public"):
 		return Verdict{Drop: true}
+	case has(t, "comment", "on", "database"):
+		// pg_dump up to 10 writes it, with the name of the database it dumped.
+		return Verdict{Drop: true}
 	case has(t, "set", "session", "authorization"), has(t, "set", "role"), has(t, "reset", "role"), has(t, "reset", "session", "authorization"):
 		// Everything that is restored belongs to the application role.
 		return Verdict{Drop: true}

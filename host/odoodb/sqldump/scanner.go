@@ -195,6 +195,12 @@ func (s *Scanner) statement(start int) (Item, error) {
 			return Item{}, s.refuse(start, "a statement of more than %d MiB", maxStatement>>20)
 		}
 	}
+	if beyond(s.buf) {
+		return Item{}, s.refuse(start, "%.60q reaches beyond the database that is restored, and pg_dump writes none of this kind", s.buf)
+	}
+	if startsWithBOM(s.buf) {
+		return Item{}, s.refuse(start, "a byte order mark, which psql reads and PostgreSQL does not")
+	}
 	if !isCopy(s.buf) {
 		return Item{Statement, s.buf, start}, nil
 	}

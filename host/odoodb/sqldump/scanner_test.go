@@ -78,9 +78,50 @@ func TestRefused(t *testing.T) {
 		"SELECT 'a",
 		"SELECT 'a\x00';",
 		"SELECT 'a\\'; \\! id --';\n",
+		"DROP DATABASE victim;\n",
+		"drop /* x */ database\nvictim;",
+		"DROP\fDATABASE victim;",
+		"\vDROP\vDATABASE victim;",
+		"\xef\xbb\xbfDROP DATABASE victim;",
+		"\fCOPY t FROM PROGRAM 'id';\n",
+		"CREATE DATABASE x;",
+		"ALTER DATABASE victim ALLOW_CONNECTIONS false;",
+		"ALTER ROLE odoo PASSWORD 'x';",
+		"ALTER USER odoo PASSWORD 'x';",
+		"DROP OWNED BY odoo;",
+		"REASSIGN OWNED BY odoo TO other;",
+		"ALTER SYSTEM SET work_mem = '1MB';",
+		"CREATE TABLESPACE x LOCATION '/x';",
+		"DO $x$ BEGIN EXECUTE 'ALTER ROLE odoo PASSWORD ''x'''; END $x$;",
+		"GRANT odoo TO other;",
+		"REVOKE odoo FROM other;",
+		"GRANT ALL ON DATABASE victim TO PUBLIC;",
+		"SECURITY LABEL FOR x ON DATABASE victim IS 'y';",
+		"BEGIN; PREPARE TRANSACTION 'x';",
 	} {
 		if got, err := scan(dump); !IsRefused(err) {
 			t.Errorf("%q was read as %q, %v", dump, got, err)
+		}
+	}
+}
+
+// TestWithinTheDatabase has what looks like a statement about the cluster and
+// is one of pg_dump's own.
+func TestWithinTheDatabase(t *testing.T) {
+	for _, stmt := range []string{
+		`CREATE USER MAPPING FOR odoo SERVER s;`,
+		`ALTER TABLE public.role ADD COLUMN x int;`,
+		`CREATE TABLE "database" (x int);`,
+		`DROP TABLE public."user";`,
+		`GRANT SELECT("on") ON TABLE public."database" TO odoo;`,
+		`GRANT ALL ON SCHEMA public TO PUBLIC;`,
+		`REVOKE USAGE ON SCHEMA public FROM PUBLIC;`,
+		`ALTER DEFAULT PRIVILEGES FOR ROLE odoo IN SCHEMA public GRANT ALL ON TABLES TO odoo;`,
+		`COMMENT ON DATABASE old IS 'x';`,
+		`SECURITY LABEL FOR x ON TABLE public.t IS 'y';`,
+	} {
+		if _, err := scan(stmt); err != nil {
+			t.Errorf("%s: %v", stmt, err)
 		}
 	}
 }
@@ -153,6 +194,7 @@ func TestPolicy(t *testing.T) {
 		"COMMENT ON SCHEMA public IS 'standard public schema';":                               true,
 		"COMMENT ON SCHEMA \"public\" IS '';":                                                 true,
 		"COMMENT ON TABLE public.t IS 'x';":                                                   false,
+		"COMMENT ON DATABASE old IS 'x';":                                                     true,
 		"CREATE SCHEMA public;":                                                               true,
 		"CREATE SCHEMA other;":                                                                false,
 		"ALTER TABLE public.t OWNER TO \"old role\";":                                         true,
