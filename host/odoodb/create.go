@@ -37,7 +37,7 @@ func IsExists(err error) bool {
 // Create makes an empty database for Odoo to initialise with -i base: from
 // template0, UTF8, collation C, owned by the application role.
 func (s *Server) Create(ctx context.Context, database string, o CreateOptions) error {
-	if err := checkTarget(database); err != nil {
+	if err := checkNew(database); err != nil {
 		return err
 	}
 	_, err := s.create(ctx, database, o)

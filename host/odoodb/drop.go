@@ -140,11 +140,17 @@ func (s *Server) Drop(ctx context.Context, database string) (DropReport, error) 
 	if err != nil {
 		return rep, err
 	}
-	if info.Template {
+	ours := isLeftOver(database) // a template is what hides it from Odoo
+	if info.Template && !ours {
 		held = append(held, fmt.Sprintf("its being a template; if it may go: ALTER DATABASE %s IS_TEMPLATE false;", ident(database)))
 	}
 	if len(held) > 0 {
 		return rep, &heldError{database, info.Owner, held}
+	}
+	if info.Template {
+		if _, err := c.Exec(ctx, `ALTER DATABASE `+ident(database)+` IS_TEMPLATE false`); err != nil {
+			return rep, err
+		}
 	}
 	if rep.Sessions, err = dropDatabase(ctx, c, database, info); err != nil {
 		return rep, err

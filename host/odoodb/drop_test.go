@@ -23,7 +23,7 @@ func TestCreate(t *testing.T) {
 	if err := s.Create(ctx, db, CreateOptions{}); !IsExists(err) {
 		t.Errorf("a second time: %v", err)
 	}
-	for _, bad := range []string{"", "postgres", "template1", strings.Repeat("ä", 32), "a/b", "..", "a\nb"} {
+	for _, bad := range []string{"", "postgres", "template1", strings.Repeat("ä", 32), "a/b", "..", "a\nb", "odpm_0123456789abcdef"} {
 		if err := s.Create(ctx, bad, CreateOptions{}); err == nil {
 			t.Errorf("name %q was accepted", bad)
 		}

@@ -27,18 +27,23 @@ type LeftOver struct {
 	Remedy string
 }
 
-// LeftOvers names databases and file stores with odpm's names: of interrupted
-// work that Recover will deal with, and those whose journal is gone.
-func (s *Server) LeftOvers(ctx context.Context) ([]LeftOver, error) {
-	type purpose struct{ target, journal string }
+// purpose is what a journal says about a name.
+type purpose struct{ target, journal string }
+
+// purposes reads from the journals what the names of unfinished work are for.
+// Targets whose connections a swap has closed are among them.
+func (s *Server) purposes() (map[string]purpose, error) {
 	known := map[string]purpose{}
 	restores, err := journals(s.StateDir)
 	if err != nil {
 		return nil, err
 	}
 	for _, j := range restores {
-		known[j.New] = purpose{j.Target, j.path}
-		known[j.Old] = purpose{j.Target, j.path}
+		p := purpose{j.Target, j.path}
+		known[j.New], known[j.Old] = p, p
+		if j.Step != stepLoading {
+			known[j.Target] = p
+		}
 	}
 	backups, err := backupJournals(s.StateDir)
 	if err != nil {
@@ -46,6 +51,19 @@ func (s *Server) LeftOvers(ctx context.Context) ([]LeftOver, error) {
 	}
 	for _, j := range backups {
 		known[filepath.Base(j.Links)] = purpose{j.Database, j.path}
+	}
+	return known, nil
+}
+
+// remedy is what a person types about a database that no journal knows.
+func remedy(database string) string { return "odpm -d " + database + " --db-drop" }
+
+// LeftOvers names databases and file stores with odpm's names: of interrupted
+// work that Recover will deal with, and those whose journal is gone.
+func (s *Server) LeftOvers(ctx context.Context) ([]LeftOver, error) {
+	known, err := s.purposes()
+	if err != nil {
+		return nil, err
 	}
 	c, err := s.admin(ctx, maintenance)
 	if err != nil {
@@ -63,7 +81,7 @@ func (s *Server) LeftOvers(ctx context.Context) ([]LeftOver, error) {
 		}
 		l := LeftOver{Kind: "database", Name: n, For: known[n].target, Journal: known[n].journal}
 		if l.Journal == "" {
-			l.Remedy = fmt.Sprintf(`psql -d postgres -c 'ALTER DATABASE %s IS_TEMPLATE false' -c 'DROP DATABASE %s'`, n, n)
+			l.Remedy = remedy(n)
 		}
 		found = append(found, l)
 	}

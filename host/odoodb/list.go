@@ -54,7 +54,7 @@ type Database struct {
 	AllowConnections, Template bool
 
 	State DatabaseState
-	// Reason is for Unreadable.
+	// Reason is for Unreadable, LeftOverState and, in the middle of a swap, Closed.
 	Reason string
 	// IsOdoo: Initialised.
 	IsOdoo bool
@@ -92,12 +92,16 @@ func (s *Server) List(ctx context.Context) ([]Database, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list databases: %w", err)
 	}
+	// A journal that cannot be read is the next run's business, and no reason
+	// not to list what is there.
+	known, _ := s.purposes()
 	list := make([]Database, 0, len(all))
 	for _, d := range all {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		s.inspect(ctx, &d)
+		d.explain(known[d.Name])
 		if d.Name == maintenance && !d.IsOdoo {
 			continue
 		}
@@ -133,6 +137,19 @@ func (s *Server) inspect(ctx context.Context, d *Database) {
 	}
 	if err != nil {
 		d.State, d.Reason = Unreadable, err.Error()
+	}
+}
+
+// explain says of odpm's own databases, and of one whose connections a swap has
+// closed, what becomes of them.
+func (d *Database) explain(p purpose) {
+	switch {
+	case d.State == LeftOverState && p.journal != "":
+		d.Reason = fmt.Sprintf("of a restore of %s that was interrupted or runs; the next run of odpm deals with it", p.target)
+	case d.State == LeftOverState:
+		d.Reason = "nothing says what for; drop it: " + remedy(d.Name)
+	case d.State == Closed && p.journal != "":
+		d.Reason = "whole; a restore was interrupted in its swap, or runs: the next run of odpm opens it again"
 	}
 }
 

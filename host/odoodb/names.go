@@ -36,8 +36,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// checkTarget also refuses PostgreSQL's own databases and the names that odpm
-// gives to unfinished work.
+// checkTarget also refuses PostgreSQL's own databases.
 func checkTarget(name string) error {
 	if err := checkName(name); err != nil {
 		return err
@@ -47,6 +46,15 @@ func checkTarget(name string) error {
 		return &nameError{name, "belongs to PostgreSQL itself; choose another one with -d"}
 	}
 	return nil
+}
+
+// checkNew also refuses the names that odpm gives to unfinished work: such a
+// database would be listed as left over, and hidden directories beside it too.
+func checkNew(name string) error {
+	if isLeftOver(name) {
+		return &nameError{name, "is of the kind that odpm gives to unfinished work; choose another one with -d"}
+	}
+	return checkTarget(name)
 }
 
 // token is random and fits into every name.

@@ -28,7 +28,7 @@ type preflighted struct {
 
 // preflight refuses what cannot work. It writes nothing anywhere.
 func (r *restore) preflight(ctx context.Context) (err error) {
-	if err := checkTarget(r.o.Database); err != nil {
+	if err := checkNew(r.o.Database); err != nil {
 		return err
 	}
 	r.plan.keptName = keptName(r.o.Database, time.Now())
