@@ -167,13 +167,22 @@ func (a *Archive) openZip() error {
 	}
 	zr.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser { return flate.NewReader(r) })
 	seen := make(map[string]bool, len(zr.File))
+	folders := map[string]bool{}
+	var total uint64
 	var manifest *zip.File
 	for _, zf := range zr.File {
 		if err := a.checkEntry(zf); err != nil {
 			return err
 		}
+		if total += zf.UncompressedSize64; bomb(uint64(a.Size), total) {
+			// Each entry may look harmless, and entries may share their bytes.
+			return a.refuse("has %d bytes that would unpack to more than %d: a zip bomb", a.Size, total)
+		}
 		if zf.Mode().IsDir() {
 			continue
+		}
+		for dir := path.Dir(zf.Name); dir != "." && !folders[dir]; dir = path.Dir(dir) {
+			folders[dir] = true
 		}
 		if seen[zf.Name] {
 			return a.refuse("contains %q twice", zf.Name)
@@ -187,6 +196,11 @@ func (a *Archive) openZip() error {
 		case isFile:
 			a.Files = append(a.Files, File{Name: rel, Size: int64(zf.UncompressedSize64), zf: zf})
 			a.FilesSize += int64(zf.UncompressedSize64)
+		}
+	}
+	for dir := range folders {
+		if seen[dir] {
+			return a.refuse("contains %q as a file and as a directory", dir)
 		}
 	}
 	if a.dump == nil {

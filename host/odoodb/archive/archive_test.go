@@ -3,6 +3,7 @@ package archive
 import (
 	"archive/zip"
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -73,6 +74,11 @@ func TestRefused(t *testing.T) {
 		"traversal": {with("filestore/../../etc/x"), "leads out"},
 		"absolute":  {with("/etc/x"), "leads out"},
 		"backslash": {with(`filestore\..\x`), "leads out"},
+		"file and directory": {zipOf(func(w *zip.Writer) {
+			for _, n := range []string{"dump.sql", "filestore/ab", "filestore/ab/cd/x"} {
+				add(w, n, header)
+			}
+		}), "as a file and as a directory"},
 		"no dump":   {zipOf(func(w *zip.Writer) { add(w, "manifest.json", "{}") }), "no dump.sql"},
 		"manifest":  {zipOf(func(w *zip.Writer) { add(w, "dump.sql", header); add(w, "manifest.json", "[") }), "manifest.json"},
 		"no header": {zipOf(func(w *zip.Writer) { add(w, "dump.sql", "DROP TABLE x;") }), "not what pg_dump writes"},
@@ -89,6 +95,14 @@ func TestRefused(t *testing.T) {
 			_, _ = io.WriteString(f, header)
 			zeros := make([]byte, 1<<20)
 			for range 300 {
+				_, _ = f.Write(zeros)
+			}
+		}), "zip bomb"},
+		"many small bombs": {zipOf(func(w *zip.Writer) {
+			add(w, "dump.sql", header)
+			zeros := make([]byte, 30<<20)
+			for i := range 12 {
+				f, _ := w.Create(fmt.Sprintf("filestore/%02d", i))
 				_, _ = f.Write(zeros)
 			}
 		}), "zip bomb"},
