@@ -21,6 +21,8 @@ type CreateOptions struct {
 	hidden bool
 	// extensions are created beside pg_trgm.
 	extensions []string
+	// tablespace is where the database is put, "" for the server's default.
+	tablespace string
 }
 
 // existsError is a database that exists already.
@@ -53,6 +55,9 @@ func (s *Server) create(ctx context.Context, database string, o CreateOptions) (
 	}
 	defer closeConn(c)
 	sql := `CREATE DATABASE ` + ident(database) + ` TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' OWNER ` + ident(s.AppRole)
+	if o.tablespace != "" {
+		sql += ` TABLESPACE ` + ident(o.tablespace)
+	}
 	if o.hidden {
 		sql += ` IS_TEMPLATE true`
 		if err := interlock(ctx, c, database); err != nil {

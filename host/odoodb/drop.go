@@ -56,16 +56,17 @@ func Holders(err error) []string {
 
 // dbinfo is a database's row in pg_database.
 type dbinfo struct {
-	OID              uint32
-	Owner            string
-	Template, AllowC bool
+	OID               uint32
+	Owner, Tablespace string
+	Template, AllowC  bool
 }
 
 // lookup finds a database; a missing one is a missingError.
 func lookup(ctx context.Context, q querier, database string) (dbinfo, error) {
 	var i dbinfo
-	err := q.QueryRow(ctx, `SELECT oid, pg_catalog.pg_get_userbyid(datdba), datistemplate, datallowconn
-		FROM pg_catalog.pg_database WHERE datname = $1`, database).Scan(&i.OID, &i.Owner, &i.Template, &i.AllowC)
+	err := q.QueryRow(ctx, `SELECT d.oid, pg_catalog.pg_get_userbyid(datdba), spcname, datistemplate, datallowconn
+		FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace WHERE datname = $1`, database).
+		Scan(&i.OID, &i.Owner, &i.Tablespace, &i.Template, &i.AllowC)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return i, &missingError{database}
 	}

@@ -143,7 +143,7 @@ func (r *restore) run(ctx context.Context) (err error) {
 	if err := newFilestore(r.journal.Filestore, r.journal.fresh(), r.owner); err != nil {
 		return err
 	}
-	oid, err := r.s.create(ctx, r.journal.New, CreateOptions{Unaccent: r.o.Unaccent, hidden: true, extensions: r.plan.extensions})
+	oid, err := r.s.create(ctx, r.journal.New, CreateOptions{Unaccent: r.o.Unaccent, hidden: true, extensions: r.plan.extensions, tablespace: r.plan.old.Tablespace})
 	if err != nil {
 		return err
 	}

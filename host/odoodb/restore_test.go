@@ -121,7 +121,9 @@ func TestRestoreReplaces(t *testing.T) {
 	const db = `alt "1"`
 	load(t, s, db)
 	reader := "reader " + token()
-	mustAdmin(t, s, maintenance, `CREATE ROLE `+ident(reader))
+	space := "space " + token()
+	mustAdmin(t, s, maintenance, `CREATE ROLE `+ident(reader), `SET allow_in_place_tablespaces = on`, `CREATE TABLESPACE `+ident(space)+` LOCATION ''`,
+		`ALTER DATABASE `+ident(db)+` SET TABLESPACE `+ident(space))
 	t.Cleanup(func() { // before the databases go, which newServer's own clean-up does
 		c, err := s.Admin(ctx, maintenance)
 		if err != nil {
@@ -133,7 +135,7 @@ func TestRestoreReplaces(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		mustAdmin(t, s, maintenance, `DROP ROLE `+ident(reader))
+		mustAdmin(t, s, maintenance, `DROP ROLE `+ident(reader), `DROP TABLESPACE `+ident(space))
 	})
 	q := ident(db)
 	mustAdmin(t, s, db,
@@ -146,7 +148,7 @@ func TestRestoreReplaces(t *testing.T) {
 		`GRANT CONNECT ON DATABASE `+q+` TO `+ident(reader)+` WITH GRANT OPTION`,
 		`COMMENT ON DATABASE `+q+` IS 'do not touch: it''s \live'`)
 	settings := func() string {
-		return value[string](t, s, db, `SELECT concat_ws(' | ', datconnlimit, (SELECT string_agg(x::text, ',' ORDER BY x::text) FROM unnest(datacl) x), shobj_description(oid, 'pg_database'),
+		return value[string](t, s, db, `SELECT concat_ws(' | ', datconnlimit, (SELECT spcname FROM pg_tablespace t WHERE t.oid = dattablespace), (SELECT string_agg(x::text, ',' ORDER BY x::text) FROM unnest(datacl) x), shobj_description(oid, 'pg_database'),
 			(SELECT string_agg(coalesce(setrole::regrole::text, '') || array_to_string(setconfig, ';'), ',' ORDER BY setrole) FROM pg_db_role_setting WHERE setdatabase = d.oid))
 			FROM pg_database d WHERE datname = current_database()`)
 	}
