@@ -173,6 +173,9 @@ func TestSetAdminPasswordOfOtherVersions(t *testing.T) {
 		if err := s.Create(ctx, "empty", CreateOptions{Unaccent: true}); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := s.SetAdminPassword(ctx, AdminPassword{Database: "not there", Password: "x"}); !IsMissing(err) {
+			t.Errorf("a database that does not exist: %v", err)
+		}
 		if _, err := s.SetAdminPassword(ctx, AdminPassword{Database: "empty", Password: "x"}); !IsNotOdoo(err) {
 			t.Errorf("got %v", err)
 		}

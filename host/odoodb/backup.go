@@ -131,6 +131,9 @@ func (b *backup) check(ctx context.Context) error {
 	}
 	defer closeConn(c)
 	info, err := lookup(ctx, c, b.o.Database)
+	if err == nil && b.o.Database == "template0" {
+		return checkTarget(b.o.Database) // nobody should open it for a backup
+	}
 	if err == nil && !info.AllowC {
 		err = fmt.Errorf("database %q lets nobody in; for a backup of it: psql -d postgres -c 'ALTER DATABASE %s ALLOW_CONNECTIONS true'", b.o.Database, ident(b.o.Database))
 	}

@@ -23,7 +23,8 @@ func (e *unprovenError) Error() string { return e.why }
 // what the archive's manifest or the project promise.
 func IsUnproven(err error) bool {
 	var e *unprovenError
-	return errors.As(err, &e)
+	var cut truncatedError
+	return errors.As(err, &e) || errors.As(err, &cut)
 }
 
 // checkModules compares what is installed with the manifest, and base with the

@@ -55,6 +55,9 @@ func (r *restore) preflight(ctx context.Context) (err error) {
 	if err := r.checkTargetDatabase(ctx); err != nil {
 		return err
 	}
+	if err := r.checkServerSpace(); err != nil {
+		return err
+	}
 	return r.checkFilestore()
 }
 
@@ -177,7 +180,7 @@ func (r *restore) headExtensions(ctx context.Context) ([]extension, error) {
 			return found, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", r.a.Path, err)
+			return nil, r.readError(err)
 		}
 		if it.Kind != sqldump.Statement {
 			continue

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/odoodb/archive"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
@@ -233,7 +234,7 @@ func (r *restore) loadDump(ctx context.Context) error {
 		progress: r.o.Progress, total: r.a.DumpSize,
 		policy: sqldump.Policy{ServerMajor: r.plan.serverMajor, HasRole: func(role string) bool { return r.plan.roles[role] }},
 	}
-	err = l.load(ctx, sql)
+	err = r.readError(l.load(ctx, sql))
 	r.rep.Warnings = append(r.rep.Warnings, l.warnings...)
 	return err
 }
@@ -345,4 +346,15 @@ func (s *Server) rootOwner() *owner {
 		}
 	}
 	return nil
+}
+
+// readError tells a custom format that pg_restore could not read to its end
+// from everything else that can go wrong with SQL.
+func (r *restore) readError(err error) error {
+	var exit *engine.ExitError
+	switch {
+	case err == nil || archive.IsRefused(err) || !errors.As(err, &exit) || exit.Program != "pg_restore":
+		return err
+	}
+	return &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("is damaged or truncated (%v); odpm database verify says where", err)}
 }

@@ -93,6 +93,18 @@ func fixtureStart(n int) []byte {
 	return b[:n]
 }
 
+// fixtureDump is the first n bytes of the other format, or all but the last n.
+func fixtureDump(n int) []byte {
+	b, err := os.ReadFile("testdata/o18.dump")
+	if err != nil {
+		panic(err)
+	}
+	if n < 0 {
+		n += len(b)
+	}
+	return b[:n]
+}
+
 func fileOf(t *testing.T, b []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
@@ -128,6 +140,8 @@ func TestRestoreRefuses(t *testing.T) {
 		"not an archive":        {file: fileOf(t, []byte("hello, world")), want: "neither Odoo's zip nor", is: archive.IsRefused},
 		"empty":                 {file: fileOf(t, nil), want: "is empty", is: archive.IsRefused},
 		"truncated":             {file: fileOf(t, fixtureStart(300_000)), want: "truncated", is: archive.IsRefused},
+		"cut dump":              {file: fileOf(t, fixtureDump(500_000)), want: "damaged or truncated", is: archive.IsRefused},
+		"cut dump's end":        {file: fileOf(t, fixtureDump(-100)), want: "damaged or truncated", is: archive.IsRefused},
 		"missing":               {file: "/nonexistent/x.zip", want: "no such file"},
 		"newer server":          {file: rebuild(t, replaceIn("dump.sql", "Dumped from database version 15", "Dumped from database version 19")), want: "does not go back to an older major", is: archive.IsRefused},
 		"extension":             {file: rebuild(t, after(tables, "CREATE EXTENSION IF NOT EXISTS vectorx WITH SCHEMA public;\n")), want: `extension "vectorx"`, is: archive.IsRefused},
@@ -149,7 +163,7 @@ func TestRestoreRefuses(t *testing.T) {
 		"bad row":          {file: rebuild(t, replaceIn("dump.sql", "COPY public.res_country (id", "COPY public.res_country (id, nix")), want: "nix"},
 		"bad index":        {file: rebuild(t, replaceIn("dump.sql", "CREATE INDEX ir_attachment", "CREATE INDEX ON public.nix (x);\nCREATE INDEX ir_attachment")), want: "public.nix"},
 		"foreign key":      {file: rebuild(t, replaceIn("dump.sql", "FOREIGN KEY (create_uid) REFERENCES public.res_users(id)", "FOREIGN KEY (create_uid) REFERENCES public.res_lang(code)")), want: "cannot be implemented"},
-		"no trailer":       {file: rebuild(t, replaceIn("dump.sql", trailerLine, "--")), want: "cut off"},
+		"no trailer":       {file: rebuild(t, replaceIn("dump.sql", trailerLine, "--")), want: "cut off", is: IsUnproven},
 		"cut in rows":      {file: rebuild(t, cutAt("COPY public.res_partner ")), want: "cut off"},
 
 		// What does not fit together.
@@ -279,6 +293,20 @@ func TestRestoreHeld(t *testing.T) {
 	}
 	u.check(t)
 	mustAdmin(t, u.s, "db", `ROLLBACK PREPARED 'somebody''s'`)
+}
+
+// TestRestoreNeedsSpace: a PostgreSQL whose disk is full goes down, and every
+// other database with it.
+func TestRestoreNeedsSpace(t *testing.T) {
+	u := newUntouched(t)
+	full := *u.s
+	full.PostgresDataDir = "/proc" // a file system without a free byte
+	for _, file := range []string{"testdata/o18.zip", "testdata/o18.dump"} {
+		if _, err := full.Restore(ctx, RestoreOptions{File: file, Database: "db", Odoo: u.odoo}); err == nil || !strings.Contains(err.Error(), "0 MiB are free") {
+			t.Errorf("got %v", err)
+		}
+	}
+	u.check(t)
 }
 
 // TestRestoreNeedsTheRole: an archive never runs as somebody else.

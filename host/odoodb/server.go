@@ -2,9 +2,11 @@ package odoodb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/odpm/odpm/host/engine"
 )
@@ -25,6 +27,9 @@ type Server struct {
 	// OdooDataDir is Odoo's data_dir on this machine; file stores are in
 	// filestore/NAME below it.
 	OdooDataDir string
+	// PostgresDataDir is the server's data directory on this machine, "" where
+	// it is not known: free space is asked there.
+	PostgresDataDir string
 	// StateDir is .odpm/state: journals of work that a crash may cut short.
 	StateDir string
 }
@@ -32,6 +37,10 @@ type Server struct {
 // app connects to a database as the role that Odoo uses.
 func (s *Server) app(ctx context.Context, database string) (*pgx.Conn, error) {
 	c, err := engine.Connect(ctx, s.PG, engine.Login{User: s.AppRole, Password: s.AppPassword, Database: database})
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "3D000" {
+		return nil, &missingError{database}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("log in to database %q as role %q: %w", database, s.AppRole, err)
 	}

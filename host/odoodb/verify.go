@@ -130,6 +130,9 @@ func (v *verifier) sql(ctx context.Context) error {
 			v.res.Rows += rows.N
 		}
 		if err != nil {
+			if archive.IsRefused(err) {
+				return err // and names the archive
+			}
 			return fmt.Errorf("%s: %w", v.a.Path, err)
 		}
 		trailer = trailer || it.Kind == sqldump.Comment && string(it.Text) == trailerLine

@@ -1,0 +1,29 @@
+package odoodb
+
+import "fmt"
+
+// checkServerSpace refuses a restore that certainly does not fit on the disk of
+// the server: PostgreSQL that cannot write its log there goes down, and every
+// other database with it. Rows take at least the place that their text takes in
+// the dump. Indexes come on top, so what passes may still fail, and then costs
+// nothing but the attempt.
+func (r *restore) checkServerSpace() error {
+	dir := r.s.PostgresDataDir
+	if dir == "" || !defaultTablespace(r.plan.old.Tablespace) {
+		return nil
+	}
+	free, err := freeSpace(dir)
+	if err != nil {
+		return nil // a directory that this user may not reach says nothing
+	}
+	need := r.a.DumpSize
+	if need == 0 {
+		need = r.a.Size // the custom format is compressed and does not say
+	}
+	if need > free {
+		return fmt.Errorf("the database needs more than %d MiB in %s, and %d MiB are free; make room first", need>>20, dir, free>>20)
+	}
+	return nil
+}
+
+func defaultTablespace(name string) bool { return name == "" || name == "pg_default" }
