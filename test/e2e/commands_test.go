@@ -37,6 +37,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"ordinary":   ordinary,
 		"admin":      admin,
 		"stop":       stop,
+		"killed":     killed,
 	}
 }
 
