@@ -133,6 +133,12 @@ func readSettings(dir string, lookup func(string) (string, bool), errs *Errors) 
 	case map[string]any:
 		u.AdminLogin = r.text(c, "db_default_admin_login")
 		u.AdminPassword = r.secret(c, "db_default_admin_password")
+		u.AdminPasswordFile = r.text(c, "db_default_admin_password_file")
+		if u.AdminPasswordFile != "" && u.AdminPassword != "" {
+			r.bad("db_default_admin_password_file", u.AdminPasswordFile, "db_default_admin_password is set too; keep one of the two")
+		} else if u.AdminPasswordFile != "" && !filepath.IsAbs(u.AdminPasswordFile) {
+			u.AdminPasswordFile = filepath.Join(dir, u.AdminPasswordFile)
+		}
 		u.Language = first(r.text(c, "db_lang"), r.text(c, "language"), r.text(c, "lang"))
 		u.Demo = r.boolean(c, "create_demo") || r.boolean(c, "demo")
 	default:

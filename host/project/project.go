@@ -104,6 +104,9 @@ type Project struct {
 type UserSettings struct {
 	InitModules, UpdateModules []string
 	AdminLogin, AdminPassword  string
+	// AdminPasswordFile holds the password instead; it is read when it is
+	// needed, so that other work does not depend on it.
+	AdminPasswordFile string
 	// Language and Demo steer the initialisation of a new database.
 	Language string
 	Demo     bool

@@ -163,4 +163,17 @@ func TestSettings(t *testing.T) {
 	if d := cmp.Diff(want, p.Settings); d != "" {
 		t.Error(d)
 	}
+	for creation, wanted := range map[string]string{
+		`{"db_default_admin_password_file": "secrets/admin"}`:                                   filepath.Join(dir, "secrets/admin"),
+		`{"db_default_admin_password_file": "/run/secrets/admin"}`:                              "/run/secrets/admin",
+		`{"db_default_admin_password_file": "secrets/admin", "db_default_admin_password": "x"}`: "",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "user_settings.json"), []byte(`{"db_creation_data": `+creation+`}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p, err := project.Load(dir, nil, home)
+		if wanted == "" && err == nil || wanted != "" && (err != nil || p.Settings.AdminPasswordFile != wanted) {
+			t.Errorf("%s: %v", creation, err)
+		}
+	}
 }
