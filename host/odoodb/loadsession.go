@@ -1,7 +1,6 @@
 package odoodb
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -67,17 +66,31 @@ func sessionOptions(jobs int) map[string]string {
 	}
 }
 
-// exec runs statements as one query of the simple protocol: their text is the
-// dump's. Together they are one transaction, as far as they are not one already.
+// exec runs statements in one round trip. Together they are one transaction, as
+// far as they are not one already. Each goes by itself, as the extended protocol
+// has it, in which the server takes one command at a time: what the dump's
+// reader took for one statement (and judged by its first words) and the server
+// would take for more is an error and not a way past that judgement.
 func (s *loadSession) exec(ctx context.Context, stmts ...[]byte) error {
-	results := s.conn.Exec(ctx, string(bytes.Join(stmts, []byte{'\n'})))
-	done := 0
-	for results.NextResult() {
-		if _, err := results.ResultReader().Close(); err == nil {
-			done++
+	p := s.conn.StartPipeline(ctx)
+	for _, stmt := range stmts {
+		p.SendQueryParams(string(stmt), nil, nil, nil, nil)
+	}
+	done, err := 0, p.Sync()
+	for err == nil {
+		var result any
+		if result, err = p.GetResults(); err != nil || result == nil {
+			break
+		}
+		if r, ok := result.(*pgconn.ResultReader); ok {
+			if _, err = r.Close(); err == nil {
+				done++
+			}
 		}
 	}
-	err := results.Close()
+	if cerr := p.Close(); err == nil {
+		err = cerr
+	}
 	if err == nil {
 		return nil
 	}

@@ -64,7 +64,7 @@ func (l *lexer) step(b byte) (done bool, err error) {
 		}
 		return false, nil
 	case '-':
-		if b == '\n' {
+		if b == '\n' || b == '\r' { // either, to PostgreSQL
 			l.state = 0
 		}
 		return false, nil

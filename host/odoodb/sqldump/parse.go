@@ -16,7 +16,7 @@ func Tokens(stmt []byte, n int) []string {
 		case b == ' ' || b >= '\t' && b <= '\r': // with \f and \v, as PostgreSQL
 			i++
 		case bytes.HasPrefix(stmt[i:], []byte("--")):
-			j := bytes.IndexByte(stmt[i:], '\n')
+			j := bytes.IndexAny(stmt[i:], "\r\n")
 			if j < 0 {
 				return out
 			}

@@ -82,6 +82,8 @@ func TestRefused(t *testing.T) {
 		"drop /* x */ database\nvictim;",
 		"DROP\fDATABASE victim;",
 		"\vDROP\vDATABASE victim;",
+		"/**/--x\rDROP DATABASE victim --\n ;",
+		"COPY t FROM stdin -- \r; ALTER DATABASE victim RENAME TO x;\n;\n\\.\n",
 		"\xef\xbb\xbfDROP DATABASE victim;",
 		"\fCOPY t FROM PROGRAM 'id';\n",
 		"CREATE DATABASE x;",
