@@ -86,6 +86,9 @@ func (d *databaseFlags) request() (database.Request, error) {
 			return r, ui.Usagef("%s goes with %s", c.flag, c.with)
 		}
 	}
+	if gone := r.Drop && r.Restore == "" && !r.Init; gone && (r.Update || r.SetAdmin) {
+		return r, ui.Usagef("--db-drop leaves no database for -u or --set-admin-pass; add --db-restore FILE or -i")
+	}
 	if r.BackupFormat != "" && r.BackupFormat != "zip" && r.BackupFormat != "dump" {
 		return r, ui.Usagef("--backup-format: %q; allowed: zip, dump", r.BackupFormat)
 	}

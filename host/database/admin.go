@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/ui"
@@ -15,9 +17,14 @@ func (w *work) adminPassword() error {
 	if set.AdminPassword != "" {
 		return nil
 	}
+	if set.AdminPasswordFile != "" {
+		var err error
+		set.AdminPassword, err = passwordIn(set.AdminPasswordFile)
+		return err
+	}
 	pw, err := w.Term.AskSecret("New password for Odoo's administrator:")
 	if errors.Is(err, ui.ErrNobodyToAsk) {
-		return errors.New("--set-admin-pass: user_settings.json has no db_creation_data.db_default_admin_password, and nobody is there to ask. Set it there; \"${VAR}\" reads it from the environment")
+		return errors.New("--set-admin-pass: user_settings.json has no db_creation_data.db_default_admin_password, and nobody is there to ask. Set it there (\"${VAR}\" reads it from the environment), or name a file with it: db_default_admin_password_file")
 	}
 	if err != nil {
 		return err
@@ -27,6 +34,19 @@ func (w *work) adminPassword() error {
 	}
 	set.AdminPassword = pw
 	return nil
+}
+
+// passwordIn reads the one line of a file.
+func passwordIn(file string) (string, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("user_settings.json: db_default_admin_password_file: %w", err)
+	}
+	line := strings.TrimRight(string(b), "\r\n")
+	if line == "" || strings.ContainsAny(line, "\r\n") {
+		return "", fmt.Errorf("user_settings.json: db_default_admin_password_file: %s does not have exactly one line, the password", file)
+	}
+	return line, nil
 }
 
 func (w *work) setAdmin(ctx context.Context) error {

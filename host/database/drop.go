@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/ui"
@@ -38,9 +37,6 @@ func (w *work) drop(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		if held := odoodb.Holders(err); len(held) > 0 {
-			return fmt.Errorf("%w\n  %s", err, strings.Join(held, "\n  "))
-		}
 		return err
 	}
 	line := fmt.Sprintf("odpm: dropped %s (owner %s, %d connections ended)", ui.Clean(rep.Database), ui.Clean(rep.Owner), rep.Sessions)

@@ -12,13 +12,34 @@ import (
 	"github.com/odpm/odpm/host/wording"
 )
 
+var (
+	errNoInitModule   = errors.New("-i: no module is named, neither on the command line nor as init_modules in user_settings.json")
+	errNoUpdateModule = errors.New("-u: no module is named, neither on the command line nor as update_modules in user_settings.json")
+)
+
+// nameModules fills in the project's lists where the command line has none, and
+// finds out before a restore what would be wrong after it.
+func (w *work) nameModules() error {
+	r := &w.req
+	if r.Init {
+		r.InitModules = first(r.InitModules, w.Project.Settings.InitModules)
+		if r.Restore != "" && len(r.InitModules) == 0 {
+			return errNoInitModule // only a database without Odoo gets base by itself
+		}
+	}
+	if r.Update {
+		r.UpdateModules = first(r.UpdateModules, w.Project.Settings.UpdateModules)
+		if len(r.UpdateModules) == 0 && !r.Init {
+			return errNoUpdateModule
+		}
+	}
+	return nil
+}
+
 // modules runs -i and -u in a one-off Odoo whose exit code decides, and asks
 // the database afterwards: Odoo exits 0 for a module that does not exist.
 func (w *work) modules(ctx context.Context) error {
 	r := w.req
-	if err := w.CanRunOdoo(ctx); err != nil {
-		return err
-	}
 	exists, err := w.exists(ctx, r.Name)
 	if err != nil {
 		return err
@@ -42,12 +63,12 @@ func (w *work) modules(ctx context.Context) error {
 		}
 	}
 	if r.Init {
-		mods := first(r.InitModules, w.Project.Settings.InitModules)
+		mods := slices.Clone(r.InitModules)
 		if fresh && !slices.Contains(mods, "base") {
 			mods = append([]string{"base"}, mods...)
 		}
 		if len(mods) == 0 {
-			return errors.New("-i: no module is named, neither on the command line nor as init_modules in user_settings.json")
+			return errNoInitModule
 		}
 		args = append(args, "-i", strings.Join(mods, ","))
 		want = append(want, mods...)
@@ -56,11 +77,7 @@ func (w *work) modules(ctx context.Context) error {
 		}
 	}
 	if r.Update {
-		mods := first(r.UpdateModules, w.Project.Settings.UpdateModules)
-		if len(mods) == 0 && !r.Init {
-			return errors.New("-u: no module is named, neither on the command line nor as update_modules in user_settings.json")
-		}
-		if len(mods) > 0 {
+		if mods := r.UpdateModules; len(mods) > 0 {
 			args = append(args, "-u", strings.Join(mods, ","))
 			want = append(want, mods...)
 		}

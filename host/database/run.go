@@ -42,6 +42,21 @@ func (r Request) Any() bool {
 	return r.Drop || r.SetAdmin || r.Restore != "" || r.Backup || r.Init || r.Update
 }
 
+// checkName looks at the name before anything is done with it, a directory
+// named after it included.
+func (r Request) checkName() error {
+	if r.Restore == "" && !r.Init && !r.Update {
+		return odoodb.CheckName(r.Name)
+	}
+	if err := odoodb.CheckNewName(r.Name); err != nil {
+		return err
+	}
+	if (r.Init || r.Update) && strings.Contains(r.Name, ",") {
+		return fmt.Errorf("database name %q: Odoo's own -d takes a comma for the end of a name and would work on other databases; choose a name without one for -i and -u", r.Name)
+	}
+	return nil
+}
+
 // Result is what goes to stdout.
 type Result struct {
 	// Archive is the path of a backup, URL Odoo's where it was started.
@@ -61,6 +76,9 @@ type work struct {
 
 // Run does what is asked for.
 func Run(ctx context.Context, o plan.Options, req Request) (Result, error) {
+	if err := req.checkName(); err != nil {
+		return Result{}, &ui.Usage{Err: err}
+	}
 	if err := confirmDrop(o.Term, req); err != nil {
 		return Result{}, err
 	}
@@ -95,6 +113,9 @@ func (w *work) prepare() error {
 		}
 		w.req.Restore = file
 	}
+	if err := w.nameModules(); err != nil {
+		return err
+	}
 	if w.req.SetAdmin {
 		return w.adminPassword()
 	}
@@ -107,6 +128,12 @@ func (w *work) do(ctx context.Context) error {
 	var err error
 	if w.existed, err = w.exists(ctx, r.Name); err != nil {
 		return err
+	}
+	if r.Init || r.Update {
+		// What would fail at the end is not begun.
+		if err := w.CanRunOdoo(ctx); err != nil {
+			return err
+		}
 	}
 	if r.Backup {
 		if err := w.backup(ctx); err != nil {

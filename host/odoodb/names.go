@@ -36,6 +36,11 @@ func checkName(name string) error {
 	return nil
 }
 
+// CheckName says what is wrong with the name of a database that is worked on,
+// CheckNewName with one that odpm may have to make.
+func CheckName(name string) error    { return checkName(name) }
+func CheckNewName(name string) error { return checkNew(name) }
+
 // checkTarget also refuses PostgreSQL's own databases.
 func checkTarget(name string) error {
 	if err := checkName(name); err != nil {
