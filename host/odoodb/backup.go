@@ -196,7 +196,7 @@ func (b *backup) room(sn *snapshot, files, extra int64) error {
 		return fmt.Errorf("directory of backups: %w", err)
 	}
 	if need := sn.heap/4 + sn.toast + files + extra; need > free {
-		return fmt.Errorf("the backup may need %d MiB in %s, and %d MiB are free; make room or set BACKUP_DIR to another disk", need>>20, dir, free>>20)
+		return fmt.Errorf("the backup may need %s in %s, and %s are free; make room or set BACKUP_DIR to another disk", mib(need), dir, mib(free))
 	}
 	return nil
 }

@@ -253,7 +253,7 @@ func (r *restore) checkFilestore() error {
 		return fmt.Errorf("file store: %w", err)
 	}
 	if r.a.FilesSize > free {
-		return fmt.Errorf("the file store needs %d MiB in %s, and %d MiB are free", r.a.FilesSize>>20, root, free>>20)
+		return fmt.Errorf("the file store needs %s in %s, and %s are free; make room first", mib(r.a.FilesSize), root, mib(free))
 	}
 	return nil
 }

@@ -305,7 +305,7 @@ func TestRestoreNeedsSpace(t *testing.T) {
 	full := *u.s
 	full.PostgresDataDir = "/proc" // a file system without a free byte
 	for _, file := range []string{"testdata/o18.zip", "testdata/o18.dump"} {
-		if _, err := full.Restore(ctx, RestoreOptions{File: file, Database: "db", Odoo: u.odoo}); err == nil || !strings.Contains(err.Error(), "0 MiB are free") {
+		if _, err := full.Restore(ctx, RestoreOptions{File: file, Database: "db", Odoo: u.odoo}); err == nil || !strings.Contains(err.Error(), " 0.0 MiB are free") {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -21,9 +21,12 @@ func (r *restore) checkServerSpace() error {
 		need = r.a.Size // the custom format is compressed and does not say
 	}
 	if need > free {
-		return fmt.Errorf("the database needs more than %d MiB in %s, and %d MiB are free; make room first", need>>20, dir, free>>20)
+		return fmt.Errorf("the database needs more than %s in %s, where PostgreSQL keeps it, and %s are free; make room first", mib(need), dir, mib(free))
 	}
 	return nil
 }
+
+// mib is a size for a person: two that differ must not both be "0 MiB".
+func mib(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
 func defaultTablespace(name string) bool { return name == "" || name == "pg_default" }

@@ -18,7 +18,7 @@ func (s *Session) DatabaseServer() *odoodb.Server {
 		Admin: func(ctx context.Context, database string) (*pgx.Conn, error) {
 			return cluster.Admin(ctx, s.PG, s.hints(), database)
 		},
-		OdooDataDir: s.Project.OdooDataDir, StateDir: s.Dirs.State(),
+		OdooDataDir: s.Project.OdooDataDir, PostgresDataDir: s.Project.DataDir, StateDir: s.Dirs.State(),
 	}
 }
 
