@@ -132,17 +132,16 @@ func (w *work) uninitialised(ctx context.Context) (bool, error) {
 }
 
 // runOdoo runs Odoo once. A running Odoo would meet half-updated modules, so
-// it is stopped before, and started again should the run fail.
+// it is stopped before.
 func (w *work) runOdoo(ctx context.Context, args []string) error {
-	odoo := w.OdooService()
-	wasRunning := false
-	if odoo != nil {
-		var err error
-		if wasRunning, err = odoo.Running(ctx); err != nil {
+	if odoo := w.OdooService(); odoo != nil {
+		running, err := odoo.Running(ctx)
+		if err != nil {
 			return err
 		}
-		if wasRunning {
+		if running {
 			w.Term.Step("stopping Odoo for the one-off run")
+			w.stopped = true
 			if err := odoo.Stop(ctx); err != nil {
 				return err
 			}
@@ -150,16 +149,19 @@ func (w *work) runOdoo(ctx context.Context, args []string) error {
 	}
 	w.Term.Step("running Odoo once: %s", ui.Clean(strings.Join(args, " ")))
 	err := w.RunOdooOnce(ctx, args)
-	if err == nil {
-		return nil
-	}
-	if wasRunning {
-		if serr := odoo.Start(context.WithoutCancel(ctx)); serr != nil {
-			w.Term.Warn("Odoo was stopped for the run and could not be started again: %v", serr)
-		}
-	}
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	return err
+}
+
+// startAgain is for a run that ends with an error after it has stopped Odoo:
+// whatever went wrong, Odoo is left as it was.
+func (w *work) startAgain(ctx context.Context, err error) error {
+	if w.stopped {
+		if serr := w.OdooService().Start(context.WithoutCancel(ctx)); serr != nil {
+			w.Term.Warn("Odoo was stopped for the run and could not be started again: %v", serr)
+		}
 	}
 	return err
 }

@@ -72,6 +72,8 @@ type work struct {
 	result Result
 	// existed is whether the database was there at the start.
 	existed bool
+	// stopped: Odoo ran and was stopped for -i or -u.
+	stopped bool
 }
 
 // Run does what is asked for.
@@ -151,12 +153,12 @@ func (w *work) do(ctx context.Context) error {
 	}
 	if r.Init || r.Update {
 		if err := w.modules(ctx); err != nil {
-			return err
+			return w.startAgain(ctx, err)
 		}
 	}
 	if r.SetAdmin {
 		if err := w.setAdmin(ctx); err != nil {
-			return err
+			return w.startAgain(ctx, err)
 		}
 	}
 	if !r.Init && !r.Update {
