@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/ui"
@@ -45,11 +48,14 @@ func (w *work) modules(ctx context.Context) error {
 		return err
 	}
 	var args, want []string
-	created := false
+	created, hadFiles := false, false
 	switch {
 	case !exists && !r.Init:
 		return fmt.Errorf("there is no database %q to update. Make it: odpm -d %s -i", r.Name, wording.ShellQuote(r.Name))
 	case !exists:
+		// A filestore without a database is somebody's, and outlives the attempt.
+		_, ferr := os.Lstat(filepath.Join(w.Project.OdooDataDir, "filestore", r.Name))
+		hadFiles = ferr == nil
 		if err := w.server.Create(ctx, r.Name, odoodb.CreateOptions{Unaccent: w.unaccent()}); err != nil {
 			return err
 		}
@@ -84,11 +90,28 @@ func (w *work) modules(ctx context.Context) error {
 	}
 	if err := w.runOdoo(ctx, append([]string{"-d", r.Name, "--stop-after-init", "--no-http"}, args...)); err != nil {
 		if created {
-			w.Term.Warn("the new database %s is left as it is, to look at; drop it: odpm -d %s --db-drop", ui.Clean(r.Name), wording.ShellQuote(r.Name))
+			w.leave(ctx, hadFiles)
 		}
 		return err
 	}
 	return w.installed(ctx, want)
+}
+
+// leave is what becomes of a database that this run made and Odoo did not
+// finish: after Ctrl-C there is no half one, after an error it is there to look at.
+func (w *work) leave(ctx context.Context, hadFiles bool) {
+	name := w.req.Name
+	if ctx.Err() != nil && !hadFiles {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		_, err := w.server.Drop(undo, name)
+		if err == nil {
+			w.Term.Say("odpm: the new database %s, half initialised, was dropped", ui.Clean(name))
+			return
+		}
+		w.Term.Warn("%v", err)
+	}
+	w.Term.Warn("the new database %s is left as it is, to look at; drop it: odpm -d %s --db-drop", ui.Clean(name), wording.ShellQuote(name))
 }
 
 func first(lists ...[]string) []string {
