@@ -212,7 +212,7 @@ func checkConfig(t *testing.T, s Spec, c config) {
 func TestNothingSecretIsInTheDocument(t *testing.T) {
 	s := Spec{Project: acme(t), PostgresPasswordFile: ".odpm/state/postgres_password", OdooEnvFile: ".odpm/state/odoo.env"}
 	s.Project.AppPassword = "hunter2-secret"
-	s.Project.Settings.ManagerPassword = "hunter2-secret"
+	s.Project.Settings.AdminPassword = "hunter2-secret"
 	s.Project.Env = map[string]string{"POSTGRES_ODOO_PASS": "hunter2-secret"}
 	doc, err := Build(s)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 // adminPassword takes it from user_settings.json, or asks.
 func (w *work) adminPassword() error {
 	set := &w.Project.Settings
-	if set.AdminPassword != "" {
-		return nil
+	if set.AdminPassword != "" || set.AdminPasswordUnset != nil {
+		return set.AdminPasswordUnset
 	}
 	if set.AdminPasswordFile != "" {
 		var err error

@@ -127,14 +127,13 @@ func readSettings(dir string, lookup func(string) (string, bool), errs *Errors) 
 	}
 	r := &jsonReader{file: "user_settings.json", data: data, errs: errs, lookup: lookup}
 	u.InitModules, u.UpdateModules = r.list(top, "init_modules"), r.list(top, "update_modules")
-	u.ManagerPassword = r.secret(top, "db_manager_password")
 	switch c := top["db_creation_data"].(type) {
 	case nil:
 	case map[string]any:
 		u.AdminLogin = r.text(c, "db_default_admin_login")
-		u.AdminPassword = r.secret(c, "db_default_admin_password")
+		u.AdminPassword, u.AdminPasswordUnset = r.secret(c, "db_default_admin_password")
 		u.AdminPasswordFile = r.text(c, "db_default_admin_password_file")
-		if u.AdminPasswordFile != "" && u.AdminPassword != "" {
+		if u.AdminPasswordFile != "" && (u.AdminPassword != "" || u.AdminPasswordUnset != nil) {
 			r.bad("db_default_admin_password_file", u.AdminPasswordFile, "db_default_admin_password is set too; keep one of the two")
 		} else if u.AdminPasswordFile != "" && !filepath.IsAbs(u.AdminPasswordFile) {
 			u.AdminPasswordFile = filepath.Join(dir, u.AdminPasswordFile)
@@ -229,24 +228,25 @@ func (r *jsonReader) version(m map[string]any, key string) string {
 }
 
 // secret takes ${NAME} from the environment, so that a password need not
-// stand in a file.
-func (r *jsonReader) secret(m map[string]any, key string) string {
+// stand in a file. A colleague without that variable can still work on
+// everything else, so unset is not yet an error of the file.
+func (r *jsonReader) secret(m map[string]any, key string) (value string, unset error) {
 	v, ok := m[key].(string)
 	if !ok {
 		if m[key] != nil {
 			r.bad(key, "", "a password is a JSON string, in quotes (what stands there is not shown)")
 		}
-		return ""
+		return "", nil
 	}
 	name, isRef := strings.CutPrefix(v, "${")
 	if name, closed := strings.CutSuffix(name, "}"); isRef && closed {
 		got, ok := r.lookup(name)
 		if !ok {
-			*r.errs = append(*r.errs, &ConfigError{File: r.file, Line: r.line(key), Key: key, Found: v, Allowed: name + " is not set in .env or the environment"})
+			return "", &ConfigError{File: r.file, Line: r.line(key), Key: key, Found: v, Allowed: name + " is not set in .env or the environment"}
 		}
-		return got
+		return got, nil
 	}
-	return v
+	return v, nil
 }
 
 func (r *jsonReader) boolean(m map[string]any, key string) bool {

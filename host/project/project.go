@@ -110,6 +110,7 @@ type UserSettings struct {
 	// Language and Demo steer the initialisation of a new database.
 	Language string
 	Demo     bool
-	// ManagerPassword is db_manager_password.
-	ManagerPassword string
+	// AdminPasswordUnset is set where the password is "${VAR}" and VAR is not:
+	// an error for who needs the password, and for nobody else.
+	AdminPasswordUnset error
 }

@@ -110,7 +110,7 @@ func TestBadValues(t *testing.T) {
 		"tab in role":   {conf: "[options]\ndb_user = a\tb\n", want: []string{"odoo.conf:2", `a\tb`, "control characters"}},
 		"no separator":  {conf: "[options]\ndb_password s3cret\n", want: []string{"odoo.conf:2", "db_password …"}},
 		"no section":    {conf: "db_password = s3cret\n", want: []string{"odoo.conf:1", "[options]", "db_password …"}},
-		"secret list":   {settings: `{"db_manager_password": ["s3cret"]}`, want: []string{"user_settings.json:1", "db_manager_password", "in quotes"}},
+		"secret list":   {settings: `{"db_creation_data": {"db_default_admin_password": ["s3cret"]}}`, want: []string{"user_settings.json:1", "db_default_admin_password", "in quotes"}},
 		"broken conf":   {conf: "[options]\na = 1\na = 2\n", want: []string{"odoo.conf:3", "twice"}},
 		"db_port":       {conf: "[options]\ndb_port = abc\n", want: []string{"odoo.conf:2", "db_port"}},
 		"two users":     {env: "POSTGRES_ODOO_USER=a\n", conf: "[options]\ndb_user = b\n", want: []string{"odoo.conf:2", ".env:1", "POSTGRES_ODOO_USER"}},
@@ -119,7 +119,6 @@ func TestBadValues(t *testing.T) {
 		"server":        {env: "ODPM_SCENARIO=server\n", want: []string{"server", "odoo"}},
 		"data dir":      {env: "POSTGRES_DATA_DIR=/\n", want: []string{"POSTGRES_DATA_DIR"}},
 		"settings":      {settings: `{"init_modules": ["ok", "no such-module"]}`, want: []string{"user_settings.json", "init_modules"}},
-		"secret":        {settings: `{"db_creation_data": {"db_default_admin_password": "${NOT_SET}"}}`, want: []string{"NOT_SET"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -159,7 +158,7 @@ func TestSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := project.UserSettings{InitModules: []string{"sale", "crm"}, UpdateModules: []string{"stock"}, AdminLogin: "boss", AdminPassword: "hush", Language: "de_DE", Demo: true, ManagerPassword: "m"}
+	want := project.UserSettings{InitModules: []string{"sale", "crm"}, UpdateModules: []string{"stock"}, AdminLogin: "boss", AdminPassword: "hush", Language: "de_DE", Demo: true}
 	if d := cmp.Diff(want, p.Settings); d != "" {
 		t.Error(d)
 	}
@@ -175,5 +174,13 @@ func TestSettings(t *testing.T) {
 		if wanted == "" && err == nil || wanted != "" && (err != nil || p.Settings.AdminPasswordFile != wanted) {
 			t.Errorf("%s: %v", creation, err)
 		}
+	}
+	// A variable that is not set concerns --set-admin-pass alone.
+	if err := os.WriteFile(filepath.Join(dir, "user_settings.json"), []byte(`{"db_creation_data": {"db_default_admin_password": "${NO_SUCH}"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err = project.Load(dir, nil, home)
+	if err != nil || p.Settings.AdminPasswordUnset == nil || !strings.Contains(p.Settings.AdminPasswordUnset.Error(), "NO_SUCH is not set") {
+		t.Errorf("%v", err)
 	}
 }
