@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/odpm/odpm/shared/durable"
 	"github.com/odpm/odpm/shared/handoff"
@@ -29,6 +30,9 @@ func (d Dirs) Database() string { return filepath.Join(d.Project, handoff.HostDa
 func (d Dirs) State() string    { return filepath.Join(d.Project, handoff.HostStateDir) }
 func (d Dirs) Image() string    { return filepath.Join(d.Project, handoff.HostImageDir) }
 
+// writerLives is far longer than it takes to write one of our files.
+const writerLives = 10 * time.Minute
+
 // Ensure makes the directories with a .gitignore each: what is in them
 // belongs to one machine.
 func (d Dirs) Ensure() error {
@@ -42,6 +46,7 @@ func (d Dirs) Ensure() error {
 		if err := EnsureDir(dir.path, dir.mode); err != nil {
 			return err
 		}
+		durable.Sweep(dir.path, writerLives)
 		if dir.give && d.UID >= 0 {
 			// The uid Odoo runs as must be able to create and rename here.
 			if err := os.Lchown(dir.path, d.UID, d.GID); err != nil {

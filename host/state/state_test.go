@@ -37,6 +37,33 @@ func TestDirs(t *testing.T) {
 	}
 }
 
+// A checker that was killed while it wrote leaves its temporary file.
+func TestDirsAreSwept(t *testing.T) {
+	d := state.NewDirs(t.TempDir())
+	if err := d.Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	old, fresh, persons := filepath.Join(d.Database(), ".last_run.json.123.tmp"), filepath.Join(d.Database(), ".last_run.json.456.tmp"), filepath.Join(d.Database(), "notes.tmp")
+	for _, path := range []string{old, fresh, persons} {
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if past := time.Now().Add(-time.Hour); path != fresh {
+			if err := os.Chtimes(path, past, past); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := d.Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{old: false, fresh: true, persons: true} {
+		if _, err := os.Lstat(path); (err == nil) != want {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
 // The container writes in .odpm/database: what it leaves under the names that
 // odpm uses must neither hold odpm up nor lead it elsewhere.
 func TestDirsOfAHostileContainer(t *testing.T) {

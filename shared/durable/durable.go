@@ -5,14 +5,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 )
+
+// suffix ends the names of temporary files, which begin with a dot.
+const suffix = ".tmp"
 
 // WriteFile replaces path with data: a temporary file beside it, fsync,
 // rename, fsync of the directory. The temporary file is gone on any error. A
 // symbolic link at path is replaced, not followed.
 func WriteFile(path string, data []byte, mode os.FileMode) (err error) {
 	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.tmp")
+	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*"+suffix)
 	if err != nil {
 		return err
 	}
@@ -49,4 +54,22 @@ func SyncDir(dir string) error {
 	}
 	defer d.Close()
 	return d.Sync()
+}
+
+// Sweep removes the temporary files of writers that were killed: those whose
+// last write is longer ago than any writer lives. Nothing depends on it, so a
+// file that cannot be removed is no error.
+func Sweep(dir string, age time.Duration) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") || !strings.HasSuffix(e.Name(), suffix) || !e.Type().IsRegular() {
+			continue
+		}
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > age {
+			os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
 }
