@@ -2,6 +2,7 @@ package datadir_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -86,5 +87,33 @@ func TestLayoutProblem(t *testing.T) {
 		} else if p != nil && !strings.Contains(p.Message+strings.Join(p.Ways, " "), tt.want) {
 			t.Errorf("%s: %q is not in %+v", name, tt.want, p)
 		}
+	}
+}
+
+// The command that is printed is run as it stands, and the image then finds
+// the cluster.
+func TestLayoutProblemCommand(t *testing.T) {
+	for name, at := range map[string]string{"at the top": ".", "under data": "data"} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "it's a place")
+			cluster := filepath.Join(dir, at)
+			if err := os.MkdirAll(cluster, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(cluster, "PG_VERSION"), []byte("18\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p := datadir.LayoutProblem(datadir.Facts{Path: dir, State: datadir.Initialised, Major: 18, ClusterDir: at}, 18)
+			_, command, ok := strings.Cut(p.Ways[0], ": ")
+			if !ok {
+				t.Fatalf("no command: %q", p.Ways)
+			}
+			if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v\n%s", command, err, out)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "18", "docker", "PG_VERSION")); err != nil {
+				t.Errorf("%s: %v", command, err)
+			}
+		})
 	}
 }

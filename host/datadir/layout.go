@@ -3,6 +3,7 @@ package datadir
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 )
 
 // Problem is a layout that an image cannot use, with the ways out.
@@ -46,16 +47,30 @@ func LayoutProblem(f Facts, imageMajor int) *Problem {
 		return nil
 	}
 	if imageMajor >= 18 {
-		target := filepath.Join(f.Path, want)
+		at, target := filepath.Join(f.Path, f.ClusterDir), filepath.Join(f.Path, want)
+		move := "mv " + quote(at) + " " + quote(target)
+		if f.ClusterDir == "." {
+			// A directory cannot be moved into itself.
+			aside := f.Path + ".moving"
+			move = "mv " + quote(f.Path) + " " + quote(aside) + " && mkdir -p " + quote(filepath.Dir(target)) + " && mv " + quote(aside) + " " + quote(target)
+		} else {
+			move = "mkdir -p " + quote(filepath.Dir(target)) + " && " + move
+		}
 		return &Problem{
-			Message: fmt.Sprintf("the cluster lies at %s, but images from 18 on keep it in %s below the mounted directory", filepath.Join(f.Path, f.ClusterDir), want),
-			Ways: []string{
-				"with PostgreSQL stopped, move the contents one level down: mkdir -p " + target + " and move everything but that directory into it (mode 0700, same owner)",
-			},
+			Message: fmt.Sprintf("the cluster lies at %s, but images from 18 on keep it in %s below the mounted directory", at, want),
+			Ways:    []string{"with PostgreSQL stopped, move it as root (owner and mode stay): " + move},
 		}
 	}
 	return &Problem{
 		Message: fmt.Sprintf("the cluster lies in %q below %s, but images up to 17 mount the cluster's directory itself; the image would start a NEW EMPTY cluster beside it", f.ClusterDir, f.Path),
 		Ways:    []string{"point .env at the cluster itself: POSTGRES_DATA_DIR=" + filepath.Join(f.Path, f.ClusterDir)},
 	}
+}
+
+// quote makes one word of a path for a shell.
+func quote(path string) string {
+	if !strings.ContainsAny(path, " \t\n'\"\\$`&;|<>()*?[]#~!{}") {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
