@@ -65,7 +65,15 @@ type Image struct {
 	Env, Labels     map[string]string
 	// Checker is where odpm-checker lies in the image, "" if it has none.
 	Checker string
+	// AppendsLogin: its /entrypoint.sh is the official one up to Odoo 18, which
+	// gives "odoo" the login as arguments, the password too, each cut out of
+	// odoo.conf as its line's third word; and OdooProgram is there.
+	AppendsLogin bool
 }
+
+// OdooProgram is Odoo in the official image, by the path that its entrypoint
+// executes as it stands.
+const OdooProgram = "/usr/bin/odoo"
 
 // Build is one image build.
 type Build struct {

@@ -29,6 +29,8 @@ type imageWish struct {
 	build bool
 	// present: ref is on this machine and up to date.
 	present bool
+	// baseKnown: ODOO_IMAGE is on this machine.
+	baseKnown bool
 	// reason is shown in the plan.
 	reason string
 	// checker is the binary on this machine, "" where none is needed.
@@ -72,6 +74,7 @@ func (s *Session) wishImage(ctx context.Context, w *desired) error {
 		// The document is written for a later `docker compose` all the same.
 		w.image = imageWish{ref: p.OdooImage, reason: "PostgreSQL and Odoo run without containers"}
 		w.image.checker, w.image.problem = FindChecker(p.Env, runtime.GOOS)
+		w.image.command = odooCommand(w, engine.Image{Cmd: officialCmd, AppendsLogin: p.OdooMajor < 19})
 		if w.image.problem == nil {
 			w.image.ref = s.builtTag(w.image.checker, dockerfile(p.OdooImage, officialEntrypoint, officialCmd))
 		}
@@ -81,7 +84,7 @@ func (s *Session) wishImage(ctx context.Context, w *desired) error {
 		w.image = imageWish{ref: p.OdooImage, reason: "ODPM_COMPOSE=keep: the compose file's own image is used"}
 		return nil
 	}
-	base := engine.Image{Entrypoint: officialEntrypoint, Cmd: officialCmd}
+	base := engine.Image{Entrypoint: officialEntrypoint, Cmd: officialCmd, AppendsLogin: p.OdooMajor < 19}
 	known := false
 	if s.Stack != nil {
 		img, err := s.Stack.Image(ctx, p.OdooImage, false)
@@ -100,12 +103,10 @@ func (s *Session) wishImage(ctx context.Context, w *desired) error {
 		if !slices.ContainsFunc(base.Entrypoint, func(word string) bool { return filepath.Base(word) == "odpm-checker" }) {
 			w.image.entrypoint = append([]string{base.Checker, "--"}, base.Entrypoint...)
 		}
-		if len(base.Cmd) > 0 && base.Cmd[0] != "odoo" {
-			w.image.command = base.Cmd
-		}
+		w.image.command = odooCommand(w, base)
 		return nil
 	}
-	w.image = imageWish{build: true, inImage: checkerInImage}
+	w.image = imageWish{build: true, inImage: checkerInImage, baseKnown: known}
 	if w.image.checker, w.image.problem = FindChecker(p.Env, "linux"); w.image.problem != nil {
 		w.image.ref, w.image.reason = p.OdooImage, "odpm-checker is not there to be put into "+p.OdooImage
 		return nil
@@ -117,9 +118,10 @@ func (s *Session) wishImage(ctx context.Context, w *desired) error {
 	text := dockerfile(p.OdooImage, entry, cmd)
 	w.image.ref = s.builtTag(w.image.checker, text)
 	w.image.reason = "odpm-checker in front of " + p.OdooImage
-	if len(cmd) > 0 && cmd[0] != "odoo" {
-		w.image.command = cmd
+	if s.Stack != nil && !known {
+		w.image.reason += ", which is pulled first"
 	}
+	w.image.command = odooCommand(w, base)
 	if s.Stack != nil {
 		built, err := s.Stack.Image(ctx, w.image.ref, false)
 		if err != nil && !errors.Is(err, engine.ErrNoImage) {
@@ -131,6 +133,27 @@ func (s *Session) wishImage(ctx context.Context, w *desired) error {
 		}
 	}
 	return nil
+}
+
+// odooCommand is what compose gives the entrypoint to start, nil for "odoo".
+// The official entrypoint up to Odoo 18 would put the password into the
+// process's arguments, and cut values out of odoo.conf at their first space
+// (odoo/docker#334). Odoo by its path is executed as it stands, and reads
+// odoo.conf itself.
+func odooCommand(w *desired, base engine.Image) []string {
+	if len(base.Cmd) > 0 && base.Cmd[0] != "odoo" {
+		return base.Cmd
+	}
+	if !base.AppendsLogin || !slices.Equal(base.Cmd, officialCmd) {
+		return nil
+	}
+	for _, key := range []string{"db_host", "db_user"} {
+		// The entrypoint has defaults for these, which Odoo has not.
+		if _, ok := w.parsed.Value(key, 0); !ok {
+			return nil
+		}
+	}
+	return []string{engine.OdooProgram}
 }
 
 var (
@@ -153,11 +176,12 @@ func (s *Session) builtTag(checker, text string) string {
 // buildImage prepares .odpm/image and builds.
 func (s *Session) buildImage(ctx context.Context) error {
 	w := &s.want.image
-	base, err := s.Stack.Image(ctx, s.Project.OdooImage, true)
+	base, err := s.Stack.Image(ctx, s.Project.OdooImage, false)
 	if err != nil {
-		return fmt.Errorf("the Odoo image %s cannot be had: %w", s.Project.OdooImage, err)
+		return err
 	}
-	if base.Checker != "" || !slices.Equal(base.Entrypoint, officialEntrypoint) || !slices.Equal(base.Cmd, officialCmd) {
+	if base.Checker != "" || !slices.Equal(base.Entrypoint, officialEntrypoint) || !slices.Equal(base.Cmd, officialCmd) ||
+		base.AppendsLogin != (s.Project.OdooMajor < 19) {
 		// What was assumed without the image may be wrong now that it is here.
 		again := *s.want
 		if err := s.wishImage(ctx, &again); err != nil {

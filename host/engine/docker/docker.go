@@ -46,7 +46,7 @@ type Engine struct {
 	o  Options
 	cl client
 	// checkers remembers where the checker lies, by image id.
-	checkers *checkerCache
+	contents *contentCache
 }
 
 var (
@@ -56,7 +56,7 @@ var (
 
 // New makes the engine; nothing is asked yet. See Available.
 func New(o Options) *Engine {
-	return &Engine{o: o, cl: client{env: o.Env, dir: o.Dir}, checkers: &checkerCache{}}
+	return &Engine{o: o, cl: client{env: o.Env, dir: o.Dir}, contents: &contentCache{}}
 }
 
 // Kind is "docker".

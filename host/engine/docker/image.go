@@ -25,10 +25,16 @@ const LabelChecker = "io.github.odpm.checker"
 // makes, and what COPY --from of its binary stage suggests.
 var checkerPlaces = []string{"/usr/local/bin/odpm-checker", "/odpm-checker"}
 
-// checkerCache holds what was found by image id: an image never changes.
-type checkerCache struct {
+// contentCache holds what was found by image id: an image never changes.
+type contentCache struct {
 	mu sync.Mutex
-	by map[string]string
+	by map[string]content
+}
+
+// content is what only an image's files tell.
+type content struct {
+	checker      string
+	appendsLogin bool
 }
 
 type imageConfig struct {
@@ -90,16 +96,18 @@ func (e *Engine) Image(ctx context.Context, ref string, pull bool) (engine.Image
 		k, v, _ := strings.Cut(kv, "=")
 		img.Env[k] = v
 	}
-	img.Checker, err = e.checker(ctx, c)
+	found, err := e.content(ctx, c)
+	img.Checker, img.AppendsLogin = found.checker, found.appendsLogin
 	return img, err
 }
 
-// checker finds odpm-checker by label, by the entrypoint, or by looking.
-func (e *Engine) checker(ctx context.Context, c imageConfig) (string, error) {
-	e.checkers.mu.Lock()
-	defer e.checkers.mu.Unlock()
-	if at, ok := e.checkers.by[c.ID]; ok {
-		return at, nil
+// content finds odpm-checker by label, by the entrypoint, or by looking, and
+// reads the entrypoint's script.
+func (e *Engine) content(ctx context.Context, c imageConfig) (content, error) {
+	e.contents.mu.Lock()
+	defer e.contents.mu.Unlock()
+	if known, ok := e.contents.by[c.ID]; ok {
+		return known, nil
 	}
 	places := checkerPlaces
 	if at := c.Config.Labels[LabelChecker]; path.IsAbs(at) {
@@ -108,7 +116,7 @@ func (e *Engine) checker(ctx context.Context, c imageConfig) (string, error) {
 	if ep := c.Config.Entrypoint; len(ep) > 0 && path.Base(ep[0]) == "odpm-checker" && path.IsAbs(ep[0]) {
 		places = append([]string{ep[0]}, places...)
 	}
-	found := ""
+	var found content
 	err := e.inside(ctx, c.ID, func(files func(string) (io.ReadCloser, error)) error {
 		for _, at := range places {
 			r, err := files(at)
@@ -121,21 +129,38 @@ func (e *Engine) checker(ctx context.Context, c imageConfig) (string, error) {
 			h, err := tar.NewReader(r).Next()
 			r.Close()
 			if err == nil && h.Typeflag == tar.TypeReg && h.Mode&0o111 != 0 {
-				found = at
-				return nil
+				found.checker = at
+				break
 			}
 		}
-		return nil
+		if !slices.Contains(c.Config.Entrypoint, officialScript) {
+			return nil
+		}
+		script, err := textFile(files, officialScript)
+		if err != nil || !strings.Contains(script, "check_config") || !strings.Contains(script, "cut -d") {
+			return err
+		}
+		r, err := files(engine.OdooProgram)
+		if err == nil {
+			r.Close()
+			found.appendsLogin = true
+		} else if noSuchFile(err) {
+			err = nil
+		}
+		return err
 	})
 	if err != nil {
-		return "", err
+		return content{}, err
 	}
-	if e.checkers.by == nil {
-		e.checkers.by = map[string]string{}
+	if e.contents.by == nil {
+		e.contents.by = map[string]content{}
 	}
-	e.checkers.by[c.ID] = found
+	e.contents.by[c.ID] = found
 	return found, nil
 }
+
+// officialScript is the official image's entrypoint.
+const officialScript = "/entrypoint.sh"
 
 func noSuchFile(err error) bool {
 	s := strings.ToLower(err.Error())
@@ -261,25 +286,31 @@ func (e *Engine) resolveUser(ctx context.Context, image, user string) (uid, gid 
 
 // colonFile reads a file like passwd; a missing one is empty.
 func colonFile(files func(string) (io.ReadCloser, error), at string) ([][]string, error) {
+	text, err := textFile(files, at)
+	if err != nil || text == "" {
+		return nil, err
+	}
+	var out [][]string
+	for _, l := range strings.Split(text, "\n") {
+		out = append(out, strings.Split(l, ":"))
+	}
+	return out, nil
+}
+
+// textFile reads a small file; a missing one is empty.
+func textFile(files func(string) (io.ReadCloser, error), at string) (string, error) {
 	r, err := files(at)
 	if err != nil {
 		if noSuchFile(err) {
-			return nil, nil
+			return "", nil
 		}
-		return nil, err
+		return "", err
 	}
 	defer r.Close()
 	t := tar.NewReader(r)
 	if _, err := t.Next(); err != nil {
-		return nil, err
+		return "", err
 	}
 	text, err := io.ReadAll(io.LimitReader(t, 1<<20))
-	if err != nil {
-		return nil, err
-	}
-	var out [][]string
-	for _, l := range strings.Split(string(text), "\n") {
-		out = append(out, strings.Split(l, ":"))
-	}
-	return out, nil
+	return string(text), err
 }
