@@ -4,17 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"time"
 
 	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/shared/durable"
 	"github.com/odpm/odpm/shared/pglogin"
 )
 
 // EnsureRole is `odpm database ensure-role`. It starts PostgreSQL alone where
-// it does not run, and leaves it running.
+// it does not run, and leaves it running. That the role is missing is what it
+// was called for, and needs no further answer.
 func EnsureRole(ctx context.Context, o Options) (cluster.Report, error) {
+	o.Accepted = maps.Clone(o.Accepted)
+	if o.Accepted == nil {
+		o.Accepted = drift.Accepted{}
+	}
+	o.Accepted[drift.AppRoleMissing] = true
 	s, unlock, err := Begin(ctx, o)
 	if err != nil {
 		return cluster.Report{}, err
