@@ -173,6 +173,21 @@ func (s *Session) builtTag(checker, text string) string {
 	return "odpm/" + s.Project.Name + "-odoo:" + hex.EncodeToString(h.Sum(nil))[:12]
 }
 
+// pullOdoo gets ODOO_IMAGE where it is not on this machine; with --skip-start
+// that it is not there is engine.ErrNoImage.
+func (s *Session) pullOdoo(ctx context.Context) error {
+	image := s.Project.OdooImage
+	_, err := s.Stack.Image(ctx, image, false)
+	if !errors.Is(err, engine.ErrNoImage) || s.SkipStart {
+		return err
+	}
+	s.Term.Step("pulling %s", image)
+	if _, err = s.Stack.Image(ctx, image, true); err != nil {
+		return fmt.Errorf("the Odoo image %s cannot be had: %w", image, err)
+	}
+	return nil
+}
+
 // buildImage prepares .odpm/image and builds.
 func (s *Session) buildImage(ctx context.Context) error {
 	w := &s.want.image

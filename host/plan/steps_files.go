@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/shared/durable"
 	"github.com/odpm/odpm/shared/handoff"
 )
@@ -125,6 +126,14 @@ func (s *Session) ownDirs(ctx context.Context) error {
 		}
 	}
 	image := s.Project.OdooImage
+	// On a fresh machine this is the first use of the image.
+	err := s.pullOdoo(ctx)
+	if s.SkipStart && errors.Is(err, engine.ErrNoImage) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	uid, gid, err := s.Stack.UserID(ctx, image)
 	if err != nil {
 		return fmt.Errorf("whom %s runs as: %w", image, err)
@@ -148,6 +157,8 @@ func (imageStep) Preview(_ context.Context, s *Session) (Preview, error) {
 		return skip("ODPM_COMPOSE=keep: the compose file's own image is used"), nil
 	case im.build && !im.present && s.Stack == nil:
 		return skip("Docker was not asked whether the image is there"), nil
+	case im.build && !im.present && s.SkipStart && !im.baseKnown:
+		return skip(s.Project.OdooImage + " is not on this machine; --skip-start pulls nothing"), nil
 	case im.build && !im.present:
 		return run(im.reason), nil
 	case im.build:
@@ -158,8 +169,11 @@ func (imageStep) Preview(_ context.Context, s *Session) (Preview, error) {
 
 func (imageStep) Apply(ctx context.Context, s *Session) error {
 	im := &s.want.image
-	if s.Stack == nil || s.Project.KeepCompose || !im.build || im.present || s.SkipStart {
+	if s.Stack == nil || s.Project.KeepCompose || !im.build || im.present || s.SkipStart && !im.baseKnown {
 		return nil
+	}
+	if err := s.pullOdoo(ctx); err != nil {
+		return err
 	}
 	s.Term.Step("building %s", im.ref)
 	if err := s.buildImage(ctx); err != nil {
@@ -229,6 +243,10 @@ func (composeStep) Apply(ctx context.Context, s *Session) error {
 // directory is made by the engine that starts it.
 func (s *Session) makeDataDirs() error {
 	dir := s.Project.OdooDataDir
+	if os.Geteuid() == 0 && s.Stack != nil && s.Dirs.UID < 0 {
+		// --skip-start without the image: whose it must be is not known yet.
+		return nil
+	}
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
