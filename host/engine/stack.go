@@ -14,6 +14,9 @@ type Stack interface {
 	// accepted, the override included. candidate, when not nil, stands for
 	// docker-compose.yml, so that nothing has to be written first.
 	Validate(ctx context.Context, candidate []byte) error
+	// Config is what `docker compose config` makes of the project's files, the
+	// override and every variable included. It holds secrets.
+	Config(ctx context.Context) ([]byte, error)
 	// Image says what an image is. A missing image is pulled only if pull is
 	// set; else the error matches ErrNoImage.
 	Image(ctx context.Context, ref string, pull bool) (Image, error)
@@ -93,6 +96,10 @@ type Container struct {
 	Env      map[string]string
 	// RestartCount counts restarts by Docker's policy.
 	RestartCount int
+	// ConfigHash is compose's hash of the service that it was made from.
+	ConfigHash string
+	// OneOff: made by `docker compose run`.
+	OneOff bool
 }
 
 // RunOnce is a one-off container of a service.

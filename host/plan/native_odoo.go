@@ -175,7 +175,7 @@ func (s *Session) startNativeOdoo(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(50 * time.Millisecond):
-			if after, err := os.Stat(s.snapshotPath()); err == nil && s.proven() && (before == nil || !os.SameFile(before, after)) {
+			if after, err := os.Stat(s.snapshotPath()); err == nil && s.provenNow() && (before == nil || !os.SameFile(before, after)) {
 				return nil
 			}
 		}

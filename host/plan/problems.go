@@ -26,8 +26,15 @@ func (s *Session) findProblems(ctx context.Context) {
 		return
 	}
 	s.collationWarnings()
-	for _, find := range []func(context.Context) error{s.holderProblems, s.stackProblems, s.portProblems} {
-		if err := find(ctx); err != nil {
+	accepts, held := s.composeAccepts(ctx), s.holderProblems(ctx)
+	stack := s.stackProblems(ctx)
+	found := []error{accepts, stack, held}
+	if stack == nil {
+		// A stack in the way has the ports too; one way on is enough.
+		found = append(found, s.portProblems(ctx))
+	}
+	for _, err := range found {
+		if err != nil {
 			s.Problems = append(s.Problems, err)
 		}
 	}

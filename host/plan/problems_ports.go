@@ -30,9 +30,11 @@ func (s *Session) portProblems(ctx context.Context) error {
 	}
 	if s.Stack != nil && !p.KeepCompose {
 		bind := compose.OdooBind(*p)
-		uses = append(uses, portUse{"ODOO_PORT", bind, p.OdooPort, s.odoo.Running}, portUse{"GEVENT_PORT", bind, p.GeventPort, s.odoo.Running})
+		uses = append(uses, portUse{"ODOO_PORT", bind, p.OdooPort, false}, portUse{"GEVENT_PORT", bind, p.GeventPort, false})
 	}
 	r := &ui.Refusal{What: "A port that this project publishes is taken. Nothing was written or started."}
+	// Two keys must not be given the same way out, nor another key's port.
+	given := []int{p.PostgresPort, p.OdooPort, p.GeventPort}
 	for _, u := range uses {
 		if u.ours || ports.Free(u.bind, u.port) {
 			continue
@@ -57,7 +59,9 @@ func (s *Session) portProblems(ctx context.Context) error {
 			continue
 		}
 		r.Details = append(r.Details, fmt.Sprintf("%s %s is held by %s", u.key, net.JoinHostPort(orAny(u.bind), strconv.Itoa(u.port)), ui.Clean(who)))
-		r.Ways = append(r.Ways, fmt.Sprintf("%s=%d in .env        a port that is free now", u.key, ports.NextFree(u.bind, u.port)))
+		free := ports.NextFree(u.bind, u.port, given...)
+		given = append(given, free)
+		r.Ways = append(r.Ways, fmt.Sprintf("%s=%d in .env        a port that is free now", u.key, free))
 	}
 	if len(r.Details) == 0 {
 		return nil

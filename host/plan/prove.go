@@ -36,15 +36,12 @@ func (s *Session) stillLogsIn(ctx context.Context) error {
 	return err
 }
 
-// proven tells whether last_run.json was recorded for this configuration; by
-// this run, where a login has to be recorded.
-func (s *Session) proven() bool {
+// provenNow tells whether last_run.json was recorded for this configuration
+// since this run began.
+func (s *Session) provenNow() bool {
 	snap, err := snapshot.Load(s.snapshotPath())
 	if err != nil || snap.HandoffID != s.want.handoff.ID {
 		return false
-	}
-	if !s.mustProve() {
-		return true
 	}
 	info, err := os.Stat(s.snapshotPath())
 	return err == nil && (s.before == nil || !os.SameFile(s.before, info))
@@ -96,7 +93,7 @@ func (s *Session) proveOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !s.proven() {
+	if !s.provenNow() {
 		return fmt.Errorf("the one-off checker logged in, but %s does not carry this configuration's id; is .odpm/database mounted at %s?", s.Rel(s.snapshotPath()), handoff.DatabaseDir)
 	}
 	return nil

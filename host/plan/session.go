@@ -70,6 +70,9 @@ type Session struct {
 	// stays: a role that was made in the meantime is no drift any more, and its
 	// login has still to be proven.
 	drifted bool
+	// resolved is compose's document of the files as they were found, nil
+	// where it was not asked for or the files have changed since.
+	resolved []byte
 	// before is last_run.json as this run found it, nil for none. The checker
 	// replaces the file, so another file means that it has recorded.
 	before os.FileInfo

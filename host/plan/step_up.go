@@ -17,7 +17,7 @@ type upStep struct{}
 func (upStep) ID() string          { return "compose.up" }
 func (upStep) Description() string { return "Start, and wait until Odoo's login is proven" }
 
-func (upStep) Preview(_ context.Context, s *Session) (Preview, error) {
+func (upStep) Preview(ctx context.Context, s *Session) (Preview, error) {
 	if s.SkipStart {
 		return skip("--skip-start"), nil
 	}
@@ -34,9 +34,15 @@ func (upStep) Preview(_ context.Context, s *Session) (Preview, error) {
 		return run("ODOO_COMMAND does not run"), nil
 	case s.mustProve():
 		return run("the login is not proven for this configuration"), nil
-	case s.Stack != nil && s.want.compose != nil:
-		if _, changed, err := fileChange(s.composePath(), s.want.compose); err != nil || changed {
-			return run("docker-compose.yml changes"), err
+	}
+	if s.Stack != nil {
+		if s.want.compose != nil {
+			if _, changed, err := fileChange(s.composePath(), s.want.compose); err != nil || changed {
+				return run("docker-compose.yml changes"), err
+			}
+		}
+		if why, err := s.stale(ctx); err != nil || why != "" {
+			return run(why), err
 		}
 	}
 	return noop("it runs, and the login is proven"), nil
@@ -70,6 +76,9 @@ func (up upStep) Apply(ctx context.Context, s *Session) error {
 	if err := s.Stack.Up(ctx, nil); err != nil {
 		return s.startFailed(ctx, err)
 	}
+	if err := s.rememberUp(ctx); err != nil {
+		return err
+	}
 	return s.waitForBaseline(ctx)
 }
 
@@ -81,9 +90,6 @@ const proofTimeout = 3 * time.Minute
 // file of the person's own, a one-off checker proves it.
 func (s *Session) waitForBaseline(ctx context.Context) error {
 	if s.Project.KeepCompose {
-		if !s.mustProve() {
-			return nil
-		}
 		return s.proveOnce(ctx)
 	}
 	end := time.Now().Add(proofTimeout)
@@ -91,20 +97,22 @@ func (s *Session) waitForBaseline(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.proven() {
-		return s.stillRuns(ctx)
-	}
-	if s.odoo.ID == first.ID && first.Running && first.RestartCount == s.odoo.RestartCount {
+	if s.odoo.Running && s.odoo.ID == first.ID && first.Running && first.RestartCount == s.odoo.RestartCount {
 		// It was there before this run: its checker has spoken long ago.
-		return s.proveOnce(ctx)
+		if s.mustProve() && !s.provenNow() {
+			return s.proveOnce(ctx)
+		}
+		return errors.Join(s.stillLogsIn(ctx), s.stillRuns(ctx))
 	}
-	for !s.proven() {
+	// It was started by this run, and its checker decides again: what an
+	// earlier one proved says nothing about this start.
+	for !s.provenNow() {
 		c, err := s.Stack.Container(ctx, s.Project.OdooServiceName)
 		if err != nil {
 			return err
 		}
 		if !c.Running || c.RestartCount > first.RestartCount {
-			if s.proven() {
+			if s.provenNow() {
 				break
 			}
 			return s.odooFailed(ctx, c)

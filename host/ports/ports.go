@@ -5,6 +5,7 @@ package ports
 import (
 	"errors"
 	"net"
+	"slices"
 	"strconv"
 	"syscall"
 )
@@ -20,10 +21,11 @@ func Free(bind string, port int) bool {
 	return true
 }
 
-// NextFree proposes the next port that is free.
-func NextFree(bind string, port int) int {
+// NextFree proposes the next port that is free, and none of those that are
+// given already.
+func NextFree(bind string, port int, given ...int) int {
 	for n := port + 1; n < port+200 && n < 65536; n++ {
-		if Free(bind, n) {
+		if !slices.Contains(given, n) && Free(bind, n) {
 			return n
 		}
 	}

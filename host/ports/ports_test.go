@@ -22,6 +22,9 @@ func TestATakenPort(t *testing.T) {
 	if next == port || !Free("127.0.0.1", next) {
 		t.Errorf("after %d came %d", port, next)
 	}
+	if other := NextFree("127.0.0.1", port, next); other == next || other == port {
+		t.Errorf("after %d, with %d given away, came %d", port, next, other)
+	}
 	if who := Owner(port); !strings.HasSuffix(who, fmt.Sprintf("(pid %d)", os.Getpid())) {
 		t.Errorf("%d is held by %q", port, who)
 	}

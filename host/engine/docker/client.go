@@ -124,7 +124,8 @@ func clean(s string) string {
 	var keep []string
 	for _, l := range strings.Split(s, "\n") {
 		l = strings.TrimSpace(strings.TrimPrefix(l, "Error response from daemon: "))
-		if l == "" || strings.HasPrefix(l, "See 'docker") || strings.HasPrefix(l, "Run 'docker") {
+		if l == "" || strings.HasPrefix(l, "See 'docker") || strings.HasPrefix(l, "Run 'docker") ||
+			strings.HasPrefix(l, "time=") && strings.Contains(l, "level=warning") {
 			continue
 		}
 		keep = append(keep, l)

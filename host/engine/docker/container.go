@@ -20,6 +20,7 @@ const (
 	labelService = "com.docker.compose.service"
 	labelDir     = "com.docker.compose.project.working_dir"
 	labelOneOff  = "com.docker.compose.oneoff"
+	labelHash    = "com.docker.compose.config-hash"
 )
 
 // container is the part of `docker inspect` that is used here.

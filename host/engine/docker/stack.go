@@ -38,6 +38,12 @@ func (e *Engine) Validate(ctx context.Context, candidate []byte) error {
 	return failure(ctx, args, cmd.Run(), errs.String())
 }
 
+// Config gives the document that compose works with, as JSON.
+func (e *Engine) Config(ctx context.Context) ([]byte, error) {
+	out, err := e.cl.output(ctx, e.compose("config", "--format", "json")...)
+	return []byte(out), err
+}
+
 // Up makes services run as the compose file says. Other services that they
 // depend on are started where they do not run, and left alone where they do.
 func (e *Engine) Up(ctx context.Context, out io.Writer, services ...string) error {
@@ -56,7 +62,7 @@ func (e *Engine) Up(ctx context.Context, out io.Writer, services ...string) erro
 // dependencies are the services that others need, transitively, without those
 // themselves and without PostgreSQL, which is started by Start alone.
 func (e *Engine) dependencies(ctx context.Context, services []string) ([]string, error) {
-	out, err := e.cl.output(ctx, e.compose("config", "--format", "json")...)
+	out, err := e.Config(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +71,7 @@ func (e *Engine) dependencies(ctx context.Context, services []string) ([]string,
 			DependsOn map[string]any `json:"depends_on"`
 		}
 	}
-	if err := json.Unmarshal([]byte(out), &doc); err != nil {
+	if err := json.Unmarshal(out, &doc); err != nil {
 		return nil, fmt.Errorf("docker compose config: %w", err)
 	}
 	seen := map[string]bool{e.o.Service: true}
@@ -170,7 +176,7 @@ func (c container) public() engine.Container {
 	p := engine.Container{
 		ID: c.ID, Name: c.name(), Service: c.service(), Project: c.project(), WorkingDir: c.Config.Labels[labelDir],
 		Running: c.State.Running && !c.State.Restarting, ExitCode: c.State.ExitCode, Image: c.Config.Image,
-		Env: map[string]string{}, RestartCount: c.RestartCount,
+		Env: map[string]string{}, RestartCount: c.RestartCount, ConfigHash: c.Config.Labels[labelHash], OneOff: c.oneOff(),
 	}
 	if c.State.Health != nil && c.State.Health.Status != "none" {
 		p.Health = c.State.Health.Status
