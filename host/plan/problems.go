@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -165,6 +167,17 @@ func (s *Session) stackProblems(ctx context.Context) error {
 	for _, c := range all {
 		if c.WorkingDir == "" || sameDir(c.WorkingDir, s.Project.Dir) {
 			continue
+		}
+		if _, err := os.Stat(c.WorkingDir); errors.Is(err, fs.ErrNotExist) {
+			// The project was moved or renamed: these are its own containers,
+			// and their mounts still point to where it was.
+			return &ui.Refusal{
+				What: fmt.Sprintf("The containers of compose stack %q (%s) were made in %s, which is not there any more. If this project was moved from there, they are its own, with the old paths. Nothing was written or started.", s.Project.Name, ui.Clean(c.Name), ui.Clean(c.WorkingDir)),
+				Ways: []string{
+					fmt.Sprintf("docker compose -p %s down        remove them (data stays), then run odpm again", s.Project.Name),
+					fmt.Sprintf("ODPM_COMPOSE_PREFIX=%s in .env        names of its own, if they are another project's", proposePrefix(s.Project.Dir)),
+				},
+			}
 		}
 		return &ui.Refusal{
 			What: fmt.Sprintf("A compose stack called %q already exists and belongs to %s (container %s); compose would take it for this project's. Nothing was written or started.", s.Project.Name, ui.Clean(c.WorkingDir), ui.Clean(c.Name)),
