@@ -14,8 +14,8 @@ import (
 	"github.com/odpm/odpm/host/ui"
 )
 
-// engineFile remembers which engine a project was started with.
-const engineFile = "engine"
+// EngineFile remembers which engine a project was started with.
+const EngineFile = "engine"
 
 const (
 	dockerEngine   = "docker"
@@ -73,7 +73,7 @@ func (s *Session) engineKind(ctx context.Context) (string, error) {
 	case project.Native:
 		return nativeEngine, nil
 	}
-	kind, err := s.Dirs.Remembered(engineFile)
+	kind, err := s.Dirs.Remembered(EngineFile)
 	if err != nil {
 		return "", fmt.Errorf("which engine this project uses is not readable: %w", err)
 	}
@@ -83,7 +83,7 @@ func (s *Session) engineKind(ctx context.Context) (string, error) {
 	case "":
 	default:
 		return "", fmt.Errorf("%s holds %q; allowed: docker, native. Set ODPM_RUNTIME in .env, or remove the file: rm %s",
-			filepath.Join(s.Dirs.State(), engineFile), kind, filepath.Join(s.Dirs.State(), engineFile))
+			filepath.Join(s.Dirs.State(), EngineFile), kind, filepath.Join(s.Dirs.State(), EngineFile))
 	}
 	if s.NoDocker {
 		return dockerEngine, nil
@@ -104,7 +104,7 @@ func (s *Session) rememberEngine() error {
 	if s.EngineKind == externalEngine {
 		return nil
 	}
-	return s.Dirs.Remember(engineFile, s.EngineKind)
+	return s.Dirs.Remember(EngineFile, s.EngineKind)
 }
 
 func (s *Session) nativeOptions(dataDir string, port int) native.Options {

@@ -10,6 +10,7 @@ import (
 	"github.com/odpm/odpm/host/engine/native"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/snapshot"
 )
@@ -54,10 +55,18 @@ func Examine(ctx context.Context, o plan.Options) []Finding {
 			add(OK, "PostgreSQL %d's own programs are on this machine (ODPM_RUNTIME=native)", p.PostgresMajor)
 		}
 	}
-	wantDocker := p == nil || p.Runtime != project.Native
-	wantNative := p != nil && p.Runtime != project.Docker
+	kind := project.Auto
+	if p != nil {
+		kind = p.Runtime
+		if was, err := state.NewDirs(p.Dir).Remembered(plan.EngineFile); err == nil && kind == project.Auto && was != "" {
+			// "auto" is decided: another engine on the same data is no way on.
+			kind = project.Runtime(was)
+		}
+	}
+	wantDocker := kind != project.Native
+	wantNative := p != nil && kind != project.Docker
 	switch {
-	case dockerErr == nil || p != nil && nativeErr == nil && p.Runtime != project.Docker:
+	case dockerErr == nil || p != nil && nativeErr == nil && kind != project.Docker:
 		if dockerErr != nil && wantDocker {
 			add(Note, "no Docker: %v", dockerErr)
 		}
@@ -70,6 +79,9 @@ func Examine(ctx context.Context, o plan.Options) []Finding {
 		}
 	}
 	goos, env := "linux", map[string]string{"ODPM_CHECKER": os.Getenv("ODPM_CHECKER")}
+	if p != nil {
+		env = p.Env
+	}
 	if dockerErr != nil {
 		goos = runtime.GOOS
 	}

@@ -104,7 +104,16 @@ func engineDown(ctx context.Context, err error) error {
 	default:
 		next = "Start it (sudo systemctl start docker, or Docker Desktop), then: docker info"
 	}
-	return &Unavailable{"engine", fmt.Sprintf("the Docker engine cannot be used: %s. %s. To run PostgreSQL without it: ODPM_RUNTIME=native in .env", strings.TrimSuffix(said, "."), next)}
+	return &Unavailable{"engine", fmt.Sprintf("the Docker engine cannot be used: %s %s. To run PostgreSQL without it: ODPM_RUNTIME=native in .env", sentence(said), next)}
+}
+
+// sentence ends somebody else's words with one mark.
+func sentence(s string) string {
+	s = strings.TrimSuffix(s, "?.")
+	if strings.HasSuffix(s, ".") || strings.HasSuffix(s, "?") {
+		return s
+	}
+	return s + "."
 }
 
 // withoutSecret keeps a password that somebody put into a URL out of messages.
