@@ -78,6 +78,9 @@ type Image struct {
 // executes as it stands.
 const OdooProgram = "/usr/bin/odoo"
 
+// LabelBase on an image that odpm built names the image it was made from.
+const LabelBase = "io.github.odpm.base"
+
 // Build is one image build.
 type Build struct {
 	Dir, Tag string

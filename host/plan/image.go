@@ -44,9 +44,6 @@ type imageWish struct {
 // checkerInImage is where a build of ours puts the binary.
 const checkerInImage = "/usr/local/bin/odpm-checker"
 
-// labelBase on a built image names the image it was made from.
-const labelBase = "io.github.odpm.base"
-
 // dockerfile puts the checker in front of the base image's own entrypoint and
 // restates its command, which Docker drops where an entrypoint is set.
 func dockerfile(base string, entrypoint, cmd []string) string {
@@ -127,7 +124,7 @@ func (s *Session) wishImage(ctx context.Context, w *desired) error {
 		if err != nil && !errors.Is(err, engine.ErrNoImage) {
 			return err
 		}
-		w.image.present = err == nil && (!known || built.Labels[labelBase] == base.ID)
+		w.image.present = err == nil && (!known || built.Labels[engine.LabelBase] == base.ID)
 		if err == nil && !w.image.present {
 			w.image.reason = p.OdooImage + " is a newer image than the one built from"
 		}
@@ -219,7 +216,7 @@ func (s *Session) buildImage(ctx context.Context) error {
 	if len(cmd) == 0 {
 		cmd = officialCmd
 	}
-	text := dockerfile(s.Project.OdooImage, base.Entrypoint, cmd) + fmt.Sprintf("LABEL %s=%q\n", labelBase, base.ID)
+	text := dockerfile(s.Project.OdooImage, base.Entrypoint, cmd) + fmt.Sprintf("LABEL %s=%q\n", engine.LabelBase, base.ID)
 	if err := durable.WriteFile(filepath.Join(dir, "odpm-checker"), binary, 0o755); err != nil {
 		return err
 	}

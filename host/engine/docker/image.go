@@ -109,6 +109,10 @@ func (e *Engine) content(ctx context.Context, c imageConfig) (content, error) {
 	if known, ok := e.contents.by[c.ID]; ok {
 		return known, nil
 	}
+	if c.Config.Labels[engine.LabelBase] != "" && len(c.Config.Entrypoint) > 0 {
+		// Made by odpm, which put it there.
+		return content{checker: c.Config.Entrypoint[0]}, nil
+	}
 	places := checkerPlaces
 	if at := c.Config.Labels[LabelChecker]; path.IsAbs(at) {
 		places = append([]string{at}, places...)
@@ -171,7 +175,7 @@ func noSuchFile(err error) bool {
 // started, and removed. A file comes as a tar stream, links followed.
 func (e *Engine) inside(ctx context.Context, image string, look func(files func(string) (io.ReadCloser, error)) error) error {
 	// An image without a command cannot be created without one; it never runs.
-	out, err := e.cl.output(ctx, "create", "--network", "none", "--pull", "never", "--entrypoint", "/odpm-never-run", image, "x")
+	out, err := e.cl.output(ctx, "create", "--name", "odpm-look-"+token(), "--label", labelLook, "--network", "none", "--pull", "never", "--entrypoint", "/odpm-never-run", image, "x")
 	if err != nil {
 		return err
 	}
@@ -184,6 +188,26 @@ func (e *Engine) inside(ctx context.Context, image string, look func(files func(
 	return look(func(at string) (io.ReadCloser, error) {
 		return e.cl.copyOut(ctx, id, at)
 	})
+}
+
+// labelLook marks the containers that only lend their files.
+const labelLook = "io.github.odpm.look"
+
+// lookedLong is when such a container belongs to nobody any more.
+const lookedLong = 10 * time.Minute
+
+// sweep removes what a kill left of looking into images. They were never
+// started and hold nothing; that they stay is no reason to fail.
+func (e *Engine) sweep(ctx context.Context, label string, older time.Duration) {
+	list, err := e.cl.list(ctx, "-a", "--filter", "label="+label, "--filter", "status=created")
+	if err != nil {
+		return
+	}
+	for _, c := range list {
+		if made, err := time.Parse(time.RFC3339Nano, c.Created); err == nil && time.Since(made) > older {
+			e.cl.output(ctx, "rm", "-v", c.ID)
+		}
+	}
 }
 
 // copyOut streams `docker cp`. That the file is missing is known only from its

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engine/docker"
@@ -29,6 +30,52 @@ func build(t *testing.T, dockerfile string, args map[string]string) string {
 	}
 	t.Cleanup(func() { run(t, "rmi", "-f", tag) })
 	return tag
+}
+
+// What a killed run leaves of looking into an image goes once it is old; what
+// runs, or is young, stays.
+func TestSweep(t *testing.T) {
+	ctx := limit(t)
+	need(t, image)
+	e := docker.New(docker.Options{})
+	label := fmt.Sprintf("odpm.test.sweep=%d", os.Getpid())
+	left := run(t, "create", "--label", label, "--entrypoint", "/never", image, "x")
+	running := run(t, "run", "-d", "--label", label, "--entrypoint", "sleep", image, "600")
+	t.Cleanup(func() { run(t, "rm", "-f", "-v", running) })
+	count := func() int { return len(strings.Fields(run(t, "ps", "-aq", "--filter", "label="+label))) }
+	e.Sweep(ctx, label, time.Hour)
+	if n := count(); n != 2 {
+		t.Errorf("%d containers, a young one is gone", n)
+	}
+	e.Sweep(ctx, label, 0)
+	if n := count(); n != 1 {
+		t.Errorf("%d containers, %s was to go", n, left)
+	}
+}
+
+// The official entrypoint up to Odoo 18 is known by its script; one of another
+// make, or without Odoo at its place, is not.
+func TestImageAppendsLogin(t *testing.T) {
+	ctx := limit(t)
+	e := docker.New(docker.Options{})
+	need(t, "odoo:18.0")
+	for name, tt := range map[string]struct {
+		dockerfile string
+		want       bool
+	}{
+		"official":            {"FROM odoo:18.0\n", true},
+		"behind the checker":  {"FROM odoo:18.0\nENTRYPOINT [\"/x\", \"--\", \"/entrypoint.sh\"]\n", true},
+		"another entrypoint":  {"FROM odoo:18.0\nENTRYPOINT [\"/start\"]\n", false},
+		"a script of its own": {"FROM odoo:18.0\nUSER root\nRUN echo 'exec \"$@\"' > /entrypoint.sh\n", false},
+		"Odoo elsewhere":      {"FROM odoo:18.0\nUSER root\nRUN mv /usr/bin/odoo /usr/local/bin/\n", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			img, err := e.Image(ctx, build(t, tt.dockerfile, nil), false)
+			if err != nil || img.AppendsLogin != tt.want {
+				t.Errorf("%v %v", img.AppendsLogin, err)
+			}
+		})
+	}
 }
 
 func TestImage(t *testing.T) {

@@ -47,6 +47,7 @@ func (e *Engine) Config(ctx context.Context) ([]byte, error) {
 // Up makes services run as the compose file says. Other services that they
 // depend on are started where they do not run, and left alone where they do.
 func (e *Engine) Up(ctx context.Context, out io.Writer, services ...string) error {
+	e.sweep(ctx, labelLook, lookedLong)
 	deps, err := e.dependencies(ctx, services)
 	if err != nil {
 		return err
