@@ -192,18 +192,24 @@ func findFiles(path string) ([]string, error) {
 // warnings to the terminal, where only host/ui may write.
 var logMu sync.Mutex
 
-func (f *Foreign) load(ctx context.Context, env map[string]string) (warnings []string, err error) {
+// catchLog keeps what the library logs until release is called.
+func catchLog() (caught *catcher, release func()) {
 	logMu.Lock()
-	defer logMu.Unlock()
 	log := logrus.StandardLogger()
 	out, hooks := log.Out, log.Hooks
-	caught := &catcher{}
+	caught = &catcher{}
 	log.SetOutput(io.Discard)
 	log.ReplaceHooks(logrus.LevelHooks{logrus.WarnLevel: {caught}})
-	defer func() {
+	return caught, func() {
 		log.SetOutput(out)
 		log.ReplaceHooks(hooks)
-	}()
+		logMu.Unlock()
+	}
+}
+
+func (f *Foreign) load(ctx context.Context, env map[string]string) (warnings []string, err error) {
+	caught, release := catchLog()
+	defer release()
 
 	var environ []string
 	for k, v := range env {

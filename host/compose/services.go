@@ -29,7 +29,7 @@ func addServices(root *yaml.Node, p project.Project) error {
 		if !ok {
 			return fmt.Errorf("odpm.json: services.%s is %T, expected an object with a compose service in it", name, p.Services[name])
 		}
-		if err := checkService(name, def, p); err != nil {
+		if _, err := checkService(name, def, p); err != nil {
 			return err
 		}
 		var n yaml.Node
@@ -44,14 +44,35 @@ func addServices(root *yaml.Node, p project.Project) error {
 	return nil
 }
 
+// ServiceWarnings tells which variables odpm.json's services use and nothing
+// sets: compose makes them empty, and its own warning goes by unseen.
+func ServiceWarnings(p project.Project) []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(p.Services)) {
+		def, ok := p.Services[name].(map[string]any)
+		if !ok {
+			continue
+		}
+		// An error is Build's to tell.
+		unset, _ := checkService(name, def, p)
+		for _, u := range unset {
+			out = append(out, "odpm.json: services."+name+": "+u+` Set it in .env; a dollar sign of the value is written "$$".`)
+		}
+	}
+	return out
+}
+
 // checkService lets compose's own loader judge one service, so that a mistake
-// in odpm.json is said to be there and not in the generated file.
-func checkService(name string, def map[string]any, p project.Project) error {
+// in odpm.json is said to be there and not in the generated file. It gives the
+// loader's words about variables that are not set.
+func checkService(name string, def map[string]any, p project.Project) (unset []string, err error) {
+	caught, release := catchLog()
+	defer release()
 	volumes := map[string]any{}
 	for _, v := range namedVolumes(def) {
 		volumes[v] = map[string]any{}
 	}
-	_, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{
+	_, err = loader.LoadWithContext(context.Background(), types.ConfigDetails{
 		WorkingDir:  p.Dir,
 		Environment: p.Env,
 		ConfigFiles: []types.ConfigFile{{
@@ -66,9 +87,9 @@ func checkService(name string, def map[string]any, p project.Project) error {
 		o.SkipExtends = true
 	})
 	if err != nil {
-		return fmt.Errorf("odpm.json: services.%s: %w", name, err)
+		return nil, fmt.Errorf("odpm.json: services.%s: %w", name, err)
 	}
-	return nil
+	return caught.unset, nil
 }
 
 var volumeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)

@@ -65,6 +65,7 @@ func (s *Session) wish(ctx context.Context) error {
 	if p.KeepCompose {
 		return nil
 	}
+	s.Warnings = append(s.Warnings, compose.ServiceWarnings(*p)...)
 	s.spec = s.composeSpec(w)
 	if w.compose, err = compose.Build(s.spec); err != nil {
 		return err
