@@ -7,7 +7,9 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -204,5 +206,30 @@ func TestSet(t *testing.T) {
 		if _, err := f.Set("db_host", bad); err == nil {
 			t.Errorf("%q was written", bad)
 		}
+	}
+}
+
+// TestByteOrderMark: the command that the error prints makes the file readable.
+func TestByteOrderMark(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "odoo.conf")
+	if err := os.WriteFile(path, []byte("\ufeff[options]\ndb_host = db\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := odooconf.Load(path)
+	if err == nil || !strings.Contains(err.Error(), "byte order mark") {
+		t.Fatalf("got %v", err)
+	}
+	_, command, _ := strings.Cut(err.Error(), "take it away: ")
+	sed := exec.Command("sh", "-c", command)
+	sed.Dir = filepath.Dir(path)
+	if out, err := sed.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", command, err, out)
+	}
+	f, err := odooconf.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if host, _ := f.Get("db_host"); host != "db" {
+		t.Errorf("db_host %q", host)
 	}
 }
