@@ -253,8 +253,12 @@ func (l *loader) role() error {
 		*l.errs = append(*l.errs, &ConfigError{File: p.AppRoleSource, Key: "db_user", Found: "postgres", Allowed: "Odoo refuses to start as postgres; name a role of Odoo's own, \"odoo\" for example"})
 	}
 	if p.Scenario == Server && p.AppPassword == "odoo" {
-		*l.errs = append(*l.errs, &ConfigError{File: p.AppPasswordSource, Key: "db_password", Allowed: "the password \"odoo\" is not allowed with ODPM_SCENARIO=server",
-			Hint: "Set another one in odoo.conf (db_password) or .env (POSTGRES_ODOO_PASS), then: odpm database ensure-role"})
+		e := &ConfigError{File: p.AppPasswordSource, Key: "db_password", Allowed: "the password \"odoo\" is not allowed with ODPM_SCENARIO=server"}
+		if e.File == fallbackSource {
+			e.File, e.Key, e.Allowed = ".env", "POSTGRES_ODOO_PASS", "it is not set, and its default, \"odoo\", is not allowed with ODPM_SCENARIO=server"
+		}
+		e.Hint = "Set another one in odoo.conf (db_password) or .env (POSTGRES_ODOO_PASS), then: odpm database ensure-role"
+		*l.errs = append(*l.errs, e)
 	}
 	if !snapshot.Printable(p.AppRole) || len(p.AppRole) > 63 || strings.Contains(p.AppRole, "://") {
 		*l.errs = append(*l.errs, &ConfigError{File: p.AppRoleSource, Key: "db_user", Found: p.AppRole, Allowed: "allowed: the name of a role, one line without control characters, at most 63 bytes (PostgreSQL's limit)"})
@@ -287,8 +291,11 @@ func (l *loader) settle(option, key, fallback string, secret bool) (value, sourc
 	case inEnv:
 		return env, l.env.source[key].String()
 	}
-	return fallback, "default"
+	return fallback, fallbackSource
 }
+
+// fallbackSource stands for the place of a value that nobody has set.
+const fallbackSource = "default"
 
 func (l *loader) userSettings() error {
 	s, err := readSettings(l.p.Dir, l.env.get, l.errs)
