@@ -44,7 +44,7 @@ func (o nativeOdoo) Start(ctx context.Context) error       { return o.s.startNat
 // CanRunOdoo is asked before a database is made for it.
 func (s *Session) CanRunOdoo(ctx context.Context) error {
 	if s.Stack != nil {
-		return s.checkAccess(ctx)
+		return s.checkAccess(ctx, "Odoo was not started.")
 	}
 	if s.Project.OdooCommand == "" {
 		return errors.New(".env: ODOO_COMMAND is not set; without Docker odpm must know how Odoo is started, for example ODOO_COMMAND=./odoo-bin")

@@ -115,6 +115,11 @@ func (s *Session) apply(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if _, first := step.(stopOldStep); first {
+			if err := s.odooMayStart(ctx); err != nil {
+				return err
+			}
+		}
 		if err := s.applyStep(ctx, step); err != nil {
 			return err
 		}

@@ -69,9 +69,6 @@ func (up upStep) Apply(ctx context.Context, s *Session) error {
 	if s.Stack == nil {
 		return s.upNative(ctx)
 	}
-	if err := s.checkAccess(ctx); err != nil {
-		return err
-	}
 	s.Term.Step("starting Odoo")
 	if err := s.Stack.Up(ctx, nil); err != nil {
 		return s.startFailed(ctx, err)
@@ -188,9 +185,20 @@ func (s *Session) startFailed(ctx context.Context, err error) error {
 	return fmt.Errorf("the stack did not start: %w", err)
 }
 
-// checkAccess asks, before the start, whether Odoo's uid can use what is
-// mounted for it.
-func (s *Session) checkAccess(ctx context.Context) error {
+// odooMayStart is asked before anything is stopped or started.
+func (s *Session) odooMayStart(ctx context.Context) error {
+	if s.SkipStart || s.Stack == nil {
+		return nil
+	}
+	if p, err := (upStep{}).Preview(ctx, s); err != nil || p.Outcome == Noop {
+		return err
+	}
+	return s.checkAccess(ctx, "Nothing was stopped or started.")
+}
+
+// checkAccess asks whether Odoo's uid can use what is mounted for it; outcome
+// says what was done so far.
+func (s *Session) checkAccess(ctx context.Context, outcome string) error {
 	if s.Project.KeepCompose {
 		return nil
 	}
@@ -211,7 +219,7 @@ func (s *Session) checkAccess(ctx context.Context) error {
 		}
 		who = fmt.Sprintf("%d:%d", uid, gid)
 	}
-	return &ui.Refusal{What: "Odoo runs as uid:gid " + who + ", which cannot use what is mounted for it. Odoo was not started.", Details: problems}
+	return &ui.Refusal{What: "Odoo runs as uid:gid " + who + ", which cannot use what is mounted for it. " + outcome, Details: problems}
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
