@@ -71,6 +71,8 @@ func runHelper(a []string) error {
 		_, err = s.Backup(ctx, BackupOptions{Database: "db", File: a[7]})
 	case "restore":
 		_, err = s.Restore(ctx, RestoreOptions{File: a[7], Database: "db", OdooMajor: 18, Odoo: odooFile(filepath.Dir(s.StateDir) + "/odoo-runs")})
+	case "recover":
+		_, err = s.Recover(ctx, odooFile(filepath.Dir(s.StateDir)+"/odoo-runs"))
 	}
 	return err
 }

@@ -3,6 +3,8 @@ package odoodb
 import (
 	"context"
 	"fmt"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Recovered is an interrupted restore that the next run has dealt with.
@@ -40,20 +42,7 @@ func (s *Server) Recover(ctx context.Context, odoo OdooService) ([]Recovered, er
 	defer closeConn(c)
 	var done []Recovered
 	for _, j := range all {
-		r := Recovered{Database: j.Target, OdooStarted: j.OdooStopped && odoo != nil}
-		err := quiesce(ctx, c, j.New)
-		var name string
-		if err == nil {
-			name, err = byOID(ctx, c, j.NewOID)
-		}
-		if err == nil {
-			inPlace := j.Step == stepSwapped || j.Step == stepSwapping && name == j.Target
-			if r.Completed = inPlace; inPlace {
-				r.Kept, err = s.complete(ctx, j, odoo)
-			} else {
-				err = s.revert(ctx, c, j, odoo)
-			}
-		}
+		r, err := s.recoverOne(ctx, c, j, odoo)
 		if err != nil {
 			return done, fmt.Errorf("after an interrupted restore of database %q (journal %s): %w", j.Target, j.path, err)
 		}
@@ -62,16 +51,36 @@ func (s *Server) Recover(ctx context.Context, odoo OdooService) ([]Recovered, er
 	return done, nil
 }
 
-func (s *Server) complete(ctx context.Context, j *journal, odoo OdooService) (kept string, err error) {
-	c, err := s.admin(ctx, maintenance)
-	if err != nil {
-		return "", err
+// recoverOne may be killed as well as what it recovers from, and its
+// statements outlive it: it holds the restore's lock while it works.
+func (s *Server) recoverOne(ctx context.Context, c *pgx.Conn, j *journal, odoo OdooService) (Recovered, error) {
+	r := Recovered{Database: j.Target, OdooStarted: j.OdooStopped && odoo != nil}
+	if err := quiesce(ctx, c, j.New); err != nil {
+		return r, err
 	}
-	defer closeConn(c)
+	if err := interlock(ctx, c, j.New); err != nil {
+		return r, err
+	}
+	fault("recovering")
+	name, err := byOID(ctx, c, j.NewOID)
+	if err != nil {
+		return r, err
+	}
+	r.Completed = j.Step == stepSwapped || j.Step == stepSwapping && name == j.Target
+	if r.Completed {
+		r.Kept, err = s.complete(ctx, c, j, odoo)
+	} else {
+		err = s.revert(ctx, c, j, odoo)
+	}
+	return r, err
+}
+
+func (s *Server) complete(ctx context.Context, c *pgx.Conn, j *journal, odoo OdooService) (kept string, err error) {
 	if j.Step == stepSwapping {
 		if err := j.moveFiles(); err != nil {
 			return "", err
 		}
+		fault("complete moved")
 		if err := j.to(stepSwapped); err != nil {
 			return "", err
 		}

@@ -185,6 +185,9 @@ func (r *restore) cleanUp(ctx context.Context) error {
 	if err := quiesce(ctx, c, r.journal.New); err != nil {
 		return err
 	}
+	if err := interlock(ctx, c, r.journal.New); err != nil {
+		return err
+	}
 	return r.s.revert(ctx, c, r.journal, r.o.Odoo)
 }
 

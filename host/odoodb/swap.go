@@ -171,16 +171,20 @@ func (s *Server) revert(ctx context.Context, c *pgx.Conn, j *journal, odoo OdooS
 		if err := j.to(stepReverting); err != nil {
 			return err
 		}
+		fault("revert begun")
 		if err := s.revertSwap(ctx, c, j); err != nil {
 			return err
 		}
+		fault("revert renamed")
 	}
 	if err := dropHidden(ctx, c, j.New, j.NewOID); err != nil {
 		return fmt.Errorf("drop the unfinished database %q: %w", j.New, err)
 	}
+	fault("revert dropped")
 	if err := os.RemoveAll(j.fresh()); err != nil {
 		return fmt.Errorf("remove the unfinished file store: %w", err)
 	}
+	fault("revert emptied")
 	if err := restartOdoo(ctx, j, odoo); err != nil {
 		return err
 	}
@@ -223,8 +227,12 @@ func (s *Server) revertSwap(ctx context.Context, c *pgx.Conn, j *journal) error 
 			return fmt.Errorf("give database %q its name back: %w", j.Target, err)
 		}
 	}
-	if err := j.moveFilesBack(); err != nil {
-		return err
+	// Where the new database is gone, its files were moved back before: what has
+	// the live name by now is the old one's.
+	if newName != "" {
+		if err := j.moveFilesBack(); err != nil {
+			return err
+		}
 	}
 	if oldName != "" && j.OldAllowed {
 		if _, err := c.Exec(ctx, `ALTER DATABASE `+ident(j.Target)+` ALLOW_CONNECTIONS true`); err != nil {
@@ -273,12 +281,15 @@ func restartOdoo(ctx context.Context, j *journal, odoo OdooService) error {
 // ends the journal. held names what kept the old database from being dropped.
 func (s *Server) finish(ctx context.Context, c *pgx.Conn, j *journal) (held error, err error) {
 	if !j.KeepOld {
-		if held = dropOld(ctx, c, j); held == nil && !j.KeepFiles {
+		held = dropOld(ctx, c, j)
+		fault("finish dropped")
+		if held == nil && !j.KeepFiles {
 			if err := os.RemoveAll(j.former()); err != nil {
 				return nil, fmt.Errorf("remove the old file store; do it with: sudo rm -rf %q: %w", j.former(), err)
 			}
 		}
 	}
+	fault("finish emptied")
 	return held, j.remove()
 }
 

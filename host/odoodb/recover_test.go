@@ -1,0 +1,100 @@
+package odoodb
+
+import (
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// killedAt runs a helper that must end by killing itself at a station.
+func killedAt(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	var exit *exec.ExitError
+	if err := cmd.Run(); !errors.As(err, &exit) || !exit.Sys().(syscall.WaitStatus).Signaled() {
+		t.Fatalf("%v: it did not pass that station: %v", cmd.Args[len(cmd.Args)-1], err)
+	}
+}
+
+// TestRecoverKilled: what puts a killed restore right can be killed as well, at
+// each station of its own, and the run after it has to go on from there.
+func TestRecoverKilled(t *testing.T) {
+	s := newServer(t)
+	odoo := odooFile(filepath.Dir(s.StateDir) + "/odoo-runs")
+	if err := odoo.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	small, restored := smallArchive(t, s)
+	for restore, stations := range map[string][]string{
+		"proven":     {"recovering", "dropping", "revert dropped", "revert emptied"},
+		"shut":       {"revert begun", "revert renamed", "dropping", "revert dropped", "revert emptied"},
+		"renamed":    {"recovering", "complete moved", "dropping", "finish dropped", "finish emptied"},
+		"files half": {"complete moved", "finish emptied"},
+		"swapped":    {"dropping", "finish dropped", "finish emptied"},
+	} {
+		for _, station := range stations {
+			t.Run(restore+", then "+station, func(t *testing.T) {
+				if err := dropAll(s, "db"); err != nil {
+					t.Fatal(err)
+				}
+				oldDatabase(t, s)
+				old := whole(t, s, "db")
+				killedAt(t, s.helper(t, "restore", small, restore))
+				killedAt(t, s.helper(t, "recover", small, station))
+				// Twice at the same place, since the second has less to do.
+				_ = s.helper(t, "recover", small, station).Run()
+				if _, err := s.Recover(ctx, odoo); err != nil {
+					t.Fatal(err)
+				}
+				want := old
+				if restore != "proven" && restore != "shut" {
+					want = restored
+				}
+				if whole(t, s, "db") != want {
+					t.Error("the database or its file store is not whole")
+				}
+				if running, _ := odoo.Running(ctx); !running {
+					t.Error("Odoo was not started again")
+				}
+				noLeftovers(t, s)
+			})
+		}
+	}
+}
+
+// TestRecoverBesideADrop: the drop that a killed run sent ends just before this
+// run's own. The file store of that database has to go all the same.
+func TestRecoverBesideADrop(t *testing.T) {
+	s := newServer(t)
+	small, restored := smallArchive(t, s)
+	oldDatabase(t, s)
+	killedAt(t, s.helper(t, "restore", small, "swapped"))
+	locks := 0
+	fault = func(at string) {
+		switch at {
+		case "recovering":
+			locks = value[int](t, s, maintenance, `SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory'
+				AND pid <> pg_backend_pid() AND mode = 'ShareLock'`)
+		case "dropping":
+			fault = func(string) {}
+			for _, db := range databases(t, s) {
+				if len(db) > 4 && db[len(db)-4:] == "_old" {
+					mustAdmin(t, s, maintenance, `ALTER DATABASE `+ident(db)+` IS_TEMPLATE false`, `DROP DATABASE `+ident(db))
+				}
+			}
+		}
+	}
+	defer func() { fault = func(string) {} }()
+	done, err := s.Recover(ctx, nil)
+	if err != nil || len(done) != 1 || !done[0].Completed || done[0].Kept != "" {
+		t.Errorf("%+v %v", done, err)
+	}
+	if locks == 0 {
+		t.Error("the recovery does not hold the restore's lock: the next one would not wait for its statements")
+	}
+	if whole(t, s, "db") != restored {
+		t.Error("the database or its file store is not whole")
+	}
+	noLeftovers(t, s)
+}
