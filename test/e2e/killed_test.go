@@ -50,6 +50,12 @@ func killed(ts *testscript.TestScript, neg bool, args []string) {
 		if n >= 8 && time.Since(begin) > 2*time.Minute {
 			break
 		}
+		if k.halfSwapped() {
+			// The database of that name and its filestore do not belong together
+			// until a run has gone on from there; that one may be killed too.
+			k.run(upTo(rng, looking), "", "--set-admin-pass", "--no-input")
+			k.exec("odpm", "-d", k.db, "--set-admin-pass", "--no-input")
+		}
 		k.mark()
 		// The swap is short, and where a kill could hurt most.
 		switch n % 4 {
@@ -103,10 +109,30 @@ func (k *killing) mark() {
 	k.ts.Check(os.WriteFile(filepath.Join(dir, "precious"), []byte("of the old one"), 0o644))
 }
 
-// restore runs odpm and kills it: a time after it has said something, or after
-// its start; never if the time is negative.
+// halfSwapped tells whether a killed run had begun with the swap.
+func (k *killing) halfSwapped() bool {
+	journals, err := filepath.Glob(k.ts.MkAbs(".odpm/state/restore-*.json"))
+	k.ts.Check(err)
+	for _, path := range journals {
+		var j struct{ Step string }
+		data, err := os.ReadFile(path)
+		k.ts.Check(err)
+		k.ts.Check(json.Unmarshal(data, &j))
+		if j.Step != "loading" {
+			return true
+		}
+	}
+	return false
+}
+
 func (k *killing) restore(moment time.Duration, after string) {
-	cmd := k.command("odpm", "-d", k.db, "--db-drop", "--db-restore", k.archive, "--progress", "json")
+	k.run(moment, after, "--db-drop", "--db-restore", k.archive, "--progress", "json")
+}
+
+// run runs odpm and kills it: a time after it has said something, or after its
+// start; never if the time is negative.
+func (k *killing) run(moment time.Duration, after string, args ...string) {
+	cmd := k.command(append([]string{"odpm", "-d", k.db}, args...)...)
 	stderr, err := cmd.StderrPipe()
 	k.ts.Check(err)
 	begin := time.Now()
@@ -143,7 +169,7 @@ func (k *killing) restore(moment time.Duration, after string) {
 	}
 	// It may end before it is killed; what it must not do is to fail.
 	if err != nil && (moment < 0 || cmd.ProcessState.ExitCode() >= 0) {
-		k.ts.Fatalf("restore: %v\n%s", err, said.String())
+		k.ts.Fatalf("odpm %q: %v\n%s", args, err, said.String())
 	}
 }
 
