@@ -114,8 +114,9 @@ func sleep(ctx context.Context, d time.Duration) {
 // PostgreSQL, and waiting should cost next to nothing. Waking up and being
 // refused costs 0.1–0.2 ms of processor time on a virtual machine. PostgreSQL
 // opens its port ten to thirty milliseconds before it accepts logins and
-// answers 57P03 in between, so the port may be polled coarsely as long as that
-// short span is polled finely: an answer itself takes the server a millisecond
+// answers 57P03 in between, so the port is polled somewhat faster than that (at
+// every twelve milliseconds four starts of ten were noticed only afterwards),
+// and that short span finely: an answer itself takes the server a millisecond
 // or two, the time to make a process. Every 57P03 is a line in the server's log
 // (ten or so of an ordinary start, some sixty of the first second), so after
 // that second, when it is evidently recovering, the pace drops.
@@ -140,7 +141,7 @@ const (
 
 // longWait is when the port's poll relaxes: who has waited that long does not
 // notice a few milliseconds more.
-const longWait = 12 * time.Second
+const longWait = 10500 * time.Millisecond
 
 func (p *pacer) next(r Reason) time.Duration {
 	class := paceOf(r)
@@ -180,7 +181,7 @@ func backoffFor(class paceClass, slow bool) *backoff.ExponentialBackOff {
 	set := func(initial, max time.Duration) { b.InitialInterval, b.MaxInterval = initial, max }
 	switch class {
 	case pacePort:
-		set(2*time.Millisecond, 12*time.Millisecond)
+		set(2*time.Millisecond, 8*time.Millisecond)
 		b.RandomizationFactor = 0.15
 		if slow {
 			set(150*time.Millisecond, 150*time.Millisecond)
