@@ -236,7 +236,7 @@ func (e *Engine) RunOnce(ctx context.Context, r engine.RunOnce) error {
 		end, cancel := detached(ctx, 30*time.Second)
 		defer cancel()
 		e.cl.output(end, "stop", "-t", "10", name)
-		e.cl.output(end, "rm", "-f", name)
+		e.cl.output(end, "rm", "-f", "-v", name)
 		return cmd.Process.Signal(syscall.SIGTERM)
 	}
 	cmd.WaitDelay = time.Minute
