@@ -45,7 +45,8 @@ done
 // first says "+" when it is connected, or the reason. When our side has
 // closed, the server is told, and after two silent seconds the relay goes by
 // itself: a backend in a long query would not notice, and nothing of ours may
-// stay behind. Perl is in the Debian variant, nc and bash in Alpine's, where
+// stay behind. (bash's wait -n waits for the next end: one that was before it
+// goes unnoticed.) Perl is in the Debian variant, nc and bash in Alpine's, where
 // the loopback stands in for the socket: pg_hba.conf of the image treats both
 // alike.
 const relay = serverPlace + `if command -v perl >/dev/null 2>&1; then
@@ -87,7 +88,7 @@ exec 3<>"/dev/tcp/127.0.0.1/$1" || { echo "connect 127.0.0.1:$1 failed"; exit 1;
 printf +
 cat <&0 >&3 & in=$!
 cat <&3 & out=$!
-wait -n
+kill -0 $in 2>/dev/null && kill -0 $out 2>/dev/null && wait -n
 for i in 1 2 3 4 5 6 7 8 9 10; do
 kill -0 $in 2>/dev/null || kill -0 $out 2>/dev/null || break
 kill -0 $out 2>/dev/null || break
