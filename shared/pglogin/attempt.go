@@ -34,6 +34,9 @@ type attempt struct {
 	stop error
 	// last is the connection that was dialled last.
 	last *spyConn
+	// reached is the address that accepted, of so many.
+	reached   string
+	addresses int
 	// over: after a connection broke, pgconn would still dial in the background,
 	// to ask the server to cancel.
 	over bool
@@ -68,13 +71,9 @@ func (p *prober) attempt(ctx context.Context) (*Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.attemptTimeout())
 	defer cancel()
 
-	res, err := p.login(ctx, p.conn)
-	if err == nil {
-		for _, name := range p.cfg.Also {
-			if err = p.also(ctx, res, name); err != nil {
-				break
-			}
-		}
+	res, err := p.everyDatabase(ctx)
+	if err != nil && !IsTransient(err) && ctx.Err() == nil && p.plain.doubted() {
+		res, err = p.everyDatabase(ctx)
 	}
 	if end, ok := parent.Deadline(); err != nil && ok && !time.Now().Before(end) {
 		// The network's timer for the same moment may go off a little sooner,
@@ -86,6 +85,20 @@ func (p *prober) attempt(ctx context.Context) (*Result, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	return res, nil
+}
+
+// everyDatabase logs in to the database and proves the others.
+func (p *prober) everyDatabase(ctx context.Context) (*Result, error) {
+	res, err := p.login(ctx, p.conn)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range p.cfg.Also {
+		if err := p.also(ctx, res, name); err != nil {
+			return nil, err
+		}
 	}
 	return res, nil
 }
@@ -134,6 +147,7 @@ func (a *attempt) connect(ctx context.Context, conf *pgconn.Config) (*pgconn.PgC
 		return nil, a.classify(err, a, conf.Database)
 	}
 	conf = conf.Copy()
+	a.plain.spare(conf, a.reached, a.addresses)
 	conf.LookupFunc = a.lookup.find
 	conf.DialFunc = a.dial
 	passwordAsLibpq(conf)
@@ -172,6 +186,7 @@ func (a *attempt) reach(ctx context.Context, conf *pgconn.Config) error {
 			}
 			names = found
 		}
+		a.addresses = max(a.addresses, len(names))
 		for _, name := range names {
 			network, addr := pgconn.NetworkAddress(name, h.Port)
 			if seen[addr] {
@@ -182,6 +197,7 @@ func (a *attempt) reach(ctx context.Context, conf *pgconn.Config) error {
 				errs = append(errs, err)
 			} else {
 				a.ready[addr] = conn
+				a.reached = addr
 				return nil
 			}
 		}
@@ -292,6 +308,7 @@ func (c *spyConn) Close() error {
 	keep := !c.a.over && c.count == 1 && c.head[0] == 'N'
 	if keep {
 		c.count = 0
+		c.a.plain.answered(c.addr)
 		c.a.ready[c.addr] = c
 	}
 	c.a.mu.Unlock()

@@ -248,7 +248,9 @@ type prober struct {
 	// refuse any more when its probe asked it.
 	refused []string
 	opened  *spyConn
-	probes  map[string]*portProbe
+	// plain is what a server said of TLS a moment ago.
+	plain  withoutTLS
+	probes map[string]*portProbe
 	// resolves is set where a host is a name, whose address may change.
 	resolves bool
 }

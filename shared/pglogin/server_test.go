@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgproto3"
+
 	"github.com/odpm/odpm/shared/pglogin"
 	"github.com/odpm/odpm/test/localpg"
 )
@@ -200,5 +202,26 @@ func copyAll(to, from net.Conn) {
 		if err != nil {
 			return
 		}
+	}
+}
+
+// refuse speaks for a server without TLS that turns the login down with e. It
+// says whether it was asked for TLS.
+func refuse(c net.Conn, e *pgproto3.ErrorResponse) (asked bool) {
+	e.Severity, e.SeverityUnlocalized = "FATAL", "FATAL"
+	backend := pgproto3.NewBackend(c, c)
+	for {
+		m, err := backend.ReceiveStartupMessage()
+		if err != nil {
+			return asked
+		}
+		if _, ok := m.(*pgproto3.SSLRequest); ok {
+			asked = true
+			c.Write([]byte("N"))
+			continue
+		}
+		backend.Send(e)
+		backend.Flush()
+		return asked
 	}
 }

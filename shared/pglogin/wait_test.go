@@ -2,7 +2,9 @@ package pglogin_test
 
 import (
 	"context"
+	"encoding/binary"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -200,20 +202,8 @@ func TestPaceOfStartingUp(t *testing.T) {
 		} else {
 			later.Add(1)
 		}
-		backend := pgproto3.NewBackend(c, c)
-		for {
-			m, err := backend.ReceiveStartupMessage()
-			if err != nil {
-				return false
-			}
-			if _, ok := m.(*pgproto3.SSLRequest); ok {
-				c.Write([]byte("N"))
-				continue
-			}
-			backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "57P03", Message: "the database system is starting up", Routine: "ProcessStartupPacket"})
-			backend.Flush()
-			return false
-		}
+		refuse(c, &pgproto3.ErrorResponse{Code: "57P03", Message: "the database system is starting up", Routine: "ProcessStartupPacket"})
+		return false
 	})
 	w := wait(t.Context(), pglogin.Config{Host: "127.0.0.1", Port: port, User: "odoo"}, 5*time.Second).end(t)
 	wantReason(t, w.err, pglogin.StartingUp)
@@ -228,6 +218,76 @@ func TestPaceOfStartingUp(t *testing.T) {
 	}
 }
 
+// TestStartingUpIsAskedForTLSOnce: a server without TLS says so in each of its
+// answers, and the login that succeeds need not wait for it once more.
+func TestStartingUpIsAskedForTLSOnce(t *testing.T) {
+	c := shared(t)
+	asked := make(chan bool, 100)
+	cfg := config(c)
+	cfg.Also = []string{"template1"}
+	cfg.Port = proxy(t, c.Port, func(n int, in net.Conn) bool {
+		if n < 3 {
+			asked <- refuse(in, &pgproto3.ErrorResponse{Code: "57P03", Message: "the database system is starting up"})
+			return false
+		}
+		// The first bytes are only looked at.
+		raw, err := in.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			t.Error(err)
+			return false
+		}
+		head := make([]byte, 8)
+		raw.Read(func(fd uintptr) bool {
+			got, _, _ := syscall.Recvfrom(int(fd), head, syscall.MSG_PEEK)
+			return got == len(head)
+		})
+		asked <- binary.BigEndian.Uint32(head[4:]) == 80877103
+		return true
+	})
+	w := wait(t.Context(), cfg, 0).end(t)
+	if w.err != nil || !w.res.Databases["template1"] {
+		t.Fatalf("%v %+v", w.err, w.res)
+	}
+	close(asked)
+	var all []bool
+	for a := range asked {
+		all = append(all, a)
+	}
+	if !slices.Equal(all, []bool{true, false, false, false, false}) {
+		t.Errorf("asked for TLS: %v", all)
+	}
+}
+
+// TestTLSAfterStartingUp: another server, which wants TLS, takes the place of
+// one that had none, within the moment for which the answer is believed.
+func TestTLSAfterStartingUp(t *testing.T) {
+	c := start(t)
+	hba := filepath.Join(c.Dir, "pg_hba.conf")
+	text, err := os.ReadFile(hba)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(hba, []byte(strings.ReplaceAll(string(text), "\nhost ", "\nhostssl ")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	withTLS(t, c)
+	before := logged(t, c, "no encryption")
+	cfg := config(c)
+	cfg.Port = proxy(t, c.Port, func(n int, in net.Conn) bool {
+		if n < 2 {
+			refuse(in, &pgproto3.ErrorResponse{Code: "57P03", Message: "the database system is starting up"})
+		}
+		return n >= 2
+	})
+	w := wait(t.Context(), cfg, 0).end(t)
+	if w.err != nil || !w.res.TLS {
+		t.Errorf("%v %+v", w.err, w.res)
+	}
+	if n := logged(t, c, "no encryption") - before; n != 1 {
+		t.Errorf("%d logins without TLS were refused, want the one that did not ask", n)
+	}
+}
+
 // TestUnfamiliarCodes: classes that pass and classes that do not.
 func TestUnfamiliarCodes(t *testing.T) {
 	for code, transient := range map[string]bool{
@@ -235,20 +295,8 @@ func TestUnfamiliarCodes(t *testing.T) {
 		"0A000": false, "28000": false, "22023": false, "": false, "3D000": false,
 	} {
 		port := proxy(t, 0, func(_ int, c net.Conn) bool {
-			backend := pgproto3.NewBackend(c, c)
-			for {
-				m, err := backend.ReceiveStartupMessage()
-				if err != nil {
-					return false
-				}
-				if _, ok := m.(*pgproto3.SSLRequest); ok {
-					c.Write([]byte("N"))
-					continue
-				}
-				backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: code, Message: "no\x1b[31m\nway"})
-				backend.Flush()
-				return false
-			}
+			refuse(c, &pgproto3.ErrorResponse{Code: code, Message: "no\x1b[31m\nway"})
+			return false
 		})
 		_, err := pglogin.Login(t.Context(), pglogin.Config{Host: "127.0.0.1", Port: port, User: "odoo"})
 		if pglogin.IsTransient(err) != transient {
