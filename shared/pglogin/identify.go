@@ -13,13 +13,14 @@ import (
 
 // What the server says of itself unasked, with every login, is not asked for:
 // on one that has just started each catalog that a question touches is read
-// for the first time. The types are text, so that no type map is needed.
+// for the first time. That is also why nothing is cast or selected FROM: the
+// protocol's simple form gives text anyway.
 const (
-	askIdentity = `SELECT system_identifier::text FROM pg_catalog.pg_control_system()`
+	askIdentity = `SELECT (pg_catalog.pg_control_system()).system_identifier`
 	// Before 14 a standby does not say that it is one.
-	askIdentity13 = `SELECT system_identifier::text, pg_catalog.pg_is_in_recovery()::text FROM pg_catalog.pg_control_system()`
+	askIdentity13 = askIdentity + `, pg_catalog.pg_is_in_recovery()`
 	// Some managed services revoke the function; identity is then unknown.
-	askNothing = `SELECT '', pg_catalog.pg_is_in_recovery()::text`
+	askNothing = `SELECT '', pg_catalog.pg_is_in_recovery()`
 )
 
 // identify asks a fresh connection of user who the server is.
@@ -50,7 +51,7 @@ func identify(ctx context.Context, conn *pgconn.PgConn, user string) (*Result, e
 	}
 	res.SystemIdentifier = string(rows[0][0])
 	if len(rows[0]) > 1 {
-		res.InRecovery = string(rows[0][1]) == "true"
+		res.InRecovery = string(rows[0][1]) == "t"
 	}
 	_, res.TLS = conn.Conn().(*tls.Conn)
 	return res, nil
