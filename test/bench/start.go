@@ -147,7 +147,9 @@ func oneStart(ctx context.Context, c *localpg.Cluster, waiters map[string][]stri
 
 var readyLine = regexp.MustCompile(`(?m)^(\d+)\.(\d{3}) LOG:  database system is ready to accept connections`)
 
-// acceptedAt is when the postmaster said that it accepts logins.
+// acceptedAt is when the postmaster said that it accepts logins. %n cuts the
+// time to whole milliseconds; the middle of the one that it names is as often
+// too early as too late.
 func acceptedAt(c *localpg.Cluster) (time.Time, error) {
 	log, err := os.ReadFile(c.LogFile())
 	if err != nil {
@@ -158,5 +160,5 @@ func acceptedAt(c *localpg.Cluster) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("the server's log does not say when it was ready: %s", log)
 	}
 	n, err := strconv.ParseInt(string(m[1])+string(m[2]), 10, 64)
-	return time.UnixMilli(n), err
+	return time.UnixMilli(n).Add(time.Millisecond / 2), err
 }
