@@ -8,19 +8,10 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/odpm/odpm/host/project/tag"
 )
 
-// imageName splits a reference into the last part of its name and its tag,
-// whatever registry, port and digest it has.
-func imageName(ref string) (name, tag string) {
-	ref, _, _ = strings.Cut(ref, "@")
-	last := ref[strings.LastIndex(ref, "/")+1:]
-	name, tag, _ = strings.Cut(last, ":")
-	return strings.ToLower(name), tag
-}
-
-// Names of images that are PostgreSQL servers, and of programs around it that
-// are not although they are called after it.
 var (
 	postgresName = regexp.MustCompile(`^(postgres|postgresql|postgis|pgvector|timescaledb|postgres-autoconf)$|(^|[-_])(postgres|postgresql|postgis|pgvector|timescaledb)([-_]|$)`)
 	notAServer   = regexp.MustCompile(`backup|exporter|admin|bouncer|pgpool|client|dump|upgrade|operator|pghero|rest$|barman|wal-g|adminer`)
@@ -86,7 +77,7 @@ func rank(scores map[string]int) ([]string, bool) {
 }
 
 func postgresScore(s types.ServiceConfig) int {
-	name, _ := imageName(s.Image)
+	name, _ := tag.Split(s.Image)
 	score := 0
 	if notAServer.MatchString(name) {
 		return 0
@@ -116,7 +107,7 @@ func postgresScore(s types.ServiceConfig) int {
 }
 
 func odooScore(s types.ServiceConfig) int {
-	name, _ := imageName(s.Image)
+	name, _ := tag.Split(s.Image)
 	score := 0
 	if notOdoo.MatchString(name) {
 		return 0

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/odpm/odpm/host/project/tag"
 )
 
 // port reads what of PostgreSQL is published on the host.
@@ -87,7 +89,7 @@ func (f *Foreign) describeOdoo(s types.ServiceConfig) {
 	o := f.Odoo
 	l := f.readLogin(s)
 	*o = ForeignOdoo{Service: s.Name, Image: s.Image, User: s.User, Mounts: s.Volumes, Host: l.host, DBPort: l.port, Role: l.user, Password: l.password}
-	_, t := imageName(s.Image)
+	_, t := tag.Split(s.Image)
 	o.Version = odooTag.FindString(t)
 	if s.Build != nil {
 		if v := s.Build.Args["ODOO_VERSION"]; v != nil {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -14,19 +13,16 @@ import (
 	"github.com/odpm/odpm/host/project/tag"
 )
 
-// suffixMajor is how images of extensions name the server's major.
-var suffixMajor = regexp.MustCompile(`(?:^|[-._])pg([0-9]{1,2})(?:$|[-._])`)
-
 // describePostgres reads the service; the mounts decide what is said of data.
 func (f *Foreign) describePostgres(s types.ServiceConfig) error {
 	p := f.Postgres
 	*p = ForeignPostgres{Service: s.Name, Image: s.Image, User: s.User, Mounts: s.Volumes, ContainerPort: PostgresPort}
-	name, t := imageName(s.Image)
+	name, t := tag.Split(s.Image)
 	p.Tag, p.Major = t, tag.Major(t)
 	// pgvector:pg16, timescaledb:latest-pg15, 2.14-pg16.
-	if m := suffixMajor.FindStringSubmatch(t); m != nil {
-		p.Major, _ = strconv.Atoi(m[1])
-		p.Tag = m[1]
+	if suffix := tag.Suffix(t); suffix != "" {
+		p.Major, _ = strconv.Atoi(suffix)
+		p.Tag = suffix
 	}
 	if n, err := strconv.Atoi(env(s, "PGPORT")); err == nil && n > 0 {
 		p.ContainerPort = n

@@ -158,6 +158,7 @@ func (l *loader) settings() error {
 	p.OdooPort = l.env.port("ODOO_PORT", 8069)
 	p.GeventPort = l.env.port("GEVENT_PORT", 8072)
 	p.OdooCommand, _ = l.env.get("ODOO_COMMAND")
+	l.imageMajor()
 	ports := map[int]string{}
 	for _, key := range []string{"POSTGRES_PORT", "ODOO_PORT", "GEVENT_PORT"} {
 		n := map[string]int{"POSTGRES_PORT": p.PostgresPort, "ODOO_PORT": p.OdooPort, "GEVENT_PORT": p.GeventPort}[key]
@@ -167,6 +168,23 @@ func (l *loader) settings() error {
 		ports[n] = key
 	}
 	return nil
+}
+
+// imageMajor refuses an image of another major than postgres_version: the data
+// would be mounted, looked at and recorded for a server that never starts on
+// them. With ODPM_COMPOSE=keep the compose file's image counts alone.
+func (l *loader) imageMajor() {
+	p := l.p
+	major := tag.OfImage(p.PostgresImage)
+	if p.KeepCompose || p.External || p.PostgresMajor == 0 || major == 0 || major == p.PostgresMajor {
+		return
+	}
+	at, key := place{file: "odpm.json"}, "postgres.image"
+	if _, ok := l.env.get("POSTGRES_IMAGE"); ok {
+		at, key = l.env.source["POSTGRES_IMAGE"], "POSTGRES_IMAGE"
+	}
+	*l.errs = append(*l.errs, &ConfigError{File: at.file, Line: at.line, Key: key, Found: p.PostgresImage,
+		Allowed: fmt.Sprintf("an image of PostgreSQL %d, but the version in odpm.json is %q: both must say the same major", major, p.PostgresVersion)})
 }
 
 func (l *loader) paths() error {

@@ -184,3 +184,25 @@ func TestSettings(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// An image of another major would be started on data that it cannot read.
+func TestImageOfAnotherMajor(t *testing.T) {
+	for name, c := range map[string]struct{ env, manifest, want string }{
+		"env":          {"\nPOSTGRES_IMAGE=postgres:16-alpine\n", manifest, `.env:2: POSTGRES_IMAGE is "postgres:16-alpine"; an image of PostgreSQL 16, but the version in odpm.json is "15": both must say the same major`},
+		"manifest":     {"", `{"manifest_schema": 2, "postgres": {"version": "15", "image": "pgvector/pgvector:pg16"}, "platform": {"version": "18.0"}}`, `odpm.json: postgres.image is "pgvector/pgvector:pg16"; an image of PostgreSQL 16`},
+		"same":         {"POSTGRES_IMAGE=postgis/postgis:15-3.4\n", manifest, ""},
+		"product's":    {"POSTGRES_IMAGE=citusdata/citus:12.1\n", manifest, ""},
+		"kept compose": {"ODPM_COMPOSE=keep\nPOSTGRES_IMAGE=postgres:16\n", manifest, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, home := write(t, map[string]string{"odpm.json": c.manifest, ".env": c.env})
+			_, err := project.Load(dir, nil, home)
+			switch {
+			case c.want == "" && err != nil:
+				t.Error(err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
+	}
+}

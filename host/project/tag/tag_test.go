@@ -14,3 +14,15 @@ func TestMajor(t *testing.T) {
 		}
 	}
 }
+
+func TestOfImage(t *testing.T) {
+	for in, want := range map[string]int{
+		"postgres:15": 15, "docker.io/library/postgres:15.6-alpine": 15, "host:5000/postgres": 0, "postgres": 0, "postgres:latest": 0,
+		"postgis/postgis:16-3.4": 16, "pgvector/pgvector:pg17": 17, "timescale/timescaledb:2.14.2-pg16": 16, "timescale/timescaledb:15.1": 0,
+		"citusdata/citus:12.1": 0, "postgres:14@sha256:abc": 14, "acme/pg:15": 0,
+	} {
+		if got := tag.OfImage(in); got != want {
+			t.Errorf("OfImage(%q) = %d, want %d", in, got, want)
+		}
+	}
+}
