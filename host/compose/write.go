@@ -9,16 +9,29 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/compose-spec/compose-go/v2/cli"
+
 	"github.com/odpm/odpm/shared/durable"
 )
 
 // ErrForeign is what IsForeign looks for: the compose file is not ours.
 var ErrForeign = errors.New("the compose file was not written by odpm")
 
-type foreignError struct{ path string }
+// foreignError: path is the file; beside is set where it is one that docker
+// compose would take for, or look at beside, odpm's.
+type foreignError struct {
+	path   string
+	beside bool
+}
 
 func (e *foreignError) Error() string {
 	name := filepath.Base(e.path)
+	if e.beside {
+		return fmt.Sprintf(`%s was not written by odpm, and docker compose reads it by its name: beside odpm's %s it would not be clear which one is meant. Choose one:
+  mv %s %s.mine                 keep it aside; odpm writes %s
+  odpm --replace-compose        the same, and this one is kept under a dated name
+  ODPM_COMPOSE=keep in .env     odpm works with this file as it is; POSTGRES_SERVICE_NAME names its PostgreSQL service`, e.path, FileName, name, name, FileName)
+	}
 	return fmt.Sprintf(`%s was not written by odpm and is not overwritten. Choose one:
   mv %s %s.mine                 keep it aside; odpm writes its own
   odpm --replace-compose        odpm writes its own and keeps a dated copy of this one
@@ -39,24 +52,50 @@ type WriteOptions struct {
 type Written struct {
 	// Changed is false where the file already had these bytes.
 	Changed bool
-	// Copy is where a replaced foreign file was kept, "" if none was.
-	Copy string
+	// Copies are the foreign files that were replaced or moved aside.
+	Copies []Kept
 }
+
+// Kept is a foreign file, and where it is now.
+type Kept struct{ Path, Copy string }
 
 // Check says what Write would do without doing it: whether the file would
 // change, and ErrForeign where Write would refuse.
 func Check(path string, content []byte, o WriteOptions) (changes bool, err error) {
 	old, err := readCompose(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
-	}
-	if err != nil {
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !missing {
 		return false, err
 	}
-	if !IsOurs(old) && !o.Replace {
-		return false, &foreignError{path}
+	if !missing && !IsOurs(old) && !o.Replace {
+		return false, &foreignError{path: path}
+	}
+	if beside := Beside(path); len(beside) > 0 {
+		if !o.Replace {
+			return false, &foreignError{path: beside[0], beside: true}
+		}
+		return true, nil
+	}
+	if missing {
+		return true, nil
 	}
 	return !bytes.Equal(old, content), nil
+}
+
+// Beside are the other files in the directory that docker compose reads by
+// their names, some of them before docker-compose.yml.
+func Beside(path string) []string {
+	own, ownErr := os.Stat(path)
+	var found []string
+	for _, name := range cli.DefaultFileNames {
+		other := filepath.Join(filepath.Dir(path), name)
+		info, err := os.Stat(other)
+		if name == filepath.Base(path) || err != nil || ownErr == nil && os.SameFile(own, info) {
+			continue
+		}
+		found = append(found, other)
+	}
+	return found
 }
 
 // Write puts a document of ours in place: nothing is written where the file
@@ -79,15 +118,27 @@ func Write(path string, content []byte, o WriteOptions) (Written, error) {
 			mode = st.Mode().Perm()
 		}
 		if !IsOurs(old) {
-			if w.Copy, err = keepCopy(path, old, mode, o.Now); err != nil {
+			kept, err := keepCopy(path, old, mode, o.Now)
+			if err != nil {
 				return w, err
 			}
+			w.Copies = append(w.Copies, Kept{path, kept})
 		}
 	}
-	if err := durable.WriteFile(path, content, mode); err != nil {
-		return w, err
+	if !bytes.Equal(old, content) {
+		if err := durable.WriteFile(path, content, mode); err != nil {
+			return w, err
+		}
+		w.Changed = true
 	}
-	w.Changed = true
+	for _, other := range Beside(path) {
+		kept, err := moveAside(other, o.Now)
+		if err != nil {
+			return w, err
+		}
+		w.Copies = append(w.Copies, Kept{other, kept})
+		w.Changed = true
+	}
 	return w, nil
 }
 
@@ -106,15 +157,8 @@ func readCompose(path string) ([]byte, error) {
 
 // keepCopy writes the old bytes beside the file under a name that no file has.
 func keepCopy(path string, old []byte, mode fs.FileMode, now time.Time) (string, error) {
-	if now.IsZero() {
-		now = time.Now()
-	}
-	base := path + "." + now.Format("2006-01-02")
 	for n := 1; ; n++ {
-		name := base
-		if n > 1 {
-			name = base + "_" + itoa(n)
-		}
+		name := dated(path, now, n)
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 		if errors.Is(err, fs.ErrExist) {
 			if same, err := os.ReadFile(name); err == nil && bytes.Equal(same, old) {
@@ -132,4 +176,30 @@ func keepCopy(path string, old []byte, mode fs.FileMode, now time.Time) (string,
 		}
 		return name, nil
 	}
+}
+
+// moveAside gives a file a dated name that no file has. A symbolic link is
+// moved, not what it points to.
+func moveAside(path string, now time.Time) (string, error) {
+	for n := 1; ; n++ {
+		name := dated(path, now, n)
+		if _, err := os.Lstat(name); err == nil {
+			continue
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		return name, os.Rename(path, name)
+	}
+}
+
+// dated is the nth name for a copy of the day.
+func dated(path string, now time.Time, n int) string {
+	if now.IsZero() {
+		now = time.Now()
+	}
+	name := path + "." + now.Format("2006-01-02")
+	if n > 1 {
+		name += "_" + itoa(n)
+	}
+	return name
 }

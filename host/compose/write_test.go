@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func TestWriteIsIdempotent(t *testing.T) {
 	if st, _ := os.Stat(path); !st.ModTime().Equal(old) {
 		t.Error("the file was touched")
 	}
-	if w, err = Write(path, append(doc, "# more\n"...), WriteOptions{}); err != nil || !w.Changed || w.Copy != "" {
+	if w, err = Write(path, append(doc, "# more\n"...), WriteOptions{}); err != nil || !w.Changed || len(w.Copies) != 0 {
 		t.Errorf("changed document: %+v, %v", w, err)
 	}
 	names, _ := os.ReadDir(filepath.Dir(path))
@@ -54,16 +55,49 @@ func TestWriteRefusesAForeignFile(t *testing.T) {
 	}
 	now := time.Date(2026, 11, 4, 9, 12, 44, 0, time.UTC)
 	w, err := Write(path, doc, WriteOptions{Replace: true, Now: now})
-	if err != nil || w.Copy != path+".2026-11-04" {
+	if err != nil || !slices.Equal(w.Copies, []Kept{{path, path + ".2026-11-04"}}) {
 		t.Fatalf("%+v, %v", w, err)
 	}
-	if kept, _ := os.ReadFile(w.Copy); string(kept) != string(foreign) {
+	if kept, _ := os.ReadFile(w.Copies[0].Copy); string(kept) != string(foreign) {
 		t.Errorf("the copy has %q", kept)
 	}
 	// A second foreign file on the same day does not take the first one's copy.
 	os.WriteFile(path, []byte("services: {x: {image: y}}\n"), 0o644)
-	if w, err = Write(path, doc, WriteOptions{Replace: true, Now: now}); err != nil || w.Copy != path+".2026-11-04_2" {
+	if w, err = Write(path, doc, WriteOptions{Replace: true, Now: now}); err != nil || !slices.Equal(w.Copies, []Kept{{path, path + ".2026-11-04_2"}}) {
 		t.Errorf("%+v, %v", w, err)
+	}
+}
+
+// docker compose prefers compose.yaml: written beside it, ours would be read by
+// nobody but odpm, and theirs be started over it.
+func TestWriteRefusesAFileBeside(t *testing.T) {
+	doc := []byte(header + "services: {}\n")
+	now := time.Date(2026, 11, 4, 9, 12, 44, 0, time.UTC)
+	for _, name := range []string{"compose.yaml", "compose.yml", "docker-compose.yaml"} {
+		path := filepath.Join(t.TempDir(), FileName)
+		other := filepath.Join(filepath.Dir(path), name)
+		if err := os.WriteFile(other, []byte("services: {x: {image: y}}\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, err := Write(path, doc, WriteOptions{}); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "mv "+name) {
+				t.Errorf("%s: got %v", name, err)
+			}
+			// And where ours is there already.
+			os.WriteFile(path, doc, 0o644)
+		}
+		w, err := Write(path, doc, WriteOptions{Replace: true, Now: now})
+		if err != nil || !slices.Equal(w.Copies, []Kept{{other, other + ".2026-11-04"}}) {
+			t.Errorf("%s: %+v, %v", name, w, err)
+		}
+		if _, err := os.Lstat(other); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is still there", name)
+		}
+		// A name for our own file is no other file.
+		os.Symlink(FileName, other)
+		if w, err = Write(path, doc, WriteOptions{}); err != nil || w.Changed {
+			t.Errorf("%s as a link: %+v, %v", name, w, err)
+		}
 	}
 }
 

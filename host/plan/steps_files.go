@@ -201,11 +201,16 @@ func (composeStep) Preview(_ context.Context, s *Session) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	if !changed {
+	beside := compose.Beside(path)
+	if !changed && len(beside) == 0 {
 		return noop(compose.FileName + " is current"), nil
 	}
 	reason := compose.FileName + " is stale"
 	switch {
+	case len(beside) > 0 && s.ReplaceCompose:
+		reason = s.Rel(beside[0]) + " is moved aside under a dated name"
+	case len(beside) > 0:
+		reason = s.Rel(beside[0]) + " was not written by odpm"
 	case old == nil:
 		reason = "there is no " + compose.FileName
 	case !compose.IsOurs(old) && s.ReplaceCompose:
@@ -233,8 +238,8 @@ func (composeStep) Apply(ctx context.Context, s *Session) error {
 	if err != nil {
 		return err
 	}
-	if done.Copy != "" {
-		s.Term.Say("odpm: the former %s is kept as %s", compose.FileName, s.Rel(done.Copy))
+	for _, c := range done.Copies {
+		s.Term.Say("odpm: the former %s is kept as %s", s.Rel(c.Path), s.Rel(c.Copy))
 	}
 	return nil
 }
