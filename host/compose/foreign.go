@@ -107,10 +107,11 @@ type ForeignOdoo struct {
 
 // Read reads somebody's compose file as compose would: interpolation, anchors,
 // includes, env_file, all profiles, and the override file beside it. path is a
-// file or a directory with one of compose's own names in it. env is added over
+// file, or a directory: then COMPOSE_FILE in env says which files, else compose's
+// own names do. env is added over
 // the .env file beside it; it is the project's or the process' environment.
 func Read(ctx context.Context, path string, env map[string]string) (*Foreign, error) {
-	files, err := findFiles(path)
+	files, err := findFiles(path, env)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func (f *Foreign) problem(p Problem) { f.Problems = append(f.Problems, p) }
 
 // findFiles is compose's own search, with the override that compose adds when
 // no file is named.
-func findFiles(path string) ([]string, error) {
+func findFiles(path string, env map[string]string) ([]string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -162,6 +163,9 @@ func findFiles(path string) ([]string, error) {
 		return nil, fmt.Errorf("the compose file cannot be opened: %w", err)
 	}
 	if info.IsDir() {
+		if named, err := namedFiles(path, env); err != nil || len(named) > 0 {
+			return named, err
+		}
 		found := ""
 		for _, name := range cli.DefaultFileNames {
 			if _, err := os.Stat(filepath.Join(path, name)); err == nil {
@@ -184,6 +188,27 @@ func findFiles(path string) ([]string, error) {
 				return nil, err
 			}
 		}
+	}
+	return files, nil
+}
+
+// namedFiles are what COMPOSE_FILE names: with it docker compose looks at no
+// other file, not even at an override.
+func namedFiles(dir string, env map[string]string) ([]string, error) {
+	var files []string
+	for _, name := range strings.Split(env["COMPOSE_FILE"], firstOf(env["COMPOSE_PATH_SEPARATOR"], string(os.PathListSeparator))) {
+		if name == "" {
+			continue
+		}
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		if info, err := os.Stat(name); err != nil {
+			return nil, fmt.Errorf("COMPOSE_FILE names a compose file that cannot be opened: %w", err)
+		} else if !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("COMPOSE_FILE names %s, which is not a file", name)
+		}
+		files = append(files, name)
 	}
 	return files, nil
 }

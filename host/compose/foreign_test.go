@@ -110,7 +110,7 @@ func TestForeign(t *testing.T) {
 
 func readAll(t *testing.T, dir string) string {
 	t.Helper()
-	files, err := findFiles(dir)
+	files, err := findFiles(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,6 +218,52 @@ func TestForeignUse(t *testing.T) {
 		if p.Code == "candidates" {
 			t.Errorf("decided, and still: %+v", p)
 		}
+	}
+}
+
+// COMPOSE_FILE is what the person's own docker compose goes by: other files, in
+// a directory below, their paths relative to it, and no override.
+func TestReadFollowsComposeFile(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"docker-compose.yml":          "services: {other: {image: busybox}}\n",
+		"docker-compose.override.yml": "services: {other: {image: busybox}}\n",
+		"deploy/base.yml":             "services:\n  pg:\n    image: postgres:15\n    volumes: [\"../pg:/var/lib/postgresql/data\"]\n  odoo: {image: \"odoo:18.0\", depends_on: [pg]}\n",
+		"prod.yml":                    "services: {pg: {ports: [\"127.0.0.1:5444:5432\"]}}\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for sep, env := range map[string]map[string]string{
+		":": {"COMPOSE_FILE": "deploy/base.yml:prod.yml"},
+		"|": {"COMPOSE_FILE": "deploy/base.yml|" + filepath.Join(dir, "prod.yml"), "COMPOSE_PATH_SEPARATOR": "|"},
+	} {
+		f, err := Read(context.Background(), dir, env)
+		if err != nil {
+			t.Fatal(sep, err)
+		}
+		if f.Postgres == nil || f.Postgres.Service != "pg" || f.Postgres.Port != 5444 || f.Postgres.DataDir != filepath.Join(dir, "pg") {
+			t.Errorf("%s: %+v", sep, f.Postgres)
+		}
+		if want := filepath.Join(dir, "deploy"); f.Dir != want {
+			t.Errorf("%s: directory %s, want %s", sep, f.Dir, want)
+		}
+		// docker compose itself, in the directory where COMPOSE_FILE is set.
+		asked := *f
+		asked.Dir = dir
+		oracle(t, &asked, env)
+	}
+	_, err = Read(context.Background(), dir, map[string]string{"COMPOSE_FILE": "deploy/base.yml:gone.yml"})
+	if err == nil || !strings.Contains(err.Error(), "COMPOSE_FILE names") || !strings.Contains(err.Error(), "gone.yml") {
+		t.Errorf("a missing file: %v", err)
 	}
 }
 
