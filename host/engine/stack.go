@@ -38,6 +38,9 @@ type Stack interface {
 	// Containers lists the containers of a compose project name, of any
 	// working directory.
 	Containers(ctx context.Context, project string) ([]Container, error)
+	// FirstProcess is the command line of the first process of a service's
+	// container, "" where it cannot be seen.
+	FirstProcess(ctx context.Context, service string) (string, error)
 	// ServiceLogs gives the last n lines of a service.
 	ServiceLogs(ctx context.Context, service string, n int) (string, error)
 	// RunOnce runs `docker compose run --rm` and streams; a code other than 0
@@ -91,7 +94,12 @@ type Build struct {
 // Container is a container as Docker sees it.
 type Container struct {
 	ID, Name, Service, Project, WorkingDir string
-	Running                                bool
+	// Running: its program runs; a paused one does not.
+	Running, Paused bool
+	// Published are the TCP ports that this machine has for it.
+	Published []Published
+	// HostNetwork: its ports are this machine's own, and none is published.
+	HostNetwork bool
 	// Health is "healthy", "starting", "unhealthy" or "" without a healthcheck.
 	Health   string
 	ExitCode int
@@ -103,6 +111,12 @@ type Container struct {
 	ConfigHash string
 	// OneOff: made by `docker compose run`.
 	OneOff bool
+}
+
+// Published is a port of a container on this machine.
+type Published struct {
+	HostIP           string
+	HostPort, Inside int
 }
 
 // RunOnce is a one-off container of a service.

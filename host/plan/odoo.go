@@ -26,7 +26,8 @@ type stackOdoo struct{ s *Session }
 
 func (o stackOdoo) Running(ctx context.Context) (bool, error) {
 	c, err := o.s.Stack.Container(ctx, o.s.Project.OdooServiceName)
-	return c.Running, err
+	// A paused one holds its connections, and goes on where it was.
+	return c.Running || c.Paused, err
 }
 func (o stackOdoo) Stop(ctx context.Context) error {
 	return o.s.Stack.StopService(ctx, o.s.Project.OdooServiceName)

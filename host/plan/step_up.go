@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/odpm/odpm/host/engine"
@@ -26,6 +27,10 @@ func (upStep) Preview(ctx context.Context, s *Session) (Preview, error) {
 		return run("Docker was not asked what runs"), nil
 	case !s.Project.External && !s.status.Running:
 		return run("PostgreSQL does not run"), nil
+	case !s.Project.External && !s.status.Ready:
+		return run("PostgreSQL does not accept connections"), nil
+	case s.Stack != nil && s.odoo.Paused:
+		return run("Odoo's container is paused"), nil
 	case s.Stack != nil && !s.odoo.Running:
 		return run("Odoo does not run"), nil
 	case s.Stack != nil && !s.Project.KeepCompose && s.odoo.Env[handoff.EnvID] != s.want.handoff.ID:
@@ -94,7 +99,7 @@ func (s *Session) waitForBaseline(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.odoo.Running && s.odoo.ID == first.ID && first.Running && first.RestartCount == s.odoo.RestartCount {
+	if (s.odoo.Running || s.odoo.Paused) && s.odoo.ID == first.ID && first.Running && first.RestartCount == s.odoo.RestartCount {
 		// It was there before this run: its checker has spoken long ago.
 		if s.mustProve() && !s.provenNow() {
 			return s.proveOnce(ctx)
@@ -103,6 +108,7 @@ func (s *Session) waitForBaseline(ctx context.Context) error {
 	}
 	// It was started by this run, and its checker decides again: what an
 	// earlier one proved says nothing about this start.
+	began, odooSince := time.Now(), time.Time{}
 	for !s.provenNow() {
 		c, err := s.Stack.Container(ctx, s.Project.OdooServiceName)
 		if err != nil {
@@ -117,11 +123,46 @@ func (s *Session) waitForBaseline(ctx context.Context) error {
 		if time.Now().After(end) {
 			return s.odooFailed(ctx, c)
 		}
-		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+		pause := 100 * time.Millisecond
+		if time.Since(began) > 2*time.Second {
+			// Each look is some processes' work. By now the checker waits for
+			// something, or it is over and has recorded nothing.
+			pause = 500 * time.Millisecond
+			is, err := s.isOdoo(ctx)
+			switch {
+			case err != nil:
+				return err
+			case !is:
+				odooSince = time.Time{}
+			case odooSince.IsZero():
+				odooSince = time.Now()
+			case time.Since(odooSince) >= time.Second && !s.provenNow():
+				return s.notRecorded(ctx, c)
+			}
+		}
+		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
 	return s.stillRuns(ctx)
+}
+
+// isOdoo tells whether the container's first process is not the checker (any
+// more): what the checker records it records before it becomes Odoo.
+func (s *Session) isOdoo(ctx context.Context) (bool, error) {
+	first, err := s.Stack.FirstProcess(ctx, s.Project.OdooServiceName)
+	return first != "" && !strings.Contains(first, "odpm-checker"), err
+}
+
+// notRecorded: the login was proven, and the baseline could not be written.
+// Odoo runs all the same; it is not what a run promises.
+func (s *Session) notRecorded(ctx context.Context, c engine.Container) error {
+	logs, err := s.Stack.ServiceLogs(ctx, s.Project.OdooServiceName, 40)
+	if err != nil {
+		logs = err.Error()
+	}
+	return fmt.Errorf("Odoo runs (container %s), but no login was recorded in %s at this start. Its last lines:\n%s\nOnce that is put right: docker compose -p %s restart %s",
+		c.Name, s.Rel(s.snapshotPath()), ui.CleanLines(logs), s.Project.Name, s.Project.OdooServiceName)
 }
 
 // stillRuns: the checker has become Odoo; an Odoo that ends at once is an

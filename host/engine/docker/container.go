@@ -250,3 +250,23 @@ func (e *Engine) logs(ctx context.Context, id string, n int) (string, error) {
 	}
 	return wording.LastLines(out.String(), n), nil
 }
+
+// FirstProcess asks docker for the processes and takes the container's own.
+// Where the engine's machine has no ps, nothing can be seen.
+func (e *Engine) FirstProcess(ctx context.Context, service string) (string, error) {
+	c, err := e.ofService(ctx, service)
+	if err != nil || c == nil || !c.State.Running {
+		return "", err
+	}
+	out, err := e.cl.output(ctx, "top", c.ID, "-eo", "pid,args")
+	if err != nil {
+		return "", ctx.Err()
+	}
+	for line := range strings.Lines(out) {
+		pid, args, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if pid == strconv.Itoa(c.State.Pid) {
+			return strings.TrimSpace(args), nil
+		}
+	}
+	return "", nil
+}

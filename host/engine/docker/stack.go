@@ -2,6 +2,7 @@ package docker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,6 +50,12 @@ func (e *Engine) Config(ctx context.Context) ([]byte, error) {
 // depend on are started where they do not run, and left alone where they do.
 func (e *Engine) Up(ctx context.Context, out io.Writer, services ...string) error {
 	e.sweep(ctx, labelLook, lookedLong)
+	if err := e.unpause(ctx); err != nil {
+		return err
+	}
+	if err := e.notUnhealthy(ctx); err != nil {
+		return err
+	}
 	deps, err := e.dependencies(ctx, services)
 	if err != nil {
 		return err
@@ -58,6 +66,53 @@ func (e *Engine) Up(ctx context.Context, out io.Writer, services ...string) erro
 		}
 	}
 	return e.cl.stream(ctx, out, e.compose(append([]string{"up", "-d", "--no-deps"}, services...)...)...)
+}
+
+// unpause lets the project's paused containers go on: compose leaves them as
+// they are, and calls that up.
+func (e *Engine) unpause(ctx context.Context) error {
+	list, err := e.cl.list(ctx, "--filter", "status=paused", "--filter", "label="+labelProject+"="+e.o.Project)
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if _, err := e.cl.output(ctx, "unpause", c.ID); err != nil && !noSuch(err) {
+			return fmt.Errorf("unpause %s: %w", c.name(), err)
+		}
+	}
+	return nil
+}
+
+// healthPatience is some intervals of an ordinary healthcheck.
+const healthPatience = 90 * time.Second
+
+// notUnhealthy waits for the next healthcheck of a PostgreSQL that answers
+// again, after a pause or a busy hour: compose gives up at once where a
+// dependency is unhealthy, whatever the next check will say. One that does not
+// answer is compose's to refuse.
+func (e *Engine) notUnhealthy(ctx context.Context) error {
+	if e.o.Service == "" {
+		return nil
+	}
+	for end, told := time.Now().Add(healthPatience), false; time.Now().Before(end); {
+		c, err := e.ofService(ctx, e.o.Service)
+		if err != nil || c == nil || !c.State.Running || c.State.Health == nil || c.State.Health.Status != "unhealthy" {
+			return err
+		}
+		if !told {
+			if !e.ready(ctx, c) {
+				return ctx.Err()
+			}
+			told = true
+			e.notify("PostgreSQL accepts connections; waiting until its healthcheck has seen that")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+	return nil
 }
 
 // dependencies are the services that others need, transitively, without those
@@ -176,7 +231,7 @@ func (e *Engine) Containers(ctx context.Context, project string) ([]engine.Conta
 func (c container) public() engine.Container {
 	p := engine.Container{
 		ID: c.ID, Name: c.name(), Service: c.service(), Project: c.project(), WorkingDir: c.Config.Labels[labelDir],
-		Running: c.State.Running && !c.State.Restarting, ExitCode: c.State.ExitCode, Image: c.Config.Image,
+		Running: c.State.Running && !c.State.Restarting && !c.State.Paused, Paused: c.State.Paused, Published: c.published(), HostNetwork: c.HostConfig.NetworkMode == "host", ExitCode: c.State.ExitCode, Image: c.Config.Image,
 		Env: map[string]string{}, RestartCount: c.RestartCount, ConfigHash: c.Config.Labels[labelHash], OneOff: c.oneOff(),
 	}
 	if c.State.Health != nil && c.State.Health.Status != "none" {
@@ -187,6 +242,27 @@ func (c container) public() engine.Container {
 		p.Env[k] = v
 	}
 	return p
+}
+
+// published are the ports as Docker has bound them, IPv4 first.
+func (c container) published() []engine.Published {
+	var out []engine.Published
+	for name, bindings := range c.NetworkSettings.Ports {
+		inside, isTCP := strings.CutSuffix(name, "/tcp")
+		n, err := strconv.Atoi(inside)
+		if !isTCP || err != nil {
+			continue
+		}
+		for _, b := range bindings {
+			if port, err := strconv.Atoi(b.HostPort); err == nil && port > 0 {
+				out = append(out, engine.Published{HostIP: b.HostIp, HostPort: port, Inside: n})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b engine.Published) int {
+		return cmp.Or(cmp.Compare(a.Inside, b.Inside), cmp.Compare(strings.Count(a.HostIP, ":"), strings.Count(b.HostIP, ":")), cmp.Compare(a.HostPort, b.HostPort))
+	})
+	return out
 }
 
 // PortHolder names the container that publishes a port of this host.
