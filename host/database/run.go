@@ -168,9 +168,9 @@ func (w *work) do(ctx context.Context) error {
 		return err
 	}
 	if w.Stack != nil || w.Project.OdooCommand != "" {
-		w.result.URL = w.URL()
+		w.result.URL, err = w.OpenURL(ctx)
 	}
-	return nil
+	return err
 }
 
 func (w *work) exists(ctx context.Context, name string) (bool, error) {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -122,11 +123,12 @@ func (s *Session) nativeOptions(dataDir string, port int) native.Options {
 
 func (s *Session) dockerOptions() docker.Options {
 	p := s.Project
+	image := cmp.Or(s.postgresImage, p.PostgresImage)
 	return docker.Options{
-		Dir: p.Dir, Project: p.Name, Files: s.composeFiles(),
+		Dir: s.stackDir(), Project: p.Name, Files: s.composeFiles(),
 		Service: p.ServiceName, OdooService: p.OdooServiceName, VolumeName: p.VolumeName,
 		DataTarget: s.keptTarget(), PGData: s.keptPGData(),
-		DataDir: p.DataDir, DataVolume: p.DataVolume, Image: p.PostgresImage, Major: p.PostgresMajor,
+		DataDir: p.DataDir, DataVolume: p.DataVolume, Image: image, Major: p.PostgresMajor,
 		Env: s.composeEnv(), Notify: func(line string) { s.Term.Step("%s", line) },
 	}
 }
@@ -145,6 +147,15 @@ func (s *Session) composeFiles() []string {
 		}
 	}
 	return files
+}
+
+// stackDir is compose's project directory: the files' relative paths start
+// there. A kept file that COMPOSE_FILE names may lie in a directory below.
+func (s *Session) stackDir() string {
+	if s.kept != nil {
+		return s.kept.Dir
+	}
+	return s.Project.Dir
 }
 
 func (s *Session) keptTarget() string {

@@ -3,11 +3,8 @@ package plan
 import (
 	"context"
 	"fmt"
-	"net"
-	"strconv"
 	"strings"
 
-	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/snapshot"
 )
@@ -34,7 +31,7 @@ func RunAll(ctx context.Context, o Options) (string, error) {
 	if s.Stack == nil && s.Project.OdooCommand == "" {
 		return "", nil
 	}
-	return s.URL(), nil
+	return s.OpenURL(ctx)
 }
 
 // sayProven ends a run with what was proven, and where.
@@ -174,22 +171,3 @@ func (s *Session) UpPostgres(ctx context.Context) error {
 
 // Up starts Odoo too, and is done when its login is proven.
 func (s *Session) Up(ctx context.Context) error { return upStep{}.Apply(ctx, s) }
-
-// URL is where a browser finds Odoo.
-func (s *Session) URL() string {
-	p := s.Project
-	host := compose.OdooBind(*p)
-	switch host {
-	case "", "0.0.0.0", "127.0.0.1", "::", "::1":
-		host = "localhost"
-	}
-	port := p.OdooPort
-	if s.EngineKind == nativeEngine {
-		if n, ok, err := s.Project.OdooConf.Int("http_port", p.OdooMajor); ok && err == nil {
-			port = n
-		} else {
-			port = compose.OdooHTTPPort
-		}
-	}
-	return fmt.Sprintf("http://%s", net.JoinHostPort(host, strconv.Itoa(port)))
-}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/compose-spec/compose-go/v2/types"
+
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/drift"
@@ -63,6 +65,10 @@ type Session struct {
 	spec    compose.Spec
 	// kept is the person's own compose file, nil where odpm writes one.
 	kept *compose.Foreign
+	// merged is odpm's document with the person's override over it, nil without
+	// one; postgresImage is set where that gives PostgreSQL another image.
+	merged        *types.Project
+	postgresImage string
 	// keptConf stands for the odoo.conf that a kept file does without.
 	keptConf []byte
 	started  bool
@@ -78,6 +84,9 @@ type Session struct {
 	before os.FileInfo
 	// oldOdoo is the running Odoo container of another name of this project.
 	oldOdoo string
+	// oldOthers are the other services' running containers of the last run's
+	// compose project, where that is another now.
+	oldOthers []engine.Container
 }
 
 // snapshotPath is last_run.json.
@@ -102,6 +111,7 @@ func Load(ctx context.Context, o Options) (*Session, error) {
 	if err := s.readKept(ctx); err != nil {
 		return nil, err
 	}
+	s.readOverride(ctx)
 	if err := s.chooseEngine(ctx); err != nil {
 		return nil, err
 	}

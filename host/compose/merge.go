@@ -1,0 +1,32 @@
+package compose
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// Merge is what compose makes of odpm's document and the person's files over
+// it, without asking docker: what really runs, where an override says more
+// than the document. Services of every profile are in it.
+func Merge(ctx context.Context, dir, path string, doc []byte, over []string, env map[string]string) (*types.Project, error) {
+	_, release := catchLog()
+	defer release()
+	files := []types.ConfigFile{{Filename: path, Content: doc}}
+	for _, o := range over {
+		files = append(files, types.ConfigFile{Filename: o})
+	}
+	p, err := loader.LoadWithContext(ctx, types.ConfigDetails{WorkingDir: dir, Environment: env, ConfigFiles: files}, func(o *loader.Options) {
+		o.SetProjectName("odpm", true)
+		o.Profiles = []string{"*"}
+		// Whether the files that it names are there is docker compose's to say.
+		o.SkipConsistencyCheck = true
+		o.SkipResolveEnvironment = true
+	})
+	if err != nil {
+		return nil, fmt.Errorf("docker compose's files together: %w", err)
+	}
+	return p, nil
+}

@@ -1,0 +1,62 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/odpm/odpm/host/compose"
+)
+
+// OpenURL is where a browser finds the Odoo that runs now. An override, or a
+// compose file of the person's own, may publish another port than .env says,
+// or none: then it is "".
+func (s *Session) OpenURL(ctx context.Context) (string, error) {
+	if s.Stack == nil {
+		return s.URL(), nil
+	}
+	c, err := s.Stack.Container(ctx, s.Project.OdooServiceName)
+	if err != nil {
+		return "", err
+	}
+	inside := compose.OdooHTTPPort
+	for _, key := range []string{"http_port", "xmlrpc_port"} {
+		if n, ok, err := s.want.parsed.Int(key, s.Project.OdooMajor); ok && err == nil && n > 0 {
+			inside = n
+			break
+		}
+	}
+	if c.HostNetwork {
+		return address("", inside), nil
+	}
+	for _, p := range c.Published {
+		if p.Inside == inside {
+			return address(p.HostIP, p.HostPort), nil
+		}
+	}
+	s.Term.Say("odpm: service %s publishes no port of this machine for Odoo's %d", s.Project.OdooServiceName, inside)
+	return "", nil
+}
+
+// URL is where a browser finds Odoo by what the project says.
+func (s *Session) URL() string {
+	p := s.Project
+	port := p.OdooPort
+	if s.EngineKind == nativeEngine {
+		if n, ok, err := s.Project.OdooConf.Int("http_port", p.OdooMajor); ok && err == nil {
+			port = n
+		} else {
+			port = compose.OdooHTTPPort
+		}
+	}
+	return address(compose.OdooBind(*p), port)
+}
+
+func address(host string, port int) string {
+	switch host {
+	case "", "0.0.0.0", "127.0.0.1", "::", "::1":
+		host = "localhost"
+	}
+	return fmt.Sprintf("http://%s", net.JoinHostPort(host, strconv.Itoa(port)))
+}
