@@ -132,7 +132,7 @@ func (s *Session) oldService(h engine.Holder) bool {
 		return s.EngineKind == nativeEngine && s.Snapshot != nil && s.samePath(s.Snapshot.Compose.DataPathAbs) &&
 			s.Snapshot.Compose.HostPort != s.Project.PostgresPort
 	}
-	if h.WorkingDir != "" && !sameDir(h.WorkingDir, s.Project.Dir) {
+	if h.WorkingDir != "" && !sameDir(h.WorkingDir, s.stackDir()) {
 		return false
 	}
 	if s.Snapshot == nil || h.Service == "" {
@@ -165,7 +165,7 @@ func (s *Session) stackProblems(ctx context.Context) error {
 		return err
 	}
 	for _, c := range all {
-		if c.WorkingDir == "" || sameDir(c.WorkingDir, s.Project.Dir) {
+		if c.WorkingDir == "" || sameDir(c.WorkingDir, s.stackDir()) {
 			continue
 		}
 		if _, err := os.Stat(c.WorkingDir); errors.Is(err, fs.ErrNotExist) {
@@ -208,8 +208,16 @@ func (s *Session) findOldOdoo(ctx context.Context, all []engine.Container) error
 			return err
 		}
 	}
-	if c := s.containerOf(all, service); c != nil && c.Running && sameDir(c.WorkingDir, s.Project.Dir) {
+	if c := s.containerOf(all, service); c != nil && (c.Running || c.Paused) && sameDir(c.WorkingDir, s.Project.Dir) {
 		s.oldOdoo = c.Name
+	}
+	s.oldOthers = nil
+	for _, c := range all {
+		// Under another project name they are made anew, and find their ports taken.
+		if name != s.Project.Name && c.Service != "" && !c.OneOff && c.Service != service && c.Service != s.Snapshot.Compose.ServiceName &&
+			(c.Running || c.Paused) && sameDir(c.WorkingDir, s.Project.Dir) {
+			s.oldOthers = append(s.oldOthers, c)
+		}
 	}
 	return nil
 }

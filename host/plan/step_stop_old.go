@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/odpm/odpm/host/engine"
@@ -49,6 +50,9 @@ func (s *Session) oldRunning() []string {
 	if s.oldOdoo != "" {
 		names = append(names, s.oldOdoo)
 	}
+	for _, c := range s.oldOthers {
+		names = append(names, c.Name)
+	}
 	return names
 }
 
@@ -89,7 +93,13 @@ func (stopOldStep) Apply(ctx context.Context, s *Session) error {
 	}
 	was := s.Snapshot.Compose
 	oldStack := s.stackNamed(s.lastProject())
-	for _, service := range []string{s.lastOdooService(), was.ServiceName} {
+	services := []string{s.lastOdooService()}
+	for _, c := range s.oldOthers {
+		if !slices.Contains(services, c.Service) {
+			services = append(services, c.Service)
+		}
+	}
+	for _, service := range append(services, was.ServiceName) {
 		s.Term.Step("stopping %s", service)
 		if err := oldStack.StopService(ctx, service); err != nil {
 			return fmt.Errorf("stop the last run's service %s: %w", service, err)

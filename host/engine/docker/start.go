@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -154,8 +155,19 @@ func (e *Engine) stop(ctx context.Context, c container) error {
 	if s := strings.TrimPrefix(c.Config.StopSignal, "SIG"); c.env("PGDATA") != "" && s != "INT" && s != "2" {
 		e.cl.output(ctx, "kill", "--signal", "SIGINT", c.ID)
 	}
-	if _, err := e.cl.output(ctx, "stop", "-t", stopSeconds, c.ID); err != nil && !noSuch(err) {
+	args := []string{"stop", c.ID}
+	if e.isPostgres(c) {
+		args = []string{"stop", "-t", stopSeconds, c.ID}
+	}
+	if _, err := e.cl.output(ctx, args...); err != nil && !noSuch(err) {
 		return fmt.Errorf("stop container %s: %w", c.name(), err)
 	}
 	return nil
+}
+
+// isPostgres tells whom Docker must not kill early. Anybody else has the time
+// that the compose file gives: a program that ignores SIGTERM would take it all.
+func (e *Engine) isPostgres(c container) bool {
+	return c.service() == e.o.Service || c.env("PGDATA") != "" ||
+		slices.ContainsFunc(c.Mounts, func(m mount) bool { return strings.Contains(m.Destination, "postgres") })
 }
