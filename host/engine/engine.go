@@ -70,7 +70,7 @@ type Status struct {
 
 // Holder is somebody who has the data directory.
 type Holder struct {
-	// Kind is "container" or "postmaster".
+	// Kind is "container", "postmaster", or what else holds it in words.
 	Kind string
 	// Name is the container's name or "pid 1234".
 	Name string

@@ -85,7 +85,7 @@ func (e *Engine) Status(context.Context) (engine.Status, error) {
 	if err != nil {
 		return s, err
 	}
-	if pm.alive() {
+	if pm.alive() && !pm.single {
 		s.Running, s.Ready, s.ID = true, pm.ready(), "pid "+strconv.Itoa(pm.pid)
 	}
 	return s, nil
@@ -97,6 +97,11 @@ func (e *Engine) Holders(ctx context.Context) ([]engine.Holder, error) {
 	var out []engine.Holder
 	pm, err := readPostmaster(e.clusterDir())
 	switch {
+	case err == nil && pm.alive() && pm.single:
+		out = append(out, engine.Holder{
+			Kind: "single-user session (postgres --single)", Name: "pid " + strconv.Itoa(pm.pid), WorkingDir: pm.dataDir,
+			StopCommand: "kill -TERM " + strconv.Itoa(pm.pid),
+		})
 	case err == nil && pm.alive():
 		out = append(out, engine.Holder{
 			Kind: "postmaster", Name: "pid " + strconv.Itoa(pm.pid), WorkingDir: pm.dataDir,

@@ -13,12 +13,16 @@ import (
 // directory, listen address, shared memory key, status (since PostgreSQL 10;
 // src/include/utils/pidfile.h).
 type postmaster struct {
-	pid       int
-	dataDir   string
-	port      int
-	socketDir string
-	listen    string
-	status    string
+	pid int
+	// single is a session of postgres --single, not a server.
+	single bool
+	// clusterDir is where the file lies, which need not be where it was written.
+	clusterDir string
+	dataDir    string
+	port       int
+	socketDir  string
+	listen     string
+	status     string
 }
 
 func readPostmaster(clusterDir string) (*postmaster, error) {
@@ -37,17 +41,19 @@ func readPostmaster(clusterDir string) (*postmaster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s/postmaster.pid holds %q where a pid belongs", clusterDir, at(0))
 	}
-	// A single-user backend writes its pid negated.
+	pm := &postmaster{pid: pid, clusterDir: clusterDir, dataDir: at(1), socketDir: at(4), listen: at(5), status: at(7)}
 	if pid < 0 {
-		pid = -pid
+		// A single-user backend writes its pid negated, and beside it the port
+		// that a server would have.
+		pm.pid, pm.single = -pid, true
 	}
-	pm := &postmaster{pid: pid, dataDir: at(1), socketDir: at(4), listen: at(5), status: at(7)}
 	pm.port, _ = strconv.Atoi(at(3))
 	return pm, nil
 }
 
-// alive: the pid lives and is a postgres. A pid file survives kill -9 and a
-// restart of the machine, and its number may belong to anybody by then.
+// alive: the pid lives and is a postgres on this directory. A pid file survives
+// kill -9 and a restart of the machine, and its number may belong to anybody by
+// then, to another cluster's server too.
 func (p *postmaster) alive() bool {
 	if err := syscall.Kill(p.pid, 0); err != nil && err != syscall.EPERM {
 		return false
@@ -62,13 +68,20 @@ func (p *postmaster) alive() bool {
 	if !strings.HasPrefix(name, "postgres") && !strings.HasPrefix(name, "postmaster") {
 		return false
 	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
-	if err != nil {
+	if want, err := os.Stat(p.clusterDir); err == nil && worksElsewhere(p.pid, want) {
 		return false
 	}
-	// A zombie has ended; its parent has just not asked yet.
+	return !zombie(p.pid)
+}
+
+// zombie: it has ended; its parent has just not asked yet.
+func zombie(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
 	_, rest, _ := strings.Cut(string(stat), ") ")
-	return !strings.HasPrefix(rest, "Z")
+	return strings.HasPrefix(rest, "Z")
 }
 
 func (p *postmaster) ready() bool { return p.status == "ready" || p.status == "standby" }

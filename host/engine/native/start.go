@@ -53,6 +53,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.checkOwner(as); err != nil {
 		return err
 	}
+	if err := e.leftover(ctx, as); err != nil {
+		return err
+	}
 	sockets, err := e.socketDir(as)
 	if err != nil {
 		return err

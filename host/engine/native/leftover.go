@@ -1,0 +1,85 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/odpm/odpm/host/wording"
+)
+
+// leftoverWait is how long what a killed server leaves behind may take to go:
+// its backends notice within moments, and so does whoever reaps it.
+const leftoverWait = 5 * time.Second
+
+// leftover is about a postmaster.pid without its server. PostgreSQL takes such
+// a file over, unless a process of the same user has the pid by now, whatever
+// program that is; then it only says that another postmaster may be running.
+// The file must stay while backends of the dead server live: it is how
+// PostgreSQL finds the shared memory that they write to.
+func (e *Engine) leftover(ctx context.Context, as identity) error {
+	dir := e.clusterDir()
+	for end := time.Now().Add(leftoverWait); ; {
+		pm, err := readPostmaster(dir)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if pm.single && pm.alive() {
+			return fmt.Errorf("a single-user session (postgres --single, pid %d) has %s; end it: kill -TERM %d", pm.pid, dir, pm.pid)
+		}
+		backends := ServersOn(dir)
+		if len(backends) == 0 && !belongsTo(pm.pid, as.uid) {
+			return nil
+		}
+		if time.Now().After(end) {
+			return pm.inTheWay(backends)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (p *postmaster) inTheWay(backends []int) error {
+	if len(backends) > 0 {
+		pids := make([]string, len(backends))
+		for i, pid := range backends {
+			pids[i] = strconv.Itoa(pid)
+		}
+		all := strings.Join(pids, " ")
+		return fmt.Errorf("processes of a server that was killed still work on %s (pid %s), and PostgreSQL does not start beside them. The way on:\n  kill -TERM %s", p.clusterDir, all, all)
+	}
+	now := "an ended process that its parent has not reaped"
+	if !zombie(p.pid) {
+		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.pid))
+		now = fmt.Sprintf("%q, which is no server on this directory", strings.TrimSpace(string(comm)))
+	}
+	path := filepath.Join(p.clusterDir, "postmaster.pid")
+	return fmt.Errorf("%s is left over from a server that was killed. Its pid %d is now %s, and PostgreSQL does not start while a process of its own user has that number. The way on:\n  rm %s",
+		path, p.pid, now, wording.ShellQuote(path))
+}
+
+// belongsTo tells whether pid is a living process of uid, the processes that
+// PostgreSQL minds.
+func belongsTo(pid, uid int) bool {
+	if err := syscall.Kill(pid, 0); err != nil {
+		return false
+	}
+	info, err := os.Stat("/proc/" + strconv.Itoa(pid))
+	if err != nil {
+		// No /proc (macOS), and kill has told what there is to know unless root asks.
+		return os.Geteuid() == uid
+	}
+	return int(info.Sys().(*syscall.Stat_t).Uid) == uid
+}
