@@ -68,7 +68,7 @@ func DiagnoseLogin(ctx context.Context, pg engine.Postgres, h Hints, role, passw
 	defer closeConn(conn)
 	d := &diagnostician{
 		conn: conn, super: super, role: role, password: password, database: database, client: clientErr,
-		psql: psqlCommand(ctx, pg, conn.Config().User, clientErr),
+		psql: pg.Psql(ctx, conn.Config().User), kind: pg.Kind(),
 	}
 	return d.diagnose(ctx)
 }
@@ -90,7 +90,7 @@ type diagnostician struct {
 	super                    bool
 	role, password, database string
 	client                   *pglogin.Error
-	psql                     string
+	psql, kind               string
 
 	facts *RoleFacts
 	found *Diagnosis

@@ -44,6 +44,18 @@ func TestDiagnoseLogin(t *testing.T) {
 				syscall.Kill(c.Pid(), syscall.SIGHUP)
 				time.Sleep(150 * time.Millisecond)
 			}
+			// The connection above is to postgres, which nobody else may reach then.
+			inTemplate1 := func(s string) {
+				t.Helper()
+				conn, err := cluster.Admin(ctx, c, cluster.Hints{}, "template1")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close(ctx)
+				if _, err := conn.Exec(ctx, s); err != nil {
+					t.Fatal(err)
+				}
+			}
 			for _, tt := range []struct {
 				name     string
 				do, undo func()
@@ -74,6 +86,7 @@ func TestDiagnoseLogin(t *testing.T) {
 					time.Sleep(150 * time.Millisecond)
 				}, undo: func() { hba() }, cause: cluster.CauseHBA, says: "has no line for role \"odoo\"", next: "pg_reload_conf"},
 				{name: "database missing", database: "shöp", cause: cluster.CauseDatabaseMissing, next: "-i base"},
+				{name: "postgres closed", database: "postgres", do: func() { inTemplate1(`ALTER DATABASE postgres ALLOW_CONNECTIONS false`) }, cause: cluster.CauseDatabaseClosed, next: "-d template1 "},
 				{name: "database closed", database: "closed", cause: cluster.CauseDatabaseClosed, next: "ALLOW_CONNECTIONS true"},
 				{name: "no CONNECT", do: func() { sql(`REVOKE CONNECT ON DATABASE shop FROM PUBLIC`) }, database: "shop", cause: cluster.CauseNoConnect, next: `GRANT CONNECT ON DATABASE "shop" TO "odoo"`},
 				{name: "role limit", do: func() { sql(`ALTER ROLE odoo CONNECTION LIMIT 0`) }, undo: func() { sql(`ALTER ROLE odoo CONNECTION LIMIT -1`) }, cause: cluster.CauseRoleLimit},
@@ -118,15 +131,16 @@ func TestDiagnoseLogin(t *testing.T) {
 	}
 }
 
-// cure runs a proposed psql command as it is shown.
+// cure runs a proposed psql command as it is shown. Nobody has the password of
+// an inherited cluster's superuser, so none is given.
 func cure(t *testing.T, d cluster.Diagnosis) {
 	t.Helper()
 	for _, n := range d.Next {
-		if !strings.HasPrefix(n, "psql ") {
+		if !strings.Contains(n, "psql ") {
 			continue
 		}
 		cmd := exec.Command("sh", "-c", n)
-		cmd.Env = []string{"PATH=/usr/bin:/bin", "PGPASSWORD=" + legacy.BootPassword}
+		cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v: %s", n, err, out)
 		}

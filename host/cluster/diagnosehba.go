@@ -6,7 +6,6 @@ import (
 	"net"
 	"strings"
 
-	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/pglogin"
 )
@@ -69,7 +68,7 @@ func (d *diagnostician) rule(ctx context.Context) (*hbaRule, bool, error) {
 	c := hbaClient{role: d.role, database: d.database}
 	if d.client != nil {
 		c.addr = clientAddress(d.client.Server)
-		if host, _, err := net.SplitHostPort(d.client.Addr); err == nil && !c.addr.IsValid() && (host == "127.0.0.1" || host == "::1") && d.native() {
+		if host, _, err := net.SplitHostPort(d.client.Addr); err == nil && !c.addr.IsValid() && (host == "127.0.0.1" || host == "::1") && d.kind != "docker" {
 			// The same machine, so the server sees the address that was dialled.
 			c.addr = clientAddress(host)
 		}
@@ -100,8 +99,6 @@ func (d *diagnostician) rule(ctx context.Context) (*hbaRule, bool, error) {
 	return rule, sure, nil
 }
 
-func (d *diagnostician) native() bool { return !strings.HasPrefix(d.psql, "docker") }
-
 // proposal is a line for pg_hba.conf. samenet is the server's own network,
 // which a compose network is to it; its containers' addresses change.
 func (d *diagnostician) proposal() string {
@@ -110,7 +107,10 @@ func (d *diagnostician) proposal() string {
 
 func (d *diagnostician) reload() string { return d.sql("SELECT pg_reload_conf()") }
 
-func (d *diagnostician) sql(statement string) string { return d.sqlIn("postgres", statement) }
+// sql goes to the database that let us in.
+func (d *diagnostician) sql(statement string) string {
+	return d.sqlIn(d.conn.Config().Database, statement)
+}
 
 func (d *diagnostician) sqlIn(database, statement string) string {
 	return d.psql + " -d " + database + " -c " + wording.ShellQuote(statement)
@@ -146,25 +146,6 @@ func (d *diagnostician) limits(ctx context.Context) error {
 			"the server has %d of its %d connections in use, %d of them are kept for superusers; lower db_maxconn or workers in odoo.conf, or raise max_connections", used, most, reserved)
 	}
 	return nil
-}
-
-// psqlCommand is how a person runs SQL as the role that we are.
-func psqlCommand(ctx context.Context, pg engine.Postgres, role string, client *pglogin.Error) string {
-	user := " -U " + wording.ShellQuote(role)
-	if pg.Kind() == "docker" {
-		service := "db"
-		if client != nil {
-			if host, _, err := net.SplitHostPort(client.Addr); err == nil && net.ParseIP(host) == nil && host != "localhost" {
-				service = host
-			}
-		}
-		return "docker compose exec " + wording.ShellQuote(service) + " psql" + user
-	}
-	addr, err := pg.HostAddr(ctx)
-	if host, port, splitErr := net.SplitHostPort(addr); err == nil && splitErr == nil {
-		return "psql -h " + host + " -p " + port + user
-	}
-	return "psql" + user
 }
 
 func deref(s *string) string {

@@ -52,6 +52,9 @@ type Postgres interface {
 	// HostAddr is where the host reaches the server over TCP with a password
 	// ("127.0.0.1:5432"); empty when nothing is published.
 	HostAddr(ctx context.Context) (string, error)
+	// Psql is how a person starts psql as role where Dial would lead, a line for
+	// a shell that more arguments can be put behind.
+	Psql(ctx context.Context, role string) string
 	// Logs gives the last n lines that the server wrote.
 	Logs(ctx context.Context, n int) (string, error)
 }

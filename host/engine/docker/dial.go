@@ -139,3 +139,12 @@ type relayAddr string
 
 func (relayAddr) Network() string  { return "docker-exec" }
 func (a relayAddr) String() string { return "container " + string(a) }
+
+// Psql goes through compose, by the names of this project.
+func (e *Engine) Psql(ctx context.Context, role string) string {
+	user := "postgres"
+	if c, err := e.running(ctx); err == nil {
+		user = c.osUser()
+	}
+	return "docker compose -p " + wording.ShellQuote(e.o.Project) + " exec -u " + wording.ShellQuote(user) + " " + wording.ShellQuote(e.o.Service) + " psql -U " + wording.ShellQuote(role)
+}

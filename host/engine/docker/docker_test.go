@@ -132,7 +132,7 @@ func subject(t *testing.T, major int) enginetest.Subject {
 		change(t, o, "/var/lib/postgresql/data", datadir.MountTarget(major))
 	}
 	return enginetest.Subject{
-		PG: docker.New(o), Major: major, Password: "boot-secret",
+		PG: docker.New(o), Major: major, Password: "boot-secret", Dir: o.Dir,
 		Kill: func(t *testing.T) { run(t, "kill", "-s", "KILL", container(t, o)) },
 		Leftovers: func(t *testing.T) int {
 			n := 0

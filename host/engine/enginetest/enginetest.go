@@ -21,6 +21,8 @@ type Subject struct {
 	Major int
 	// Password is postgres' over TCP.
 	Password string
+	// Dir is where a person types commands.
+	Dir string
 	// Kill ends the server without a shutdown, as a power cut does.
 	Kill func(t *testing.T)
 	// Leftovers counts processes of ours that live beside the server, such as
@@ -41,6 +43,7 @@ func Run(t *testing.T, make func(t *testing.T) Subject) {
 		{"look and holders", lookAndHolders},
 		{"address", address},
 		{"connection", connection},
+		{"psql as it is printed", printedPsql},
 		{"big copy", bigCopy},
 		{"cancelled query", cancelledQuery},
 		{"command", command},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	osexec "os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,17 @@ func address(t *testing.T, s Subject) {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) || pgErr.Code != "28P01" {
 		t.Errorf("a wrong password over TCP: %v", err)
+	}
+}
+
+// printedPsql needs no password where the person who runs odpm types it.
+func printedPsql(t *testing.T, s Subject) {
+	line := s.PG.Psql(limit(t), "postgres") + " -XAtc 'SELECT 40+2'"
+	// A person has a terminal, which compose wants unless it is told.
+	cmd := osexec.Command("sh", "-c", strings.Replace(line, " exec ", " exec -T ", 1))
+	cmd.Dir = s.Dir
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.HasSuffix(string(out), "42\n") {
+		t.Errorf("%s: %v\n%s", line, err, out)
 	}
 }
 

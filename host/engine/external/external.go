@@ -19,6 +19,7 @@ import (
 
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/wording"
 )
 
 // Options are where the server is.
@@ -161,6 +162,15 @@ func (e *Engine) SingleUser(context.Context, string) (string, error) {
 
 // HostAddr is where it is.
 func (e *Engine) HostAddr(context.Context) (string, error) { return e.addr(), nil }
+
+// Psql asks for the password.
+func (e *Engine) Psql(_ context.Context, role string) string {
+	host, port, err := net.SplitHostPort(e.addr())
+	if err != nil {
+		return "psql -U " + wording.ShellQuote(role)
+	}
+	return "psql -h " + wording.ShellQuote(host) + " -p " + port + " -U " + wording.ShellQuote(role)
+}
 
 // Logs are where the server runs.
 func (e *Engine) Logs(context.Context, int) (string, error) { return "", nil }

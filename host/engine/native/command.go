@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -71,6 +73,31 @@ func (l *limited) Write(p []byte) (int, error) {
 		l.b.Next(over)
 	}
 	return len(p), nil
+}
+
+// Psql goes to the server's own socket as the server's operating-system user:
+// over TCP pg_hba.conf may let nobody in, and a password would be wanted.
+func (e *Engine) Psql(ctx context.Context, role string) string {
+	program := "psql"
+	if _, err := exec.LookPath(program); err != nil {
+		if path, err := e.client(ctx, program); err == nil {
+			program = wording.ShellQuote(path)
+		}
+	}
+	line := program + " -U " + wording.ShellQuote(role)
+	if pm, err := e.running(); err == nil && pm.socketDir != "" {
+		line = program + " -h " + wording.ShellQuote(pm.socketDir) + " -p " + strconv.Itoa(pm.port) + " -U " + wording.ShellQuote(role)
+	}
+	as, err := e.serverUser()
+	switch {
+	case err != nil || as.uid == os.Geteuid():
+		return line
+	case runtime.GOOS == "linux" && as.name != strconv.Itoa(as.uid):
+		return "runuser -u " + wording.ShellQuote(as.name) + " -- " + line
+	case runtime.GOOS == "linux":
+		return fmt.Sprintf("setpriv --reuid=%d --regid=%d --clear-groups %s", as.uid, as.gid, line)
+	}
+	return "sudo -u " + wording.ShellQuote(as.name) + " " + line
 }
 
 // SingleUser runs SQL on the stopped directory as its owner. Without

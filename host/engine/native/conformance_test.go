@@ -18,7 +18,7 @@ func TestConformance(t *testing.T) {
 		e, o := newEngine(t)
 		t.Cleanup(func() { e.Stop(context.Background()) })
 		return enginetest.Subject{
-			PG: e, Major: 15, Password: "boot-secret",
+			PG: e, Major: 15, Password: "boot-secret", Dir: "/",
 			Kill: func(t *testing.T) {
 				for _, pid := range native.ServersOn(o.DataDir) {
 					syscall.Kill(pid, syscall.SIGKILL)
