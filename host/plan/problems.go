@@ -31,6 +31,9 @@ func (s *Session) findProblems(ctx context.Context) {
 	accepts, held := s.composeAccepts(ctx), s.holderProblems(ctx)
 	stack := s.stackProblems(ctx)
 	found := []error{accepts, stack, held}
+	if held == nil {
+		found = append(found, s.noTCPProblem(ctx))
+	}
 	if stack == nil {
 		// A stack in the way has the ports too; one way on is enough.
 		found = append(found, s.portProblems(ctx))
@@ -122,6 +125,24 @@ func (s *Session) foreignHolders(holders []engine.Holder) error {
 		return nil
 	}
 	r.Ways = append(r.Ways, "or point POSTGRES_DATA_DIR at another directory")
+	return r
+}
+
+// noTCPProblem: a server that somebody started by hand with the project's port
+// may have its socket only, where no login can be proven and no Odoo connects.
+func (s *Session) noTCPProblem(ctx context.Context) error {
+	if s.EngineKind != nativeEngine || s.SkipStart || !s.status.Ready {
+		return nil
+	}
+	if addr, err := s.PG.HostAddr(ctx); err != nil || addr != "" {
+		return nil
+	}
+	r := &ui.Refusal{What: fmt.Sprintf("PostgreSQL runs on %s (%s) and listens on no TCP address (listen_addresses is empty), so Odoo cannot reach it. Nothing was written or started.", s.DataName(), s.status.ID)}
+	for _, h := range s.holders {
+		if h.Own {
+			r.Ways = append(r.Ways, h.StopCommand+"        then run odpm again: it starts PostgreSQL with listen_addresses="+s.Project.PostgresBind)
+		}
+	}
 	return r
 }
 

@@ -29,11 +29,22 @@ func (s *Session) stillLogsIn(ctx context.Context) error {
 		return nil
 	}
 	err := s.ProveRole(ctx)
-	if reason, is := pglogin.ReasonOf(err); is && reason != pglogin.WrongPassword && reason != pglogin.RoleNoLogin {
-		s.Term.Warn("%v", err)
-		return nil
+	reason, is := pglogin.ReasonOf(err)
+	if !is || ofTheCluster(reason) {
+		return err
 	}
-	return err
+	s.unsure = true
+	s.Term.Warn("%v", err)
+	return nil
+}
+
+// ofTheCluster are refusals that meet Odoo as well, wherever it comes from.
+func ofTheCluster(r pglogin.Reason) bool {
+	switch r {
+	case pglogin.WrongPassword, pglogin.RoleNoLogin, pglogin.DatabaseMissing, pglogin.NoConnectPrivilege, pglogin.NotAcceptingConnections:
+		return true
+	}
+	return false
 }
 
 // provenNow tells whether last_run.json was recorded for this configuration

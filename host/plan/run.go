@@ -37,7 +37,7 @@ func RunAll(ctx context.Context, o Options) (string, error) {
 // sayProven ends a run with what was proven, and where.
 func (s *Session) sayProven(ctx context.Context) {
 	snap, err := snapshot.Load(s.snapshotPath())
-	if err != nil {
+	if err != nil || s.unsure {
 		return
 	}
 	addr, err := s.PG.HostAddr(ctx)

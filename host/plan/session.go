@@ -76,6 +76,9 @@ type Session struct {
 	// stays: a role that was made in the meantime is no drift any more, and its
 	// login has still to be proven.
 	drifted bool
+	// unsure is set where this run's own look at the login did not succeed, and
+	// the last proof is all there is.
+	unsure bool
 	// resolved is compose's document of the files as they were found, nil
 	// where it was not asked for or the files have changed since.
 	resolved []byte

@@ -37,6 +37,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"ordinary":   ordinary,
 		"admin":      admin,
 		"stop":       stop,
+		"byhand":     byHand,
 		"killed":     killed,
 	}
 }
@@ -203,6 +204,23 @@ func admin(ts *testscript.TestScript, neg bool, args []string) {
 	fmt.Fprint(ts.Stdout(), string(out))
 	if (err != nil) != neg {
 		ts.Fatalf("psql: %v\n%s", err, out)
+	}
+}
+
+// byhand MAJOR DIR OPTIONS starts a server as somebody does without odpm.
+func byHand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: byhand MAJOR DIR OPTIONS")
+	}
+	bin, err := localpg.Bin(args[0])
+	ts.Check(err)
+	cmd := exec.Command(filepath.Join(bin, "pg_ctl"), "-D", ts.MkAbs(args[1]), "-w", "-s", "-l", "/dev/null", "-o", args[2], "start")
+	cmd.Dir = "/"
+	if cred := postgresCred(ts); cred != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		ts.Fatalf("pg_ctl: %v\n%s", err, out)
 	}
 }
 
