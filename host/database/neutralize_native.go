@@ -25,9 +25,13 @@ func (w *work) neutralizeNative(ctx context.Context, database string, modules []
 	if err != nil {
 		return fmt.Errorf("which modules Odoo has could not be found out: %w", err)
 	}
+	env, err := w.OdooEnv(ctx)
+	if err != nil {
+		return err
+	}
 	ask := exec.CommandContext(ctx, python[0], append(python[1:], "-c", findModules)...)
 	// A source checkout imports odoo from beside odoo-bin.
-	ask.Env = append(w.OdooEnv(), "ODOO_RC="+w.Project.OdooConfPath, "PYTHONPATH="+strings.TrimSuffix(filepath.Dir(script)+":"+os.Getenv("PYTHONPATH"), ":"))
+	ask.Env = append(slices.Clone(env), "ODOO_RC="+w.Project.OdooConfPath, "PYTHONPATH="+strings.TrimSuffix(filepath.Dir(script)+":"+os.Getenv("PYTHONPATH"), ":"))
 	ask.Dir = w.Project.Dir
 	ask.Stdin = strings.NewReader(strings.Join(modules, "\n"))
 	errs := wording.Tail{Max: 16 << 10}
@@ -43,7 +47,7 @@ func (w *work) neutralizeNative(ctx context.Context, database string, modules []
 	at := slices.Index(argv, script) + 1
 	argv = append(slices.Insert(argv, max(at, 1), "neutralize"), "-d", database)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = w.Project.Dir, w.OdooEnv(), w.Term.Err, w.Term.Err
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = w.Project.Dir, env, w.Term.Err, w.Term.Err
 	return cmd.Run()
 }
 

@@ -167,7 +167,7 @@ func (w *work) do(ctx context.Context) error {
 	if err := w.Up(ctx); err != nil {
 		return err
 	}
-	if w.Stack != nil || w.Project.OdooCommand != "" {
+	if w.Stack != nil || len(w.Project.OdooCommand) > 0 {
 		w.result.URL, err = w.OpenURL(ctx)
 	}
 	return err

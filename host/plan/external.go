@@ -45,7 +45,7 @@ func (s *Session) useExternal(ctx context.Context) error {
 		return nil
 	}
 	if err := docker.Available(ctx); err != nil {
-		if p.Runtime == project.Docker || p.OdooCommand == "" {
+		if p.Runtime == project.Docker || len(p.OdooCommand) == 0 {
 			s.Problems = append(s.Problems, err)
 		}
 		return nil

@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/mattn/go-shellwords"
-
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/durable"
@@ -28,7 +26,7 @@ func (s *Session) upNative(ctx context.Context) error {
 	if w.image.problem != nil {
 		return w.image.problem
 	}
-	if s.Project.OdooCommand == "" {
+	if len(s.Project.OdooCommand) == 0 {
 		if !s.mustProve() && !s.started {
 			return nil
 		}
@@ -97,16 +95,18 @@ func (s *Session) checkerFailed(ctx context.Context, code int, out string) error
 
 // OdooArgv is ODOO_COMMAND with the connection of this machine.
 func (s *Session) OdooArgv(ctx context.Context, more ...string) ([]string, error) {
-	argv, err := shellwords.Parse(s.Project.OdooCommand)
-	if err != nil || len(argv) == 0 {
-		return nil, fmt.Errorf(".env: ODOO_COMMAND is %q, which is not a command line: %v", s.Project.OdooCommand, err)
-	}
+	argv := slices.Clone(s.Project.OdooCommand)
 	addr, err := s.PG.HostAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
 	host, port, _ := net.SplitHostPort(addr)
-	if !slices.ContainsFunc(argv, func(a string) bool { return a == "-c" || strings.HasPrefix(a, "--config") }) {
+	given := argv
+	if len(argv) > 2 && slices.Contains([]string{"sh", "bash", "dash", "ash"}, filepath.Base(argv[0])) && argv[1] == "-c" {
+		// The shell's own -c, with its line; Odoo's options follow as "$@".
+		given = argv[3:]
+	}
+	if !slices.ContainsFunc(given, func(a string) bool { return a == "-c" || strings.HasPrefix(a, "--config") }) {
 		argv = append(argv, "-c", s.Project.OdooConfPath)
 	}
 	argv = append(argv, "--db_host", host, "--db_port", port)
@@ -116,25 +116,34 @@ func (s *Session) OdooArgv(ctx context.Context, more ...string) ([]string, error
 	return append(argv, more...), nil
 }
 
-// OdooEnv gives Odoo its password where odoo.conf has none.
-func (s *Session) OdooEnv() []string {
+// OdooEnv is for ODOO_COMMAND and the checker before it. The connection stands
+// in it beside the command line: of a script or a shell's line the checker can
+// only prove what the environment says. Odoo itself ranks its command line
+// higher, and odoo.conf names the same role and password.
+func (s *Session) OdooEnv(ctx context.Context) ([]string, error) {
+	addr, err := s.PG.HostAddr(ctx)
+	if err != nil {
+		return nil, err
+	}
+	host, port, _ := net.SplitHostPort(addr)
 	var env []string
 	for _, kv := range s.Environ {
 		if k, _, _ := strings.Cut(kv, "="); !strings.HasPrefix(k, "PG") && !strings.HasPrefix(k, "ODPM_DB_") {
 			env = append(env, kv)
 		}
 	}
-	env = append(env, handoff.EnvID+"="+s.want.handoff.ID, "ODPM_RUNTIME_DIR="+s.Dirs.Runtime(), "ODPM_DATABASE_DIR="+s.Dirs.Database())
-	if s.want.passwordEnv != nil {
-		env = append(env, "PGPASSWORD="+s.Project.AppPassword)
-	}
-	return env
+	return append(env, handoff.EnvID+"="+s.want.handoff.ID, "ODPM_RUNTIME_DIR="+s.Dirs.Runtime(), "ODPM_DATABASE_DIR="+s.Dirs.Database(),
+		"PGHOST="+host, "PGPORT="+port, "PGUSER="+s.Project.AppRole, "PGPASSWORD="+s.Project.AppPassword), nil
 }
 
 // startNativeOdoo starts the checker, which becomes Odoo, as a process that
 // goes on when odpm ends.
 func (s *Session) startNativeOdoo(ctx context.Context) error {
 	argv, err := s.OdooArgv(ctx)
+	if err != nil {
+		return err
+	}
+	env, err := s.OdooEnv(ctx)
 	if err != nil {
 		return err
 	}
@@ -146,7 +155,7 @@ func (s *Session) startNativeOdoo(ctx context.Context) error {
 	defer log.Close()
 	from, _ := log.Seek(0, 2)
 	cmd := exec.Command(s.want.image.checker, append([]string{"--require-baseline", "--"}, argv...)...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Project.Dir, s.OdooEnv(), log, log
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Project.Dir, env, log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	s.Term.Step("starting Odoo (log: %s)", s.Rel(path))
 	if err := cmd.Start(); err != nil {

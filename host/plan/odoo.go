@@ -16,7 +16,7 @@ func (s *Session) OdooService() odoodb.OdooService {
 	switch {
 	case s.Stack != nil:
 		return stackOdoo{s}
-	case s.Project.OdooCommand != "":
+	case len(s.Project.OdooCommand) > 0:
 		return nativeOdoo{s}
 	}
 	return nil
@@ -47,7 +47,7 @@ func (s *Session) CanRunOdoo(ctx context.Context) error {
 	if s.Stack != nil {
 		return s.checkAccess(ctx, "Odoo was not started.")
 	}
-	if s.Project.OdooCommand == "" {
+	if len(s.Project.OdooCommand) == 0 {
 		return errors.New(".env: ODOO_COMMAND is not set; without Docker odpm must know how Odoo is started, for example ODOO_COMMAND=./odoo-bin")
 	}
 	return nil
@@ -79,8 +79,12 @@ func (s *Session) odooOnce(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	env, err := s.OdooEnv(ctx)
+	if err != nil {
+		return err
+	}
 	cmd := exec.CommandContext(ctx, s.want.image.checker, append([]string{"--"}, argv...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Project.Dir, s.OdooEnv(), s.Term.Err, s.Term.Err
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Project.Dir, env, s.Term.Err, s.Term.Err
 	return cmd.Run()
 }

@@ -28,7 +28,7 @@ func RunAll(ctx context.Context, o Options) (string, error) {
 		return "", nil
 	}
 	s.sayProven(ctx)
-	if s.Stack == nil && s.Project.OdooCommand == "" {
+	if s.Stack == nil && len(s.Project.OdooCommand) == 0 {
 		return "", nil
 	}
 	return s.OpenURL(ctx)

@@ -35,7 +35,7 @@ func (upStep) Preview(ctx context.Context, s *Session) (Preview, error) {
 		return run("Odoo does not run"), nil
 	case s.Stack != nil && !s.Project.KeepCompose && s.odoo.Env[handoff.EnvID] != s.want.handoff.ID:
 		return run("Odoo runs with another configuration"), nil
-	case s.EngineKind == nativeEngine && s.Project.OdooCommand != "" && !s.odooProcess().runs():
+	case s.EngineKind == nativeEngine && len(s.Project.OdooCommand) > 0 && !s.odooProcess().runs():
 		return run("ODOO_COMMAND does not run"), nil
 	case s.mustProve():
 		return run("the login is not proven for this configuration"), nil

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mattn/go-shellwords"
+
 	"github.com/odpm/odpm/host/project/tag"
 	"github.com/odpm/odpm/shared/odooconf"
 	"github.com/odpm/odpm/shared/pglogin"
@@ -157,7 +159,7 @@ func (l *loader) settings() error {
 	p.PostgresPort = l.env.port("POSTGRES_PORT", 5432)
 	p.OdooPort = l.env.port("ODOO_PORT", 8069)
 	p.GeventPort = l.env.port("GEVENT_PORT", 8072)
-	p.OdooCommand, _ = l.env.get("ODOO_COMMAND")
+	l.odooCommand()
 	l.imageMajor()
 	ports := map[int]string{}
 	for _, key := range []string{"POSTGRES_PORT", "ODOO_PORT", "GEVENT_PORT"} {
@@ -185,6 +187,29 @@ func (l *loader) imageMajor() {
 	}
 	*l.errs = append(*l.errs, &ConfigError{File: at.file, Line: at.line, Key: key, Found: p.PostgresImage,
 		Allowed: fmt.Sprintf("an image of PostgreSQL %d, but the version in odpm.json is %q: both must say the same major", major, p.PostgresVersion)})
+}
+
+// odooCommand splits ODOO_COMMAND as a shell does. It is not shown, it may hold
+// a password.
+func (l *loader) odooCommand() {
+	line, ok := l.env.get("ODOO_COMMAND")
+	if !ok {
+		return
+	}
+	words := shellwords.NewParser()
+	argv, err := words.Parse(line)
+	at := l.env.source["ODOO_COMMAND"]
+	switch bad := (&ConfigError{File: at.file, Line: at.line, Key: "ODOO_COMMAND"}); {
+	case err != nil || len(argv) == 0:
+		bad.Allowed = "not a command line; allowed: a program and its arguments, each quote closed"
+		*l.errs = append(*l.errs, bad)
+	case words.Position >= 0:
+		// The parser stops at a shell's operator, and what follows would be lost.
+		bad.Allowed = "allowed: one program and its arguments; ; & | < > are a shell's, and none is started: quote them, or put the line into a script"
+		*l.errs = append(*l.errs, bad)
+	default:
+		l.p.OdooCommand = argv
+	}
 }
 
 func (l *loader) paths() error {

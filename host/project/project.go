@@ -73,8 +73,8 @@ type Project struct {
 	KeepCompose bool
 	External    bool
 
-	// OdooCommand is ODOO_COMMAND: what native starts after the checker.
-	OdooCommand string
+	// OdooCommand is ODOO_COMMAND, split: what native starts after the checker.
+	OdooCommand []string
 
 	// AppRole and AppPassword are what Odoo will use, with the place each
 	// came from ("odoo.conf db_user", ".env POSTGRES_ODOO_USER", "default").
