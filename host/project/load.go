@@ -295,6 +295,9 @@ func (l *loader) role() error {
 	if p.AppRole == "postgres" {
 		*l.errs = append(*l.errs, &ConfigError{File: p.AppRoleSource, Key: "db_user", Found: "postgres", Allowed: "Odoo refuses to start as postgres; name a role of Odoo's own, \"odoo\" for example"})
 	}
+	if name := p.AppRole; strings.HasPrefix(name, "pg_") || name == "public" || name == "none" {
+		*l.errs = append(*l.errs, &ConfigError{File: p.AppRoleSource, Key: "db_user", Found: name, Allowed: "PostgreSQL reserves public, none and what begins with pg_; name a role of Odoo's own, \"odoo\" for example"})
+	}
 	if p.Scenario == Server && p.AppPassword == "odoo" {
 		e := &ConfigError{File: p.AppPasswordSource, Key: "db_password", Allowed: "the password \"odoo\" is not allowed with ODPM_SCENARIO=server"}
 		if e.File == fallbackSource {

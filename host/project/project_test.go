@@ -105,6 +105,8 @@ func TestBadValues(t *testing.T) {
 		"URI port":      {env: "POSTGRES_PORT=postgres://u:s3cret@h/d\n", want: []string{".env:1", "POSTGRES_PORT", "postgres://…"}},
 		"URI host":      {conf: "[options]\ndb_host = postgres://u:s3cret@h/d\n", want: []string{"odoo.conf:2", "db_host", "host name"}},
 		"URI role":      {env: "POSTGRES_ODOO_USER=postgres://u:s3cret@h/d\n", want: []string{".env:1", "the name of a role"}},
+		"reserved":      {conf: "[options]\ndb_user = pg_odoo\n", want: []string{"odoo.conf:2", "pg_odoo", "reserves"}},
+		"reserved name": {env: "POSTGRES_ODOO_USER=public\n", want: []string{".env:1", "public", "reserves"}},
 		"command":       {env: "ODOO_COMMAND=odoo -w 's3cret\n", want: []string{".env:1", "ODOO_COMMAND", "quote"}},
 		"shell's line":  {env: "A=1\nODOO_COMMAND=odoo -w s3cret && echo done\n", want: []string{".env:2", "ODOO_COMMAND", "put the line into a script"}},
 		"URI and role":  {env: "POSTGRES_ODOO_USER=a\n", conf: "[options]\ndb_user = postgres://u:s3cret@h/d\n", want: []string{"odoo.conf:2", ".env:1", "different"}},
