@@ -30,6 +30,8 @@ type SyntaxError struct {
 	Path string
 	Line int
 	Msg  string
+	// way is a command that helps, "" for none; FILE stands for the path.
+	way string
 }
 
 func (e *SyntaxError) Error() string {
@@ -37,7 +39,11 @@ func (e *SyntaxError) Error() string {
 	if where == "" {
 		where = "odoo.conf"
 	}
-	return fmt.Sprintf("%s:%d: %s", where, e.Line, e.Msg)
+	msg := fmt.Sprintf("%s:%d: %s", where, e.Line, e.Msg)
+	if e.way != "" {
+		msg += strings.ReplaceAll(e.way, "FILE", "'"+strings.ReplaceAll(where, "'", `'\''`)+"'")
+	}
+	return msg
 }
 
 // File is a parsed odoo.conf that remembers its bytes.
@@ -87,11 +93,24 @@ func Parse(data []byte) (*File, error) {
 	if len(data) > MaxSize {
 		return nil, &SyntaxError{Line: 1, Msg: fmt.Sprintf("larger than %d bytes", MaxSize)}
 	}
-	if !utf8.Valid(data) {
-		return nil, &SyntaxError{Line: 1, Msg: "not UTF-8"}
+	if at := invalid(data); at >= 0 {
+		return nil, &SyntaxError{Line: len(split(data[:at+1])), Msg: "not UTF-8, at which Odoo stops too",
+			way: "; if it was written in a Western encoding: cp -p FILE FILE.orig && iconv -f CP1252 -t UTF-8 FILE.orig > FILE"}
 	}
 	f := &File{data: append([]byte(nil), data...), lines: split(data)}
 	return f, f.parse()
+}
+
+// invalid is where data stops being UTF-8, -1 if it does not.
+func invalid(data []byte) int {
+	for at := 0; at < len(data); {
+		r, n := utf8.DecodeRune(data[at:])
+		if r == utf8.RuneError && n == 1 {
+			return at
+		}
+		at += n
+	}
+	return -1
 }
 
 // Bytes are the file as it was read.

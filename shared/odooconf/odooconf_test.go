@@ -209,27 +209,34 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// TestByteOrderMark: the command that the error prints makes the file readable.
-func TestByteOrderMark(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "odoo.conf")
-	if err := os.WriteFile(path, []byte("\ufeff[options]\ndb_host = db\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, err := odooconf.Load(path)
-	if err == nil || !strings.Contains(err.Error(), "byte order mark") {
-		t.Fatalf("got %v", err)
-	}
-	_, command, _ := strings.Cut(err.Error(), "take it away: ")
-	sed := exec.Command("sh", "-c", command)
-	sed.Dir = filepath.Dir(path)
-	if out, err := sed.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v: %s", command, err, out)
-	}
-	f, err := odooconf.Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if host, _ := f.Get("db_host"); host != "db" {
-		t.Errorf("db_host %q", host)
+// TestUnreadableBytes: the command that the error prints makes the file
+// readable, whatever it is called.
+func TestUnreadableBytes(t *testing.T) {
+	for name, tt := range map[string]struct{ in, says, before string }{
+		"byte order mark": {"\ufeff[options]\ndb_host = db\n", "shop's.conf:1: ", "take it away: "},
+		"Latin-1":         {"[options]\r\ndb_host = db\r\n; Stra\xdfe\r\nx = 1\r\n", "shop's.conf:3: ", "encoding: "},
+		"cut short":       {"[options]\ndb_host = db\n; \xe2\x82", "shop's.conf:3: ", "encoding: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "shop's.conf")
+			if err := os.WriteFile(path, []byte(tt.in), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := odooconf.Load(path)
+			if err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Fatalf("got %v", err)
+			}
+			_, command, _ := strings.Cut(err.Error(), tt.before)
+			if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v: %s", command, err, out)
+			}
+			f, err := odooconf.Load(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if host, _ := f.Get("db_host"); host != "db" {
+				t.Errorf("db_host %q", host)
+			}
+		})
 	}
 }
