@@ -48,6 +48,9 @@ func readLayers(dir, home string, environ []string, errs *Errors) (*layers, erro
 	for _, f := range files {
 		data, err := os.ReadFile(f.path)
 		if errors.Is(err, os.ErrNotExist) {
+			if err := dangling(f.path); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		if err != nil {

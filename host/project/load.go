@@ -12,6 +12,7 @@ import (
 	"github.com/mattn/go-shellwords"
 
 	"github.com/odpm/odpm/host/project/tag"
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/odooconf"
 	"github.com/odpm/odpm/shared/pglogin"
 	"github.com/odpm/odpm/shared/snapshot"
@@ -263,14 +264,17 @@ func (l *loader) odooConf() error {
 	p := l.p
 	p.OdooConfPath = filepath.Join(p.Dir, p.PlatformName+".conf")
 	conf, err := odooconf.Load(p.OdooConfPath)
+	var danglingFallback error
 	if fallback := filepath.Join(p.Dir, "odoo.conf"); errors.Is(err, os.ErrNotExist) && fallback != p.OdooConfPath {
 		if c, e := odooconf.Load(fallback); !errors.Is(e, os.ErrNotExist) {
 			p.OdooConfPath, conf, err = fallback, c, e
+		} else {
+			danglingFallback = dangling(fallback)
 		}
 	}
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return nil
+		return errors.Join(dangling(p.OdooConfPath), danglingFallback)
 	case err != nil:
 		return err
 	}
@@ -284,6 +288,16 @@ func (l *loader) odooConf() error {
 	}
 	p.OdooConf = conf
 	return nil
+}
+
+// dangling is an error for a link that leads nowhere: what it meant to say
+// must not be taken for unsaid, and the link not be written over.
+func dangling(path string) error {
+	target, err := os.Readlink(path)
+	if err != nil {
+		return nil
+	}
+	return fmt.Errorf("%s is a link to %s, which is not there; mount or restore that, or remove the link: rm %s", path, target, wording.ShellQuote(path))
 }
 
 // role settles who Odoo will be: odoo.conf, else .env. Two different values

@@ -39,7 +39,7 @@ func readManifest(dir string, errs *Errors) (*manifest, error) {
 	m := &manifest{}
 	data, err := os.ReadFile(filepath.Join(dir, "odpm.json"))
 	if errors.Is(err, os.ErrNotExist) {
-		return m, nil
+		return m, dangling(filepath.Join(dir, "odpm.json"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("odpm.json: %w", err)
@@ -116,7 +116,7 @@ func readSettings(dir string, lookup func(string) (string, bool), errs *Errors) 
 	u := UserSettings{}
 	data, err := os.ReadFile(filepath.Join(dir, "user_settings.json"))
 	if errors.Is(err, os.ErrNotExist) {
-		return u, nil
+		return u, dangling(filepath.Join(dir, "user_settings.json"))
 	}
 	if err != nil {
 		return u, fmt.Errorf("user_settings.json: %w", err)

@@ -210,3 +210,23 @@ func TestImageOfAnotherMajor(t *testing.T) {
 		})
 	}
 }
+
+// A link to a disk that is not mounted: its settings are not unset, another
+// data directory would be taken, and a new cluster made in it.
+func TestLinkToNothing(t *testing.T) {
+	for _, name := range []string{".env", "~/.odpm/.env", "odpm.json", "odoo.conf", "shop.conf", "user_settings.json"} {
+		dir, home := write(t, map[string]string{"odpm.json": `{"postgres_version": "15", "odoo_version": "18.0", "platform_name": "shop"}`, "~/.odpm/x": ""})
+		path := filepath.Join(dir, name)
+		if rest, ok := strings.CutPrefix(name, "~/"); ok {
+			path = filepath.Join(home, rest)
+		}
+		os.Remove(path)
+		if err := os.Symlink("/nowhere/"+filepath.Base(name), path); err != nil {
+			t.Fatal(err)
+		}
+		_, err := project.Load(dir, nil, home)
+		if err == nil || !strings.Contains(err.Error(), "/nowhere/"+filepath.Base(name)) || !strings.HasSuffix(err.Error(), "rm '"+path+"'") && !strings.HasSuffix(err.Error(), "rm "+path) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
