@@ -202,3 +202,51 @@ func TestStartSaysWhoseTheDirectoryIs(t *testing.T) {
 		}
 	}
 }
+
+// With logging_collector the reason stands in a log of the server's own.
+func TestStartSaysWhyWithACollector(t *testing.T) {
+	ctx := deadline(t)
+	e, o := newEngine(t)
+	if err := e.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	conf, err := os.OpenFile(filepath.Join(o.DataDir, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conf.Close()
+	if _, err := conf.WriteString("logging_collector = on\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	wal := filepath.Join(o.DataDir, "pg_wal")
+	if err := os.Rename(wal, wal+".lost"); err != nil {
+		t.Fatal(err)
+	}
+	err = e.Start(ctx)
+	if err == nil || !strings.Contains(err.Error(), "required WAL directory") {
+		t.Fatalf("got %v", err)
+	}
+	if err := os.Rename(wal+".lost", wal); err != nil {
+		t.Fatal(err)
+	}
+	// A start that ends before it has a log of its own does not show the last one's.
+	if _, err := conf.WriteString("bogus = 1\n"); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-time.Minute)
+	if err := os.Chtimes(filepath.Join(o.DataDir, "current_logfiles"), old, old); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Start(ctx); err == nil || !strings.Contains(err.Error(), "bogus") || strings.Contains(err.Error(), "and in ") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,6 +67,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	}
 	defer log.Close()
 	from, _ := log.Seek(0, 2)
+	began := time.Now()
 
 	cmd := exec.Command(postgres, "-D", e.clusterDir(), "-p", strconv.Itoa(e.o.Port), "-k", sockets, "-c", "listen_addresses="+e.o.Bind)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -80,7 +82,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	if err := e.waitReady(ctx, ended); err != nil {
-		return fmt.Errorf("%w\n%s", err, e.logSince(from))
+		return fmt.Errorf("%w\n%s", err, e.logSince(from, began))
 	}
 	return nil
 }
@@ -166,12 +168,52 @@ func (e *Engine) Logs(_ context.Context, n int) (string, error) {
 
 func (e *Engine) logPath() string { return filepath.Join(e.o.StateDir, LogName) }
 
-func (e *Engine) logSince(from int64) string {
+func (e *Engine) logSince(from int64, began time.Time) string {
 	data, err := os.ReadFile(e.logPath())
 	if err != nil || int64(len(data)) < from {
 		return ""
 	}
-	return wording.LastLines(string(data[from:]), 10)
+	last := wording.LastLines(string(data[from:]), 10)
+	if more := e.collected(began); more != "" {
+		last += "\n" + more
+	}
+	return last
+}
+
+// collected is what a server that began at some time wrote to a log of its own:
+// with logging_collector, which Fedora's packages turn on, stderr only says that
+// it goes on elsewhere. current_logfiles names the place; each start makes it
+// anew.
+func (e *Engine) collected(began time.Time) string {
+	list := filepath.Join(e.clusterDir(), "current_logfiles")
+	info, err := os.Stat(list)
+	// The file system's clock is a little behind.
+	if err != nil || info.ModTime().Before(began.Add(-time.Second)) {
+		return ""
+	}
+	names, err := os.ReadFile(list)
+	if err != nil {
+		return ""
+	}
+	// The first line is stderr's, if the server has one at all.
+	first, _, _ := strings.Cut(string(names), "\n")
+	_, path, _ := strings.Cut(first, " ")
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(e.clusterDir(), path)
+	}
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	tail := wording.Tail{Max: 16 << 10}
+	if _, err := io.Copy(&tail, f); err != nil {
+		return ""
+	}
+	return "and in " + path + ":\n" + wording.LastLines(tail.String(), 10)
 }
 
 // socketDir is short, since a socket's path may have 107 bytes only, and
