@@ -116,7 +116,8 @@ func (e *Engine) SingleUser(ctx context.Context, script string) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, postgres, "--single", "-D", e.clusterDir(), "-c", "exit_on_error=on", "-c", "lc_messages=C", "postgres")
+	dir := e.clusterDir()
+	cmd := exec.CommandContext(ctx, postgres, "--single", "-D", dir, "-c", "data_directory="+dir, "-c", "exit_on_error=on", "-c", "lc_messages=C", "postgres")
 	cmd.Dir, cmd.Env, cmd.SysProcAttr = "/", serverEnv(), as.attr()
 	cmd.Stdin = strings.NewReader(script)
 	var errs bytes.Buffer

@@ -250,3 +250,63 @@ func TestStartSaysWhyWithACollector(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Debian's packages keep the configuration elsewhere, and name the data
+// directory in it: copied beside other data, it must not lead back.
+func TestConfigurationFromElsewhere(t *testing.T) {
+	ctx := deadline(t)
+	e, o := newEngine(t)
+	if err := e.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(o.DataDir, "postgresql.conf")
+	conf, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path, path+".elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Start(ctx); err == nil || !strings.Contains(err.Error(), "/etc/postgresql/15/NAME") {
+		t.Errorf("without: %v", err)
+	}
+	if err := os.Rename(path+".elsewhere", path); err != nil {
+		t.Fatal(err)
+	}
+	other := o
+	other.DataDir, other.Port = filepath.Join(o.StateDir, "pg2"), freePort(t)
+	e2 := native.New(other)
+	t.Cleanup(func() { e2.Stop(context.Background()) })
+	if err := e2.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := e2.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(conf, "data_directory = '"+other.DataDir+"'\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.SingleUser(ctx, "CREATE ROLE here;\n"); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	if err := e.Start(short); err != nil {
+		t.Fatal(err)
+	}
+	if len(native.ServersOn(o.DataDir)) != 1 || len(native.ServersOn(other.DataDir)) != 0 {
+		t.Error("the server runs on the other directory")
+	}
+	conn, err := engine.Connect(ctx, e, engine.Login{User: "postgres", Database: "postgres"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	var n int
+	if err := conn.QueryRow(ctx, "SELECT count(*) FROM pg_roles WHERE rolname = 'here'").Scan(&n); err != nil || n != 1 {
+		t.Errorf("single-user mode worked on the other directory: %d %v", n, err)
+	}
+}

@@ -54,6 +54,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.checkOwner(as); err != nil {
 		return err
 	}
+	if err := e.hasConfiguration(); err != nil {
+		return err
+	}
 	if err := e.leftover(ctx, as); err != nil {
 		return err
 	}
@@ -69,7 +72,10 @@ func (e *Engine) Start(ctx context.Context) error {
 	from, _ := log.Seek(0, 2)
 	began := time.Now()
 
-	cmd := exec.Command(postgres, "-D", e.clusterDir(), "-p", strconv.Itoa(e.o.Port), "-k", sockets, "-c", "listen_addresses="+e.o.Bind)
+	// A data_directory in a configuration that came along from elsewhere would
+	// have the server run on another cluster.
+	dir := e.clusterDir()
+	cmd := exec.Command(postgres, "-D", dir, "-c", "data_directory="+dir, "-p", strconv.Itoa(e.o.Port), "-k", sockets, "-c", "listen_addresses="+e.o.Bind)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Dir = "/"
 	cmd.Env = serverEnv()
@@ -103,6 +109,15 @@ func (e *Engine) checkOwner(as identity) error {
 		return fmt.Errorf("%s has the mode %04o, and PostgreSQL starts only on 0700 or 0750. The way on:\n  chmod 700 %s", dir, info.Mode().Perm(), quoted)
 	}
 	return nil
+}
+
+// hasConfiguration: Debian's packages keep it outside of the data directory.
+func (e *Engine) hasConfiguration() error {
+	dir := e.clusterDir()
+	if _, err := os.Stat(filepath.Join(dir, "postgresql.conf")); !errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("%s has no postgresql.conf. Debian's packages keep a cluster's configuration in /etc/postgresql/%d/NAME; the way on, with that directory of where the cluster comes from:\n  cp -a /etc/postgresql/%d/NAME/. %s/", dir, e.o.Major, e.o.Major, wording.ShellQuote(dir))
 }
 
 // waitReady polls the pid file; ended tells of a server that gave up.
