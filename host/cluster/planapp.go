@@ -57,6 +57,7 @@ func (plan *Plan) ensureApp(r *roles, w Wanted, p policy) error {
 			"ALTER ROLE "+ident(w.Role)+" "+strings.Join(options, " "))
 	}
 	plan.reportPower(r, x)
+	plan.reportSettings(r, x)
 	return nil
 }
 
@@ -143,6 +144,35 @@ func (plan *Plan) reportPower(r *roles, x *role) {
 	for _, name := range r.memberOf(x.Name) {
 		if g := r.find(name); g != nil && g.Super || slices.Contains(dangerous, name) {
 			plan.report("role %s is a member of %s and can use its rights: left as it is", shown(x.Name), shown(name))
+		}
+	}
+}
+
+// reportSettings names what somebody gave the role to begin each session with
+// and Odoo does not expect: a login proves nothing about it.
+func (plan *Plan) reportSettings(r *roles, x *role) {
+	for _, s := range r.Settings {
+		if s.Role != x.Name {
+			continue
+		}
+		reset, where := "ALTER ROLE "+ident(x.Name), ""
+		if s.Database != "" {
+			reset, where = reset+" IN DATABASE "+ident(s.Database), " in database "+shown(s.Database)
+		}
+		for _, c := range s.Config {
+			name, value, _ := strings.Cut(c, "=")
+			why := ""
+			switch {
+			case name == "default_transaction_read_only" && value != "off":
+				why = "Odoo cannot write"
+			case name == "role" && value != "none" && value != x.Name:
+				why = "Odoo works with that role's rights, and owns nothing itself"
+			case name == "search_path" && !slices.ContainsFunc(strings.Split(value, ","), func(p string) bool { return strings.Trim(p, ` "`) == "public" }):
+				why = "Odoo looks for its tables in public"
+			default:
+				continue
+			}
+			plan.report("each session of role %s%s begins with %s = %s: %s. Left as it is; to undo it: %s RESET %s", shown(x.Name), where, name, shown(value), why, reset, name)
 		}
 	}
 }

@@ -149,6 +149,12 @@ var states = []state{
 		setup: []string{`SET password_encryption = 'scram-sha-256'`, good, `ALTER ROLE odoo REPLICATION CREATEROLE`, `GRANT pg_execute_server_program TO odoo`, `ALTER ROLE odoo SET work_mem = '64MB'`}, noChange: true,
 		notes: map[string]int{"CREATEROLE, REPLICATION": 12, "pg_execute_server_program": 12},
 	}, {
+		name: "settings", title: "The role's sessions are read-only, in another schema, as another role",
+		noChange: true,
+		setup: []string{`SET password_encryption = 'scram-sha-256'`, good, `ALTER ROLE odoo SET default_transaction_read_only = on`, `ALTER ROLE odoo SET search_path = private`,
+			`CREATE ROLE crew`, `ALTER ROLE odoo IN DATABASE postgres SET role = crew`, `ALTER ROLE odoo SET work_mem = '8MB'`},
+		notes: map[string]int{"Odoo cannot write": 12, "in public": 12, `role "odoo" in database "postgres" begins with role`: 12, `IN DATABASE "postgres" RESET role`: 12},
+	}, {
 		name: "name-dash", title: "The role's name needs quoting: my-role; the password has quotes, a backslash and dollars",
 		want: cluster.Wanted{Role: "my-role", Password: `it's "q" \ $1 $$ %s`}, changed: []string{"my-role"},
 	}, {
