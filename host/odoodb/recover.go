@@ -81,6 +81,9 @@ func (s *Server) complete(ctx context.Context, c *pgx.Conn, j *journal, odoo Odo
 			return "", err
 		}
 		fault("complete moved")
+		if err := open(ctx, c, j); err != nil {
+			return "", fmt.Errorf("let connections into database %q: %w", j.Target, err)
+		}
 		if err := j.to(stepSwapped); err != nil {
 			return "", err
 		}

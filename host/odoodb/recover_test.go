@@ -27,11 +27,13 @@ func TestRecoverKilled(t *testing.T) {
 	}
 	small, restored := smallArchive(t, s)
 	for restore, stations := range map[string][]string{
-		"proven":     {"recovering", "dropping", "revert dropped", "revert emptied"},
-		"shut":       {"revert begun", "revert renamed", "dropping", "revert dropped", "revert emptied"},
-		"renamed":    {"recovering", "complete moved", "dropping", "finish dropped", "finish emptied"},
-		"files half": {"complete moved", "finish emptied"},
-		"swapped":    {"dropping", "finish dropped", "finish emptied"},
+		"proven":      {"recovering", "dropping", "revert dropped", "revert emptied"},
+		"shut":        {"revert begun", "revert renamed", "dropping", "revert dropped", "revert emptied"},
+		"renamed":     {"recovering", "complete moved", "opened", "dropping", "finish dropped", "finish emptied"},
+		"files half":  {"complete moved", "opened", "finish emptied"},
+		"files moved": {"opened", "finish emptied"},
+		"opened":      {"recovering", "finish emptied"},
+		"swapped":     {"dropping", "finish dropped", "finish emptied"},
 	} {
 		for _, station := range stations {
 			t.Run(restore+", then "+station, func(t *testing.T) {
@@ -40,10 +42,14 @@ func TestRecoverKilled(t *testing.T) {
 				}
 				oldDatabase(t, s)
 				old := whole(t, s, "db")
+				oldOID := value[int](t, s, maintenance, `SELECT oid::int FROM pg_database WHERE datname = 'db'`)
 				killedAt(t, s.helper(t, "restore", small, restore))
+				belongTogether(t, s, oldOID)
 				killedAt(t, s.helper(t, "recover", small, station))
+				belongTogether(t, s, oldOID)
 				// Twice at the same place, since the second has less to do.
 				_ = s.helper(t, "recover", small, station).Run()
+				belongTogether(t, s, oldOID)
 				if _, err := s.Recover(ctx, odoo); err != nil {
 					t.Fatal(err)
 				}

@@ -33,10 +33,31 @@ func whole(t *testing.T, s *Server, database string) string {
 		`SELECT concat_ws(' ', datallowconn, datistemplate, (SELECT setconfig::text FROM pg_db_role_setting WHERE setdatabase = d.oid)) FROM pg_database d WHERE datname = $1`, database)
 }
 
+// belongTogether fails the test if one may log in to db while its file store is
+// another one's: old is the replaced database's oid, whose file store has ab/old.
+func belongTogether(t *testing.T, s *Server, old int) {
+	t.Helper()
+	// In one question: a statement of the killed process may still be on its way.
+	state := value[string](t, s, maintenance, `SELECT coalesce((SELECT format('%s %s', CASE WHEN oid::int = $1 THEN 'old' ELSE 'new' END,
+		CASE WHEN datallowconn THEN 'open' ELSE 'closed' END) FROM pg_database WHERE datname = 'db'), 'missing')`, old)
+	files := "new"
+	switch dir := s.filestore("db"); {
+	case !present(dir):
+		files = "no"
+	case present(filepath.Join(dir, "ab", "old")):
+		files = "old"
+	}
+	which, open, _ := strings.Cut(state, " ")
+	if open != "closed" && which != files {
+		t.Errorf("the database of that name is the %s one and has %s files", state, files)
+	}
+}
+
 // TestRestoreKilled kills -9 a process that restores: at each station of its
 // way, and at twenty moments that a seed chooses. Before anybody has cleaned
-// up, the old database is there and whole, or the new one is in its place;
-// after Recover there is one or the other and nothing else.
+// up, the old database is there and whole, or the new one is in its place, and
+// one may log in to neither while its files are not its own; after Recover
+// there is one or the other and nothing else.
 func TestRestoreKilled(t *testing.T) {
 	s := newServer(t)
 	odoo := odooFile(filepath.Dir(s.StateDir) + "/odoo-runs")
@@ -58,7 +79,7 @@ func TestRestoreKilled(t *testing.T) {
 	}
 
 	small, smallRestored := smallArchive(t, s)
-	moments := []string{"journal", "created", "filled", "proven", "shut", "renamed", "files half", "swapped"}
+	moments := []string{"journal", "created", "filled", "proven", "shut", "renamed", "files half", "files moved", "opened", "swapped"}
 	rng := rand.New(rand.NewPCG(20, 4))
 	for range 20 {
 		moments = append(moments, (time.Duration(rng.Int64N(int64(took)))).String())
@@ -103,9 +124,12 @@ func TestRestoreKilled(t *testing.T) {
 				t.Error("there is no database of that name")
 			case nowOID == oldOID && now.State != Initialised && now.State != Closed:
 				t.Errorf("the old database is %+v", now)
-			case nowOID != oldOID && !now.IsOdoo:
+			case nowOID != oldOID && !now.IsOdoo && now.State != Closed:
 				t.Errorf("the new database is %+v", now)
+			case now.State == Closed && !strings.Contains(now.Reason, "the next run of odpm opens it again"):
+				t.Errorf("nothing says why nobody may log in: %+v", now)
 			}
+			belongTogether(t, s, oldOID)
 
 			done, err := s.Recover(ctx, odoo)
 			if err != nil {

@@ -24,6 +24,10 @@ func (s *Server) swap(ctx context.Context, c *pgx.Conn, j *journal, o RestoreOpt
 	o.Progress.send(Event{Phase: PhaseSwap, Total: 1, Items: true})
 	err := s.swapSteps(ctx, work, c, j, o)
 	if err == nil {
+		// What fails from here on is the next run's to complete, not to undo.
+		if err := open(work, c, j); err != nil {
+			return fmt.Errorf("database %q is restored and nobody is let into it yet; the next run of odpm does that: %w", j.Target, err)
+		}
 		err := j.to(stepSwapped)
 		o.Progress.send(Event{Phase: PhaseSwap, Done: 1, Total: 1, Items: true, Finished: true})
 		return err
@@ -61,11 +65,17 @@ func (s *Server) swapSteps(ctx, work context.Context, c *pgx.Conn, j *journal, o
 		return err
 	}
 	fault("renamed")
-	return j.moveFiles()
+	if err := j.moveFiles(); err != nil {
+		return err
+	}
+	fault("files moved")
+	return nil
 }
 
 // renameBoth does both renames in one transaction: there is no moment without
-// a database of that name.
+// a database of that name. It lets nobody into the new one, whose files are
+// still to come: Odoo would miss its attachments, and write new ones to a directory
+// that is about to be thrown away.
 func renameBoth(ctx, work context.Context, c *pgx.Conn, j *journal) error {
 	var err error
 	for range 3 {
@@ -89,7 +99,7 @@ func renameBoth(ctx, work context.Context, c *pgx.Conn, j *journal) error {
 			if _, err := tx.Exec(work, `ALTER DATABASE `+ident(j.New)+` RENAME TO `+ident(j.Target)); err != nil {
 				return err
 			}
-			_, err := tx.Exec(work, `ALTER DATABASE `+ident(j.Target)+` IS_TEMPLATE false`)
+			_, err := tx.Exec(work, `ALTER DATABASE `+ident(j.Target)+` IS_TEMPLATE false ALLOW_CONNECTIONS false`)
 			return err
 		})
 		// 55006 is somebody who is still in there: PostgreSQL has waited for
@@ -106,6 +116,15 @@ func renameBoth(ctx, work context.Context, c *pgx.Conn, j *journal) error {
 		return &heldError{j.Target, "", held}
 	}
 	return fmt.Errorf("swap database %q: %w", j.Target, err)
+}
+
+// open lets connections into the new database, whose files are in place by now.
+func open(ctx context.Context, c *pgx.Conn, j *journal) error {
+	_, err := c.Exec(ctx, `ALTER DATABASE `+ident(j.Target)+` ALLOW_CONNECTIONS true`)
+	if err == nil {
+		fault("opened")
+	}
+	return err
 }
 
 func present(path string) bool {

@@ -51,8 +51,8 @@ func killed(ts *testscript.TestScript, neg bool, args []string) {
 			break
 		}
 		if k.halfSwapped() {
-			// The database of that name and its filestore do not belong together
-			// until a run has gone on from there; that one may be killed too.
+			// Nobody may log in, to mark it, until a run has gone on from there; that
+			// one may be killed too.
 			k.run(upTo(rng, looking), "", "--set-admin-pass", "--no-input")
 			k.exec("odpm", "-d", k.db, "--set-admin-pass", "--no-input")
 		}
@@ -190,7 +190,8 @@ func (k *killing) look() (old bool) {
 		}
 		found = true
 		if d.State == "closed" && strings.Contains(d.Reason, "next run") {
-			// In the middle of the swap nobody may log in. It is the old one.
+			// In the middle of the swap nobody may log in, and which one it will be
+			// is the next run's to say; it counts as the old one.
 			return true
 		}
 		if d.State != "initialised" {
