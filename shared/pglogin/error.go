@@ -175,7 +175,8 @@ func (e *Error) Next() string {
 	case NoConnectPrivilege:
 		return fmt.Sprintf(`%s -c 'GRANT CONNECT ON DATABASE %s TO %s'`, admin, ident(e.Database), ident(e.User))
 	case NotAcceptingConnections:
-		return fmt.Sprintf(`%s -d template1 -c 'ALTER DATABASE %s ALLOW_CONNECTIONS true'`, admin, ident(e.Database))
+		// A restore that was interrupted closes it until its files are in place.
+		return fmt.Sprintf(`after an interrupted restore: odpm; else: %s -d template1 -c 'ALTER DATABASE %s ALLOW_CONNECTIONS true'`, admin, ident(e.Database))
 	}
 	return "odpm database status"
 }

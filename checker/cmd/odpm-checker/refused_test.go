@@ -51,7 +51,7 @@ var refusals = []struct {
 	{"hba reject", "rejected", "pw", "", "28000", "hba_rejected", "pg_hba_file_rules"},
 	{"no hba line", "unlisted", "pw", "", "28000", "hba_rejected", "pg_hba_file_rules"},
 	{"no CONNECT", "odoo", appPassword, "private", "42501", "no_connect_privilege", `GRANT CONNECT ON DATABASE \"private\" TO \"odoo\"`},
-	{"ALLOW_CONNECTIONS false", "odoo", appPassword, "frozen", "55000", "not_accepting_connections", `ALTER DATABASE \"frozen\" ALLOW_CONNECTIONS true`},
+	{"ALLOW_CONNECTIONS false", "odoo", appPassword, "frozen", "55000", "not_accepting_connections", `after an interrupted restore: odpm; else: psql -U postgres -d template1 -c 'ALTER DATABASE \"frozen\" ALLOW_CONNECTIONS true`},
 }
 
 func testRefusals(t *testing.T, c *localpg.Cluster) {
