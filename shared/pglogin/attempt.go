@@ -150,7 +150,6 @@ func (a *attempt) connect(ctx context.Context, conf *pgconn.Config) (*pgconn.PgC
 	a.plain.spare(conf, a.reached, a.addresses)
 	conf.LookupFunc = a.lookup.find
 	conf.DialFunc = a.dial
-	passwordAsLibpq(conf)
 	// ctx bounds the attempt; PGCONNECT_TIMEOUT has done its part in reach.
 	conf.ConnectTimeout = 0
 	conf.OnPgError = func(_ *pgconn.PgConn, e *pgconn.PgError) bool {
@@ -159,7 +158,7 @@ func (a *attempt) connect(ctx context.Context, conf *pgconn.Config) (*pgconn.PgC
 		}
 		return !strings.EqualFold(e.SeverityUnlocalized, "FATAL") && !strings.EqualFold(e.Severity, "FATAL")
 	}
-	conn, err := pgconn.ConnectConfig(ctx, conf)
+	conn, err := a.authenticate(ctx, conf)
 	a.end()
 	if err != nil {
 		return nil, a.classify(err, a, conf.Database)

@@ -118,8 +118,11 @@ func (p *prober) classifyOne(err error, a *attempt) *Error {
 		pgErr  *pgconn.PgError
 		dnsErr *net.DNSError
 		opErr  *net.OpError
+		proof  *proofError
 	)
 	switch {
+	case errors.As(err, &proof):
+		return &Error{Reason: Timeout, iterations: proof.iterations}
 	case errors.As(err, &pgErr):
 		return &Error{Reason: reasonOf(pgErr), SQLState: oneLine(pgErr.Code), Routine: oneLine(pgErr.Routine), Server: oneLine(pgErr.Message)}
 	case errors.As(err, &dnsErr):
@@ -143,6 +146,10 @@ func (p *prober) classifyOne(err error, a *attempt) *Error {
 	case strings.Contains(err.Error(), "server refused TLS connection"):
 		// pgx's own text, not the server's; the answer was 'N'.
 		return &Error{Reason: TLS, detail: errNoTLS.Error(), err: errNoTLS}
+	}
+	if strings.Contains(err.Error(), "SCRAM iteration count from server too high") {
+		// pgx's own limit; libpq has none.
+		return &Error{Reason: LoginRefused, iterations: maxIterations + 1}
 	}
 	// What is left is authentication that broke down on the client's side.
 	return &Error{Reason: LoginRefused, detail: "the authentication that the server asks for did not complete"}

@@ -28,6 +28,8 @@ type Error struct {
 
 	detail string
 	err    error
+	// iterations: the server asks for so many of them under SCRAM.
+	iterations int
 	// noPassword: a password was wanted and there is none; passfile is a file
 	// that libpq passes over for its mode.
 	noPassword bool
@@ -88,6 +90,9 @@ func (e *Error) what() string {
 	case Closed:
 		return e.Addr + " accepts connections and closes them at once, so PostgreSQL is not behind it yet"
 	case Timeout:
+		if e.iterations > 0 {
+			return fmt.Sprintf("PostgreSQL on %s asks for %d SCRAM iterations to prove the password of role %s, which this machine does not get done in time", e.Addr, e.iterations, quote(e.User))
+		}
 		return e.Addr + " accepts connections and does not answer; it may not be PostgreSQL"
 	case NotPostgreSQL:
 		return "what listens on " + e.Addr + " is not PostgreSQL"
@@ -124,6 +129,9 @@ func (e *Error) what() string {
 	case NotAcceptingConnections:
 		return fmt.Sprintf("database %s on %s does not accept connections", quote(e.Database), e.Addr)
 	}
+	if e.iterations > 0 {
+		return fmt.Sprintf("PostgreSQL on %s asks for more than %d SCRAM iterations to prove the password of role %s, which is not done here", e.Addr, maxIterations, quote(e.User))
+	}
 	s := fmt.Sprintf("PostgreSQL on %s refused the login of role %s", e.Addr, quote(e.User))
 	if e.detail != "" && e.SQLState == "" {
 		s += ": " + e.detail
@@ -136,6 +144,13 @@ func (e *Error) Next() string {
 	admin := "psql -U postgres"
 	if h := e.host(); h != "" && net.ParseIP(h) == nil && h != "localhost" && !strings.ContainsAny(h, "./,") {
 		admin = "docker compose exec " + h + " psql -U postgres"
+	}
+	if e.iterations > 0 {
+		next := fmt.Sprintf(`set the password again with fewer: %s -c 'SET scram_iterations = 4096' -c '\password %s'`, admin, ident(e.User))
+		if e.Reason == Timeout {
+			next = "allow more time (--attempt-timeout 1m), or " + next
+		}
+		return next
 	}
 	switch e.Reason {
 	case Settings:

@@ -1,8 +1,10 @@
 package pglogin
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
+	"strconv"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -18,36 +20,38 @@ import (
 //
 // What is left is a password that SASLprep refuses and PRECIS changes: mixed
 // writing directions together with a space that is not ASCII.
-func passwordAsLibpq(conf *pgconn.Config) {
+//
+// Into proving goes the number of iterations when pgconn begins to compute the
+// proof for SCRAM, and it is taken out again when the proof is sent.
+func passwordAsLibpq(conf *pgconn.Config, proving chan int) {
 	plain := conf.Password
 	prepared := saslprep.Password(plain)
-	if prepared == plain {
-		return
-	}
 	conf.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
-		return pgproto3.NewFrontend(&authReader{r: r, found: func(method uint32) {
+		dialogue := &authDialogue{r: r, w: w, proving: proving, found: func(method uint32) {
 			conf.Password = plain
 			if method == pgproto3.AuthTypeSASL {
 				conf.Password = prepared
 			}
-		}}, w)
+		}}
+		return pgproto3.NewFrontend(dialogue, dialogue)
 	}
 }
 
-// authReader looks for the server's question for a password in what passes
-// through it: after the startup message it is 'R', the length, the method,
-// maybe with NegotiateProtocolVersion ('v') before it.
-type authReader struct {
-	r     io.Reader
-	found func(method uint32)
-	// head is what has come of the present message's first nine bytes; skip is
-	// how much of its rest is still to come.
-	head []byte
-	skip int
-	done bool
+// authDialogue looks at the server's part of the authentication as it passes:
+// after the startup message comes 'R', the length, the method, maybe with
+// NegotiateProtocolVersion ('v') before it; then, under SCRAM, another 'R' with
+// salt and number of iterations.
+type authDialogue struct {
+	r       io.Reader
+	w       io.Writer
+	found   func(method uint32)
+	proving chan int
+	// message is what has come of the present one.
+	message []byte
+	done    bool
 }
 
-func (a *authReader) Read(b []byte) (int, error) {
+func (a *authDialogue) Read(b []byte) (int, error) {
 	n, err := a.r.Read(b)
 	if !a.done {
 		a.look(b[:n])
@@ -55,24 +59,51 @@ func (a *authReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (a *authReader) look(b []byte) {
+func (a *authDialogue) Write(b []byte) (int, error) {
+	select {
+	case <-a.proving:
+	default:
+	}
+	return a.w.Write(b)
+}
+
+func (a *authDialogue) look(b []byte) {
 	for len(b) > 0 && !a.done {
-		if a.skip > 0 {
-			n := min(a.skip, len(b))
-			a.skip, b = a.skip-n, b[n:]
+		want := 5
+		if len(a.message) >= 5 {
+			// The length counts itself.
+			want = 1 + int(binary.BigEndian.Uint32(a.message[1:]))
+		}
+		n := min(want-len(a.message), len(b))
+		a.message, b = append(a.message, b[:n]...), b[n:]
+		if len(a.message) < 5 {
 			continue
 		}
-		a.head, b = append(a.head, b[0]), b[1:]
+		kind, length := a.message[0], binary.BigEndian.Uint32(a.message[1:])
 		switch {
-		case len(a.head) == 5 && a.head[0] == 'v':
-			// The length counts itself.
-			a.skip, a.head = int(binary.BigEndian.Uint32(a.head[1:]))-4, nil
-			a.done = a.skip < 0 || a.skip > firstMessageLimit
-		case len(a.head) == 5 && a.head[0] != 'R':
+		case kind != 'R' && kind != 'v', length < 4, kind == 'R' && length < 8, length > firstMessageLimit:
 			a.done = true
-		case len(a.head) == 9:
-			a.done = true
-			a.found(binary.BigEndian.Uint32(a.head[5:]))
+		case len(a.message) == 1+int(length):
+			if kind == 'R' {
+				a.asked(binary.BigEndian.Uint32(a.message[5:]), a.message[9:])
+			}
+			a.message = nil
+		}
+	}
+}
+
+// asked is called before pgconn sees the message.
+func (a *authDialogue) asked(method uint32, data []byte) {
+	a.done = method != pgproto3.AuthTypeSASL
+	if method != pgproto3.AuthTypeSASLContinue {
+		a.found(method)
+		return
+	}
+	_, count, _ := bytes.Cut(data, []byte(",i="))
+	if n, err := strconv.Atoi(string(count)); err == nil {
+		select {
+		case a.proving <- n:
+		default:
 		}
 	}
 }

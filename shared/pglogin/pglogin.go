@@ -251,6 +251,8 @@ type prober struct {
 	// plain is what a server said of TLS a moment ago.
 	plain  withoutTLS
 	probes map[string]*portProbe
+	// proof is one that the last attempt did not wait for.
+	proof *abandonedProof
 	// resolves is set where a host is a name, whose address may change.
 	resolves bool
 }

@@ -56,8 +56,8 @@ func Wait(ctx context.Context, cfg Config, opts WaitOptions) (*Result, error) {
 		} else if !errors.Is(err, errDeadline) {
 			return nil, err
 		}
-		if last == nil {
-			// The very first attempt took until the deadline.
+		if last == nil || e == nil && p.proof != nil {
+			// The very first attempt, or a proof, took until the deadline.
 			last = p.cutShort()
 		}
 		if last.Reason == Refused && len(p.refused) > 0 {
@@ -95,7 +95,11 @@ var errDeadline = errors.New("the deadline for the login has passed")
 
 // cutShort describes an attempt that the deadline ended.
 func (p *prober) cutShort() *Error {
-	return &Error{Reason: Timeout, Addr: p.named(p.firstAddr()), User: p.conn.User, Database: p.conn.Database}
+	e := &Error{Reason: Timeout, Addr: p.named(p.firstAddr()), User: p.conn.User, Database: p.conn.Database}
+	if p.proof != nil {
+		e.iterations = p.proof.err.iterations
+	}
+	return e
 }
 
 func sleep(ctx context.Context, d time.Duration) {
