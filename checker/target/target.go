@@ -107,6 +107,9 @@ func Resolve(in Input) (*Target, error) {
 			*p.to = r.value(p.name)
 		}
 	}
+	if addr, _ := r.Lookup("PGHOSTADDR"); addr != "" {
+		r.warn("PGHOSTADDR is set: libpq, and so Odoo, connects to that address whatever db_host says")
+	}
 	return r.t, r.t.check()
 }
 

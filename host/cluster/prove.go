@@ -23,7 +23,7 @@ func Prove(ctx context.Context, addr string, w Wanted, database string) error {
 		return fmt.Errorf("the server's address %q is not host:port", addr)
 	}
 	// prefer is what Odoo does without db_sslmode.
-	cfg := pglogin.Config{Host: host, Port: n, User: w.Role, Password: w.Password, Database: database, SSLMode: "prefer", ApplicationName: "odpm"}
+	cfg := pglogin.Config{Host: host, Port: n, User: w.Role, Password: w.Password, Database: database, SSLMode: "prefer", ApplicationName: "odpm", Explicit: true}
 	_, err = pglogin.Login(ctx, cfg)
 	return err
 }

@@ -83,8 +83,10 @@ func (p *prober) classify(err error, a *attempt, database string) *Error {
 	best.User, best.Database, best.err = p.conn.User, database, err
 	if best.Reason == WrongPassword && p.conn.Password == "" {
 		best.noPassword = true
-		if path := passfilePath(); openToOthers(path) {
-			best.passfile = path
+		if svc, err := findService(); err == nil {
+			if path := (settings{service: svc}).passfile(); openToOthers(path) {
+				best.passfile = path
+			}
 		}
 	}
 	if best.Addr == "" {
@@ -150,6 +152,9 @@ func (p *prober) classifyOne(err error, a *attempt) *Error {
 	if strings.Contains(err.Error(), "SCRAM iteration count from server too high") {
 		// pgx's own limit; libpq has none.
 		return &Error{Reason: LoginRefused, iterations: maxIterations + 1}
+	}
+	if strings.Contains(err.Error(), "ValidateConnect failed") {
+		return &Error{Reason: LoginRefused, detail: "it is not what target_session_attrs (PGTARGETSESSIONATTRS) asks for"}
 	}
 	// What is left is authentication that broke down on the client's side.
 	return &Error{Reason: LoginRefused, detail: "the authentication that the server asks for did not complete"}

@@ -6,12 +6,10 @@ package pglogin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -31,8 +29,8 @@ const DefaultAttemptTimeout = 10 * time.Second
 // not keep us from noticing that the server has come up meanwhile.
 const dialTimeout = 2 * time.Second
 
-// Config is one connection. Members that are empty follow libpq's rules as pgx
-// implements them: PG* variables, the service and password files, defaults.
+// Config is one connection. Members that are empty follow libpq's rules
+// (libpq.go): PG* variables, the service and password files, defaults.
 type Config struct {
 	// Host is a name, an address or a socket directory; several are separated
 	// by commas and tried in order.
@@ -51,6 +49,9 @@ type Config struct {
 	Also []string
 	// SSLMode is "" for PGSSLMODE, else prefer.
 	SSLMode string
+	// Explicit is set where the connection is not for this process's environment
+	// to change: PGHOSTADDR would lead to another server.
+	Explicit bool
 	// AttemptTimeout is 0 for DefaultAttemptTimeout.
 	AttemptTimeout time.Duration
 	// ApplicationName is what pg_stat_activity and the server's log show.
@@ -86,12 +87,9 @@ func (c Config) EffectiveUser() string {
 	if c.User != "" {
 		return c.User
 	}
-	if os.Getenv("PGSERVICE") != "" {
-		// The service file is pgconn's to read; connConfig tells what is wrong
-		// with it.
-		if pc, err := pgconn.ParseConfig(""); err == nil && pc.User != "" {
-			return pc.User
-		}
+	// connConfig tells what is wrong with the service.
+	if svc, err := findService(); err == nil && svc != nil && svc.set["user"] != "" {
+		return svc.set["user"]
 	}
 	if u := os.Getenv("PGUSER"); u != "" {
 		return u
@@ -118,33 +116,67 @@ func (c Config) connConfig() (*pgconn.Config, error) {
 	if database == "" {
 		database = DefaultDatabase
 	}
-	kv := []string{"user=" + quoteKV(role), "dbname=" + quoteKV(database)}
-	if openToOthers(passfilePath()) && os.Getenv("PGSERVICE") == "" {
-		kv = append(kv, "passfile=''")
+	outside := settings{explicit: c.Explicit}
+	if !c.Explicit {
+		var err error
+		if outside.service, err = findService(); err != nil {
+			return nil, err
+		}
 	}
-	if c.Host != "" {
+	sslmode := c.SSLMode
+	if sslmode == "" {
+		sslmode = outside.sslmode()
+	}
+	if err := outside.refuse(sslmode); err != nil {
+		return nil, err
+	}
+	host := c.Host
+	if host == "" {
+		host = outside.get("host", "PGHOST")
+	}
+	addrs, err := outside.hostaddr(host)
+	if err != nil {
+		return nil, err
+	}
+	kv := append(outside.keywords(), "user="+quoteKV(role), "dbname="+quoteKV(database))
+	files, unusable := outside.tlsFiles()
+	kv = append(append(kv, files...), "passfile=''")
+	switch {
+	case addrs != nil:
+		kv = append(kv, "host="+quoteKV(strings.Join(addrs.hosts, ",")))
+	case c.Host != "":
 		kv = append(kv, "host="+quoteKV(c.Host))
 	}
 	if c.Port != 0 {
 		kv = append(kv, "port="+strconv.Itoa(c.Port))
 	}
-	if c.SSLMode != "" {
-		kv = append(kv, "sslmode="+quoteKV(c.SSLMode))
-	}
-	if file := os.Getenv("PGSSLROOTCERT"); file != "" && file != "system" && os.Getenv("PGSERVICE") == "" {
-		// libpq does without a file that does not exist, unless it has to verify.
-		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-			kv = append(kv, "sslrootcert=''")
-		}
+	switch {
+	case unusable != "":
+		kv = append(kv, "sslmode=disable")
+	case sslmode != "":
+		kv = append(kv, "sslmode="+quoteKV(sslmode))
 	}
 	pc, err := pgconn.ParseConfig(strings.Join(kv, " "))
 	if err != nil {
 		return nil, parseError(err)
 	}
 	if verifiesWithoutRoot(pc) {
-		_, addr := pgconn.NetworkAddress(pc.Host, pc.Port)
-		return nil, &Error{Reason: TLS, Addr: addr, User: role, Database: database,
-			detail: "no file of certificate authorities, neither ~/.postgresql/root.crt nor PGSSLROOTCERT (system takes the system's)"}
+		unusable = "no file of certificate authorities, neither ~/.postgresql/root.crt nor PGSSLROOTCERT (system takes the system's)"
+	}
+	switch {
+	case c.Password != "":
+		pc.Password = c.Password
+	case pc.Password == "":
+		pc.Password = outside.filedPassword(pc, pc.Host)
+	}
+	if addrs != nil {
+		if addrs.nameless && pc.TLSConfig != nil && !pc.TLSConfig.InsecureSkipVerify {
+			unusable = "PGHOSTADDR is set and no name to compare with the certificate's: set db_host"
+		}
+		addrs.apply(pc)
+	}
+	if network, addr := pgconn.NetworkAddress(pc.Host, pc.Port); unusable != "" && network == "tcp" && demandsTLS(sslmode) {
+		return nil, &Error{Reason: TLS, Addr: addr, User: role, Database: database, detail: unusable}
 	}
 	// Once more, for what came from PGHOST or a service file.
 	for _, h := range append([]*pgconn.FallbackConfig{{Host: pc.Host}}, pc.Fallbacks...) {
@@ -152,8 +184,8 @@ func (c Config) connConfig() (*pgconn.Config, error) {
 			return nil, errHost()
 		}
 	}
-	if c.Password != "" {
-		pc.Password = c.Password
+	if err := outside.asLibpq(pc); err != nil {
+		return nil, err
 	}
 	if c.ApplicationName != "" {
 		pc.RuntimeParams["application_name"] = c.ApplicationName
@@ -166,6 +198,10 @@ func (c Config) connConfig() (*pgconn.Config, error) {
 func verifiesWithoutRoot(pc *pgconn.Config) bool {
 	t := pc.TLSConfig
 	return t != nil && t.RootCAs == nil && (!t.InsecureSkipVerify || t.VerifyPeerCertificate != nil)
+}
+
+func demandsTLS(sslmode string) bool {
+	return sslmode == "require" || sslmode == "verify-ca" || sslmode == "verify-full"
 }
 
 func errHost() error {
@@ -194,18 +230,6 @@ func (c Config) validate() error {
 		}
 	}
 	return nil
-}
-
-// passfilePath is where libpq looks for passwords.
-func passfilePath() string {
-	if path := os.Getenv("PGPASSFILE"); path != "" {
-		return path
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return ""
-	}
-	return filepath.Join(home, ".pgpass")
 }
 
 // openToOthers: libpq passes over a password file that others may read. pgx

@@ -12,7 +12,7 @@ import (
 // with why. docs/dependencies.md names them too.
 var allowedModules = []string{
 	"github.com/cenkalti/backoff/v4",       // the pace of waiting
-	"github.com/jackc/pgpassfile",          // of pgconn
+	"github.com/jackc/pgpassfile",          // the password file, of pgconn and ours
 	"github.com/jackc/pgservicefile",       // of pgconn
 	"github.com/jackc/pgx/v5",              // pgconn: PostgreSQL's protocol
 	"github.com/kelseyhightower/envconfig", // ODPM_*

@@ -290,3 +290,15 @@ func TestEntrypointOtherCommands(t *testing.T) {
 		r.want(t, 78, "PASSWORD_FILE")
 	})
 }
+
+// TestHostAddr: libpq connects to PGHOSTADDR whatever Odoo gives as db_host.
+func TestHostAddr(t *testing.T) {
+	ok := good(server(t).Port)
+	wrong := ok
+	wrong.host = "nowhere.invalid"
+	args := append([]string{"--timeout", "300ms", "--", "odoo"}, wrong.arguments()...)
+	invocation{args: args, env: []string{"PGHOSTADDR=127.0.0.1"}}.run(t).want(t, 0, "login proven", "addr=127.0.0.1:"+ok.port, "PGHOSTADDR is set")
+	args = append([]string{"--timeout", "300ms", "--", "odoo"}, ok.arguments()...)
+	invocation{args: args, env: []string{"PGHOSTADDR=127.0.0.9"}}.run(t).want(t, 69, "nothing listens on 127.0.0.9:"+ok.port)
+	invocation{args: args, env: []string{"PGHOSTADDR=127.0.0.1,127.0.0.1"}}.run(t).want(t, 78, "PGHOSTADDR")
+}
