@@ -81,8 +81,7 @@ func resolve(s *settings.Settings, hand *handoff.Handoff, handErr error) (*targe
 
 // prove waits, logs in and records.
 func prove(s *settings.Settings, log *slog.Logger, t *target.Target, hand *handoff.Handoff, handErr error) error {
-	ctx, stop := watchSignals()
-	defer stop()
+	ctx, unwatch := watchSignals()
 
 	cfg := t.Config()
 	cfg.AttemptTimeout = time.Duration(s.AttemptTimeout)
@@ -108,10 +107,7 @@ func prove(s *settings.Settings, log *slog.Logger, t *target.Target, hand *hando
 	log.Info("login proven", "addr", res.Addr, "user", pglogin.Shown(res.User), "postgres", version(res.VersionNum),
 		"waited", round(time.Since(start)), "baseline", recorded)
 	// A signal that came in the meantime is not lost in the exec.
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return nil
+	return unwatch()
 }
 
 // record refreshes the baseline and says what became of it. A failure is a
@@ -143,7 +139,12 @@ func record(s *settings.Settings, log *slog.Logger, res *pglogin.Result, hand *h
 
 // watchSignals gives a context that a signal ends, with *SignalError as its
 // cause. What the parent set to be ignored (nohup) stays ignored.
-func watchSignals() (context.Context, func()) {
+//
+// unwatch comes last before the exec: it tells of a signal that has come, and
+// from then on one ends the process by itself. Asking the context alone would
+// not do: a signal passes through two goroutines before it gets there, and one
+// that is still on its way would be lost with them.
+func watchSignals() (ctx context.Context, unwatch func() error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c := make(chan os.Signal, 1)
 	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT} {
@@ -151,12 +152,20 @@ func watchSignals() (context.Context, func()) {
 			signal.Notify(c, sig)
 		}
 	}
+	seen := make(chan struct{})
 	go func() {
+		defer close(seen)
 		if sig, ok := (<-c).(syscall.Signal); ok {
 			cancel(&SignalError{sig})
 		}
 	}()
-	return ctx, func() { cancel(nil) }
+	return ctx, func() error {
+		// Stop returns when what has come is in the channel.
+		signal.Stop(c)
+		close(c)
+		<-seen
+		return context.Cause(ctx)
+	}
 }
 
 func databases(also []string) string {

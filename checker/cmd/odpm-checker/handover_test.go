@@ -116,6 +116,31 @@ func TestSignalDuringAnAttempt(t *testing.T) {
 	}
 }
 
+// TestSignalBeforeTheExec: one that comes after the proof, while the program is
+// about to take over, ends either the checker or the program; it is not lost.
+func TestSignalBeforeTheExec(t *testing.T) {
+	c := server(t)
+	for range 40 {
+		cmd := exec.Command(binary, "--", "sleep", "2")
+		cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, connection(c)...)
+		stderr, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(stderr)
+		for lines.Scan() && !strings.Contains(lines.Text(), "login proven") {
+		}
+		cmd.Process.Signal(syscall.SIGTERM)
+		io.Copy(io.Discard, stderr)
+		if err := cmd.Wait(); err == nil {
+			t.Fatal("the signal was lost: the program ran to its end")
+		}
+	}
+}
+
 // TestIgnoredSignalStaysIgnored: nohup's promise holds for the checker and for
 // Odoo.
 func TestIgnoredSignalStaysIgnored(t *testing.T) {
