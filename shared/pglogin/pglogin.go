@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/user"
 	"strconv"
 	"strings"
 	"time"
@@ -94,11 +93,7 @@ func (c Config) EffectiveUser() string {
 	if u := os.Getenv("PGUSER"); u != "" {
 		return u
 	}
-	u, err := user.Current()
-	if err != nil {
-		return ""
-	}
-	return u.Username
+	return osUser()
 }
 
 // connConfig turns a Config into pgconn's. Nothing secret is ever part of a

@@ -265,6 +265,23 @@ func TestEmptyRoot(t *testing.T) {
 	}
 }
 
+// TestUIDWithoutName: $USER, which the official image takes the role from, is
+// not the operating-system user's name; libpq would find none.
+func TestUIDWithoutName(t *testing.T) {
+	const uid = 54321
+	c := server(t)
+	cmd, out, errs := invocation{env: []string{"PGHOST=127.0.0.1", "PGPORT=" + strconv.Itoa(c.Port), "PGPASSWORD=" + appPassword, "USER=" + appRole}}.prepare(t, t.Context())
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if os.Getuid() == 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: uid}
+	} else {
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: os.Getuid(), Size: 1}}
+	}
+	err := cmd.Run()
+	result{exitCode(t, err), out.String(), errs.String(), 0}.want(t, 78, "uid 54321 has no name; set db_user")
+}
+
 func inRoot(root string, uid uint32) *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{Chroot: root}
 	if os.Getuid() == 0 {
