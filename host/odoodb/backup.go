@@ -147,7 +147,7 @@ func (b *backup) snapshot(ctx context.Context) error {
 		return err
 	}
 	if unreadable > 0 {
-		b.res.warn("role %q may not read %d tables or sequences of the database; it is dumped as %q", b.s.AppRole, unreadable, login.User)
+		b.res.warn("role %q may not read everything in %d tables, sequences or large objects of the database; it is dumped as %q", b.s.AppRole, unreadable, login.User)
 	}
 	login.ApplicationName = backupApp(b.journal.id())
 	b.snap, err = b.s.takeSnapshot(ctx, login, func(sn *snapshot) error {

@@ -38,6 +38,17 @@ func (sn *snapshot) close() { closeConn(sn.c) }
 const noTimeouts = `SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings
 	WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout', 'lock_timeout')`
 
+// notReadable counts what pg_dump could not dump as role $1: what the role has
+// no privilege for, tables of which a row security policy would hide rows from
+// it (pg_dump refuses them then), and other roles' large objects.
+const notReadable = `SELECT (SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_%' AND c.relkind IN ('r', 'p', 'm', 'S', 'f', 'v')
+		AND (NOT (pg_catalog.has_table_privilege(r.oid, c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE'))
+			OR c.relrowsecurity AND NOT (r.rolsuper OR r.rolbypassrls)
+				AND (c.relforcerowsecurity OR NOT pg_catalog.pg_has_role(r.oid, c.relowner, 'USAGE'))))
+	+ (SELECT count(*) FROM pg_catalog.pg_largeobject_metadata l WHERE NOT pg_catalog.pg_has_role(r.oid, l.lomowner, 'USAGE'))
+	FROM pg_catalog.pg_roles r WHERE r.rolname = $1`
+
 // dumper is who dumps: the application role, as Odoo itself would do it, and
 // the administrator only where that role may not read everything.
 func (s *Server) dumper(ctx context.Context, database string) (login engine.Login, unreadable int, err error) {
@@ -52,9 +63,7 @@ func (s *Server) dumper(ctx context.Context, database string) (login engine.Logi
 		return login, 0, err
 	}
 	if known {
-		err = c.QueryRow(ctx, `SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-			WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_%' AND c.relkind IN ('r', 'p', 'm', 'S', 'f', 'v')
-			AND NOT (pg_catalog.has_table_privilege($1::name, c.oid, 'SELECT') AND pg_catalog.has_schema_privilege($1::name, n.oid, 'USAGE'))`, s.AppRole).Scan(&unreadable)
+		err = c.QueryRow(ctx, notReadable, s.AppRole).Scan(&unreadable)
 		if err != nil || unreadable == 0 {
 			return login, 0, err
 		}
