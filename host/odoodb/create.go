@@ -21,6 +21,8 @@ type CreateOptions struct {
 	hidden bool
 	// extensions are created beside pg_trgm.
 	extensions []string
+	// elsewhere are extensions that are not: the dump has them in another schema.
+	elsewhere []string
 	// tablespace is where the database is put, "" for the server's default.
 	tablespace string
 }
@@ -110,6 +112,9 @@ func (s *Server) addExtensions(ctx context.Context, database string, o CreateOpt
 		want = append(want, "unaccent")
 	}
 	for _, ext := range want {
+		if slices.Contains(o.elsewhere, ext) {
+			continue
+		}
 		if _, err := c.Exec(ctx, `CREATE EXTENSION IF NOT EXISTS `+ident(ext)+` WITH SCHEMA public CASCADE`); err != nil {
 			return extensionError(ext, err)
 		}

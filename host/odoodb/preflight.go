@@ -23,7 +23,11 @@ type preflighted struct {
 	roles       map[string]bool
 	old         dbinfo
 	keptName    string
-	extensions  []string
+	// extensions are made in public before the dump runs; elsewhere are those
+	// that the dump makes in another schema.
+	extensions, elsewhere []string
+	// super: the application role is a superuser.
+	super bool
 }
 
 // preflight refuses what cannot work. It writes nothing anywhere.
@@ -112,6 +116,7 @@ func (r *restore) checkServer(ctx context.Context) error {
 	for _, x := range roles {
 		p.roles[x.Name] = true
 		if x.Name == r.s.AppRole && x.Super {
+			p.super = true
 			r.rep.warn("role %q is a superuser: the archive's SQL runs with all rights on the cluster, programs on its machine included; odpm database ensure-role", x.Name)
 		}
 	}
@@ -158,8 +163,12 @@ func (r *restore) checkHead(ctx context.Context) error {
 		if !known && !slices.Contains(trusted, e.name) {
 			return &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("wants the PostgreSQL extension %q, which only a superuser may create and which Odoo does not use; odpm does not create it for an archive", e.name)}
 		}
-		// Others are left to the dump, which may make their schema first.
-		if known && (e.schema == "" || e.schema == "public") {
+		switch {
+		case e.schema != "" && e.schema != "public":
+			// Left to the dump, which makes the schema first; what it then refers
+			// to by that schema must not be in public.
+			r.plan.elsewhere = append(r.plan.elsewhere, e.name)
+		case known:
 			r.plan.extensions = append(r.plan.extensions, e.name)
 		}
 	}

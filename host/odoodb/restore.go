@@ -144,7 +144,7 @@ func (r *restore) run(ctx context.Context) (err error) {
 	if err := newFilestore(r.journal.Filestore, r.journal.fresh(), r.owner); err != nil {
 		return err
 	}
-	oid, err := r.s.create(ctx, r.journal.New, CreateOptions{Unaccent: r.o.Unaccent, hidden: true, extensions: r.plan.extensions, tablespace: r.plan.old.Tablespace})
+	oid, err := r.s.create(ctx, r.journal.New, CreateOptions{Unaccent: r.o.Unaccent, hidden: true, extensions: r.plan.extensions, elsewhere: r.plan.elsewhere, tablespace: r.plan.old.Tablespace})
 	if err != nil {
 		return err
 	}
@@ -235,7 +235,7 @@ func (r *restore) loadDump(ctx context.Context) error {
 	l := &loader{
 		s: r.s, database: r.journal.New, jobs: jobs,
 		progress: r.o.Progress, total: r.a.DumpSize,
-		policy: sqldump.Policy{ServerMajor: r.plan.serverMajor, HasRole: func(role string) bool { return r.plan.roles[role] }},
+		policy: sqldump.Policy{ServerMajor: r.plan.serverMajor, Super: r.plan.super, HasRole: func(role string) bool { return r.plan.roles[role] }},
 	}
 	err = r.readError(l.load(ctx, sql))
 	r.rep.Warnings = append(r.rep.Warnings, l.warnings...)

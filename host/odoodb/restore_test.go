@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/odpm/odpm/host/odoodb/archive"
 )
 
 // odooStub stands for the Odoo service; state is what the restore must leave
@@ -45,6 +47,36 @@ func (o *odooStub) Stop(context.Context) error {
 	return o.call("stop", false)
 }
 func (o *odooStub) Start(context.Context) error { return o.call("start", true) }
+
+// TestRestoreOfWhatAnAdministratorAdded: extensions outside of public are where
+// they were, and what only a superuser may make is left out with a warning.
+func TestRestoreOfWhatAnAdministratorAdded(t *testing.T) {
+	s := newServer(t)
+	load(t, s, "db")
+	mustAdmin(t, s, "db", `CREATE SCHEMA elsewhere`, `GRANT USAGE ON SCHEMA elsewhere TO `+ident(s.AppRole), `ALTER EXTENSION pg_trgm SET SCHEMA elsewhere`,
+		`CREATE EXTENSION unaccent SCHEMA elsewhere`,
+		`CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'`, `CREATE EVENT TRIGGER watcher ON ddl_command_end EXECUTE FUNCTION watch()`,
+		`COMMENT ON EVENT TRIGGER watcher IS 'x'`, `ALTER EVENT TRIGGER watcher DISABLE`,
+		`CREATE PUBLICATION everything FOR ALL TABLES`)
+	mustApp(t, s, "db", `CREATE TABLE added (a text)`, `CREATE INDEX ON added USING gin (a elsewhere.gin_trgm_ops)`,
+		`CREATE VIEW plain AS SELECT elsewhere.unaccent(a) FROM added`)
+	for _, format := range []archive.Format{archive.Zip, archive.Dump} {
+		file := filepath.Join(t.TempDir(), "a")
+		if _, err := s.Backup(ctx, BackupOptions{Database: "db", File: file, Format: format}); err != nil {
+			t.Fatal(err)
+		}
+		rep, err := s.Restore(ctx, RestoreOptions{File: file, Database: "back " + string(format), Unaccent: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		warnings := strings.Join(rep.Warnings, "\n")
+		for _, part := range []string{`event trigger "watcher" was left out`, `publication "everything" was left out`} {
+			if !strings.Contains(warnings, part) {
+				t.Errorf("%s is missing in %s", part, warnings)
+			}
+		}
+	}
+}
 
 // noLeftovers: whatever happened, nothing of odpm's own is left behind.
 func noLeftovers(t *testing.T, s *Server) {

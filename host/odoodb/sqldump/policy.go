@@ -17,6 +17,8 @@ type Verdict struct {
 type Policy struct {
 	// ServerMajor is the target's major.
 	ServerMajor int
+	// Super: the dump runs as a superuser.
+	Super bool
 	// HasRole says whether a role exists on the target.
 	HasRole func(string) bool
 }
@@ -43,6 +45,11 @@ func (p Policy) Judge(stmt []byte) Verdict {
 		return Verdict{Drop: true}
 	case t0(t) == "grant", t0(t) == "revoke", has(t, "alter", "default", "privileges"):
 		return p.judgeGrant(stmt)
+	}
+	if !p.Super {
+		if v, found := superuserOnly(t); found {
+			return v
+		}
 	}
 	return Verdict{}
 }

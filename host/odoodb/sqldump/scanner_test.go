@@ -214,6 +214,28 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("%s: %+v", stmt, got)
 		}
 	}
+	for stmt, want := range map[string]Verdict{
+		"CREATE EVENT TRIGGER \"a;b\" ON ddl_command_end EXECUTE FUNCTION public.f();": {true, `event trigger "a;b" was left out: only a superuser may make it`},
+		"ALTER EVENT TRIGGER et DISABLE;":                                              {Drop: true},
+		"COMMENT ON EVENT TRIGGER et IS 'x';":                                          {Drop: true},
+		"CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (enabled = false);":   {true, `subscription "s" was left out: only a superuser may make it`},
+		"CREATE PUBLICATION p FOR ALL TABLES WITH (publish = 'insert');":               {true, `publication "p" was left out: only a superuser may make it`},
+		"CREATE PUBLICATION p WITH (publish = 'insert');":                              {},
+		"ALTER PUBLICATION p ADD TABLE ONLY public.t;":                                 {},
+		"ALTER PUBLICATION p ADD TABLES IN SCHEMA s;":                                  {true, `publication "p" is without its schemas: only a superuser may add them`},
+		"COMMENT ON PUBLICATION p IS 'x';":                                             {Drop: true},
+		"CREATE TABLE public.subscription (a int);":                                    {},
+		"CREATE TRIGGER event BEFORE INSERT ON public.t EXECUTE FUNCTION f();":         {},
+		"ALTER TABLE public.event ADD COLUMN trigger int;":                             {},
+		"COMMENT ON TABLE public.publication IS 'x';":                                  {},
+	} {
+		if got := p.Judge([]byte(stmt)); got != want {
+			t.Errorf("%s: %+v", stmt, got)
+		}
+		if got := (Policy{Super: true}).Judge([]byte(stmt)); got.Drop {
+			t.Errorf("%s, as a superuser: %+v", stmt, got)
+		}
+	}
 	if (Policy{ServerMajor: 17}).Judge([]byte("SET transaction_timeout = 0;")).Drop {
 		t.Error("17 has transaction_timeout")
 	}
