@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -51,7 +52,7 @@ func (b *backup) run(ctx context.Context) (err error) {
 	}
 	id := token()
 	b.journal = backupJournal{
-		Database: b.o.Database, Part: b.res.Path + "." + id + partSuffix,
+		Database: b.o.Database, Part: partName(b.res.Path, id),
 		Links:  filepath.Join(b.s.OdooDataDir, "filestore", hiddenPrefix+id),
 		Copies: filepath.Join(filepath.Dir(b.res.Path), hiddenPrefix+id),
 	}
@@ -122,8 +123,11 @@ func (b *backup) check(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("directory of backups: %w; set BACKUP_DIR to one that can be written", err)
 	}
-	if present(path) {
+	switch _, err := os.Lstat(path); {
+	case err == nil:
 		return &fileExistsError{path}
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("name of the backup: %w", err)
 	}
 	c, err := b.s.admin(ctx, maintenance)
 	if err != nil {

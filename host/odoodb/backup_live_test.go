@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -208,6 +209,51 @@ func TestBackupAsAdministrator(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBackupLongNames: an archive may have the longest name that a file can
+// have, and one that is longer is refused before anything is made.
+func TestBackupLongNames(t *testing.T) {
+	s := newServer(t)
+	load(t, s, "db")
+	dir := t.TempDir()
+	name := strings.Repeat("n", 248) + "é.zip"
+	if _, err := s.Backup(ctx, BackupOptions{Database: "db", File: filepath.Join(dir, "n"+name)}); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Backup(ctx, BackupOptions{Database: "db", File: filepath.Join(dir, "nnnn"+name)}); !errors.Is(err, syscall.ENAMETOOLONG) {
+		t.Errorf("got %v", err)
+	}
+	onlyArchive(t, s, dir, "n"+name)
+}
+
+// TestRecoverWhatCannotBeRemoved: a killed backup's files on a disk that cannot
+// be written any more stop nobody; they are removed when they can be.
+func TestRecoverWhatCannotBeRemoved(t *testing.T) {
+	s := newServer(t)
+	load(t, s, "db")
+	dir := t.TempDir()
+	if err := s.helper(t, "backup", dir+"/a.zip", "backup written").Run(); err == nil {
+		t.Fatal("the helper was not killed")
+	}
+	parts, _ := filepath.Glob(dir + "/*.part")
+	if len(parts) != 1 {
+		t.Fatalf("%q", parts)
+	}
+	// A directory that is not empty is not removed either.
+	if err := errors.Join(os.Remove(parts[0]), os.MkdirAll(parts[0]+"/x", 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := s.Recover(ctx, nil); !IsLeftBehind(err) || len(done) > 0 {
+		t.Errorf("%v %v", done, err)
+	}
+	if err := os.Remove(parts[0] + "/x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Recover(ctx, nil); err != nil {
+		t.Error(err)
+	}
+	onlyArchive(t, s, dir)
 }
 
 // TestBackupKilled: what a killed backup leaves, Recover removes; what a

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/gofrs/flock"
 )
@@ -72,7 +73,8 @@ func (j *backupJournal) begin(stateDir, id string) error {
 // end removes what a backup made besides its archive, and then the journal.
 func (j *backupJournal) end() error {
 	err := errors.Join(os.RemoveAll(j.Links), os.RemoveAll(j.Copies))
-	if perr := os.Remove(j.Part); !errors.Is(perr, fs.ErrNotExist) {
+	// With the other two there cannot be such a file either.
+	if perr := os.Remove(j.Part); !errors.Is(perr, fs.ErrNotExist) && !errors.Is(perr, syscall.ENOTDIR) && !errors.Is(perr, syscall.ENAMETOOLONG) {
 		err = errors.Join(err, perr)
 	}
 	if err == nil {
@@ -116,12 +118,38 @@ func backupJournals(stateDir string) ([]*backupJournal, error) {
 // partSuffix marks an archive that is not complete.
 const partSuffix = ".part"
 
+// partName is what an archive is called until it is complete: its own name,
+// cut where there is no room for more in it.
+func partName(path, id string) string {
+	const most = 255 // NAME_MAX
+	dir, base := filepath.Split(path)
+	end := "." + id + partSuffix
+	if len(base)+len(end) > most {
+		base = strings.ToValidUTF8(base[:most-len(end)], "")
+	}
+	return dir + base + end
+}
+
+// leftBehindError is what killed backups left and could not be removed, on a disk
+// that is read-only by now, or of another user. Nobody needs it to be gone.
+type leftBehindError struct{ error }
+
+func (e leftBehindError) Unwrap() error { return e.error }
+
+// IsLeftBehind says whether Recover did everything but remove the files of
+// killed backups.
+func IsLeftBehind(err error) bool {
+	var e leftBehindError
+	return errors.As(err, &e)
+}
+
 // recoverBackups removes what killed backups left.
 func (s *Server) recoverBackups(ctx context.Context) error {
 	all, err := backupJournals(s.StateDir)
 	if err != nil {
 		return err
 	}
+	var left error
 	for _, j := range all {
 		j.lock = flock.New(j.path, flock.SetFlag(os.O_RDONLY))
 		ok, err := j.lock.TryLock()
@@ -135,10 +163,13 @@ func (s *Server) recoverBackups(ctx context.Context) error {
 			continue // it runs
 		}
 		if err := errors.Join(s.endBackup(ctx, j.id()), j.end()); err != nil {
-			return fmt.Errorf("after an interrupted backup of database %q: %w", j.Database, err)
+			left = errors.Join(left, fmt.Errorf("after an interrupted backup of database %q: %w (journal %s)", j.Database, err, j.path))
 		}
 	}
-	return nil
+	if left != nil && ctx.Err() == nil {
+		left = leftBehindError{left}
+	}
+	return left
 }
 
 // globQuote makes a directory's name stand for itself in a pattern.

@@ -1,6 +1,7 @@
 package odoodb
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -25,15 +26,17 @@ type Recovered struct {
 // proven and in place. It needs the lock that serialises odpm's runs on this
 // cluster, or it would take the work of a running restore for a crash. It
 // opens no connection where there is nothing to do. What killed backups left is
-// removed as well, without a word: nobody misses it.
+// removed as well, without a word: nobody misses it. Where that failed, and
+// only that, the error is one of IsLeftBehind.
 func (s *Server) Recover(ctx context.Context, odoo OdooService) ([]Recovered, error) {
 	removeUnfinished(s.StateDir)
-	if err := s.recoverBackups(ctx); err != nil {
-		return nil, err
+	left := s.recoverBackups(ctx)
+	if left != nil && !IsLeftBehind(left) {
+		return nil, left
 	}
 	all, err := journals(s.StateDir)
 	if err != nil || len(all) == 0 {
-		return nil, err
+		return nil, cmp.Or(err, left)
 	}
 	c, err := s.admin(ctx, maintenance)
 	if err != nil {
@@ -48,7 +51,7 @@ func (s *Server) Recover(ctx context.Context, odoo OdooService) ([]Recovered, er
 		}
 		done = append(done, r)
 	}
-	return done, nil
+	return done, left
 }
 
 // recoverOne may be killed as well as what it recovers from, and its

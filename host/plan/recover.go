@@ -43,6 +43,10 @@ func (s *Session) recover(ctx context.Context) error {
 			s.Term.Warn("the replaced database is still there: %s", ui.Clean(r.Kept))
 		}
 	}
+	if odoodb.IsLeftBehind(err) {
+		s.Term.Warn("what an interrupted backup left could not be removed, the next run tries again: %s", ui.Clean(err.Error()))
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("interrupted work could not be put right: %w", err)
 	}
