@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/odpm/odpm/host/odoodb/archive"
@@ -96,6 +97,15 @@ func (b *backup) run(ctx context.Context) (err error) {
 		err = errors.Join(ctx.Err(), part.Sync())
 	}
 	b.res.Bytes = w.n
+	return fullDisk(err)
+}
+
+// fullDisk adds the way on where the estimate was too low, or somebody else took
+// the room meanwhile.
+func fullDisk(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("the backup did not fit and is removed again: %w; make room there or set BACKUP_DIR to another disk", err)
+	}
 	return err
 }
 
@@ -275,7 +285,7 @@ func (b *backup) dump(ctx context.Context, w io.Writer, ending []byte, args ...s
 		n, err := out.Read(buf)
 		if n > 0 {
 			if _, werr := w.Write(buf[:n]); werr != nil {
-				return fmt.Errorf("write %s: %w", b.journal.Part, werr)
+				return werr // it says where
 			}
 			b.res.DumpBytes += int64(n)
 			if ending != nil {
