@@ -15,6 +15,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/odpm/odpm/host/project/tag"
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/odooconf"
 )
 
@@ -205,7 +206,7 @@ func (p *proposer) around() {
 	if o := p.Odoo; o != nil {
 		if o.ConfPath != "" && !p.confIsHere() {
 			p.problem(Problem{Code: "odoo_conf", Message: "Odoo's configuration is " + p.rel(o.ConfPath) + "; odpm reads odoo.conf in the project directory",
-				Way: "cp " + quote(o.ConfPath) + " " + quote(filepath.Join(p.dir, "odoo.conf"))})
+				Way: "cp " + wording.ShellQuote(o.ConfPath) + " " + wording.ShellQuote(filepath.Join(p.dir, "odoo.conf"))})
 		}
 		want := filepath.Join(p.dir, "data", "odoo")
 		for _, v := range o.Mounts {
@@ -214,7 +215,7 @@ func (p *proposer) around() {
 				p.problem(p.odooData(v, want))
 			case v.Target == AddonsTarget && v.Source != filepath.Join(p.dir, "addons"):
 				p.problem(Problem{Code: "addons", Message: "addons are mounted from " + p.rel(v.Source) + "; odpm mounts addons/ of the project directory",
-					Way: "mv " + quote(v.Source) + " " + quote(filepath.Join(p.dir, "addons")) + ", or mount it in docker-compose.override.yml"})
+					Way: "mv " + wording.ShellQuote(v.Source) + " " + wording.ShellQuote(filepath.Join(p.dir, "addons")) + ", or mount it in docker-compose.override.yml"})
 			}
 		}
 	}
@@ -236,7 +237,7 @@ func (p *proposer) odooData(v types.ServiceVolumeConfig, want string) Problem {
 	x := Problem{Code: "odoo_data", Blocking: true}
 	if v.Type == types.VolumeTypeBind {
 		x.Message = "Odoo's data (the filestore) are in " + p.rel(v.Source) + "; odpm keeps them in data/odoo"
-		x.Way = "with Odoo stopped: mkdir -p " + quote(filepath.Dir(want)) + " && mv " + quote(v.Source) + " " + quote(want)
+		x.Way = "with Odoo stopped: mkdir -p " + wording.ShellQuote(filepath.Dir(want)) + " && mv " + wording.ShellQuote(v.Source) + " " + wording.ShellQuote(want)
 		return x
 	}
 	name := v.Source
@@ -244,7 +245,7 @@ func (p *proposer) odooData(v types.ServiceVolumeConfig, want string) Problem {
 		name = firstOf(vol.Name, v.Source)
 	}
 	x.Message = "Odoo's data (the filestore) are in the volume " + name + "; odpm keeps them in data/odoo"
-	x.Way = fmt.Sprintf("with Odoo stopped: mkdir -p %s && docker run --rm --user 0 -v %s:/from:ro -v %s:/to --entrypoint cp %s -a /from/. /to/", quote(want), name, quote(want), p.Odoo.Image)
+	x.Way = fmt.Sprintf("with Odoo stopped: mkdir -p %s && docker run --rm --user 0 -v %s:/from:ro -v %s:/to --entrypoint cp %s -a /from/. /to/", wording.ShellQuote(want), name, wording.ShellQuote(want), p.Odoo.Image)
 	return x
 }
 
@@ -304,12 +305,4 @@ func envQuote(v string) string {
 		return "'" + v + "'"
 	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`, "\n", `\n`, "\r", `\r`).Replace(v) + `"`
-}
-
-// quote is a word for the shell.
-func quote(s string) string {
-	if plainValue.MatchString(s) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

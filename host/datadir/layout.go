@@ -3,7 +3,8 @@ package datadir
 import (
 	"fmt"
 	"path/filepath"
-	"strings"
+
+	"github.com/odpm/odpm/host/wording"
 )
 
 // Problem is a layout that an image cannot use, with the ways out.
@@ -48,13 +49,13 @@ func LayoutProblem(f Facts, imageMajor int) *Problem {
 	}
 	if imageMajor >= 18 {
 		at, target := filepath.Join(f.Path, f.ClusterDir), filepath.Join(f.Path, want)
-		move := "mv " + quote(at) + " " + quote(target)
+		move := "mv " + wording.ShellQuote(at) + " " + wording.ShellQuote(target)
 		if f.ClusterDir == "." {
 			// A directory cannot be moved into itself.
 			aside := f.Path + ".moving"
-			move = "mv " + quote(f.Path) + " " + quote(aside) + " && mkdir -p " + quote(filepath.Dir(target)) + " && mv " + quote(aside) + " " + quote(target)
+			move = "mv " + wording.ShellQuote(f.Path) + " " + wording.ShellQuote(aside) + " && mkdir -p " + wording.ShellQuote(filepath.Dir(target)) + " && mv " + wording.ShellQuote(aside) + " " + wording.ShellQuote(target)
 		} else {
-			move = "mkdir -p " + quote(filepath.Dir(target)) + " && " + move
+			move = "mkdir -p " + wording.ShellQuote(filepath.Dir(target)) + " && " + move
 		}
 		return &Problem{
 			Message: fmt.Sprintf("the cluster lies at %s, but images from 18 on keep it in %s below the mounted directory", at, want),
@@ -65,12 +66,4 @@ func LayoutProblem(f Facts, imageMajor int) *Problem {
 		Message: fmt.Sprintf("the cluster lies in %q below %s, but images up to 17 mount the cluster's directory itself; the image would start a NEW EMPTY cluster beside it", f.ClusterDir, f.Path),
 		Ways:    []string{"point .env at the cluster itself: POSTGRES_DATA_DIR=" + filepath.Join(f.Path, f.ClusterDir)},
 	}
-}
-
-// quote makes one word of a path for a shell.
-func quote(path string) string {
-	if !strings.ContainsAny(path, " \t\n'\"\\$`&;|<>()*?[]#~!{}") {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

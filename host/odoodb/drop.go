@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/odpm/odpm/host/wording"
 )
 
 // DropReport says what was dropped.
@@ -255,7 +257,7 @@ func (s *Server) removeFilestore(database string) (string, error) {
 		return "", nil
 	}
 	if err := os.RemoveAll(dir); err != nil {
-		return "", fmt.Errorf("database %q is dropped, but its file store remains (%w); remove it with: sudo rm -rf %q", database, err, dir)
+		return "", fmt.Errorf("database %q is dropped, but its file store remains (%w); remove it with: sudo rm -rf %s", database, err, wording.ShellQuote(dir))
 	}
 	return dir, nil
 }

@@ -28,7 +28,7 @@ func newServer(t *testing.T) *Server {
 		PG:          pg,
 		AppRole:     "odoo " + token(), // a name that needs quoting
 		Admin:       adminOf(pg),
-		OdooDataDir: filepath.Join(t.TempDir(), "odoo"),
+		OdooDataDir: filepath.Join(t.TempDir(), "odoo's data"), // as well
 		StateDir:    filepath.Join(t.TempDir(), "state"),
 	}
 	mustAdmin(t, s, maintenance, `CREATE ROLE `+ident(s.AppRole)+` LOGIN CREATEDB`)

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/odpm/odpm/host/wording"
 )
 
 // LeftOver is something of odpm's own that should not be there any more.
@@ -96,7 +98,7 @@ func (s *Server) LeftOvers(ctx context.Context) ([]LeftOver, error) {
 		}
 		l := LeftOver{Kind: "filestore", Name: e.Name(), Path: filepath.Join(root, e.Name()), For: known[e.Name()].target, Journal: known[e.Name()].journal}
 		if l.Journal == "" {
-			l.Remedy = "sudo rm -rf " + l.Path
+			l.Remedy = "sudo rm -rf " + wording.ShellQuote(l.Path)
 		}
 		found = append(found, l)
 	}

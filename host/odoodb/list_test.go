@@ -66,6 +66,9 @@ func TestList(t *testing.T) {
 	}
 	var names []string
 	for _, l := range left {
+		if l.Kind == "filestore" && l.Remedy != "sudo rm -rf '"+strings.ReplaceAll(l.Path, "'", `'\''`)+"'" {
+			t.Errorf("a shell would take another path than %s: %s", l.Path, l.Remedy)
+		}
 		names = append(names, l.Kind+" "+l.Name)
 		if l.Journal != "" || !strings.Contains(l.Remedy, l.Name) {
 			t.Errorf("%+v", l)

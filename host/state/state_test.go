@@ -104,6 +104,34 @@ func TestDirsOfAHostileContainer(t *testing.T) {
 	}
 }
 
+// What stands in the way is named with the command that takes it away, which
+// a shell must read as it is meant.
+func TestInTheWay(t *testing.T) {
+	d := state.NewDirs(filepath.Join(t.TempDir(), "my project"))
+	if err := os.MkdirAll(filepath.Dir(d.State()), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(d.State(), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Ensure(); err == nil || !strings.HasSuffix(err.Error(), ": mv '"+d.State()+"' '"+d.State()+".aside'") {
+		t.Errorf("a file: %v", err)
+	}
+	if err := os.Remove(d.State()); err != nil {
+		t.Fatal(err)
+	}
+	lock, other := filepath.Join(d.State(), "lock"), filepath.Join(t.TempDir(), "other")
+	if err := d.Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(other, lock); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.LockProject("", "odpm"); err == nil || !strings.HasSuffix(err.Error(), "then: rm '"+lock+"'") {
+		t.Errorf("a link: %v", err)
+	}
+}
+
 func TestLockNamesTheHolder(t *testing.T) {
 	d := state.NewDirs(t.TempDir())
 	l, err := d.LockProject("", "odpm --first")

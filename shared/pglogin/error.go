@@ -175,7 +175,7 @@ func (e *Error) Next() string {
 		return "see who holds them: " + admin + ` -c "SELECT usename, datname, count(*) FROM pg_stat_activity GROUP BY 1, 2"`
 	case WrongPassword:
 		if e.passfile != "" {
-			return "chmod 600 " + oneLine(e.passfile)
+			return "chmod 600 '" + strings.ReplaceAll(oneLine(e.passfile), "'", `'\''`) + "'"
 		}
 		if e.noPassword {
 			return "set db_password in odoo.conf, or PGPASSWORD"

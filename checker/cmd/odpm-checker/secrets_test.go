@@ -111,14 +111,14 @@ func TestNoPasswordAnywhere(t *testing.T) {
 func TestPasswordFile(t *testing.T) {
 	c := server(t)
 	escaped := strings.NewReplacer(`\`, `\\`, ":", `\:`).Replace(appPassword)
-	path := write(t, filepath.Join(t.TempDir(), "pgpass"), "127.0.0.1:"+strconv.Itoa(c.Port)+":*:odoo:"+escaped+"\n")
+	path := write(t, filepath.Join(t.TempDir(), "pg pass"), "127.0.0.1:"+strconv.Itoa(c.Port)+":*:odoo:"+escaped+"\n")
 	os.Chmod(path, 0o600)
 	env := []string{"PGHOST=127.0.0.1", "PGPORT=" + strconv.Itoa(c.Port), "PGUSER=odoo", "PGPASSFILE=" + path}
 	invocation{env: env, args: []string{"--", "odoo"}}.run(t).want(t, 0, "login proven")
 	// libpq passes over one that others may read, and Odoo has no password.
 	os.Chmod(path, 0o644)
 	r := invocation{env: env, args: []string{"--", "odoo"}}.run(t)
-	r.want(t, 77, "reason=role_missing_or_wrong_password", "others may read it", `next="chmod 600 `+path)
+	r.want(t, 77, "reason=role_missing_or_wrong_password", "others may read it", `next="chmod 600 '`+path+`'"`)
 	os.Remove(path)
 	r = invocation{env: env, args: []string{"--", "odoo"}}.run(t)
 	r.want(t, 77, "there is none", "set db_password in odoo.conf")

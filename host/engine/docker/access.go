@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/wording"
 )
 
 // accessScript asks the kernel for the rights of the container's user, which
@@ -88,10 +89,11 @@ func (e *Engine) CheckAccess(ctx context.Context, image, user string, paths []en
 
 func accessProblem(a engine.Access, who string) string {
 	_, gid, _ := strings.Cut(who, ":")
+	path := wording.ShellQuote(a.Path)
 	// Not o+r: what is read here may hold a password.
-	verb, next := "read", "chgrp "+gid+" "+a.Path+" && chmod g+r "+a.Path
+	verb, next := "read", "chgrp "+gid+" "+path+" && chmod g+r "+path
 	if a.Write {
-		verb, next = "write in", "chown -R "+who+" "+a.Path
+		verb, next = "write in", "chown -R "+who+" "+path
 	}
 	owner := ""
 	if info, err := os.Stat(a.Path); err == nil {
@@ -102,7 +104,7 @@ func accessProblem(a engine.Access, who string) string {
 			return fmt.Sprintf("%s is not a directory", a.Path)
 		}
 		if !a.Write && info.IsDir() {
-			next = "chmod o+rx " + a.Path
+			next = "chmod o+rx " + path
 		}
 	}
 	return fmt.Sprintf("user %s in the container cannot %s %s%s; change it: %s", who, verb, a.Path, owner, next)

@@ -66,7 +66,10 @@ func TestAvailable(t *testing.T) {
 // A docker that cannot be asked matters only where a server may be running.
 func TestContainerHoldersWithoutDocker(t *testing.T) {
 	ctx := context.Background()
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "a place")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	ask := func(t *testing.T) error {
 		t.Helper()
 		h, err := docker.ContainerHolders(ctx, dir)
@@ -99,7 +102,7 @@ func TestContainerHoldersWithoutDocker(t *testing.T) {
 	})
 	t.Run("no right", func(t *testing.T) {
 		machine(t, denied)
-		if err := ask(t); err == nil || !strings.Contains(err.Error(), "postmaster.pid") || !strings.Contains(err.Error(), "usermod") {
+		if err := ask(t); err == nil || !strings.Contains(err.Error(), "rm '"+dir+"/postmaster.pid'") || !strings.Contains(err.Error(), "usermod") {
 			t.Errorf("%v", err)
 		}
 	})

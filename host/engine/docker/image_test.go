@@ -169,7 +169,7 @@ func TestCheckAccess(t *testing.T) {
 		return p
 	}
 	mine := make("mi:ne,d", os.ModeDir|0o755, 4321)
-	others := make("others", os.ModeDir|0o755, 0)
+	others := make("the others", os.ModeDir|0o755, 0)
 	secret := make("odoo.conf", 0o600, 0)
 	open := make("open.conf", 0o644, 0)
 	gone := filepath.Join(dir, "gone")
@@ -181,7 +181,7 @@ func TestCheckAccess(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := strings.Join(got, "\n")
-	if len(got) != 4 || !strings.Contains(all, others+" (it belongs to 0:0, mode 0755); change it: chown -R 4321:4321 "+others) ||
+	if len(got) != 4 || !strings.Contains(all, others+" (it belongs to 0:0, mode 0755); change it: chown -R 4321:4321 '"+others+"'") ||
 		!strings.Contains(all, "cannot read "+secret) || !strings.Contains(all, gone+" does not exist") || !strings.Contains(all, open+" is not a directory") {
 		t.Errorf("%s", all)
 	}

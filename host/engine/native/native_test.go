@@ -44,7 +44,7 @@ func freePort(t *testing.T) int {
 
 func newEngine(t *testing.T) (*native.Engine, native.Options) {
 	dir := place(t)
-	o := native.Options{DataDir: filepath.Join(dir, "pg"), Major: 15, Port: freePort(t), StateDir: dir, AppRole: "odoo",
+	o := native.Options{DataDir: filepath.Join(dir, "the pg"), Major: 15, Port: freePort(t), StateDir: dir, AppRole: "odoo",
 		Password: func() (string, error) { return "boot-secret", nil }}
 	e := native.New(o)
 	if err := e.Available(context.Background()); err != nil {

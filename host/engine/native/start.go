@@ -101,7 +101,7 @@ func (e *Engine) checkOwner(as identity) error {
 	if err != nil {
 		return err
 	}
-	quoted := "'" + strings.ReplaceAll(dir, "'", `'\''`) + "'"
+	quoted := wording.ShellQuote(dir)
 	if uid := int(info.Sys().(*syscall.Stat_t).Uid); uid != as.uid {
 		return fmt.Errorf("%s belongs to %s, and PostgreSQL, which would run as %s, starts only on its own user's. The way on:\n  chown -R %s: %s", dir, userName(uid), as.name, as.name, quoted)
 	}

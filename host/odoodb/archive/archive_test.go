@@ -67,8 +67,8 @@ func TestRefused(t *testing.T) {
 	}{
 		"empty":     {nil, "is empty"},
 		"text":      {[]byte("hello, world"), "neither"},
-		"gzip":      {[]byte{0x1f, 0x8b, 8, 0, 0, 0}, "gunzip"},
-		"sql":       {[]byte(header), "plain SQL"},
+		"gzip":      {[]byte{0x1f, 0x8b, 8, 0, 0, 0}, "my zip'"},
+		"sql":       {[]byte(header), "my zip' dump.sql"},
 		"truncated": {fixture[:len(fixture)-1000], "truncated"},
 		"cut dump":  {dump[:30], "truncated"},
 		"traversal": {with("filestore/../../etc/x"), "leads out"},
@@ -108,7 +108,7 @@ func TestRefused(t *testing.T) {
 		}), "zip bomb"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "a.zip")
+			path := filepath.Join(t.TempDir(), "my zip")
 			if err := os.WriteFile(path, tc.content, 0o600); err != nil {
 				t.Fatal(err)
 			}
