@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/odpm/odpm/test/programs"
 )
 
 const version = "9.8.7-test"
@@ -55,6 +57,7 @@ func docker(t *testing.T, args ...string) string {
 // once runs a container to its end and gives its exit code.
 func once(t *testing.T, args ...string) (string, int) {
 	t.Helper()
+	programs.Tested(t)
 	out, err := try(append([]string{"run", "--rm", "--pull", "never"}, args...)...)
 	if exit, ok := err.(*exec.ExitError); ok {
 		return out, exit.ExitCode()

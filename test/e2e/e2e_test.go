@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/odpm/odpm/test/programs"
 )
 
 var update = flag.Bool("update", false, "write docker-compose.example.yml anew")
@@ -29,18 +30,10 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	bin = dir
-	for _, pkg := range []string{"./host/cmd/odpm", "./checker/cmd/odpm-checker"} {
-		cmd := exec.Command("go", "build", "-o", dir+"/", pkg)
-		cmd.Dir = filepath.Join("..", "..")
-		// Static, as released: the checker is copied into images.
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "go build %s: %v\n%s", pkg, err, out)
-			return 1
-		}
+	if err := programs.Build(dir, nil, programs.ODPM, programs.Checker); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
-	// The server's user must be able to reach test directories.
-	os.Chmod(dir, 0o755)
 	return m.Run()
 }
 
@@ -59,6 +52,7 @@ func TestDocker(t *testing.T) {
 }
 
 func scripts(t *testing.T, dir string) {
+	programs.Tested(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
 		Setup:               setup,

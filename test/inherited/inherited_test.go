@@ -16,6 +16,7 @@ import (
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/test/inherited/legacy"
 	"github.com/odpm/odpm/test/localpg"
+	"github.com/odpm/odpm/test/programs"
 )
 
 func TestMain(m *testing.M) { legacy.Main(m) }
@@ -119,6 +120,7 @@ func takeOver(t *testing.T, s state, major int, m *matrix) {
 
 func odpm(t *testing.T, c *legacy.Cluster, code int, args ...string) legacy.Run {
 	t.Helper()
+	programs.Tested(t)
 	r, err := c.ODPM(args...)
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/test/localpg"
+	"github.com/odpm/odpm/test/programs"
 )
 
 // The tests run the binary as it is shipped: built with the Dockerfile's
@@ -37,13 +38,9 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
-		// Other uids run it too.
-		os.Chmod(dir, 0o755)
 		binDir, binary = dir, filepath.Join(dir, "odpm-checker")
-		build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=9.8.7", "-o", binary, ".")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+		if err := programs.Build(dir, []string{"-trimpath", "-ldflags", "-s -w -X main.version=9.8.7"}, programs.Checker); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		if err := os.WriteFile(filepath.Join(dir, "odoo"), []byte(fakeOdoo), 0o755); err != nil {
@@ -81,6 +78,7 @@ func removeServers() {
 // lines for TCP; nil is a password for everybody.
 func newServer(t *testing.T, hba []string, conf ...string) *localpg.Cluster {
 	t.Helper()
+	programs.Tested(t)
 	bin, err := localpg.Bin("15")
 	if err != nil {
 		t.Fatal(err)
@@ -159,6 +157,7 @@ type result struct {
 // what the test says.
 func (i invocation) prepare(t *testing.T, ctx context.Context) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
 	t.Helper()
+	programs.Tested(t)
 	cmd := exec.CommandContext(ctx, binary, i.args...)
 	cmd.Env = append([]string{"PATH=" + binDir + ":/usr/bin:/bin", "HOME=" + t.TempDir()}, i.env...)
 	cmd.Dir = i.dir

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/odpm/odpm/host/engine/native"
+	"github.com/odpm/odpm/test/programs"
 )
 
 var odpm struct {
@@ -26,12 +27,7 @@ func binary() (string, error) {
 		}
 		odpm.path = filepath.Join(odpm.dir, "odpm")
 		// The checker is looked for beside odpm.
-		out, err := exec.Command("go", "build", "-o", odpm.dir+"/", "github.com/odpm/odpm/host/cmd/odpm", "github.com/odpm/odpm/checker/cmd/odpm-checker").CombinedOutput()
-		if err != nil {
-			odpm.err = fmt.Errorf("build odpm: %w: %s", err, out)
-			return
-		}
-		odpm.err = os.Chmod(odpm.dir, 0o755)
+		odpm.err = programs.Build(odpm.dir, nil, programs.ODPM, programs.Checker)
 	})
 	return odpm.path, odpm.err
 }
