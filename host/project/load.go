@@ -240,15 +240,19 @@ func (l *loader) paths() error {
 			return fmt.Errorf("the path %q holds a line break, a control character or bytes that are not UTF-8; compose cannot mount it, or last_run.json not hold it", s)
 		}
 	}
+	switch p.DataDir {
+	case "":
+		return nil
+	case "/", filepath.Clean(l.home), p.Dir:
+		l.env.bad("POSTGRES_DATA_DIR", "allowed: a directory of PostgreSQL's own, not this one", "")
+		return nil
+	}
 	for _, other := range []string{p.OdooDataDir, filepath.Join(p.Dir, ".odpm"), p.BackupDir} {
 		// The image's entrypoint gives everything below PGDATA to postgres.
-		if p.DataDir != "" && (within(other, p.DataDir) || within(p.DataDir, other)) {
+		if within(other, p.DataDir) || within(p.DataDir, other) {
 			l.env.bad("POSTGRES_DATA_DIR", "allowed: a directory of PostgreSQL's own, not one that holds, or lies in, "+other, "")
-			break
+			return nil
 		}
-	}
-	if p.DataDir == "/" || p.DataDir != "" && p.DataDir == filepath.Clean(l.home) || p.DataDir == p.Dir {
-		l.env.bad("POSTGRES_DATA_DIR", "allowed: a directory of PostgreSQL's own, not this one", "")
 	}
 	return nil
 }

@@ -121,7 +121,6 @@ func TestBadValues(t *testing.T) {
 		"two passwords": {env: "POSTGRES_ODOO_PASS=s3cret-one\n", conf: "[options]\ndb_password = s3cret-two\n", want: []string{"odoo.conf:2", ".env:1", "POSTGRES_ODOO_PASS"}},
 		"postgres":      {conf: "[options]\ndb_user = postgres\n", want: []string{"odoo.conf:2", "postgres"}},
 		"server":        {env: "ODPM_SCENARIO=server\n", want: []string{".env: POSTGRES_ODOO_PASS", "not set", `"odoo"`, "ensure-role"}},
-		"data dir":      {env: "POSTGRES_DATA_DIR=/\n", want: []string{"POSTGRES_DATA_DIR"}},
 		"settings":      {settings: `{"init_modules": ["ok", "no such-module"]}`, want: []string{"user_settings.json", "init_modules"}},
 	}
 	for name, tt := range tests {
@@ -151,6 +150,23 @@ func TestBadValues(t *testing.T) {
 	var config *project.ConfigError
 	if _, err := project.Load(dir, nil, home); !errors.As(err, &config) || !strings.Contains(err.Error(), "odpm init") {
 		t.Errorf("no odpm.json: %v", err)
+	}
+}
+
+// The image's entrypoint gives everything below the data directory to
+// postgres: it must hold nothing else, and lie in nothing else. One sentence
+// says so.
+func TestDataDirectoryOfItsOwn(t *testing.T) {
+	for value, want := range map[string]string{
+		"/": "not this one", ".": "not this one", "~": "not this one",
+		"data": "data/odoo", "data/odoo/pg": "data/odoo", ".odpm/pg": ".odpm", "~/odoo_backups": "odoo_backups",
+		`"a\nb"`: "compose cannot mount it",
+	} {
+		dir, home := write(t, map[string]string{"odpm.json": manifest, ".env": "POSTGRES_DATA_DIR=" + value + "\n"})
+		_, err := project.Load(dir, nil, home)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", value, err)
+		}
 	}
 }
 
