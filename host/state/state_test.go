@@ -205,3 +205,27 @@ func TestLockBelongsToTheDataDirectory(t *testing.T) {
 	}
 	other.Unlock()
 }
+
+// Whoever else works on the same data directory has to be able to lock it.
+func TestLockIsForEverybody(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o077))
+	mine := "odpm " + t.TempDir()
+	l, err := state.NewDirs(t.TempDir()).LockProject(t.TempDir(), mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Unlock()
+	locks, err := filepath.Glob("/tmp/odpm-locks/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range locks {
+		if note, err := os.ReadFile(path); err == nil && strings.Contains(string(note), mine) {
+			if info, err := os.Lstat(path); err != nil || info.Mode() != 0o666 {
+				t.Errorf("%s: %v %v", path, info.Mode(), err)
+			}
+			return
+		}
+	}
+	t.Errorf("there is no lock of %q", mine)
+}
