@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sys/unix"
 
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/engine"
@@ -66,12 +70,14 @@ func TestNewClusterEndToEnd(t *testing.T) {
 	if s, err := e.Status(ctx); err != nil || s.Exists || s.Running {
 		t.Fatalf("before: %+v %v", s, err)
 	}
+	t.Setenv("PGPASSWORD", "not for the server")
 	if err := e.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Start(ctx); err != nil {
 		t.Errorf("a second start: %v", err)
 	}
+	apart(t, o)
 	if s, err := e.Status(ctx); err != nil || !s.Ready || !s.Running || !s.Exists {
 		t.Fatalf("after: %+v %v", s, err)
 	}
@@ -93,6 +99,14 @@ func TestNewClusterEndToEnd(t *testing.T) {
 	}
 	if f := datadir.Look(o.DataDir, 15); f.SystemIdentifier != id {
 		t.Errorf("pg_control says %s, the server %s", f.SystemIdentifier, id)
+	}
+	if _, err := conn.Exec(ctx, "CREATE ROLE odoo LOGIN"); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close(ctx)
+	conn, err = engine.Connect(ctx, e, engine.Login{User: "odoo", Database: "postgres"})
+	if err != nil {
+		t.Fatalf("the application role over the socket: %v", err)
 	}
 	conn.Close(ctx)
 	addr, err := e.HostAddr(ctx)
@@ -134,6 +148,59 @@ func TestNewClusterEndToEnd(t *testing.T) {
 	var n int
 	if err := conn.QueryRow(ctx, "SELECT count(*) FROM pg_roles WHERE rolname IN ('single','after')").Scan(&n); err != nil || n != 1 {
 		t.Errorf("roles made in single-user mode: %d %v", n, err)
+	}
+}
+
+// apart: a Ctrl-C at odpm reaches only the session of its terminal, and what a
+// person has in the environment stays with odpm.
+func apart(t *testing.T, o native.Options) {
+	t.Helper()
+	file, err := os.ReadFile(filepath.Join(o.DataDir, "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.SplitN(string(file), "\n", 2)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if session, err := unix.Getsid(pid); err != nil || session != pid {
+		t.Errorf("the server %d is in session %d: %v", pid, session, err)
+	}
+	if env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); err != nil || strings.Contains(string(env), "not for the server") {
+		t.Errorf("the server's environment: %q %v", env, err)
+	}
+}
+
+// A directory for the socket that somebody else can enter is not used: who
+// reaches the socket is not asked more than pg_hba.conf says.
+func TestSocketDirectoryIsTheServersAlone(t *testing.T) {
+	ctx := deadline(t)
+	e, o := newEngine(t)
+	if err := e.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(filepath.Join(o.DataDir, "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := strings.Split(string(file), "\n")[4]
+	before, err := os.Stat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(dir)
+	st := before.Sys().(*syscall.Stat_t)
+	if err := errors.Join(os.Chown(dir, int(st.Uid), int(st.Gid)), os.Chmod(dir, 0o770)); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Start(ctx); err == nil || !strings.Contains(err.Error(), "then: rm -r "+dir) {
+		t.Errorf("open to a group: %v", err)
 	}
 }
 
@@ -199,6 +266,15 @@ func TestStartSaysWhoseTheDirectoryIs(t *testing.T) {
 		}
 		if err := e.Start(ctx); err == nil || !strings.Contains(err.Error(), "belongs to root") || !strings.Contains(err.Error(), "\n  chown -R postgres: '"+o.DataDir+"'") {
 			t.Errorf("of root: %v", err)
+		}
+		// A new cluster where its user cannot get to.
+		home := filepath.Join(place(t), "home")
+		if err := os.Mkdir(home, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		o.DataDir = filepath.Join(home, "pg")
+		if err := native.New(o).Start(ctx); err == nil || !strings.Contains(err.Error(), "cannot pass through "+home) {
+			t.Errorf("below a directory of root's: %v", err)
 		}
 	}
 }
