@@ -28,6 +28,14 @@ func TestCreate(t *testing.T) {
 			t.Errorf("name %q was accepted", bad)
 		}
 	}
+	for _, theirs := range []string{"postgres", "template0", "template1"} {
+		_, dropped := s.Drop(ctx, theirs)
+		for _, err := range []error{s.Create(ctx, theirs, CreateOptions{}), dropped} {
+			if err == nil || !strings.Contains(err.Error(), "belongs to PostgreSQL itself") {
+				t.Errorf("%s: %v", theirs, err)
+			}
+		}
+	}
 }
 
 func TestDrop(t *testing.T) {
@@ -151,6 +159,15 @@ func TestDropWithoutForce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Where PostgreSQL refuses, people can log in again.
+	mustAdmin(t, s, maintenance, `ALTER DATABASE zwoelf IS_TEMPLATE true`)
+	if err := dropWithoutForce(ctx, c, "zwoelf", info); err == nil {
+		t.Error("a template was dropped")
+	}
+	if after, err := lookup(ctx, c, "zwoelf"); err != nil || !after.AllowC {
+		t.Errorf("after a drop that failed: %+v %v", after, err)
+	}
+	mustAdmin(t, s, maintenance, `ALTER DATABASE zwoelf IS_TEMPLATE false`)
 	if err := dropWithoutForce(ctx, c, "zwoelf", info); err != nil {
 		t.Fatal(err)
 	}
