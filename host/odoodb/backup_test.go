@@ -277,6 +277,28 @@ func TestBackupCancelled(t *testing.T) {
 	}
 }
 
+// TestBackupOverwritesNothing: the file may appear while the backup works.
+func TestBackupOverwritesNothing(t *testing.T) {
+	s := newServer(t)
+	load(t, s, "db")
+	file := filepath.Join(t.TempDir(), "a.zip")
+	defer func() { fault = func(string) {} }()
+	fault = func(at string) {
+		if at == "backup written" {
+			if err := os.WriteFile(file, []byte("somebody's"), 0o600); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if _, err := s.Backup(ctx, BackupOptions{Database: "db", File: file}); !IsFileExists(err) {
+		t.Errorf("got %v", err)
+	}
+	if b, err := os.ReadFile(file); err != nil || string(b) != "somebody's" {
+		t.Errorf("the file holds %d bytes: %v", len(b), err)
+	}
+	onlyArchive(t, s, filepath.Dir(file), "a.zip")
+}
+
 // TestBackupWithoutItsSnapshot: pg_dump fails, and its exit code counts.
 func TestBackupWithoutItsSnapshot(t *testing.T) {
 	s := newServer(t)

@@ -141,6 +141,33 @@ func TestSignalBeforeTheExec(t *testing.T) {
 	}
 }
 
+// TestSignalAfterTheLogin: one that comes while the baseline is written is not
+// lost in the exec. strace holds the first fsync up, and keeps aside (-D), so
+// that the signal goes to the checker itself.
+func TestSignalAfterTheLogin(t *testing.T) {
+	c := server(t)
+	p := newProject(t, c, 18)
+	cmd := exec.Command("strace", "-D", "-f", "-o", "/dev/null", "-e", "trace=fsync", "-e", "inject=fsync:delay_enter=3000000:when=1", binary, "--", "odoo")
+	cmd.Env = append(append([]string{"PATH=" + binDir + ":/usr/bin:/bin"}, connection(c)...), p.env()...)
+	var out strings.Builder
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("%v; is strace there? run: make setup", err)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if unfinished, _ := filepath.Glob(filepath.Join(p.database, ".*.tmp")); len(unfinished) > 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("no baseline is being written")
+		}
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	if code := exitCode(t, cmd.Wait()); code != 143 || out.String() != "" {
+		t.Errorf("exit code %d, and Odoo said %q", code, out.String())
+	}
+}
+
 // TestIgnoredSignalStaysIgnored: nohup's promise holds for the checker and for
 // Odoo.
 func TestIgnoredSignalStaysIgnored(t *testing.T) {

@@ -206,6 +206,15 @@ func TestHoldersOfComposeProjects(t *testing.T) {
 	if h := held(t, docker.New(elsewhere), o.Project+"-db-1"); h.Own {
 		t.Errorf("%+v", h)
 	}
+	// A one-off container of our own service is somebody at work.
+	run(t, "stop", "-t", "1", o.Project+"-db-1")
+	once := o.Project + "-once"
+	run(t, "compose", "-p", o.Project, "--project-directory", o.Dir, "-f", o.Files[0], "run", "-d", "--name", once, "db")
+	if h := held(t, e, once); h.Own || h.StopCommand != "docker stop -t 120 "+once {
+		t.Errorf("%+v", h)
+	}
+	run(t, "rm", "-f", once)
+	run(t, "start", o.Project+"-db-1")
 	run(t, "pause", o.Project+"-db-1")
 	held(t, e, o.Project+"-db-1")
 	if s, err := e.Status(ctx); err != nil || s.Ready {
