@@ -19,8 +19,9 @@ func listen(port string) (net.Listener, error) { return net.Listen("tcp", "127.0
 
 // person CODE ANSWERS PROGRAM ARGS… runs a program on a real pseudo-terminal
 // and types the answers, one at each prompt ("> " or ": " at the end of what
-// was written). ANSWERS are separated by commas; "EOF" is Ctrl-D and "INT" is
-// Ctrl-C. What the terminal showed is stdout; the exit code must be CODE.
+// was written). ANSWERS are separated by commas; "EOF" is Ctrl-D, "INT" is
+// Ctrl-C, and "LINE>>FILE" is somebody who appends to a file of the project
+// before the next answer. What the terminal showed is stdout; the exit code must be CODE.
 func person(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: person CODE ANSWERS PROGRAM ARGS…")
@@ -53,6 +54,14 @@ func person(ts *testscript.TestScript, neg bool, args []string) {
 	for _, answer := range strings.Split(args[1], ",") {
 		if answer == "" || !screen.prompt(20*time.Second) {
 			break
+		}
+		if line, file, ok := strings.Cut(answer, ">>"); ok {
+			f, err := os.OpenFile(ts.MkAbs(file), os.O_APPEND|os.O_WRONLY, 0)
+			ts.Check(err)
+			_, err = fmt.Fprintln(f, line)
+			ts.Check(errors.Join(err, f.Close()))
+			screen.again()
+			continue
 		}
 		switch answer {
 		case "EOF":
@@ -107,6 +116,13 @@ func (s *screen) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()
+}
+
+// again lets the last question be answered once more.
+func (s *screen) again() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = 0
 }
 
 // prompt waits for a new question.
