@@ -263,6 +263,26 @@ func TestRestoreInterrupted(t *testing.T) {
 	u.check(t)
 }
 
+// TestRestoreSparesANewcomer: the name may be another database's by the time
+// of the swap.
+func TestRestoreSparesANewcomer(t *testing.T) {
+	u := newUntouched(t)
+	small, _ := smallArchive(t, u.s)
+	defer func() { fault = func(string) {} }()
+	fault = func(at string) {
+		if at == "proven" {
+			if err := dropAll(u.s, "db"); err != nil {
+				t.Error(err)
+			}
+			oldDatabase(t, u.s)
+		}
+	}
+	if _, err := u.s.Restore(ctx, RestoreOptions{File: small, Database: "db", Odoo: u.odoo}); err == nil || !strings.Contains(err.Error(), "replaced by another one during the restore") {
+		t.Errorf("got %v", err)
+	}
+	u.check(t)
+}
+
 // undo follows a completed restore with KeepOld: the kept database is the old
 // one, whole, and gets its name back by hand.
 func (u *untouched) undo(t *testing.T) {
