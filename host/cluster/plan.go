@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,19 +38,6 @@ func (p Plan) Masked() []string {
 		out = append(out, s.Masked)
 	}
 	return out
-}
-
-// PlanAppRole reads the cluster's roles on an administrator's connection and
-// says what would be done. It changes nothing.
-func PlanAppRole(ctx context.Context, conn *pgx.Conn, w Wanted) (Plan, error) {
-	if err := w.validate(); err != nil {
-		return Plan{}, err
-	}
-	r, err := readRoles(ctx, conn)
-	if err != nil {
-		return Plan{}, err
-	}
-	return planRoles(r, w, policy{admin: administrator(conn, w)})
 }
 
 // administrator is the superuser that a connection proves to be usable; the

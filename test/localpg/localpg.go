@@ -143,9 +143,6 @@ func (c *Cluster) Stop(sig syscall.Signal) error {
 	}
 }
 
-// Pid is the postmaster's.
-func (c *Cluster) Pid() int { return c.cmd.Process.Pid }
-
 // Remove stops the server and deletes everything.
 func (c *Cluster) Remove() {
 	c.Stop(syscall.SIGQUIT)
