@@ -16,8 +16,8 @@ stop() { # DIR: ask the server there to end, by its pid
   while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 }
 clean_up() {
-  stop "$dir/acme/pg15"
-  stop "$dir/acme/pg15-other"
+  stop "$dir/acme/pg$major"
+  stop "$dir/acme/pg$major-other"
   rm -rf "$dir"
 }
 trap clean_up EXIT
@@ -27,14 +27,21 @@ say() { printf '\n%s# %s%s\n' "$bold" "$*" "$off"; }
 typed() { # show the command as a person types it, run it, go on whatever it says
   local code=0
   printf '%s$ %s%s\n' "$dim" "$*" "$off"
-  PATH=$bin:$PATH "$@" </dev/null 2>&1 || code=$?
+  PATH=$bin:$PATH:$pgbin "$@" </dev/null 2>&1 || code=$?
   [ "$code" = 0 ] || printf '%s(exit code %s)%s\n' "$dim" "$code" "$off"
 }
 
+# The distribution's server, whichever it has; 18's data directory is made
+# otherwise.
+for major in 15 17 16 14 13 12; do
+  for pgbin in "/usr/lib/postgresql/$major/bin" "/usr/pgsql-$major/bin" \
+    "${ODPM_TEST_CACHE:-/var/cache/odpm-test}/pg/$major/bin" \
+    "${ODPM_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/odpm-test}/pg/$major/bin"; do
+    [ ! -x "$pgbin/initdb" ] || break 2
+  done
+done
+[ -x "$pgbin/initdb" ] || { echo "demo: no PostgreSQL 12 to 17 on this machine; run: test/setup/setup servers" >&2; exit 1; }
 # Servers run as this user, or as postgres for root, whom PostgreSQL refuses.
-pgbin=$(dirname "$(ls -d /usr/lib/postgresql/15/bin/initdb /usr/pgsql-15/bin/initdb \
-  "${ODPM_TEST_CACHE:-/var/cache/odpm-test}"/pg/15/bin/initdb \
-  "${ODPM_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/odpm-test}"/pg/15/bin/initdb 2>/dev/null | head -n 1)")
 as() { if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; else "$@"; fi; }
 inherited() { # DIR [SQL]: a cluster that somebody else made
   mkdir -p "$1"
@@ -45,16 +52,16 @@ inherited() { # DIR [SQL]: a cluster that somebody else made
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 
 mkdir "$dir/acme"
-inherited "$dir/acme/pg15" 'CREATE DATABASE shop;'
-inherited "$dir/acme/pg15-other"
+inherited "$dir/acme/pg$major" 'CREATE DATABASE shop;'
+inherited "$dir/acme/pg$major-other"
 cd "$dir/acme"
-cat >odpm.json <<'JSON'
-{"postgres_version": "15", "odoo_version": "18.0", "platform_name": "odoo"}
+cat >odpm.json <<JSON
+{"postgres_version": "$major", "odoo_version": "18.0", "platform_name": "odoo"}
 JSON
 cat >.env <<ENV
 ODPM_RUNTIME=native
 POSTGRES_PORT=$port
-POSTGRES_DATA_DIR=pg15
+POSTGRES_DATA_DIR=pg$major
 ENV
 cat >odoo.conf <<'CONF'
 [options]
@@ -75,7 +82,7 @@ say 'The PostgreSQL service gets another name: a warning, and a new baseline.'
 echo 'POSTGRES_SERVICE_NAME=database' >>.env
 typed odpm
 say 'Somebody points the project at another data directory.'
-sed -i 's/^POSTGRES_DATA_DIR=.*/POSTGRES_DATA_DIR=pg15-other/' .env
+sed -i "s/^POSTGRES_DATA_DIR=.*/POSTGRES_DATA_DIR=pg$major-other/" .env
 typed odpm plan
 say 'Without an answer nothing is written, stopped or started.'
 typed odpm
