@@ -15,7 +15,8 @@ client_unpack() {
 		mkdir -p /tmp/out/bin /tmp/out/lib
 		cp -L '"$client_programs"' /tmp/out/bin/
 		ldd '"$client_programs"' | grep -o "/lib[^ ]*\|/usr/lib[^ ]*" | sort -u | while read -r f; do cp -L "$f" /tmp/out/lib/; done
-		tar -C /tmp/out -cf - .' 2>>"$cache/log/clients.log" | tar -C "$dir" --no-same-owner -xf -
+		tar -C /tmp/out -cf - .' 2>>"$cache/log/clients.log" | tar -C "$dir" --no-same-owner -xf - ||
+		die "psql and pg_dump could not be taken out of the image postgres:$1 (log: $cache/log/clients.log)"
 	chmod -R a+rX "$dir"
 	rm -rf "$cache/pg/client-$1"
 	mv "$dir" "$cache/pg/client-$1"

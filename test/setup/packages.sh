@@ -9,9 +9,11 @@ missing_native() {
 missing_packages() {
 	# A client alone is no engine, unless it reaches one elsewhere.
 	has dockerd || engine_answers >/dev/null || [ -n "${DOCKER_HOST:-}" ] || echo docker.io
-	has debootstrap || [ -x /usr/sbin/debootstrap ] || echo debootstrap
-	[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring
-	has iptables || [ -x /usr/sbin/iptables ] || echo iptables
+	# What base images are made with; only root can.
+	! is_root || has debootstrap || [ -x /usr/sbin/debootstrap ] || echo debootstrap
+	! is_root || [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring
+	# For the dockerd that the next step starts.
+	has iptables || [ -x /usr/sbin/iptables ] || engine_answers >/dev/null || [ -n "${DOCKER_HOST:-}" ] || echo iptables
 	has make || echo make
 	has npm || echo npm
 	has python3 || echo python3
