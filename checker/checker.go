@@ -33,34 +33,56 @@ type SignalError struct{ Signal syscall.Signal }
 func (e *SignalError) Error() string { return "stopped by signal " + e.Signal.String() }
 
 // Run does the whole job. Without --check it returns only with an error: the
-// process is Odoo then.
+// process is Odoo then. Its caller is the main thread (see main's init), which
+// does nothing but wait for the rest and exec.
 func Run(s *settings.Settings, log *slog.Logger) error {
+	var (
+		program string
+		unwatch = func() error { return nil }
+		err     error
+		done    = make(chan struct{})
+	)
+	go func() {
+		defer close(done)
+		program, unwatch, err = ready(s, log, unwatch)
+	}()
+	<-done
+	if err != nil {
+		return err
+	}
+	// A signal that came in the meantime is not lost in the exec.
+	if err := unwatch(); err != nil || s.Check {
+		return err
+	}
+	return handover.Exec(program, s.Argv)
+}
+
+// ready does everything before the exec, and gives the program's path. unwatch
+// is replaced where signals are watched.
+func ready(s *settings.Settings, log *slog.Logger, unwatch func() error) (string, func() error, error) {
 	program := ""
 	if len(s.Argv) > 0 {
 		// A program that does not exist is said before a minute of waiting.
 		p, err := handover.Find(s.Argv[0])
 		if err != nil {
-			return err
+			return "", unwatch, err
 		}
 		program = p
 	}
 	hand, handErr := baseline.Handoff(s.RuntimeDir, s.HandoffID)
 	t, err := resolve(s, hand, handErr)
 	if err != nil {
-		return err
+		return "", unwatch, err
 	}
 	for _, w := range t.Warnings {
 		log.Warn(w)
 	}
 	if !t.NoConnection {
-		if err := prove(s, log, t, hand, handErr); err != nil {
-			return err
-		}
+		var ctx context.Context
+		ctx, unwatch = watchSignals()
+		err = prove(ctx, s, log, t, hand, handErr)
 	}
-	if s.Check {
-		return nil
-	}
-	return handover.Exec(program, s.Argv)
+	return program, unwatch, err
 }
 
 func resolve(s *settings.Settings, hand *handoff.Handoff, handErr error) (*target.Target, error) {
@@ -80,9 +102,7 @@ func resolve(s *settings.Settings, hand *handoff.Handoff, handErr error) (*targe
 }
 
 // prove waits, logs in and records.
-func prove(s *settings.Settings, log *slog.Logger, t *target.Target, hand *handoff.Handoff, handErr error) error {
-	ctx, unwatch := watchSignals()
-
+func prove(ctx context.Context, s *settings.Settings, log *slog.Logger, t *target.Target, hand *handoff.Handoff, handErr error) error {
 	cfg := t.Config()
 	cfg.AttemptTimeout = time.Duration(s.AttemptTimeout)
 	log.Info("checking PostgreSQL", "host", display(t.Host), "port", display(t.Port), "user", pglogin.Shown(cfg.EffectiveUser()),
@@ -106,8 +126,7 @@ func prove(s *settings.Settings, log *slog.Logger, t *target.Target, hand *hando
 	}
 	log.Info("login proven", "addr", res.Addr, "user", pglogin.Shown(res.User), "postgres", version(res.VersionNum),
 		"waited", round(time.Since(start)), "baseline", recorded)
-	// A signal that came in the meantime is not lost in the exec.
-	return unwatch()
+	return nil
 }
 
 // record refreshes the baseline and says what became of it. A failure is a
@@ -140,10 +159,10 @@ func record(s *settings.Settings, log *slog.Logger, res *pglogin.Result, hand *h
 // watchSignals gives a context that a signal ends, with *SignalError as its
 // cause. What the parent set to be ignored (nohup) stays ignored.
 //
-// unwatch comes last before the exec: it tells of a signal that has come, and
-// from then on one ends the process by itself. Asking the context alone would
-// not do: a signal passes through two goroutines before it gets there, and one
-// that is still on its way would be lost with them.
+// unwatch comes last before the exec, on the main thread: it tells of a signal
+// that has come, and from then on one ends the process by itself. Asking the
+// context alone would not do: a signal passes through two goroutines before it
+// gets there, and one that is still on its way would be lost with them.
 func watchSignals() (ctx context.Context, unwatch func() error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c := make(chan os.Signal, 1)

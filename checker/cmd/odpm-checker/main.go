@@ -34,6 +34,12 @@ const (
 	exitSignal      = 128
 )
 
+// The main goroutine stays on the main thread, and execs there. The kernel gives
+// a process's signals to its main thread first: its handler has then run before
+// the exec, or the signal waits for the program. One that another thread has
+// taken is lost, since the exec ends that thread before its handler has run.
+func init() { runtime.LockOSThread() }
+
 func main() {
 	// One processor is plenty, and idle ones that steal work cost more than
 	// the waiting itself. Neither setting is passed on to Odoo.
