@@ -171,6 +171,16 @@ func apart(t *testing.T, o native.Options) {
 	}
 }
 
+// socketDir is where the running server of a data directory has its socket.
+func socketDir(t *testing.T, dataDir string) string {
+	t.Helper()
+	file, err := os.ReadFile(filepath.Join(dataDir, "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(string(file), "\n")[4]
+}
+
 // A directory for the socket that somebody else can enter is not used: who
 // reaches the socket is not asked more than pg_hba.conf says.
 func TestSocketDirectoryIsTheServersAlone(t *testing.T) {
@@ -179,11 +189,7 @@ func TestSocketDirectoryIsTheServersAlone(t *testing.T) {
 	if err := e.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	file, err := os.ReadFile(filepath.Join(o.DataDir, "postmaster.pid"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := strings.Split(string(file), "\n")[4]
+	dir := socketDir(t, o.DataDir)
 	before, err := os.Stat(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -229,9 +235,21 @@ func TestStartSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := o
-	other.DataDir = filepath.Join(o.StateDir, "pg2")
+	other.DataDir, other.Port = filepath.Join(o.StateDir, "pg2"), freePort(t)
+	second := native.New(other)
+	if err := second.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	sockets := socketDir(t, other.DataDir)
+	if err := second.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	other.Port = o.Port
 	if err := native.New(other).Start(ctx); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("the port is taken: %v", err)
+	}
+	if _, err := os.Stat(sockets); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the start that failed left its socket's directory: %v", err)
 	}
 	other.Major = 99
 	var missing *native.NotFound

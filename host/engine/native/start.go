@@ -88,6 +88,10 @@ func (e *Engine) Start(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	if err := e.waitReady(ctx, ended); err != nil {
+		if errors.Is(err, errEnded) {
+			// Not where it may only be slow: it would not find its directory.
+			_ = os.Remove(sockets)
+		}
 		return fmt.Errorf("%w\n%s", err, e.logSince(from, began))
 	}
 	return nil
@@ -120,6 +124,8 @@ func (e *Engine) hasConfiguration() error {
 	return fmt.Errorf("%s has no postgresql.conf. Debian's packages keep a cluster's configuration in /etc/postgresql/%d/NAME; the way on, with that directory of where the cluster comes from:\n  cp -a /etc/postgresql/%d/NAME/. %s/", dir, e.o.Major, e.o.Major, wording.ShellQuote(dir))
 }
 
+var errEnded = errors.New("PostgreSQL ended while starting")
+
 // waitReady polls the pid file; ended tells of a server that gave up.
 func (e *Engine) waitReady(ctx context.Context, ended <-chan error) error {
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -130,7 +136,7 @@ func (e *Engine) waitReady(ctx context.Context, ended <-chan error) error {
 		}
 		select {
 		case err := <-ended:
-			return fmt.Errorf("PostgreSQL ended while starting on %s (%v); its last lines:", e.o.DataDir, err)
+			return fmt.Errorf("%w on %s (%v); its last lines:", errEnded, e.o.DataDir, err)
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return fmt.Errorf("PostgreSQL was not ready in time on %s; it may be recovering after a crash. Its last lines:", e.o.DataDir)
