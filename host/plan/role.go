@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -125,7 +127,18 @@ func (l *loginRefused) Unwrap() error { return l.refused }
 
 // keepRoles writes the roles as they are before the first change to them.
 func (s *Session) keepRoles(_ context.Context, dump []byte) error {
-	path := filepath.Join(s.Dirs.State(), "roles-"+time.Now().UTC().Format("20060102T150405Z")+".sql")
+	// A second one of the same second (another cluster, after an accepted
+	// data_path) takes no earlier one's place.
+	name := filepath.Join(s.Dirs.State(), "roles-"+time.Now().UTC().Format("20060102T150405Z"))
+	path := name + ".sql"
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			break
+		} else if err != nil {
+			return fmt.Errorf("the roles could not be saved before changing them: %w", err)
+		}
+		path = fmt.Sprintf("%s_%d.sql", name, n)
+	}
 	if err := durable.WriteFile(path, dump, 0o600); err != nil {
 		return fmt.Errorf("the roles could not be saved before changing them: %w", err)
 	}
