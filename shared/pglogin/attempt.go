@@ -72,7 +72,7 @@ func (p *prober) attempt(ctx context.Context) (*Result, error) {
 	defer cancel()
 
 	res, err := p.everyDatabase(ctx)
-	if err != nil && !IsTransient(err) && ctx.Err() == nil && p.plain.doubted() {
+	if reason, is := ReasonOf(err); is && reason == HBARejected && ctx.Err() == nil && p.plain.doubted() {
 		res, err = p.everyDatabase(ctx)
 	}
 	if end, ok := parent.Deadline(); err != nil && ok && !time.Now().Before(end) {

@@ -16,7 +16,7 @@ import (
 type withoutTLS struct {
 	addr  string
 	until time.Time
-	// believed is set once an attempt went without the question.
+	// believed is set while a login goes without the question.
 	believed bool
 }
 
@@ -32,6 +32,7 @@ func (w *withoutTLS) answered(addr string) {
 // sslmode=prefer, and one address alone, which is addr. Whatever else may be
 // dialled is still asked.
 func (w *withoutTLS) spare(conf *pgconn.Config, addr string, addresses int) {
+	w.believed = false
 	prefers := conf.TLSConfig != nil && len(conf.Fallbacks) == 1 && conf.Fallbacks[0].TLSConfig == nil &&
 		conf.Fallbacks[0].Host == conf.Host && conf.Fallbacks[0].Port == conf.Port
 	if !prefers || addresses != 1 || addr != w.addr || !time.Now().Before(w.until) {
@@ -41,8 +42,9 @@ func (w *withoutTLS) spare(conf *pgconn.Config, addr string, addresses int) {
 	conf.TLSConfig, conf.Fallbacks = nil, nil
 }
 
-// doubted says whether an attempt that failed went without the question, and
-// has the next one ask it: pg_hba may want TLS of a server that has it by now.
+// doubted says whether the last login went without the question, and has the
+// next one ask it: pg_hba.conf, which rejected it, may want TLS of a server that
+// has it by now. A wrong password is one with TLS as well, and not tried twice.
 func (w *withoutTLS) doubted() bool {
 	believed := w.believed
 	*w = withoutTLS{}

@@ -288,6 +288,25 @@ func TestTLSAfterStartingUp(t *testing.T) {
 	}
 }
 
+// TestWrongPasswordAfterStartingUp is tried once: every failure is a line in
+// the server's log, and may lock the role out.
+func TestWrongPasswordAfterStartingUp(t *testing.T) {
+	c := start(t)
+	cfg := config(c)
+	cfg.Password = "wrong"
+	cfg.Port = proxy(t, c.Port, func(n int, in net.Conn) bool {
+		if n < 2 {
+			refuse(in, &pgproto3.ErrorResponse{Code: "57P03", Message: "the database system is starting up"})
+		}
+		return n >= 2
+	})
+	w := wait(t.Context(), cfg, 0).end(t)
+	wantReason(t, w.err, pglogin.WrongPassword)
+	if n := logged(t, c, "password authentication failed"); n != 1 {
+		t.Errorf("%d logins failed", n)
+	}
+}
+
 // TestUnfamiliarCodes: classes that pass and classes that do not.
 func TestUnfamiliarCodes(t *testing.T) {
 	for code, transient := range map[string]bool{
