@@ -1,7 +1,6 @@
 package native_test
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,13 +18,7 @@ import (
 // that a server would have.
 func TestSingleUserSessionIsAHolder(t *testing.T) {
 	ctx := deadline(t)
-	e, o := newEngine(t)
-	if err := e.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Stop(ctx); err != nil {
-		t.Fatal(err)
-	}
+	e, o := stopped(ctx, t)
 	bin, err := localpg.Bin("15")
 	if err != nil {
 		t.Fatal(err)
@@ -99,10 +92,7 @@ func TestLeftOverPidFile(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	other := o
-	other.DataDir, other.Port = filepath.Join(o.StateDir, "pg2"), freePort(t)
-	e2 := native.New(other)
-	t.Cleanup(func() { e2.Stop(context.Background()) })
+	e2, other := another(t, o)
 	if err := e2.Start(ctx); err != nil {
 		t.Fatal(err)
 	}

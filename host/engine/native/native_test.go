@@ -58,6 +58,34 @@ func newEngine(t *testing.T) (*native.Engine, native.Options) {
 	return e, o
 }
 
+// stopped is an engine with a cluster that has run.
+func stopped(ctx context.Context, t *testing.T) (*native.Engine, native.Options) {
+	t.Helper()
+	e, o := newEngine(t)
+	startStop(ctx, t, e)
+	return e, o
+}
+
+// startStop runs a server once, which makes its cluster.
+func startStop(ctx context.Context, t *testing.T, e *native.Engine) {
+	t.Helper()
+	if err := e.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// another is an engine with a data directory of its own beside o's.
+func another(t *testing.T, o native.Options) (*native.Engine, native.Options) {
+	t.Helper()
+	o.DataDir, o.Port = filepath.Join(o.StateDir, "pg2"), freePort(t)
+	e := native.New(o)
+	t.Cleanup(func() { e.Stop(context.Background()) })
+	return e, o
+}
+
 func deadline(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
@@ -234,9 +262,7 @@ func TestStartSaysWhy(t *testing.T) {
 	if err := e.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	other := o
-	other.DataDir, other.Port = filepath.Join(o.StateDir, "pg2"), freePort(t)
-	second := native.New(other)
+	second, other := another(t, o)
 	if err := second.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -261,13 +287,7 @@ func TestStartSaysWhy(t *testing.T) {
 // What PostgreSQL refuses is said before, with the command that helps.
 func TestStartSaysWhoseTheDirectoryIs(t *testing.T) {
 	ctx := deadline(t)
-	e, o := newEngine(t)
-	if err := e.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Stop(ctx); err != nil {
-		t.Fatal(err)
-	}
+	e, o := stopped(ctx, t)
 	if err := os.Chmod(o.DataDir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -300,13 +320,7 @@ func TestStartSaysWhoseTheDirectoryIs(t *testing.T) {
 // With logging_collector the reason stands in a log of the server's own.
 func TestStartSaysWhyWithACollector(t *testing.T) {
 	ctx := deadline(t)
-	e, o := newEngine(t)
-	if err := e.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Stop(ctx); err != nil {
-		t.Fatal(err)
-	}
+	e, o := stopped(ctx, t)
 	conf, err := os.OpenFile(filepath.Join(o.DataDir, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -349,13 +363,7 @@ func TestStartSaysWhyWithACollector(t *testing.T) {
 // directory in it: copied beside other data, it must not lead back.
 func TestConfigurationFromElsewhere(t *testing.T) {
 	ctx := deadline(t)
-	e, o := newEngine(t)
-	if err := e.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Stop(ctx); err != nil {
-		t.Fatal(err)
-	}
+	e, o := stopped(ctx, t)
 	path := filepath.Join(o.DataDir, "postgresql.conf")
 	conf, err := os.ReadFile(path)
 	if err != nil {
@@ -370,16 +378,8 @@ func TestConfigurationFromElsewhere(t *testing.T) {
 	if err := os.Rename(path+".elsewhere", path); err != nil {
 		t.Fatal(err)
 	}
-	other := o
-	other.DataDir, other.Port = filepath.Join(o.StateDir, "pg2"), freePort(t)
-	e2 := native.New(other)
-	t.Cleanup(func() { e2.Stop(context.Background()) })
-	if err := e2.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := e2.Stop(ctx); err != nil {
-		t.Fatal(err)
-	}
+	e2, other := another(t, o)
+	startStop(ctx, t, e2)
 	if err := os.WriteFile(path, append(conf, "data_directory = '"+other.DataDir+"'\n"...), 0o600); err != nil {
 		t.Fatal(err)
 	}
