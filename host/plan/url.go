@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/shared/odooconf"
 )
 
 // OpenURL is where a browser finds the Odoo that runs now. An override, or a
@@ -20,13 +21,7 @@ func (s *Session) OpenURL(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	inside := compose.OdooHTTPPort
-	for _, key := range []string{"http_port", "xmlrpc_port"} {
-		if n, ok, err := s.want.parsed.Int(key, s.Project.OdooMajor); ok && err == nil && n > 0 {
-			inside = n
-			break
-		}
-	}
+	inside := httpPort(s.want.parsed, s.Project.OdooMajor)
 	if c.HostNetwork {
 		return address("", inside), nil
 	}
@@ -44,13 +39,19 @@ func (s *Session) URL() string {
 	p := s.Project
 	port := p.OdooPort
 	if s.EngineKind == nativeEngine {
-		if n, ok, err := s.Project.OdooConf.Int("http_port", p.OdooMajor); ok && err == nil {
-			port = n
-		} else {
-			port = compose.OdooHTTPPort
-		}
+		port = httpPort(p.OdooConf, p.OdooMajor)
 	}
 	return address(compose.OdooBind(*p), port)
+}
+
+// httpPort is the port that Odoo itself listens on.
+func httpPort(conf *odooconf.File, major int) int {
+	for _, key := range []string{"http_port", "xmlrpc_port"} {
+		if n, ok, err := conf.Int(key, major); ok && err == nil && n > 0 {
+			return n
+		}
+	}
+	return compose.OdooHTTPPort
 }
 
 func address(host string, port int) string {
