@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/odpm/odpm/host/engine"
-	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/pglogin"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // Why a login is refused. The names are a contract (status JSON).
@@ -191,7 +191,7 @@ func (d *diagnostician) databaseState(ctx context.Context) error {
 	var open bool
 	err := d.conn.QueryRow(ctx, `SELECT datallowconn FROM pg_catalog.pg_database WHERE datname = $1`, d.database).Scan(&open)
 	if errors.Is(err, pgx.ErrNoRows) {
-		next := "odpm -d " + wording.ShellQuote(d.database) + " -i base"
+		next := "odpm -d " + shell.Quote(d.database) + " -i base"
 		if d.database == pglogin.DefaultDatabase {
 			// Odoo needs it to list and create databases.
 			next = d.sqlIn("template1", "CREATE DATABASE "+ident(d.database)+" TEMPLATE template0")

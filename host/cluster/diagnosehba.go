@@ -6,8 +6,8 @@ import (
 	"net"
 	"strings"
 
-	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/pglogin"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // hba is about pg_hba.conf, which only a superuser can read.
@@ -113,7 +113,7 @@ func (d *diagnostician) sql(statement string) string {
 }
 
 func (d *diagnostician) sqlIn(database, statement string) string {
-	return d.psql + " -d " + database + " -c " + wording.ShellQuote(statement)
+	return d.psql + " -d " + database + " -c " + shell.Quote(statement)
 }
 
 // limits: role, database, server, in the order in which they are said to differ.

@@ -15,8 +15,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/odpm/odpm/host/project/tag"
-	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/odooconf"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // Var is one line of the proposed .env.
@@ -206,7 +206,7 @@ func (p *proposer) around() {
 	if o := p.Odoo; o != nil {
 		if o.ConfPath != "" && !p.confIsHere() {
 			p.problem(Problem{Code: "odoo_conf", Message: "Odoo's configuration is " + p.rel(o.ConfPath) + "; odpm reads odoo.conf in the project directory",
-				Way: "cp " + wording.ShellQuote(o.ConfPath) + " " + wording.ShellQuote(filepath.Join(p.dir, "odoo.conf"))})
+				Way: "cp " + shell.Quote(o.ConfPath) + " " + shell.Quote(filepath.Join(p.dir, "odoo.conf"))})
 		}
 		want := filepath.Join(p.dir, "data", "odoo")
 		for _, v := range o.Mounts {
@@ -215,7 +215,7 @@ func (p *proposer) around() {
 				p.problem(p.odooData(v, want))
 			case v.Target == AddonsTarget && v.Source != filepath.Join(p.dir, "addons"):
 				p.problem(Problem{Code: "addons", Message: "addons are mounted from " + p.rel(v.Source) + "; odpm mounts addons/ of the project directory",
-					Way: "mv " + wording.ShellQuote(v.Source) + " " + wording.ShellQuote(filepath.Join(p.dir, "addons")) + ", or mount it in docker-compose.override.yml"})
+					Way: "mv " + shell.Quote(v.Source) + " " + shell.Quote(filepath.Join(p.dir, "addons")) + ", or mount it in docker-compose.override.yml"})
 			}
 		}
 	}
@@ -237,7 +237,7 @@ func (p *proposer) odooData(v types.ServiceVolumeConfig, want string) Problem {
 	x := Problem{Code: "odoo_data", Blocking: true}
 	if v.Type == types.VolumeTypeBind {
 		x.Message = "Odoo's data (the filestore) are in " + p.rel(v.Source) + "; odpm keeps them in data/odoo"
-		x.Way = "with Odoo stopped: mkdir -p " + wording.ShellQuote(filepath.Dir(want)) + " && mv " + wording.ShellQuote(v.Source) + " " + wording.ShellQuote(want)
+		x.Way = "with Odoo stopped: mkdir -p " + shell.Quote(filepath.Dir(want)) + " && mv " + shell.Quote(v.Source) + " " + shell.Quote(want)
 		return x
 	}
 	name := v.Source
@@ -245,7 +245,7 @@ func (p *proposer) odooData(v types.ServiceVolumeConfig, want string) Problem {
 		name = firstOf(vol.Name, v.Source)
 	}
 	x.Message = "Odoo's data (the filestore) are in the volume " + name + "; odpm keeps them in data/odoo"
-	x.Way = fmt.Sprintf("with Odoo stopped: mkdir -p %s && docker run --rm --user 0 -v %s:/from:ro -v %s:/to --entrypoint cp %s -a /from/. /to/", wording.ShellQuote(want), name, wording.ShellQuote(want), p.Odoo.Image)
+	x.Way = fmt.Sprintf("with Odoo stopped: mkdir -p %s && docker run --rm --user 0 -v %s:/from:ro -v %s:/to --entrypoint cp %s -a /from/. /to/", shell.Quote(want), name, shell.Quote(want), p.Odoo.Image)
 	return x
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/ui"
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 var (
@@ -51,7 +51,7 @@ func (w *work) modules(ctx context.Context) error {
 	created, hadFiles := false, false
 	switch {
 	case !exists && !r.Init:
-		return fmt.Errorf("there is no database %q to update. Make it: odpm -d %s -i", r.Name, wording.ShellQuote(r.Name))
+		return fmt.Errorf("there is no database %q to update. Make it: odpm -d %s -i", r.Name, shell.Quote(r.Name))
 	case !exists:
 		// A filestore without a database is somebody's, and outlives the attempt.
 		_, ferr := os.Lstat(filepath.Join(w.Project.OdooDataDir, "filestore", r.Name))
@@ -111,7 +111,7 @@ func (w *work) leave(ctx context.Context, hadFiles bool) {
 		}
 		w.Term.Warn("%v", err)
 	}
-	w.Term.Warn("the new database %s is left as it is, to look at; drop it: odpm -d %s --db-drop", ui.Clean(name), wording.ShellQuote(name))
+	w.Term.Warn("the new database %s is left as it is, to look at; drop it: odpm -d %s --db-drop", ui.Clean(name), shell.Quote(name))
 }
 
 func first(lists ...[]string) []string {

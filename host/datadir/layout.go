@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // Problem is a layout that an image cannot use, with the ways out.
@@ -49,13 +49,13 @@ func LayoutProblem(f Facts, imageMajor int) *Problem {
 	}
 	if imageMajor >= 18 {
 		at, target := filepath.Join(f.Path, f.ClusterDir), filepath.Join(f.Path, want)
-		move := "mv " + wording.ShellQuote(at) + " " + wording.ShellQuote(target)
+		move := "mv " + shell.Quote(at) + " " + shell.Quote(target)
 		if f.ClusterDir == "." {
 			// A directory cannot be moved into itself.
 			aside := f.Path + ".moving"
-			move = "mv " + wording.ShellQuote(f.Path) + " " + wording.ShellQuote(aside) + " && mkdir -p " + wording.ShellQuote(filepath.Dir(target)) + " && mv " + wording.ShellQuote(aside) + " " + wording.ShellQuote(target)
+			move = "mv " + shell.Quote(f.Path) + " " + shell.Quote(aside) + " && mkdir -p " + shell.Quote(filepath.Dir(target)) + " && mv " + shell.Quote(aside) + " " + shell.Quote(target)
 		} else {
-			move = "mkdir -p " + wording.ShellQuote(filepath.Dir(target)) + " && " + move
+			move = "mkdir -p " + shell.Quote(filepath.Dir(target)) + " && " + move
 		}
 		return &Problem{
 			Message: fmt.Sprintf("the cluster lies at %s, but images from 18 on keep it in %s below the mounted directory", at, want),

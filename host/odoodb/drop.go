@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // DropReport says what was dropped.
@@ -257,7 +257,7 @@ func (s *Server) removeFilestore(database string) (string, error) {
 		return "", nil
 	}
 	if err := os.RemoveAll(dir); err != nil {
-		return "", fmt.Errorf("database %q is dropped, but its file store remains (%w); remove it with: sudo rm -rf %s", database, err, wording.ShellQuote(dir))
+		return "", fmt.Errorf("database %q is dropped, but its file store remains (%w); remove it with: sudo rm -rf %s", database, err, shell.Quote(dir))
 	}
 	return dir, nil
 }

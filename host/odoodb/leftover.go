@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // LeftOver is something of odpm's own that should not be there any more.
@@ -98,7 +98,7 @@ func (s *Server) LeftOvers(ctx context.Context) ([]LeftOver, error) {
 		}
 		l := LeftOver{Kind: "filestore", Name: e.Name(), Path: filepath.Join(root, e.Name()), For: known[e.Name()].target, Journal: known[e.Name()].journal}
 		if l.Journal == "" {
-			l.Remedy = "sudo rm -rf " + wording.ShellQuote(l.Path)
+			l.Remedy = "sudo rm -rf " + shell.Quote(l.Path)
 		}
 		found = append(found, l)
 	}

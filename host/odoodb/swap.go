@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // swap puts the new database and file store in the place of the old ones. On
@@ -306,7 +306,7 @@ func (s *Server) finish(ctx context.Context, c *pgx.Conn, j *journal) (held erro
 		fault("finish dropped")
 		if held == nil && !j.KeepFiles {
 			if err := os.RemoveAll(j.former()); err != nil {
-				return nil, fmt.Errorf("remove the old file store; do it with: sudo rm -rf %s: %w", wording.ShellQuote(j.former()), err)
+				return nil, fmt.Errorf("remove the old file store; do it with: sudo rm -rf %s: %w", shell.Quote(j.former()), err)
 			}
 		}
 	}

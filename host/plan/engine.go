@@ -13,7 +13,7 @@ import (
 	"github.com/odpm/odpm/host/engine/native"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // EngineFile remembers which engine a project was started with.
@@ -85,7 +85,7 @@ func (s *Session) engineKind(ctx context.Context) (string, error) {
 	case "":
 	default:
 		return "", fmt.Errorf("%s holds %q; allowed: docker, native. Set ODPM_RUNTIME in .env, or remove the file: rm %s",
-			filepath.Join(s.Dirs.State(), EngineFile), kind, wording.ShellQuote(filepath.Join(s.Dirs.State(), EngineFile)))
+			filepath.Join(s.Dirs.State(), EngineFile), kind, shell.Quote(filepath.Join(s.Dirs.State(), EngineFile)))
 	}
 	if s.NoDocker {
 		return dockerEngine, nil

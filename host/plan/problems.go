@@ -14,7 +14,7 @@ import (
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/ui"
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // findProblems collects what a run would refuse, before anything is written.
@@ -62,7 +62,7 @@ func (s *Session) dataProblems() {
 		s.Problems = append(s.Problems, &ui.Refusal{
 			What: fmt.Sprintf("What is in the PostgreSQL data directory %s is unknown, %s; without Docker PostgreSQL runs as its owner. Nothing was written or started.", f.Path, f.Reason),
 			Ways: []string{"sudo odpm        root starts PostgreSQL as the directory's owner",
-				"or sudo chown -R \"$USER\" " + wording.ShellQuote(f.Path) + "        where it is nobody else's"},
+				"or sudo chown -R \"$USER\" " + shell.Quote(f.Path) + "        where it is nobody else's"},
 		})
 	}
 	// A kept file says itself where its image looks (PGDATA).

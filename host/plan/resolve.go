@@ -7,7 +7,7 @@ import (
 
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/ui"
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // titles are a prompt's first line.
@@ -73,9 +73,9 @@ func (s *Session) question(d drift.Drift) ui.Question {
 		q.Instructions = []string{
 			"To start over with an empty cluster at the new path (its content is lost):",
 			"  docker compose -p " + s.Project.Name + " down        # nothing may use the directory",
-			"  rm -r " + wording.ShellQuote(s.Project.DataDir),
+			"  rm -r " + shell.Quote(s.Project.DataDir),
 			"To keep the old data, copy it while PostgreSQL is stopped:",
-			"  cp -a " + wording.ShellQuote(s.Snapshot.Compose.DataPathAbs) + "/. " + wording.ShellQuote(s.Project.DataDir) + "/",
+			"  cp -a " + shell.Quote(s.Snapshot.Compose.DataPathAbs) + "/. " + shell.Quote(s.Project.DataDir) + "/",
 		}
 	case drift.DataDirEmptyChanged:
 		q.GoOn = "go on with the directory as it is"
@@ -140,7 +140,7 @@ func (a *acceptable) Unwrap() error { return a.Refusal }
 func (s *Session) commandLine(open []drift.Drift) string {
 	words := []string{"odpm"}
 	for i := 0; i < len(s.Args); i++ {
-		words = append(words, wording.ShellQuote(s.Args[i]))
+		words = append(words, shell.Quote(s.Args[i]))
 	}
 	for _, d := range open {
 		words = append(words, "--accept-database-drift="+string(d.Kind))

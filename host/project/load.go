@@ -12,9 +12,9 @@ import (
 	"github.com/mattn/go-shellwords"
 
 	"github.com/odpm/odpm/host/project/tag"
-	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/odooconf"
 	"github.com/odpm/odpm/shared/pglogin"
+	"github.com/odpm/odpm/shared/shell"
 	"github.com/odpm/odpm/shared/snapshot"
 )
 
@@ -301,7 +301,7 @@ func dangling(path string) error {
 	if err != nil {
 		return nil
 	}
-	return fmt.Errorf("%s is a link to %s, which is not there; mount or restore that, or remove the link: rm %s", path, target, wording.ShellQuote(path))
+	return fmt.Errorf("%s is a link to %s, which is not there; mount or restore that, or remove the link: rm %s", path, target, shell.Quote(path))
 }
 
 // role settles who Odoo will be: odoo.conf, else .env. Two different values

@@ -17,6 +17,7 @@ import (
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // newFile is one file that init proposes.
@@ -69,7 +70,7 @@ func Init(ctx context.Context, o plan.Options, fromCompose string) error {
 	}
 	info, err := os.Stat(o.Dir)
 	if err != nil || !info.IsDir() {
-		return fmt.Errorf("%s is not a directory; make it first: mkdir -p %s", o.Dir, wording.ShellQuote(o.Dir))
+		return fmt.Errorf("%s is not a directory; make it first: mkdir -p %s", o.Dir, shell.Quote(o.Dir))
 	}
 	wrote := 0
 	for _, f := range files {

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/durable"
 	"github.com/odpm/odpm/shared/handoff"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // Dirs are the directories odpm keeps in a project.
@@ -61,7 +61,7 @@ func (d Dirs) Ensure() error {
 // EnsureDir makes one directory under .odpm with its .gitignore.
 func EnsureDir(path string, mode os.FileMode) error {
 	if info, err := os.Lstat(path); err == nil && !info.IsDir() {
-		return fmt.Errorf("%s is not a directory (%s); move it aside: mv %s %s", path, info.Mode().Type(), wording.ShellQuote(path), wording.ShellQuote(path+".aside"))
+		return fmt.Errorf("%s is not a directory (%s); move it aside: mv %s %s", path, info.Mode().Type(), shell.Quote(path), shell.Quote(path+".aside"))
 	}
 	// What lies above is no secret; only the directory itself may be one.
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 	"github.com/odpm/odpm/shared/snapshot"
 )
 
@@ -145,7 +145,7 @@ func dataDirLock(dataDir string) (string, error) {
 
 func refuseLink(path string) error {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a regular file (%s); odpm does not lock it. Look who made it, then: rm %s", path, info.Mode().Type(), wording.ShellQuote(path))
+		return fmt.Errorf("%s is not a regular file (%s); odpm does not lock it. Look who made it, then: rm %s", path, info.Mode().Type(), shell.Quote(path))
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // WithWay adds to an error about a file that this user may not use whose it is
@@ -44,7 +44,7 @@ func WithWay(err error) error {
 	ways := "run odpm as the user that it belongs to, or with sudo"
 	if mode != "" {
 		// Not o+r: the file may hold a password.
-		ways += fmt.Sprintf("\n  sudo chgrp %d %[2]s && sudo chmod g+%[3]s %[2]s        lets this user's group use it", os.Getegid(), wording.ShellQuote(path), mode)
+		ways += fmt.Sprintf("\n  sudo chgrp %d %[2]s && sudo chmod g+%[3]s %[2]s        lets this user's group use it", os.Getegid(), shell.Quote(path), mode)
 	}
 	return fmt.Errorf("%w\n  %s\nThe way on:\n  %s", err, text, ways)
 }

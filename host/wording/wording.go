@@ -1,5 +1,5 @@
-// Package wording makes text fit to be shown: quoted for a shell, secrets
-// masked, the last of what a program wrote. It writes nothing itself, so that
+// Package wording makes text fit to be shown: secrets masked, the last of what
+// a program wrote. It writes nothing itself, so that
 // every layer may use it; host/ui does the writing.
 package wording
 
@@ -14,16 +14,6 @@ func OrUnset(v string) string {
 		return "(not set)"
 	}
 	return v
-}
-
-// ShellQuote makes one word for a shell; plain words are left as they are.
-func ShellQuote(s string) string {
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=:,@%+", r))
-	}) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // LastLines are the last n lines, without the final newlines.

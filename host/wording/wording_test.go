@@ -2,14 +2,6 @@ package wording
 
 import "testing"
 
-func TestShellQuote(t *testing.T) {
-	for in, want := range map[string]string{"odoo": "odoo", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "$x": "'$x'"} {
-		if got := ShellQuote(in); got != want {
-			t.Errorf("%q: %s", in, got)
-		}
-	}
-}
-
 func TestLastLines(t *testing.T) {
 	for in, want := range map[string]string{"": "", "a\n": "a", "a\nb\nc\n\n": "b\nc"} {
 		if got := LastLines(in, 2); got != want {

@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // Section is the only section Odoo reads.
@@ -41,7 +43,7 @@ func (e *SyntaxError) Error() string {
 	}
 	msg := fmt.Sprintf("%s:%d: %s", where, e.Line, e.Msg)
 	if e.way != "" {
-		msg += strings.ReplaceAll(e.way, "FILE", "'"+strings.ReplaceAll(where, "'", `'\''`)+"'")
+		msg += strings.ReplaceAll(e.way, "FILE", shell.Quote(where))
 	}
 	return msg
 }

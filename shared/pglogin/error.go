@@ -10,6 +10,8 @@ import (
 	"unicode"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // Error is a login that did not succeed. It never holds a password.
@@ -175,7 +177,7 @@ func (e *Error) Next() string {
 		return "see who holds them: " + admin + ` -c "SELECT usename, datname, count(*) FROM pg_stat_activity GROUP BY 1, 2"`
 	case WrongPassword:
 		if e.passfile != "" {
-			return "chmod 600 '" + strings.ReplaceAll(oneLine(e.passfile), "'", `'\''`) + "'"
+			return "chmod 600 " + shell.Quote(oneLine(e.passfile))
 		}
 		if e.noPassword {
 			return "set db_password in odoo.conf, or PGPASSWORD"

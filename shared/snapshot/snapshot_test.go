@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/odpm/odpm/shared/shell"
 	"github.com/odpm/odpm/shared/snapshot"
 )
 
@@ -204,7 +205,10 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func TestLoadTellsApart(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "my project")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	p := filepath.Join(dir, "last_run.json")
 	check := func(what string, want error) {
 		t.Helper()
@@ -212,7 +216,7 @@ func TestLoadTellsApart(t *testing.T) {
 		if !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", what, err, want)
 		}
-		if want != snapshot.ErrMissing && (err == nil || !strings.Contains(err.Error(), "mv '")) {
+		if want != snapshot.ErrMissing && (err == nil || !strings.Contains(err.Error(), "mv "+shell.Quote(p)+" "+shell.Quote(p+".aside"))) {
 			t.Errorf("%s: no way out in: %v", what, err)
 		}
 		os.RemoveAll(p)

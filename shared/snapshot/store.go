@@ -6,10 +6,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // What Load can find, for errors.Is.
@@ -42,8 +42,7 @@ func (e *LoadError) Error() string {
 }
 
 func (e *LoadError) aside() string {
-	quoted := "'" + strings.ReplaceAll(e.Path, "'", `'\''`) + "'"
-	return "mv " + quoted + " " + quoted + ".aside"
+	return "mv " + shell.Quote(e.Path) + " " + shell.Quote(e.Path+".aside")
 }
 
 func (e *LoadError) Unwrap() error { return e.Err }

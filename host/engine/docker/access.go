@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/odpm/odpm/host/engine"
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // accessScript asks the kernel for the rights of the container's user, which
@@ -89,7 +89,7 @@ func (e *Engine) CheckAccess(ctx context.Context, image, user string, paths []en
 
 func accessProblem(a engine.Access, who string) string {
 	_, gid, _ := strings.Cut(who, ":")
-	path := wording.ShellQuote(a.Path)
+	path := shell.Quote(a.Path)
 	// Not o+r: what is read here may hold a password.
 	verb, next := "read", "chgrp "+gid+" "+path+" && chmod g+r "+path
 	if a.Write {

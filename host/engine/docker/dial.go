@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // Dial opens the server's own socket through a relay that `docker exec` runs
@@ -146,5 +147,5 @@ func (e *Engine) Psql(ctx context.Context, role string) string {
 	if c, err := e.running(ctx); err == nil {
 		user = c.osUser()
 	}
-	return "docker compose -p " + wording.ShellQuote(e.o.Project) + " exec -u " + wording.ShellQuote(user) + " " + wording.ShellQuote(e.o.Service) + " psql -U " + wording.ShellQuote(role)
+	return "docker compose -p " + shell.Quote(e.o.Project) + " exec -u " + shell.Quote(user) + " " + shell.Quote(e.o.Service) + " psql -U " + shell.Quote(role)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engine/native"
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // data is what must have one writer only: a directory, a volume, or a volume
@@ -116,7 +116,7 @@ func ContainerHolders(ctx context.Context, path string) ([]engine.Holder, error)
 	var c client
 	if err := engineAnswers(ctx, c); err != nil {
 		if dir, found := pidFile(path); found && !noEngine(err) && len(native.ServersOn(dir)) == 0 {
-			return nil, fmt.Errorf("%s has a postmaster.pid, and whether a container runs a server on it cannot be told: %w. If certainly none does, the file is a crash's: rm %s", dir, err, wording.ShellQuote(filepath.Join(dir, "postmaster.pid")))
+			return nil, fmt.Errorf("%s has a postmaster.pid, and whether a container runs a server on it cannot be told: %w. If certainly none does, the file is a crash's: rm %s", dir, err, shell.Quote(filepath.Join(dir, "postmaster.pid")))
 		}
 		return nil, nil
 	}

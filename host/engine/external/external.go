@@ -19,7 +19,7 @@ import (
 
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/engine"
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // Options are where the server is.
@@ -167,9 +167,9 @@ func (e *Engine) HostAddr(context.Context) (string, error) { return e.addr(), ni
 func (e *Engine) Psql(_ context.Context, role string) string {
 	host, port, err := net.SplitHostPort(e.addr())
 	if err != nil {
-		return "psql -U " + wording.ShellQuote(role)
+		return "psql -U " + shell.Quote(role)
 	}
-	return "psql -h " + wording.ShellQuote(host) + " -p " + port + " -U " + wording.ShellQuote(role)
+	return "psql -h " + shell.Quote(host) + " -p " + port + " -U " + shell.Quote(role)
 }
 
 // Logs are where the server runs.

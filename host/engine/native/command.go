@@ -13,6 +13,7 @@ import (
 
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // Command runs a client program as the server's user against its socket.
@@ -81,23 +82,23 @@ func (e *Engine) Psql(ctx context.Context, role string) string {
 	program := "psql"
 	if _, err := exec.LookPath(program); err != nil {
 		if path, err := e.client(ctx, program); err == nil {
-			program = wording.ShellQuote(path)
+			program = shell.Quote(path)
 		}
 	}
-	line := program + " -U " + wording.ShellQuote(role)
+	line := program + " -U " + shell.Quote(role)
 	if pm, err := e.running(); err == nil && pm.socketDir != "" {
-		line = program + " -h " + wording.ShellQuote(pm.socketDir) + " -p " + strconv.Itoa(pm.port) + " -U " + wording.ShellQuote(role)
+		line = program + " -h " + shell.Quote(pm.socketDir) + " -p " + strconv.Itoa(pm.port) + " -U " + shell.Quote(role)
 	}
 	as, err := e.serverUser()
 	switch {
 	case err != nil || as.uid == os.Geteuid():
 		return line
 	case runtime.GOOS == "linux" && as.name != strconv.Itoa(as.uid):
-		return "runuser -u " + wording.ShellQuote(as.name) + " -- " + line
+		return "runuser -u " + shell.Quote(as.name) + " -- " + line
 	case runtime.GOOS == "linux":
 		return fmt.Sprintf("setpriv --reuid=%d --regid=%d --clear-groups %s", as.uid, as.gid, line)
 	}
-	return "sudo -u " + wording.ShellQuote(as.name) + " " + line
+	return "sudo -u " + shell.Quote(as.name) + " " + line
 }
 
 // SingleUser runs SQL on the stopped directory as its owner. Without

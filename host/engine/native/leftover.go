@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // leftoverWait is how long what a killed server leaves behind may take to go:
@@ -67,7 +67,7 @@ func (p *postmaster) inTheWay(backends []int) error {
 	}
 	path := filepath.Join(p.clusterDir, "postmaster.pid")
 	return fmt.Errorf("%s is left over from a server that was killed. Its pid %d is now %s, and PostgreSQL does not start while a process of its own user has that number. The way on:\n  rm %s",
-		path, p.pid, now, wording.ShellQuote(path))
+		path, p.pid, now, shell.Quote(path))
 }
 
 // belongsTo tells whether pid is a living process of uid, the processes that

@@ -15,7 +15,7 @@ import (
 
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/engine"
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // Options are what the engine must know of the project.
@@ -185,7 +185,7 @@ func (e *Engine) serverUser() (identity, error) {
 	}
 	u, err := user.Lookup("postgres")
 	if err != nil {
-		return identity{}, errors.New("PostgreSQL does not run as root, the data directory belongs to root, and there is no user postgres. Run odpm as the user who owns the project, or give the directory to one: chown -R USER " + wording.ShellQuote(e.o.DataDir))
+		return identity{}, errors.New("PostgreSQL does not run as root, the data directory belongs to root, and there is no user postgres. Run odpm as the user who owns the project, or give the directory to one: chown -R USER " + shell.Quote(e.o.DataDir))
 	}
 	uid, _ := strconv.Atoi(u.Uid)
 	gid, _ := strconv.Atoi(u.Gid)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // LogName is the server's log below .odpm/state.
@@ -105,7 +106,7 @@ func (e *Engine) checkOwner(as identity) error {
 	if err != nil {
 		return err
 	}
-	quoted := wording.ShellQuote(dir)
+	quoted := shell.Quote(dir)
 	if uid := int(info.Sys().(*syscall.Stat_t).Uid); uid != as.uid {
 		return fmt.Errorf("%s belongs to %s, and PostgreSQL, which would run as %s, starts only on its own user's. The way on:\n  chown -R %s: %s", dir, userName(uid), as.name, as.name, quoted)
 	}
@@ -121,7 +122,7 @@ func (e *Engine) hasConfiguration() error {
 	if _, err := os.Stat(filepath.Join(dir, "postgresql.conf")); !errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	return fmt.Errorf("%s has no postgresql.conf. Debian's packages keep a cluster's configuration in /etc/postgresql/%d/NAME; the way on, with that directory of where the cluster comes from:\n  cp -a /etc/postgresql/%d/NAME/. %s/", dir, e.o.Major, e.o.Major, wording.ShellQuote(dir))
+	return fmt.Errorf("%s has no postgresql.conf. Debian's packages keep a cluster's configuration in /etc/postgresql/%d/NAME; the way on, with that directory of where the cluster comes from:\n  cp -a /etc/postgresql/%d/NAME/. %s/", dir, e.o.Major, e.o.Major, shell.Quote(dir))
 }
 
 var errEnded = errors.New("PostgreSQL ended while starting")

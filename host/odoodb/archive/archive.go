@@ -19,7 +19,7 @@ import (
 
 	"github.com/klauspost/compress/flate"
 
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // Format is how an archive is written.
@@ -152,9 +152,9 @@ func (a *Archive) open() error {
 		a.Format = Dump
 		return a.openDump()
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		return a.refuse("is compressed with gzip; unpack it first: gunzip %s", wording.ShellQuote(a.Path))
+		return a.refuse("is compressed with gzip; unpack it first: gunzip %s", shell.Quote(a.Path))
 	case bytes.HasPrefix(magic, []byte("--")):
-		return a.refuse("is plain SQL without a manifest; put it into a zip as dump.sql: cp %s dump.sql && zip backup.zip dump.sql", wording.ShellQuote(a.Path))
+		return a.refuse("is plain SQL without a manifest; put it into a zip as dump.sql: cp %s dump.sql && zip backup.zip dump.sql", shell.Quote(a.Path))
 	}
 	return a.refuse("is neither Odoo's zip nor pg_dump's custom format")
 }
