@@ -13,6 +13,13 @@ import (
 // md5 (12, 13), and checksums where they are not yet the default (up to 17).
 const initdbArgs = "--auth-host=scram-sha-256 --data-checksums"
 
+// serverCommand reaches a cluster that was made elsewhere: only the image's own
+// initdb writes listen_addresses = '*', PostgreSQL's default is localhost, which
+// is nobody's but the container's, and a port of its own in postgresql.conf would
+// be another than the published one. During a first start the image's entrypoint
+// puts listen_addresses = '' behind it.
+var serverCommand = types.ShellCommand{"postgres", "-c", "listen_addresses=*", "-c", "port=" + itoa(PostgresPort)}
+
 func postgresService(s Spec) types.ServiceConfig {
 	p := s.Project
 	env := map[string]string{
@@ -24,6 +31,7 @@ func postgresService(s Spec) types.ServiceConfig {
 	}
 	var svc types.ServiceConfig
 	svc.Image = postgresImage(p)
+	svc.Command = serverCommand
 	svc.Restart = restart(p)
 	svc.Ports = []types.ServicePortConfig{publish(postgresBind(p), p.PostgresPort, PostgresPort)}
 	svc.Volumes = []types.ServiceVolumeConfig{{

@@ -111,7 +111,7 @@ write_hba() {
 # before the scripts have run.
 temporary_server() {
 	NOTIFY_SOCKET='' PGUSER=${PGUSER:-$POSTGRES_USER} \
-		pg_ctl -D "$PGDATA" -o "$(printf '%q ' -c listen_addresses='' -p "${PGPORT:-5432}" "$@")" -w start
+		pg_ctl -D "$PGDATA" -o "$(printf '%q ' "$@" -c listen_addresses='' -p "${PGPORT:-5432}")" -w start
 }
 
 sql() {
