@@ -17,7 +17,7 @@ const initdbArgs = "--auth-host=scram-sha-256 --data-checksums"
 // initdb writes listen_addresses = '*', PostgreSQL's default is localhost, which
 // is nobody's but the container's, and a port of its own in postgresql.conf would
 // be another than the published one. During a first start the image's entrypoint
-// puts listen_addresses = '' behind it.
+// puts an empty listen_addresses behind it.
 var serverCommand = types.ShellCommand{"postgres", "-c", "listen_addresses=*", "-c", "port=" + itoa(PostgresPort)}
 
 func postgresService(s Spec) types.ServiceConfig {
