@@ -52,7 +52,7 @@ func TestHashIsPasslibs(t *testing.T) {
 func TestSetAdminPassword(t *testing.T) {
 	s := newServer(t)
 	const db = `Kunde "A" ü`
-	load(t, s, db)
+	loadFixture(t, s, db)
 	mustApp(t, s, db,
 		`UPDATE res_users SET active = false, totp_secret = 'x' WHERE id = 2`,
 		`INSERT INTO res_users_apikeys (name, user_id, scope, index, key) VALUES ('k', 2, 'rpc', '12345678', 'z')`)

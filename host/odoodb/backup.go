@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
 
 // Backup writes a database and its file store into one archive, as of one
@@ -252,7 +253,7 @@ func (b *backup) writeZip(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := b.dump(ctx, sql, []byte(trailerLine)); err != nil {
+	if err := b.dump(ctx, sql, []byte(sqldump.Trailer)); err != nil {
 		return err
 	}
 	manifest, err := p.stream("manifest.json", zip.Deflate, now)

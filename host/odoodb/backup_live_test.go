@@ -96,7 +96,7 @@ func (o *liveOdoo) collect(ctx context.Context, c *pgx.Conn) error {
 // attachments come and go and their files with them.
 func TestBackupOfALiveDatabase(t *testing.T) {
 	s := newServer(t)
-	load(t, s, "db")
+	loadFixture(t, s, "db")
 	o := &liveOdoo{s: s, db: "db"}
 	live, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -158,7 +158,7 @@ func TestBackupOfALiveDatabase(t *testing.T) {
 // backup's own directory.
 func TestBackupCopies(t *testing.T) {
 	s := newServer(t)
-	load(t, s, "db")
+	loadFixture(t, s, "db")
 	// A file store that is a link to another place is one of those cases.
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
 	if err := errors.Join(os.Rename(s.filestore("db"), elsewhere), os.Symlink(elsewhere, s.filestore("db"))); err != nil {
@@ -179,7 +179,7 @@ func TestBackupCopies(t *testing.T) {
 // reason for a backup without it, nor for none.
 func TestBackupAsAdministrator(t *testing.T) {
 	s := newServer(t)
-	load(t, s, "db")
+	loadFixture(t, s, "db")
 	for name, tc := range map[string]struct {
 		hide []string
 		ask  string
@@ -215,7 +215,7 @@ func TestBackupAsAdministrator(t *testing.T) {
 // have, and one that is longer is refused before anything is made.
 func TestBackupLongNames(t *testing.T) {
 	s := newServer(t)
-	load(t, s, "db")
+	loadFixture(t, s, "db")
 	dir := t.TempDir()
 	name := strings.Repeat("n", 248) + "é.zip"
 	if _, err := s.Backup(ctx, BackupOptions{Database: "db", File: filepath.Join(dir, "n"+name)}); err != nil {
@@ -247,7 +247,7 @@ func TestBackupOnAFullDisk(t *testing.T) {
 // be written any more stop nobody; they are removed when they can be.
 func TestRecoverWhatCannotBeRemoved(t *testing.T) {
 	s := newServer(t)
-	load(t, s, "db")
+	loadFixture(t, s, "db")
 	dir := t.TempDir()
 	if err := s.helper(t, "backup", dir+"/a.zip", "backup written").Run(); err == nil {
 		t.Fatal("the helper was not killed")
@@ -276,7 +276,7 @@ func TestRecoverWhatCannotBeRemoved(t *testing.T) {
 // running one has, it leaves alone.
 func TestBackupKilled(t *testing.T) {
 	s := newServer(t)
-	load(t, s, "db")
+	loadFixture(t, s, "db")
 	dir := t.TempDir()
 	defer func() { fault = func(string) {} }()
 	fault = func(at string) {

@@ -111,7 +111,7 @@ func TestBackupRoundTrip(t *testing.T) {
 // of the same database, and lets Python read it as Odoo does.
 func TestBackupIsOdoos(t *testing.T) {
 	s := newServer(t)
-	load(t, s, "o18")
+	loadFixture(t, s, "o18")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "all.zip")
 	res, err := s.Backup(ctx, BackupOptions{Database: "o18", File: file, AllFiles: true})
@@ -170,7 +170,7 @@ for n in z.namelist():
 
 func TestBackupRefusals(t *testing.T) {
 	s := newServer(t)
-	load(t, s, "db")
+	loadFixture(t, s, "db")
 	for _, db := range []string{"leer", "zu"} {
 		if err := s.Create(ctx, db, CreateOptions{}); err != nil {
 			t.Fatal(err)
@@ -220,7 +220,7 @@ func TestBackupRefusals(t *testing.T) {
 
 func TestBackupMissingFiles(t *testing.T) {
 	s := newServer(t)
-	load(t, s, "db")
+	loadFixture(t, s, "db")
 	if err := os.Remove(filepath.Join(s.filestore("db"), "1c/1c2a8239bc7e06429116c40bc1d1334c621ca379")); err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func TestBackupMissingFiles(t *testing.T) {
 // TestBackupCancelled ends a backup at each of its stations.
 func TestBackupCancelled(t *testing.T) {
 	s := newServer(t)
-	load(t, s, "db")
+	loadFixture(t, s, "db")
 	before := fingerprint(t, s, "db")
 	defer func() { fault = func(string) {} }()
 	for _, at := range []string{"backup snapshot", "backup written", string(PhaseDump), string(PhaseFilestore)} {
@@ -280,7 +280,7 @@ func TestBackupCancelled(t *testing.T) {
 // TestBackupOverwritesNothing: the file may appear while the backup works.
 func TestBackupOverwritesNothing(t *testing.T) {
 	s := newServer(t)
-	load(t, s, "db")
+	loadFixture(t, s, "db")
 	file := filepath.Join(t.TempDir(), "a.zip")
 	defer func() { fault = func(string) {} }()
 	fault = func(at string) {
@@ -302,7 +302,7 @@ func TestBackupOverwritesNothing(t *testing.T) {
 // TestBackupWithoutItsSnapshot: pg_dump fails, and its exit code counts.
 func TestBackupWithoutItsSnapshot(t *testing.T) {
 	s := newServer(t)
-	load(t, s, "db")
+	loadFixture(t, s, "db")
 	defer func() { fault = func(string) {} }()
 	fault = func(string) {
 		mustAdmin(t, s, maintenance, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'odpm backup%'`)

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
 
 // unprovenError is a restored database that is not what the archive promised.
@@ -23,8 +24,7 @@ func (e *unprovenError) Error() string { return e.why }
 // what the archive's manifest or the project promise.
 func IsUnproven(err error) bool {
 	var e *unprovenError
-	var cut truncatedError
-	return errors.As(err, &e) || errors.As(err, &cut)
+	return errors.As(err, &e) || errors.Is(err, sqldump.ErrCutOff)
 }
 
 // checkModules compares what is installed with the manifest, and base with the

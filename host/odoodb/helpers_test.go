@@ -103,9 +103,9 @@ func value[T any](t *testing.T, s *Server, database, sql string, args ...any) T 
 	return v
 }
 
-// load puts the fixture into a database by the plainest means, psql -f and
+// loadFixture puts the fixture into a database by the plainest means, psql -f and
 // unzip, as an independent oracle.
-func load(t *testing.T, s *Server, database string) {
+func loadFixture(t *testing.T, s *Server, database string) {
 	t.Helper()
 	if err := s.Create(ctx, database, CreateOptions{}); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 
 func TestList(t *testing.T) {
 	s := newServer(t)
-	load(t, s, `Kunde "A" ü`)
+	loadFixture(t, s, `Kunde "A" ü`)
 	for _, db := range []string{"leer", "fremd", "zu", "mitten"} {
 		if err := s.Create(ctx, db, CreateOptions{}); err != nil {
 			t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/load"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
 
@@ -228,17 +229,19 @@ func (r *restore) loadDump(ctx context.Context) error {
 		return err
 	}
 	defer sql.Close()
-	jobs := r.o.Jobs
-	if jobs < 1 {
-		jobs = defaultJobs()
+	l := &load.Loader{
+		Database: r.journal.New, Jobs: r.o.Jobs,
+		Connect: func(ctx context.Context) (*pgx.Conn, error) { return r.s.app(ctx, r.journal.New) },
+		Read: func(done, total int64, finished bool) {
+			r.o.Progress.send(Event{Phase: PhaseRestore, Done: done, Total: total, Finished: finished})
+		},
+		Built: func(done, total int64, finished bool) {
+			r.o.Progress.send(Event{Phase: PhaseIndexes, Done: done, Total: total, Items: true, Finished: finished})
+		},
+		Policy: sqldump.Policy{ServerMajor: r.plan.serverMajor, Super: r.plan.super, HasRole: func(role string) bool { return r.plan.roles[role] }},
 	}
-	l := &loader{
-		s: r.s, database: r.journal.New, jobs: jobs,
-		progress: r.o.Progress, total: r.a.DumpSize,
-		policy: sqldump.Policy{ServerMajor: r.plan.serverMajor, Super: r.plan.super, HasRole: func(role string) bool { return r.plan.roles[role] }},
-	}
-	err = r.readError(l.load(ctx, sql))
-	r.rep.Warnings = append(r.rep.Warnings, l.warnings...)
+	err = r.readError(l.Load(ctx, sql, r.a.DumpSize))
+	r.rep.Warnings = append(r.rep.Warnings, l.Warnings()...)
 	return err
 }
 

@@ -157,7 +157,7 @@ func TestRestoreRefuses(t *testing.T) {
 		"program hidden":   {file: rebuild(t, after(tables, "CREATE FUNCTION public.f() RETURNS void LANGUAGE plpgsql AS $x$ BEGIN EXECUTE 'COPY (SELECT 1) TO PROGRAM ''touch "+pwned+"'''; END $x$;\nSELECT public.f();\n")), want: "must be superuser"},
 		"superuser":        {file: rebuild(t, after(tables, "SET session_replication_role = replica;\n")), want: "permission denied"},
 		"C function":       {file: rebuild(t, after(tables, "CREATE FUNCTION public.f() RETURNS int LANGUAGE c AS 'libc.so.6', 'system';\n")), want: "permission denied for language c"},
-		"drop another one": {file: rebuild(t, replaceIn("dump.sql", trailerLine, "DROP DATABASE db;\n"+trailerLine)), want: "beyond the database", is: sqldump.IsRefused},
+		"drop another one": {file: rebuild(t, replaceIn("dump.sql", sqldump.Trailer, "DROP DATABASE db;\n"+sqldump.Trailer)), want: "beyond the database", is: sqldump.IsRefused},
 		// One statement to a reader that takes the quotes differently, three to the server.
 		"string carried on": {file: rebuild(t, after(tables, "SELECT E'a'\n'\\' '; ALTER DATABASE db CONNECTION LIMIT 3; --';\n")), want: "multiple commands"},
 		"other strings":     {file: rebuild(t, after(tables, "SET standard_conforming_strings = off;\nSELECT '\\' '; ALTER DATABASE db CONNECTION LIMIT 3; --';\n")), want: "multiple commands"},
@@ -167,7 +167,7 @@ func TestRestoreRefuses(t *testing.T) {
 		"bad row":           {file: rebuild(t, replaceIn("dump.sql", "COPY public.res_country (id", "COPY public.res_country (id, nix")), want: "nix"},
 		"bad index":         {file: rebuild(t, replaceIn("dump.sql", "CREATE INDEX ir_attachment", "CREATE INDEX ON public.nix (x);\nCREATE INDEX ir_attachment")), want: "public.nix"},
 		"foreign key":       {file: rebuild(t, replaceIn("dump.sql", "FOREIGN KEY (create_uid) REFERENCES public.res_users(id)", "FOREIGN KEY (create_uid) REFERENCES public.res_lang(code)")), want: "cannot be implemented"},
-		"no trailer":        {file: rebuild(t, replaceIn("dump.sql", trailerLine, "--")), want: "cut off", is: IsUnproven},
+		"no trailer":        {file: rebuild(t, replaceIn("dump.sql", sqldump.Trailer, "--")), want: "cut off", is: IsUnproven},
 		"cut in rows":       {file: rebuild(t, cutAt("COPY public.res_partner ")), want: "cut off"},
 
 		// What does not fit together.

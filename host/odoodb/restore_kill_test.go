@@ -64,7 +64,7 @@ func TestRestoreKilled(t *testing.T) {
 	if err := odoo.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	load(t, s, "new")
+	loadFixture(t, s, "new")
 	mustAdmin(t, s, maintenance, `ALTER DATABASE new SET work_mem TO '7MB'`)
 	fixtureRestored := whole(t, s, "new")
 	oldDatabase(t, s)

@@ -52,7 +52,7 @@ func (o *odooStub) Start(context.Context) error { return o.call("start", true) }
 // they were, and what only a superuser may make is left out with a warning.
 func TestRestoreOfWhatAnAdministratorAdded(t *testing.T) {
 	s := newServer(t)
-	load(t, s, "db")
+	loadFixture(t, s, "db")
 	mustAdmin(t, s, "db", `CREATE SCHEMA elsewhere`, `GRANT USAGE ON SCHEMA elsewhere TO `+ident(s.AppRole), `ALTER EXTENSION pg_trgm SET SCHEMA elsewhere`,
 		`CREATE EXTENSION unaccent SCHEMA elsewhere`,
 		`CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'`, `CREATE EVENT TRIGGER watcher ON ddl_command_end EXECUTE FUNCTION watch()`,
@@ -95,7 +95,7 @@ func noLeftovers(t *testing.T, s *Server) {
 
 func TestRestore(t *testing.T) {
 	s := newServer(t)
-	load(t, s, "oracle")
+	loadFixture(t, s, "oracle")
 	for _, tc := range []struct {
 		file, db string
 		missing  int
@@ -151,7 +151,7 @@ func TestRestore(t *testing.T) {
 func TestRestoreReplaces(t *testing.T) {
 	s := newServer(t)
 	const db = `alt "1"`
-	load(t, s, db)
+	loadFixture(t, s, db)
 	reader := "reader " + token()
 	space := "space " + token()
 	mustAdmin(t, s, maintenance, `CREATE ROLE `+ident(reader), `SET allow_in_place_tablespaces = on`, `CREATE TABLESPACE `+ident(space)+` LOCATION ''`,
@@ -242,7 +242,7 @@ func TestRestoreReplaces(t *testing.T) {
 
 func TestRestoreTakesOverFiles(t *testing.T) {
 	s := newServer(t)
-	load(t, s, "db")
+	loadFixture(t, s, "db")
 	before := value[string](t, s, "db", `SELECT string_agg(DISTINCT store_fname, ' ') FROM ir_attachment`)
 	rep, err := s.Restore(ctx, RestoreOptions{File: "testdata/o18.dump", Database: "db"})
 	if err != nil {

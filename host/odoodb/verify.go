@@ -135,10 +135,10 @@ func (v *verifier) sql(ctx context.Context) error {
 			}
 			return fmt.Errorf("%s: %w", v.a.Path, err)
 		}
-		trailer = trailer || it.Kind == sqldump.Comment && string(it.Text) == trailerLine
+		trailer = trailer || it.Kind == sqldump.Comment && string(it.Text) == sqldump.Trailer
 	}
 	if !trailer {
-		return &archive.Error{Path: v.a.Path, Why: truncatedError{}.Error()}
+		return &archive.Error{Path: v.a.Path, Why: sqldump.ErrCutOff.Error()}
 	}
 	return nil
 }

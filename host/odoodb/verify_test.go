@@ -107,7 +107,7 @@ func TestVerifyFinds(t *testing.T) {
 		want string
 		is   func(error) bool
 	}{
-		"trailer":      {rebuild(t, replaceIn("dump.sql", trailerLine, "--")), "cut off", archive.IsRefused},
+		"trailer":      {rebuild(t, replaceIn("dump.sql", sqldump.Trailer, "--")), "cut off", archive.IsRefused},
 		"cut rows":     {rebuild(t, cutAt("COPY public.res_partner ")), "cut off", sqldump.IsRefused},
 		"a command":    {rebuild(t, replaceIn("dump.sql", "\nSET ", "\n\\! id\nSET ")), "psql command", sqldump.IsRefused},
 		"module":       {rebuild(t, replaceIn("manifest.json", `"web": "18.0.1.0"`, `"web": "18.0.9.9"`)), "web is 18.0.1.0 instead of 18.0.9.9", IsUnproven},

@@ -35,6 +35,12 @@ type Item struct {
 	Line int
 }
 
+// Trailer ends what pg_dump wrote to its end.
+const Trailer = "-- PostgreSQL database dump complete"
+
+// ErrCutOff is a dump without its trailer.
+var ErrCutOff = errors.New("the dump is cut off: its last line, \"" + Trailer + "\", is missing")
+
 // maxStatement bounds what a hostile dump can make us hold in memory.
 const maxStatement = 1 << 28
 

@@ -1,4 +1,4 @@
-package odoodb
+package load
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 // everything that is not known to be independent waits for all that stands
 // before it and is waited for.
 type postRunner struct {
-	l       *loader
+	l       *Loader
 	batch   []job
 	group   int // 1 indexes and keys, 2 foreign keys
 	remarks [][]byte
@@ -32,7 +32,7 @@ type job struct {
 }
 
 // afterData runs first and everything that follows it.
-func (l *loader) afterData(ctx context.Context, sc *sqldump.Scanner, first []byte) error {
+func (l *Loader) afterData(ctx context.Context, sc *sqldump.Scanner, first []byte) error {
 	p := &postRunner{l: l}
 	stmt, kind := first, sqldump.Statement
 	for {
@@ -74,7 +74,7 @@ func (l *loader) afterData(ctx context.Context, sc *sqldump.Scanner, first []byt
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
-	l.progress.send(Event{Phase: PhaseIndexes, Done: p.done, Total: p.done, Items: true, Finished: true})
+	l.built(p.done, p.done, true)
 	return nil
 }
 
@@ -109,7 +109,7 @@ func (p *postRunner) flush(ctx context.Context) error {
 	if err := p.l.flush(ctx); err != nil || len(p.batch) == 0 {
 		return err
 	}
-	for i := range p.l.jobs {
+	for i := range p.l.Jobs {
 		if _, err := p.l.session(ctx, i); err != nil {
 			return err
 		}
@@ -135,7 +135,7 @@ func (p *postRunner) flush(ctx context.Context) error {
 					cancel() // the other connections' statements, too
 				}
 				if done := q.release(j, err); err == nil {
-					p.l.progress.send(Event{Phase: PhaseIndexes, Done: p.done + done, Total: total, Items: true})
+					p.l.built(p.done+done, total, false)
 				}
 			}
 		})

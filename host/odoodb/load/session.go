@@ -1,4 +1,4 @@
-package odoodb
+package load
 
 import (
 	"context"
@@ -7,12 +7,13 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// loadSession is one connection of a load, as the application role.
-type loadSession struct {
+// session is one connection of a load.
+type session struct {
 	conn     *pgconn.PgConn
 	database string
 	// settings is how many of the loader's have been applied here.
@@ -21,15 +22,15 @@ type loadSession struct {
 
 // session gives the i-th connection with all settings that the dump has made
 // so far; i is at most the number of those that exist.
-func (l *loader) session(ctx context.Context, i int) (*loadSession, error) {
+func (l *Loader) session(ctx context.Context, i int) (*session, error) {
 	if i == len(l.sessions) {
-		c, err := l.s.app(ctx, l.database)
+		c, err := l.Connect(ctx)
 		if err != nil {
 			return nil, err
 		}
-		s := &loadSession{conn: c.PgConn(), database: l.database}
+		s := &session{conn: c.PgConn(), database: l.Database}
 		l.sessions = append(l.sessions, s)
-		for k, v := range sessionOptions(l.jobs) {
+		for k, v := range sessionOptions(l.Jobs) {
 			if err := s.exec(ctx, []byte("SET "+k+" = '"+v+"'")); err != nil {
 				return nil, err
 			}
@@ -44,10 +45,13 @@ func (l *loader) session(ctx context.Context, i int) (*loadSession, error) {
 	return s, nil
 }
 
+// goodbye is how long a server may take to be told that we are done with it.
+const goodbye = 10 * time.Second
+
 // closeSessions waits for nobody: one whose work was cancelled is closed already.
-func (l *loader) closeSessions() {
+func (l *Loader) closeSessions() {
 	for _, s := range l.sessions {
-		ctx, cancel := detached(context.Background())
+		ctx, cancel := context.WithTimeout(context.Background(), goodbye)
 		_ = s.conn.Close(ctx)
 		cancel()
 	}
@@ -71,7 +75,7 @@ func sessionOptions(jobs int) map[string]string {
 // has it, in which the server takes one command at a time: what the dump's
 // reader took for one statement (and judged by its first words) and the server
 // would take for more is an error and not a way past that judgement.
-func (s *loadSession) exec(ctx context.Context, stmts ...[]byte) error {
+func (s *session) exec(ctx context.Context, stmts ...[]byte) error {
 	p := s.conn.StartPipeline(ctx)
 	for _, stmt := range stmts {
 		p.SendQueryParams(string(stmt), nil, nil, nil, nil)
@@ -98,7 +102,7 @@ func (s *loadSession) exec(ctx context.Context, stmts ...[]byte) error {
 }
 
 // failed says which statement failed, and why.
-func (s *loadSession) failed(err error, stmt []byte) error {
+func (s *session) failed(err error, stmt []byte) error {
 	text := strings.Join(strings.Fields(string(stmt)), " ")
 	if len(text) > 120 {
 		text = strings.ToValidUTF8(text[:120], "") + "…"

@@ -1,4 +1,10 @@
-package odoodb
+// Package load runs a plain dump in an empty database.
+//
+// It speaks PostgreSQL's protocol itself and starts no psql: what a dump says
+// to psql (backslash commands, variables) then means nothing to anybody, the
+// version of the server's psql does not matter, and the rows of a large table
+// can go over several connections.
+package load
 
 import (
 	"bytes"
@@ -9,26 +15,28 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
 
-// loader runs a plain dump in an empty database, as the application role.
-//
-// It speaks PostgreSQL's protocol itself and starts no psql: what a dump says
-// to psql (backslash commands, variables) then means nothing to anybody, the
-// version of the server's psql does not matter, and the rows of a large table
-// can go over several connections.
-type loader struct {
-	s        *Server
-	database string
-	policy   sqldump.Policy
-	// jobs is how many connections load rows and build indexes side by side.
-	jobs     int
-	progress Progress
-	// total is the dump's size, 0 when unknown.
-	total int64
+// Loader is one load.
+type Loader struct {
+	// Database is the database's name, for messages.
+	Database string
+	// Connect opens one more connection to it, as the role that everything in
+	// the dump runs as.
+	Connect func(context.Context) (*pgx.Conn, error)
+	Policy  sqldump.Policy
+	// Jobs is how many connections load rows and build indexes side by side; 0
+	// is as many as are worth it.
+	Jobs int
+	// Read is told now and then how many bytes of the dump are read, Built how
+	// many indexes and keys of those that are known of so far are made. Both may
+	// be nil; neither may take long.
+	Read, Built func(done, total int64, finished bool)
 
-	sessions []*loadSession
+	sessions []*session
 	// settings are the dump's own, for every session; batch are statements that
 	// are not sent yet.
 	settings   [][]byte
@@ -39,24 +47,23 @@ type loader struct {
 	trailer    bool
 }
 
-// trailerLine ends what pg_dump wrote to its end.
-const trailerLine = "-- PostgreSQL database dump complete"
+// Warnings are sentences for a person about what was left out.
+func (l *Loader) Warnings() []string { return l.warnings }
 
-// truncatedError is a dump without its trailer.
-type truncatedError struct{}
-
-func (truncatedError) Error() string {
-	return "the dump is cut off: its last line, \"" + trailerLine + "\", is missing"
-}
-
-// load reads the dump once. Tables are made on one connection and rows are
-// loaded as they come; from the first index or key on, statements run over
-// several connections, since their order is free.
-func (l *loader) load(ctx context.Context, r io.Reader) error {
+// Load reads the dump, of so many bytes (0 when unknown), once. Tables are made
+// on one connection and rows are loaded as they come; from the first index or
+// key on, statements run over several connections, since their order is free.
+// A dump that is refused for what is in it gives an error of sqldump.IsRefused,
+// one without its end sqldump.ErrCutOff. What had been loaded until an error
+// stays.
+func (l *Loader) Load(ctx context.Context, dump io.Reader, size int64) error {
 	defer l.closeSessions()
-	sc := sqldump.New(r)
+	if l.Jobs < 1 {
+		l.Jobs = defaultJobs()
+	}
+	sc := sqldump.New(dump)
 	l.warned = map[string]bool{}
-	stop := l.tick(sc)
+	stop := l.tick(sc, size)
 	first, err := l.untilIndexes(ctx, sc)
 	stop()
 	if err != nil {
@@ -68,14 +75,14 @@ func (l *loader) load(ctx context.Context, r io.Reader) error {
 		}
 	}
 	if !l.trailer {
-		return truncatedError{}
+		return sqldump.ErrCutOff
 	}
 	return nil
 }
 
 // tick reports how far the dump is read.
-func (l *loader) tick(sc *sqldump.Scanner) (stop func()) {
-	if l.progress == nil {
+func (l *Loader) tick(sc *sqldump.Scanner, size int64) (stop func()) {
+	if l.Read == nil {
 		return func() {}
 	}
 	done, ended := make(chan struct{}), make(chan struct{})
@@ -86,9 +93,9 @@ func (l *loader) tick(sc *sqldump.Scanner) (stop func()) {
 		for {
 			select {
 			case <-t.C:
-				l.progress.send(Event{Phase: PhaseRestore, Done: sc.Read(), Total: l.total})
+				l.Read(sc.Read(), size, false)
 			case <-done:
-				l.progress.send(Event{Phase: PhaseRestore, Done: sc.Read(), Total: l.total, Finished: true})
+				l.Read(sc.Read(), size, true)
 				return
 			}
 		}
@@ -98,7 +105,7 @@ func (l *loader) tick(sc *sqldump.Scanner) (stop func()) {
 
 // untilIndexes runs the dump up to the first statement that can run beside
 // others, which it returns; nil at the end of the dump.
-func (l *loader) untilIndexes(ctx context.Context, sc *sqldump.Scanner) (first []byte, err error) {
+func (l *Loader) untilIndexes(ctx context.Context, sc *sqldump.Scanner) (first []byte, err error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -140,7 +147,7 @@ const batchSize, batchBytes = 50, 1 << 18
 
 // statement notes one for the first session. What ends or begins a transaction
 // goes alone: statements that are sent together are one transaction otherwise.
-func (l *loader) statement(ctx context.Context, stmt []byte) error {
+func (l *Loader) statement(ctx context.Context, stmt []byte) error {
 	alone := false
 	switch t := sqldump.Tokens(stmt, 1); {
 	case sqldump.Setting(stmt):
@@ -166,7 +173,7 @@ func (l *loader) statement(ctx context.Context, stmt []byte) error {
 }
 
 // flush runs what statement has noted.
-func (l *loader) flush(ctx context.Context) error {
+func (l *Loader) flush(ctx context.Context) error {
 	if len(l.batch) == 0 {
 		return nil
 	}
@@ -179,20 +186,26 @@ func (l *loader) flush(ctx context.Context) error {
 	return err
 }
 
-func (l *loader) comment(text []byte) {
-	if string(text) == trailerLine {
+func (l *Loader) comment(text []byte) {
+	if string(text) == sqldump.Trailer {
 		l.trailer = true
 	}
 }
 
 // wanted applies the policy.
-func (l *loader) wanted(stmt []byte) bool {
-	v := l.policy.Judge(stmt)
+func (l *Loader) wanted(stmt []byte) bool {
+	v := l.Policy.Judge(stmt)
 	if v.Warn != "" && !l.warned[v.Warn] {
 		l.warned[v.Warn] = true
 		l.warnings = append(l.warnings, v.Warn)
 	}
 	return !v.Drop
+}
+
+func (l *Loader) built(done, total int64, finished bool) {
+	if l.Built != nil {
+		l.Built(done, total, finished)
+	}
 }
 
 // defaultJobs is how many connections are worth it: index building keeps one

@@ -1,4 +1,4 @@
-package odoodb
+package load
 
 import (
 	"context"
@@ -16,14 +16,14 @@ const chunkSize = 1 << 20
 
 // copyRows loads the rows that follow a COPY statement. Rows keep their order
 // within a chunk.
-func (l *loader) copyRows(ctx context.Context, sc *sqldump.Scanner, stmt string) error {
+func (l *Loader) copyRows(ctx context.Context, sc *sqldump.Scanner, stmt string) error {
 	first, err := l.session(ctx, 0)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	c := &copier{ctx: ctx, fail: cancel, l: l, stmt: stmt, most: l.jobs, idle: make(chan *copyWorker, l.jobs)}
+	c := &copier{ctx: ctx, fail: cancel, l: l, stmt: stmt, most: l.Jobs, idle: make(chan *copyWorker, l.Jobs)}
 	if first.conn.TxStatus() != 'I' {
 		// The table may be the open transaction's own.
 		c.most = 1
@@ -43,7 +43,7 @@ func (l *loader) copyRows(ctx context.Context, sc *sqldump.Scanner, stmt string)
 type copier struct {
 	ctx  context.Context
 	fail context.CancelCauseFunc
-	l    *loader
+	l    *Loader
 	stmt string
 	// most is how many connections there may be.
 	most    int
