@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/odpm/odpm/shared/libpq"
 	"github.com/odpm/odpm/shared/odooconf"
 	"github.com/odpm/odpm/shared/pglogin"
 )
@@ -172,7 +173,7 @@ func (r *resolver) value(name string) Value {
 
 // check refuses what Odoo would refuse.
 func (t *Target) check() error {
-	if !pglogin.ValidHost(t.Host.Text) {
+	if !libpq.ValidHost(t.Host.Text) {
 		return &ConfigError{t.Host.Source, "db_host is not a host name, an address or a socket directory (its value is not shown, it may contain a password)",
 			"set db_host to the name of PostgreSQL's service"}
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/mattn/go-shellwords"
 
 	"github.com/odpm/odpm/host/project/tag"
+	"github.com/odpm/odpm/shared/libpq"
 	"github.com/odpm/odpm/shared/odooconf"
-	"github.com/odpm/odpm/shared/pglogin"
 	"github.com/odpm/odpm/shared/shell"
 	"github.com/odpm/odpm/shared/snapshot"
 )
@@ -286,7 +286,7 @@ func (l *loader) odooConf() error {
 		v, _ := conf.Get("db_port")
 		*l.errs = append(*l.errs, &ConfigError{File: filepath.Base(p.OdooConfPath), Line: conf.Line("db_port"), Key: "db_port", Found: v, Allowed: "allowed: a port, 1 to 65535"})
 	}
-	if host, set := conf.Value("db_host", p.OdooMajor); set && !(pglogin.ValidHost(host) && snapshot.Printable(host)) {
+	if host, set := conf.Value("db_host", p.OdooMajor); set && !(libpq.ValidHost(host) && snapshot.Printable(host)) {
 		*l.errs = append(*l.errs, &ConfigError{File: filepath.Base(p.OdooConfPath), Line: conf.Line("db_host"), Key: "db_host",
 			Allowed: "allowed: a host name, an address or a socket directory (what stands there is not shown, it may be a connection string with a password)"})
 	}

@@ -2,7 +2,6 @@ package pglogin
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"net"
 	"strings"
@@ -252,119 +251,8 @@ func (a *attempt) closeUnused() {
 	}
 }
 
-// spyConn remembers the first bytes that the peer sent: they tell a PostgreSQL
-// that has no TLS ('N') from a peer that is no PostgreSQL.
-//
-// After an 'N', libpq goes on without TLS on the same connection. pgx closes
-// it and dials another one, which costs the server a second process; so Close
-// keeps such a connection for the next dial.
-type spyConn struct {
-	net.Conn
-	addr  string
-	a     *attempt
-	head  [5]byte
-	count int
-}
-
-// firstMessageLimit is more than any first message of a PostgreSQL has.
-const firstMessageLimit = 1 << 16
-
-// foreign says whether what came first is not PostgreSQL's protocol: neither a
-// message that may come first, with a length that it may have, nor the answer
-// 'S' to the question for TLS with a TLS record behind it. An SSH server's
-// banner begins with 'S' too.
-func (c *spyConn) foreign() bool {
-	if c == nil {
-		return false
-	}
-	c.a.mu.Lock()
-	defer c.a.mu.Unlock()
-	switch {
-	case c.count == 0:
-		return false
-	case !strings.ContainsRune("RNSEv", rune(c.head[0])):
-		return true
-	case c.count < len(c.head):
-		return false
-	}
-	tlsRecord := c.head[0] == 'S' && c.head[1] >= 0x14 && c.head[1] <= 0x17 && c.head[2] == 3
-	return !tlsRecord && binary.BigEndian.Uint32(c.head[1:]) > firstMessageLimit
-}
-
-func (c *spyConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	c.a.mu.Lock()
-	defer c.a.mu.Unlock()
-	if n > 0 && c.count < len(c.head) {
-		copy(c.head[c.count:], b[:n])
-	}
-	c.count += n
-	return n, err
-}
-
-func (c *spyConn) Close() error {
-	c.a.mu.Lock()
-	keep := !c.a.over && c.count == 1 && c.head[0] == 'N'
-	if keep {
-		c.count = 0
-		c.a.plain.answered(c.addr)
-		c.a.ready[c.addr] = c
-	}
-	c.a.mu.Unlock()
-	if keep {
-		return c.Conn.SetDeadline(time.Time{})
-	}
-	return c.Conn.Close()
-}
-
 // joined is errors.Join that keeps an empty list an error.
 type joined struct{ errs []error }
 
 func (j *joined) Error() string   { return "no address accepted a connection" }
 func (j *joined) Unwrap() []error { return j.errs }
-
-// lookupTTL is how long a resolved name is believed while its address refuses:
-// the wait polls many times a second, and a DNS question costs more than a
-// refused connection.
-const lookupTTL = time.Second
-
-type lookupCache struct {
-	resolve pgconn.LookupFunc
-
-	mu    sync.Mutex
-	known map[string]lookupEntry
-}
-
-type lookupEntry struct {
-	addrs []string
-	until time.Time
-}
-
-func (l *lookupCache) find(ctx context.Context, host string) ([]string, error) {
-	if net.ParseIP(host) != nil {
-		return []string{host}, nil
-	}
-	l.mu.Lock()
-	e, ok := l.known[host]
-	l.mu.Unlock()
-	if ok && time.Now().Before(e.until) {
-		return e.addrs, nil
-	}
-	addrs, err := l.resolve(ctx, host)
-	if err != nil {
-		return nil, err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.known == nil {
-		l.known = map[string]lookupEntry{}
-	}
-	l.known[host] = lookupEntry{addrs, time.Now().Add(lookupTTL)}
-	return addrs, nil
-}
-
-func (l *lookupCache) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.known = nil
-}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/odpm/odpm/shared/libpq"
 )
 
 // reasonOf classifies what a server said, by SQLSTATE and Routine: Message and
@@ -83,11 +85,7 @@ func (p *prober) classify(err error, a *attempt, database string) *Error {
 	best.User, best.Database, best.err = p.conn.User, database, err
 	if best.Reason == WrongPassword && p.conn.Password == "" {
 		best.noPassword = true
-		if svc, err := findService(); err == nil {
-			if path := (settings{service: svc}).passfile(); openToOthers(path) {
-				best.passfile = path
-			}
-		}
+		best.passfile = libpq.PassedOver()
 	}
 	if best.Addr == "" {
 		best.Addr = p.firstAddr()

@@ -9,8 +9,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -254,26 +252,3 @@ func oneLine(s string) string {
 }
 
 func configError(text string) *Error { return &Error{Reason: Settings, detail: text} }
-
-// parseError keeps pgconn's parse errors from quoting what they parsed: with
-// PG* variables, service files and key files in play, the quoted text may be a
-// misplaced password.
-func parseError(err error) *Error {
-	var pe *pgconn.ParseConfigError
-	text := "the connection settings cannot be used"
-	if errors.As(err, &pe) {
-		switch inner := pe.Error(); {
-		case strings.Contains(inner, "failed to configure TLS"):
-			text = "the TLS settings cannot be used: check db_sslmode, PGSSLMODE, PGSSLROOTCERT, PGSSLCERT and PGSSLKEY"
-		case strings.Contains(inner, "invalid port"):
-			text = "the port is not a number between 1 and 65535: check db_port and PGPORT"
-		case strings.Contains(inner, "failed to read service"):
-			text = "the connection service cannot be read: check PGSERVICE and PGSERVICEFILE"
-		case strings.Contains(inner, "could not match"):
-			text = "the numbers of hosts and of ports differ: check PGHOST and PGPORT"
-		default:
-			text = "the connection settings cannot be used: check the PG* variables"
-		}
-	}
-	return configError(text)
-}

@@ -5,15 +5,16 @@
 package pglogin
 
 import (
+	"cmp"
 	"context"
-	"fmt"
+	"errors"
 	"net"
-	"os"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/odpm/odpm/shared/libpq"
 )
 
 // DefaultDatabase is where Odoo lists and creates databases, so it is the one
@@ -29,15 +30,16 @@ const DefaultAttemptTimeout = 10 * time.Second
 const dialTimeout = 2 * time.Second
 
 // Config is one connection. Members that are empty follow libpq's rules
-// (libpq.go): PG* variables, the service and password files, defaults.
+// (package libpq): PG* variables, the service and password files, defaults.
 type Config struct {
 	// Host is a name, an address or a socket directory; several are separated
 	// by commas and tried in order.
 	Host string
 	// Port is 0 for PGPORT or 5432.
 	Port int
-	// User is the role; "" is PGUSER, else the operating-system user, resolved
-	// by us so that the user of a connection is always explicit.
+	// User is the role; "" is that of the connection service, else PGUSER, else
+	// the operating-system user, resolved by us so that the user of a connection
+	// is always explicit.
 	User string
 	// Password is "" for PGPASSWORD or the password file.
 	Password string
@@ -79,165 +81,37 @@ type Result struct {
 // Major is 15 for server_version_num 150018.
 func (r *Result) Major() int { return r.VersionNum / 10000 }
 
-// EffectiveUser is the role that the configuration means: User, else that of
-// the connection service, else PGUSER, else the operating-system user, "" when
-// this process's uid has no name.
+// EffectiveUser is the role that the configuration means, "" where it is to
+// be this process's user and that has no name.
 func (c Config) EffectiveUser() string {
 	if c.User != "" {
 		return c.User
 	}
-	// connConfig tells what is wrong with the service.
-	if svc, err := findService(); err == nil && svc != nil && svc.set["user"] != "" {
-		return svc.set["user"]
-	}
-	if u := os.Getenv("PGUSER"); u != "" {
-		return u
-	}
-	return osUser()
+	return libpq.User()
 }
 
-// connConfig turns a Config into pgconn's. Nothing secret is ever part of a
-// connection string: pgconn's parse errors quote theirs.
+// connConfig turns a Config into pgconn's.
 func (c Config) connConfig() (*pgconn.Config, error) {
-	if err := c.validate(); err != nil {
-		return nil, err
-	}
-	role := c.EffectiveUser()
-	if role == "" {
-		return nil, configError("no database user: db_user and PGUSER are unset and uid " +
-			strconv.Itoa(os.Getuid()) + " has no name; set db_user")
-	}
-	database := c.Database
-	if database == "" {
-		database = DefaultDatabase
-	}
-	outside := settings{explicit: c.Explicit}
-	if !c.Explicit {
-		var err error
-		if outside.service, err = findService(); err != nil {
-			return nil, err
+	for _, name := range c.Also {
+		if strings.ContainsRune(name, 0) {
+			return nil, configError("a zero byte in the name of a database")
 		}
 	}
-	sslmode := c.SSLMode
-	if sslmode == "" {
-		sslmode = outside.sslmode()
-	}
-	if err := outside.refuse(sslmode); err != nil {
-		return nil, err
-	}
-	host := c.Host
-	if host == "" {
-		host = outside.get("host", "PGHOST")
-	}
-	addrs, err := outside.hostaddr(host)
-	if err != nil {
-		return nil, err
-	}
-	kv := append(outside.keywords(), "user="+quoteKV(role), "dbname="+quoteKV(database))
-	files, unusable := outside.tlsFiles()
-	kv = append(append(kv, files...), "passfile=''")
+	role, database := c.EffectiveUser(), cmp.Or(c.Database, DefaultDatabase)
+	pc, err := libpq.Config(libpq.Settings{
+		Host: c.Host, Port: c.Port, User: role, Password: c.Password, Database: database, SSLMode: c.SSLMode, Explicit: c.Explicit,
+	})
+	var e *libpq.Error
 	switch {
-	case addrs != nil:
-		kv = append(kv, "host="+quoteKV(strings.Join(addrs.hosts, ",")))
-	case c.Host != "":
-		kv = append(kv, "host="+quoteKV(c.Host))
-	}
-	if c.Port != 0 {
-		kv = append(kv, "port="+strconv.Itoa(c.Port))
-	}
-	switch {
-	case unusable != "":
-		kv = append(kv, "sslmode=disable")
-	case sslmode != "":
-		kv = append(kv, "sslmode="+quoteKV(sslmode))
-	}
-	pc, err := pgconn.ParseConfig(strings.Join(kv, " "))
-	if err != nil {
-		return nil, parseError(err)
-	}
-	if verifiesWithoutRoot(pc) {
-		unusable = "no file of certificate authorities, neither ~/.postgresql/root.crt nor PGSSLROOTCERT (system takes the system's)"
-	}
-	switch {
-	case c.Password != "":
-		pc.Password = c.Password
-	case pc.Password == "":
-		pc.Password = outside.filedPassword(pc, pc.Host)
-	}
-	if addrs != nil {
-		if addrs.nameless && pc.TLSConfig != nil && !pc.TLSConfig.InsecureSkipVerify {
-			unusable = "PGHOSTADDR is set and no name to compare with the certificate's: set db_host"
-		}
-		addrs.apply(pc)
-	}
-	if network, addr := pgconn.NetworkAddress(pc.Host, pc.Port); unusable != "" && network == "tcp" && demandsTLS(sslmode) {
-		return nil, &Error{Reason: TLS, Addr: addr, User: role, Database: database, detail: unusable}
-	}
-	// Once more, for what came from PGHOST or a service file.
-	for _, h := range append([]*pgconn.FallbackConfig{{Host: pc.Host}}, pc.Fallbacks...) {
-		if !ValidHost(h.Host) {
-			return nil, errHost()
-		}
-	}
-	if err := outside.asLibpq(pc); err != nil {
-		return nil, err
+	case errors.As(err, &e) && e.Addr != "":
+		return nil, &Error{Reason: TLS, Addr: e.Addr, User: role, Database: database, detail: e.Why}
+	case err != nil:
+		return nil, configError(err.Error())
 	}
 	if c.ApplicationName != "" {
 		pc.RuntimeParams["application_name"] = c.ApplicationName
 	}
 	return pc, nil
-}
-
-// verifiesWithoutRoot: pgx takes the system's authorities where none is named,
-// libpq refuses.
-func verifiesWithoutRoot(pc *pgconn.Config) bool {
-	t := pc.TLSConfig
-	return t != nil && t.RootCAs == nil && (!t.InsecureSkipVerify || t.VerifyPeerCertificate != nil)
-}
-
-func demandsTLS(sslmode string) bool {
-	return sslmode == "require" || sslmode == "verify-ca" || sslmode == "verify-full"
-}
-
-func errHost() error {
-	return configError("the host (db_host, PGHOST or the connection service) is not a host name, an address or a socket directory " +
-		"(its value is not shown, it may contain a password)")
-}
-
-// validate refuses what only looks like a host: people paste whole connection
-// strings into db_host, and those carry a password, so the value is not
-// repeated.
-func (c Config) validate() error {
-	if !ValidHost(c.Host) {
-		return errHost()
-	}
-	if c.Port < 0 || c.Port > 65535 {
-		return configError(fmt.Sprintf("port %d is not between 1 and 65535", c.Port))
-	}
-	switch c.SSLMode {
-	case "", "disable", "allow", "prefer", "require", "verify-ca", "verify-full":
-	default:
-		return configError("sslmode is not one of disable, allow, prefer, require, verify-ca, verify-full")
-	}
-	for _, s := range append([]string{c.User, c.Database, c.Password}, c.Also...) {
-		if strings.ContainsRune(s, 0) {
-			return configError("a zero byte in the user, the password or the database name")
-		}
-	}
-	return nil
-}
-
-// openToOthers: libpq passes over a password file that others may read. pgx
-// takes it whatever its mode, and the check would pass where Odoo has no
-// password.
-func openToOthers(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0
-}
-
-// quoteKV quotes a value for libpq's keyword/value syntax.
-func quoteKV(s string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 }
 
 func (c Config) attemptTimeout() time.Duration {

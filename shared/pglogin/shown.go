@@ -16,13 +16,3 @@ func Shown(s string) string {
 	}
 	return oneLine(s)
 }
-
-// ValidHost says whether s can be one host or several: names, addresses or
-// socket directories. Its value is not to be shown where it is not.
-func ValidHost(s string) bool {
-	// libpq takes no brackets around an IPv6 address and looks "[::1]" up.
-	if strings.HasPrefix(s, "[") || strings.Contains(s, ",[") {
-		return false
-	}
-	return !strings.Contains(s, "://") && !strings.ContainsAny(s, "=@'\"\\ \t\r\n\x00")
-}

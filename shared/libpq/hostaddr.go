@@ -1,4 +1,4 @@
-package pglogin
+package libpq
 
 import (
 	"net/netip"
@@ -15,8 +15,8 @@ type hostaddr struct {
 	nameless bool
 }
 
-func (s settings) hostaddr(host string) (*hostaddr, error) {
-	text := s.get("hostaddr", "PGHOSTADDR")
+func (o outside) hostaddr(host string) (*hostaddr, error) {
+	text := o.get("hostaddr", "PGHOSTADDR")
 	if text == "" {
 		return nil, nil
 	}
@@ -24,7 +24,7 @@ func (s settings) hostaddr(host string) (*hostaddr, error) {
 	h.hosts = make([]string, len(h.addrs))
 	if host != "" {
 		if h.hosts = strings.Split(host, ","); len(h.hosts) != len(h.addrs) {
-			return nil, configError("the numbers of hosts and of addresses differ: check db_host (or PGHOST) and PGHOSTADDR, which beats it")
+			return nil, wrong("the numbers of hosts and of addresses differ: check db_host (or PGHOST) and PGHOSTADDR, which beats it")
 		}
 	}
 	for i, addr := range h.addrs {
@@ -32,7 +32,7 @@ func (s settings) hostaddr(host string) (*hostaddr, error) {
 			continue
 		}
 		if _, err := netip.ParseAddr(addr); err != nil {
-			return nil, configError("PGHOSTADDR, or hostaddr of the connection service, is not an address in numbers; names belong into db_host")
+			return nil, wrong("PGHOSTADDR, or hostaddr of the connection service, is not an address in numbers; names belong into db_host")
 		}
 		h.nameless = h.nameless || h.hosts[i] == ""
 		if h.hosts[i] == "" || strings.HasPrefix(h.hosts[i], "/") {

@@ -1,4 +1,4 @@
-package pglogin
+package libpq
 
 import (
 	"errors"
@@ -42,14 +42,14 @@ func findService() (*service, error) {
 			continue
 		}
 		if err != nil {
-			return nil, configError("the service file cannot be read: check PGSERVICEFILE")
+			return nil, wrong("the service file cannot be read: check PGSERVICEFILE")
 		}
 		found, err := readService(name, string(text))
 		if found != nil || err != nil {
 			return &service{path, found}, err
 		}
 	}
-	return nil, configError("no service file has the connection service: check PGSERVICE and PGSERVICEFILE")
+	return nil, wrong("no service file has the connection service: check PGSERVICE and PGSERVICEFILE")
 }
 
 // readService gives nil where there is no such section. What a line says is
@@ -70,7 +70,7 @@ func readService(name, text string) (map[string]string, error) {
 		case set != nil:
 			key, value, ok := strings.Cut(line, "=")
 			if !ok || key == "service" || key == "servicefile" || !libpqKeys[key] {
-				return nil, configError("a line of the connection service is none that libpq takes, so Odoo would not connect; " +
+				return nil, wrong("a line of the connection service is none that libpq takes, so Odoo would not connect; " +
 					"write one parameter of libpq's to a line, key=value without spaces around the \"=\": check the file of PGSERVICE")
 			}
 			if _, twice := set[key]; !twice {

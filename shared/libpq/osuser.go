@@ -1,4 +1,4 @@
-package pglogin
+package libpq
 
 import (
 	"bufio"

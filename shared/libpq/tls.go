@@ -1,0 +1,108 @@
+package libpq
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// tlsFiles are the files that TLS needs; libpq does without those that do not
+// exist. unusable says why libpq would not begin with TLS at all: it then goes
+// on without, or fails where sslmode demands it.
+func (o outside) tlsFiles() (kv []string, unusable string) {
+	none := []string{"sslcert=''", "sslkey=''"}
+	if o.explicit {
+		return append(none, "sslrootcert=''"), ""
+	}
+	root := o.get("sslrootcert", "PGSSLROOTCERT")
+	if root == "" {
+		root = home("root.crt")
+	}
+	switch text, err := os.ReadFile(root); {
+	case root == "system":
+	case errors.Is(err, fs.ErrNotExist):
+		kv = append(kv, "sslrootcert=''")
+	case err != nil || !x509.NewCertPool().AppendCertsFromPEM(text):
+		kv = append(kv, "sslrootcert=''")
+		unusable = "the file of certificate authorities (PGSSLROOTCERT, else ~/.postgresql/root.crt) cannot be used"
+	}
+	cert, key := o.get("sslcert", "PGSSLCERT"), o.get("sslkey", "PGSSLKEY")
+	if cert == "" {
+		cert = home("postgresql.crt")
+	}
+	if key == "" {
+		key = home("postgresql.key")
+	}
+	if _, err := os.Stat(cert); err != nil || o.get("sslcertmode", "PGSSLCERTMODE") == "disable" {
+		return append(kv, none...), unusable
+	}
+	info, err := os.Stat(key)
+	switch {
+	case err != nil:
+		return append(kv, none...), "there is a client certificate (PGSSLCERT) and no file of its key (PGSSLKEY)"
+	case !info.Mode().IsRegular() || keyOpen(info):
+		return append(kv, none...), "others may read the client certificate's key (PGSSLKEY, else ~/.postgresql/postgresql.key): chmod 600"
+	}
+	return append(kv, "sslcert="+quoteKV(cert), "sslkey="+quoteKV(key)), unusable
+}
+
+// keyOpen: libpq takes a key that its owner alone may read, or, of root's, the
+// group too.
+func keyOpen(info fs.FileInfo) bool {
+	closed := fs.FileMode(0o077)
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid == 0 {
+		closed = 0o037
+	}
+	return info.Mode().Perm()&closed != 0
+}
+
+var tlsVersions = map[string]uint16{"": 0, "tlsv1": tls.VersionTLS10, "tlsv1.1": tls.VersionTLS11, "tlsv1.2": tls.VersionTLS12, "tlsv1.3": tls.VersionTLS13}
+
+func tlsConfigs(pc *pgconn.Config) []*tls.Config {
+	var all []*tls.Config
+	for _, f := range append([]*pgconn.FallbackConfig{{TLSConfig: pc.TLSConfig}}, pc.Fallbacks...) {
+		if f.TLSConfig != nil {
+			all = append(all, f.TLSConfig)
+		}
+	}
+	return all
+}
+
+func verifyChain(roots *x509.CertPool) func([][]byte, [][]*x509.Certificate) error {
+	return func(raw [][]byte, _ [][]*x509.Certificate) error {
+		options := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
+		var leaf *x509.Certificate
+		for i, der := range raw {
+			c, err := x509.ParseCertificate(der)
+			if err != nil {
+				return err
+			}
+			if i == 0 {
+				leaf = c
+			} else {
+				options.Intermediates.AddCert(c)
+			}
+		}
+		if leaf == nil {
+			return errors.New("no certificate")
+		}
+		_, err := leaf.Verify(options)
+		return err
+	}
+}
+
+// verifiesWithoutRoot: pgx takes the system's authorities where none is named,
+// libpq refuses.
+func verifiesWithoutRoot(pc *pgconn.Config) bool {
+	t := pc.TLSConfig
+	return t != nil && t.RootCAs == nil && (!t.InsecureSkipVerify || t.VerifyPeerCertificate != nil)
+}
+
+func demandsTLS(sslmode string) bool {
+	return sslmode == "require" || sslmode == "verify-ca" || sslmode == "verify-full"
+}
