@@ -66,7 +66,9 @@ func DiagnoseLogin(ctx context.Context, pg engine.Postgres, h Hints, role, passw
 		return Diagnosis{}, fmt.Errorf("ask the server why the login is refused: %w", err)
 	}
 	defer closeConn(conn)
+	asServer, reach := pg.AsServer(ctx)
 	d := &diagnostician{
+		asServer: asServer, reach: reach,
 		conn: conn, super: super, role: role, password: password, database: database, client: clientErr,
 		psql: pg.Psql(ctx, conn.Config().User), kind: pg.Kind(),
 	}
@@ -91,6 +93,9 @@ type diagnostician struct {
 	role, password, database string
 	client                   *pglogin.Error
 	psql, kind               string
+	// asServer is the engine's, where there is reach.
+	asServer string
+	reach    bool
 
 	facts *RoleFacts
 	found *Diagnosis

@@ -75,7 +75,7 @@ func TestDiagnoseLogin(t *testing.T) {
 					sql(`SET password_encryption = 'md5'`)
 					sql(`CREATE ROLE old LOGIN PASSWORD 's3cret of odoo'`)
 				}, role: "old", cause: cluster.CausePasswordFormat, says: "line 2 of pg_hba.conf"},
-				{name: "hba reject", do: func() { hba("# nobody", "host all odoo 127.0.0.1/32 reject") }, cause: cluster.CauseHBA, says: "line 3 of", next: `host all "odoo" samenet scram-sha-256`},
+				{name: "hba reject", do: func() { hba("# nobody", "host all odoo 127.0.0.1/32 reject") }, cause: cluster.CauseHBA, says: "line 3 of", next: `sed -i '1i host all "odoo" samenet scram-sha-256' `},
 				{name: "hba reject of a network", do: func() { hba("host all +pg_monitor all reject", "host postgres,shop odoo 127.0.0.0 255.0.0.0 reject") }, cause: cluster.CauseHBA, says: "line 3 of"},
 				{name: "hba peer method", do: func() { hba("host all odoo all ident") }, cause: cluster.CauseAuthMethod, says: "wants ident"},
 				{name: "no hba line", do: func() {
@@ -115,6 +115,14 @@ func TestDiagnoseLogin(t *testing.T) {
 						t.Errorf("the password is in %+v", d)
 					}
 					cure(t, d)
+					if d.Cause == cluster.CauseHBA || d.Cause == cluster.CauseAuthMethod {
+						time.Sleep(150 * time.Millisecond)
+						if addr, err := c.HostAddr(ctx); err != nil {
+							t.Error(err)
+						} else if err := cluster.Prove(ctx, addr, cluster.Wanted{Role: role, Password: password}, tt.database); err != nil {
+							t.Errorf("after %q: %v", d.Next, err)
+						}
+					}
 					if tt.undo != nil {
 						tt.undo()
 					}
@@ -131,12 +139,12 @@ func TestDiagnoseLogin(t *testing.T) {
 	}
 }
 
-// cure runs a proposed psql command as it is shown. Nobody has the password of
-// an inherited cluster's superuser, so none is given.
+// cure runs proposed psql and sed commands as they are shown. Nobody has the
+// password of an inherited cluster's superuser, so none is given.
 func cure(t *testing.T, d cluster.Diagnosis) {
 	t.Helper()
 	for _, n := range d.Next {
-		if !strings.Contains(n, "psql ") {
+		if !strings.Contains(n, "psql ") && !strings.Contains(n, "sed ") {
 			continue
 		}
 		cmd := exec.Command("sh", "-c", n)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 
 	"github.com/odpm/odpm/shared/pglogin"
@@ -44,10 +45,9 @@ func (d *diagnostician) hba(ctx context.Context) error {
 			from = "from " + a.String()
 		}
 	}
-	add := []string{"add above it: " + d.proposal(), d.reload()}
+	add := []string{d.first(file, d.proposal()), d.reload()}
 	switch {
 	case rule == nil:
-		add[0] = "add to " + file + ": " + d.proposal()
 		d.is(CauseHBA, add, "%s has no line for role %s, database %s, %s over TCP", file, shown(d.role), shown(d.database), from)
 	case rule.Method != nil && *rule.Method == "reject" && (sure || rejected):
 		d.is(CauseHBA, add, "line %d of %s rejects role %s, database %s, %s", rule.Line, file, shown(d.role), shown(d.database), from)
@@ -103,6 +103,16 @@ func (d *diagnostician) rule(ctx context.Context) (*hbaRule, bool, error) {
 // which a compose network is to it; its containers' addresses change.
 func (d *diagnostician) proposal() string {
 	return `host all "` + strings.ReplaceAll(d.role, `"`, `""`) + `" samenet scram-sha-256`
+}
+
+// first puts a line before all others of a file: PostgreSQL goes by the first one
+// that fits.
+func (d *diagnostician) first(file, line string) string {
+	if !d.reach || d.kind != "docker" && runtime.GOOS != "linux" || strings.ContainsAny(line, "\\\n") {
+		return "add as the first line of " + file + ": " + line
+	}
+	// As GNU's and BusyBox's sed have it.
+	return d.asServer + "sed -i " + shell.Quote("1i "+line) + " " + shell.Quote(file)
 }
 
 func (d *diagnostician) reload() string { return d.sql("SELECT pg_reload_conf()") }

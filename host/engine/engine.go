@@ -55,6 +55,10 @@ type Postgres interface {
 	// Psql is how a person starts psql as role where Dial would lead, a line for
 	// a shell that more arguments can be put behind.
 	Psql(ctx context.Context, role string) string
+	// AsServer begins a line for a shell with which a person runs a program where
+	// the server is, as the server's operating-system user; false where odpm
+	// knows no such way.
+	AsServer(ctx context.Context) (prefix string, ok bool)
 	// Logs gives the last n lines that the server wrote.
 	Logs(ctx context.Context, n int) (string, error)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,6 +40,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"stop":       stop,
 		"byhand":     byHand,
 		"killed":     killed,
+		"typed":      typed,
 	}
 }
 
@@ -237,6 +239,28 @@ func stop(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	ts.Fatalf("the server on %s did not stop", args[0])
+}
+
+// typed N types the N commands that the last stderr tells a person to.
+func typed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: typed N")
+	}
+	var lines []string
+	for l := range strings.Lines(ts.ReadFile("stderr")) {
+		l, indented := strings.CutPrefix(strings.TrimSuffix(l, "\n"), "  ")
+		if word, _, _ := strings.Cut(l, " "); indented && slices.Contains([]string{"docker", "odpm", "runuser", "sed"}, word) {
+			lines = append(lines, l)
+		}
+	}
+	if strconv.Itoa(len(lines)) != args[0] {
+		ts.Fatalf("%d commands are printed: %q", len(lines), lines)
+	}
+	for _, l := range lines {
+		// A person has a terminal, which compose wants unless it is told.
+		ts.Logf("$ %s", l)
+		ts.Check(ts.Exec("sh", "-c", strings.Replace(l, " exec ", " exec -T ", 1)))
+	}
 }
 
 // schema NAME validates the last stdout against a schema below host.

@@ -141,11 +141,17 @@ type relayAddr string
 func (relayAddr) Network() string  { return "docker-exec" }
 func (a relayAddr) String() string { return "container " + string(a) }
 
-// Psql goes through compose, by the names of this project.
+// Psql goes to the server's own socket in its container.
 func (e *Engine) Psql(ctx context.Context, role string) string {
+	prefix, _ := e.AsServer(ctx)
+	return prefix + "psql -U " + shell.Quote(role)
+}
+
+// AsServer goes through compose, by the names of this project.
+func (e *Engine) AsServer(ctx context.Context) (string, bool) {
 	user := "postgres"
 	if c, err := e.running(ctx); err == nil {
 		user = c.osUser()
 	}
-	return "docker compose -p " + shell.Quote(e.o.Project) + " exec -u " + shell.Quote(user) + " " + shell.Quote(e.o.Service) + " psql -U " + shell.Quote(role)
+	return "docker compose -p " + shell.Quote(e.o.Project) + " exec -u " + shell.Quote(user) + " " + shell.Quote(e.o.Service) + " ", true
 }

@@ -172,5 +172,8 @@ func (e *Engine) Psql(_ context.Context, role string) string {
 	return "psql -h " + shell.Quote(host) + " -p " + port + " -U " + shell.Quote(role)
 }
 
+// AsServer: where it runs is not known.
+func (e *Engine) AsServer(context.Context) (string, bool) { return "", false }
+
 // Logs are where the server runs.
 func (e *Engine) Logs(context.Context, int) (string, error) { return "", nil }

@@ -89,16 +89,24 @@ func (e *Engine) Psql(ctx context.Context, role string) string {
 	if pm, err := e.running(); err == nil && pm.socketDir != "" {
 		line = program + " -h " + shell.Quote(pm.socketDir) + " -p " + strconv.Itoa(pm.port) + " -U " + shell.Quote(role)
 	}
+	prefix, _ := e.AsServer(ctx)
+	return prefix + line
+}
+
+// AsServer is empty where odpm runs as the server's user already.
+func (e *Engine) AsServer(context.Context) (string, bool) {
 	as, err := e.serverUser()
 	switch {
-	case err != nil || as.uid == os.Geteuid():
-		return line
+	case err != nil:
+		return "", false
+	case as.uid == os.Geteuid():
+		return "", true
 	case runtime.GOOS == "linux" && as.name != strconv.Itoa(as.uid):
-		return "runuser -u " + shell.Quote(as.name) + " -- " + line
+		return "runuser -u " + shell.Quote(as.name) + " -- ", true
 	case runtime.GOOS == "linux":
-		return fmt.Sprintf("setpriv --reuid=%d --regid=%d --clear-groups %s", as.uid, as.gid, line)
+		return fmt.Sprintf("setpriv --reuid=%d --regid=%d --clear-groups ", as.uid, as.gid), true
 	}
-	return "sudo -u " + shell.Quote(as.name) + " " + line
+	return "sudo -u " + shell.Quote(as.name) + " ", true
 }
 
 // SingleUser runs SQL on the stopped directory as its owner. Without

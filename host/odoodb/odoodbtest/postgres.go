@@ -212,7 +212,9 @@ func (p *Postgres) SingleUser(context.Context, string) (string, error) {
 	return "", errors.New("the test server has no single-user mode")
 }
 
-// Psql is not printed here.
+// AsServer and Psql are not printed here.
+func (p *Postgres) AsServer(context.Context) (string, bool) { return "", false }
+
 func (p *Postgres) Psql(_ context.Context, role string) string { return "psql -U " + role }
 
 // HostAddr is empty: nothing listens on TCP.
