@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -143,8 +144,20 @@ func (a relayAddr) String() string { return "container " + string(a) }
 
 // Psql goes to the server's own socket in its container.
 func (e *Engine) Psql(ctx context.Context, role string) string {
-	prefix, _ := e.AsServer(ctx)
-	return prefix + "psql -U " + shell.Quote(role)
+	line, _ := e.AsServer(ctx)
+	line += "psql"
+	if c, err := e.running(ctx); err == nil {
+		out, err := e.cl.output(ctx, "exec", "--user", c.osUser(), c.ID, "sh", "-c", serverPlace+`echo "$port $sock"`)
+		port, dir, _ := strings.Cut(strings.TrimSpace(out), " ")
+		// Where psql would not find it, or the container's environment leads it elsewhere.
+		if err == nil && (dir != "/var/run/postgresql" || c.env("PGHOST") != "") {
+			line += " -h " + shell.Quote(dir)
+		}
+		if err == nil && port != cmp.Or(c.env("PGPORT"), "5432") {
+			line += " -p " + shell.Quote(port)
+		}
+	}
+	return line + " -U " + shell.Quote(role)
 }
 
 // AsServer goes through compose, by the names of this project.

@@ -221,3 +221,22 @@ func TestAnonymousVolume(t *testing.T) {
 	}
 	run(t, "compose", "-p", o.Project, "-f", o.Files[0], "rm", "-f", "-v", "db")
 }
+
+// A server whose configuration has another port and socket directory than
+// psql in its container looks for.
+func TestServerElsewhere(t *testing.T) {
+	o := project(t)
+	e := docker.New(o)
+	if err := e.Start(limit(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Stop(limit(t)); err != nil {
+		t.Fatal(err)
+	}
+	change(t, o, "    ports:", "    command: postgres -c port=5433 -c unix_socket_directories=/tmp\n    ports:")
+	if err := e.Start(limit(t)); err != nil {
+		t.Fatal(err)
+	}
+	enginetest.Connect(t, e).Close(limit(t))
+	enginetest.PrintedPsql(t, enginetest.Subject{PG: e, Dir: o.Dir})
+}

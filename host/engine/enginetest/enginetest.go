@@ -43,7 +43,7 @@ func Run(t *testing.T, make func(t *testing.T) Subject) {
 		{"look and holders", lookAndHolders},
 		{"address", address},
 		{"connection", connection},
-		{"psql as it is printed", printedPsql},
+		{"psql as it is printed", PrintedPsql},
 		{"big copy", bigCopy},
 		{"cancelled query", cancelledQuery},
 		{"command", command},

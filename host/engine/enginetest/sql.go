@@ -33,8 +33,9 @@ func address(t *testing.T, s Subject) {
 	}
 }
 
-// printedPsql needs no password where the person who runs odpm types it.
-func printedPsql(t *testing.T, s Subject) {
+// PrintedPsql: the line that odpm prints needs no password where the person who
+// runs odpm types it.
+func PrintedPsql(t *testing.T, s Subject) {
 	line := s.PG.Psql(limit(t), "postgres") + " -XAtc 'SELECT 40+2'"
 	// A person has a terminal, which compose wants unless it is told.
 	cmd := osexec.Command("sh", "-c", strings.Replace(line, " exec ", " exec -T ", 1))
