@@ -18,6 +18,7 @@ const (
 	CauseNone            = "none"
 	CauseUnknown         = "unknown"
 	CauseUnreachable     = "unreachable"
+	CauseListening       = "listening"
 	CauseRoleMissing     = "role_missing"
 	CauseNoLogin         = "no_login"
 	CauseNoPassword      = "no_password"
@@ -53,6 +54,9 @@ func DiagnoseLogin(ctx context.Context, pg engine.Postgres, h Hints, role, passw
 		database = pglogin.DefaultDatabase
 	}
 	if clientErr != nil && beforeLogin(clientErr.Reason) {
+		if d := listening(ctx, pg, h, clientErr.Reason); d != nil {
+			return *d, nil
+		}
 		return Diagnosis{CauseUnreachable, clientErr.Error(), []string{clientErr.Next()}}, nil
 	}
 	if h.App.Role == "" {

@@ -94,7 +94,7 @@ func (s *Session) proveOnce(ctx context.Context) error {
 	var exit *engine.ExitError
 	if errors.As(err, &exit) {
 		msg := fmt.Sprintf("the one-off checker ended with exit code %d (%s):\n%s", exit.Code, exitMeaning(exit.Code), ui.CleanLines(out.String()))
-		if exit.Code == 77 {
+		if exit.Code == 77 || exit.Code == 69 {
 			if perr := s.ProveRole(ctx); perr != nil {
 				msg += "\n" + perr.Error()
 			}

@@ -93,8 +93,12 @@ func (s *Session) ProveRole(ctx context.Context) error {
 	}
 	err = cluster.Prove(ctx, addr, s.wanted(), "postgres")
 	var refused *pglogin.Error
-	if errors.As(err, &refused) && !refused.Transient() {
-		return s.diagnosed(ctx, refused)
+	if errors.As(err, &refused) {
+		l := s.diagnosed(ctx, refused)
+		if !refused.Transient() || l.Cause != cluster.CauseUnknown && l.Cause != cluster.CauseUnreachable {
+			return l
+		}
+		err = l
 	}
 	if err != nil {
 		return fmt.Errorf("the login of %q at %s could not be proven: %w", s.Project.AppRole, addr, err)
@@ -103,27 +107,31 @@ func (s *Session) ProveRole(ctx context.Context) error {
 }
 
 // diagnosed adds to a refused login what the server says over its socket.
-func (s *Session) diagnosed(ctx context.Context, refused *pglogin.Error) error {
+func (s *Session) diagnosed(ctx context.Context, refused *pglogin.Error) *LoginRefused {
 	d, err := cluster.DiagnoseLogin(ctx, s.PG, s.hints(), s.Project.AppRole, s.Project.AppPassword, "postgres", refused)
-	if err != nil || d.Message == "" {
-		return refused
+	if err != nil {
+		d = cluster.Diagnosis{Cause: cluster.CauseUnknown}
 	}
-	return &loginRefused{refused: refused, diagnosis: d}
+	return &LoginRefused{Diagnosis: d, refused: refused}
 }
 
-type loginRefused struct {
-	refused   *pglogin.Error
-	diagnosis cluster.Diagnosis
+// LoginRefused is a login that failed, as the client and as the server see it.
+type LoginRefused struct {
+	cluster.Diagnosis
+	refused *pglogin.Error
 }
 
-func (l *loginRefused) Error() string {
-	msg := l.refused.Error() + "\n" + l.diagnosis.Message
-	for _, n := range l.diagnosis.Next {
+func (l *LoginRefused) Error() string {
+	msg := l.refused.Error()
+	if l.Message != "" && l.Message != msg {
+		msg += "\n" + l.Message
+	}
+	for _, n := range l.Next {
 		msg += "\n  " + n
 	}
 	return msg
 }
-func (l *loginRefused) Unwrap() error { return l.refused }
+func (l *LoginRefused) Unwrap() error { return l.refused }
 
 // keepRoles writes the roles as they are before the first change to them.
 func (s *Session) keepRoles(_ context.Context, dump []byte) error {

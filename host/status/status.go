@@ -4,6 +4,7 @@ package status
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -54,6 +55,8 @@ type document struct {
 type loginDoc struct {
 	OK      bool   `json:"ok"`
 	Message string `json:"message,omitempty"`
+	// Cause is one of cluster's, where a login was refused.
+	Cause string `json:"cause,omitempty"`
 }
 
 // build probes what Load did not.
@@ -85,6 +88,10 @@ func (st *Status) build(ctx context.Context) document {
 		doc.Login = &loginDoc{OK: true}
 		if err := s.ProveRole(ctx); err != nil {
 			doc.Login.OK, doc.Login.Message = false, ui.CleanLines(err.Error())
+			var refused *plan.LoginRefused
+			if errors.As(err, &refused) {
+				doc.Login.Cause = refused.Cause
+			}
 		}
 	}
 	return doc
