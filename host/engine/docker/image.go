@@ -166,9 +166,11 @@ func (e *Engine) content(ctx context.Context, c imageConfig) (content, error) {
 // officialScript is the official image's entrypoint.
 const officialScript = "/entrypoint.sh"
 
+// noSuchFile goes by the words of docker cp, which gives a code for everything.
 func noSuchFile(err error) bool {
 	s := strings.ToLower(err.Error())
-	return strings.Contains(s, "could not find the file") || strings.Contains(s, "no such file") || strings.Contains(s, "not a directory")
+	return strings.Contains(s, "could not find the file") || strings.Contains(s, "no such file") || strings.Contains(s, "not a directory") ||
+		strings.Contains(s, "no such container:path") // the client up to 20.10, Debian 12's
 }
 
 // inside lets look at an image's files through a container that is made, never

@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engine/docker"
+	"github.com/odpm/odpm/host/engine/enginetest"
 )
 
 func build(t *testing.T, dockerfile string, args map[string]string) string {
@@ -190,5 +192,53 @@ func TestCheckAccess(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(others); len(entries) != 0 {
 		t.Errorf("the check wrote: %v", entries)
+	}
+}
+
+// TestEveryClient: the clients on PATH are of several ages (Debian 12 has
+// 20.10), and say the same in other words.
+func TestEveryClient(t *testing.T) {
+	need(t, "odoo:18.0")
+	seen := map[string]bool{}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		program, err := filepath.EvalSymlinks(filepath.Join(dir, docker.Program))
+		if err != nil || seen[program] {
+			continue
+		}
+		seen[program] = true
+		t.Run(program, func(t *testing.T) {
+			t.Setenv("PATH", dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
+			ctx := limit(t)
+			o := project(t)
+			e := docker.New(o)
+			if err := docker.Available(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if img, err := e.Image(ctx, "odoo:18.0", false); err != nil || img.Checker != "" || !img.AppendsLogin {
+				t.Errorf("%+v %v", img, err)
+			}
+			if _, err := e.Image(ctx, "odpm-no-such-image:1", false); !errors.Is(err, engine.ErrNoImage) {
+				t.Errorf("%v", err)
+			}
+			if uid, _, err := e.UserID(ctx, "odoo:18.0"); err != nil || uid == 0 {
+				t.Errorf("%d %v", uid, err)
+			}
+			if f, err := e.Look(ctx); err != nil || f.State != datadir.Empty {
+				t.Errorf("%+v %v", f, err)
+			}
+			if who, err := e.PortHolder(ctx, freePort(t)); err != nil || who != "" {
+				t.Errorf("%q %v", who, err)
+			}
+			if err := e.Start(ctx); err != nil {
+				t.Fatal(err)
+			}
+			enginetest.Connect(t, e).Close(ctx)
+			if h, err := e.Holders(ctx); err != nil || len(h) != 1 || !h[0].Own {
+				t.Errorf("%+v %v", h, err)
+			}
+			if err := e.Stop(ctx); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
