@@ -38,11 +38,19 @@ const minCompose = 2
 func Available(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	var c client
-	if err := engineAnswers(ctx, c); err != nil {
-		return err
+	c := newClient(nil, "")
+	var out string
+	var err error
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		out, err = c.output(ctx, "compose", "version", "--short")
+	}()
+	answers := engineAnswers(ctx, c)
+	<-asked
+	if answers != nil {
+		return answers
 	}
-	out, err := c.output(ctx, "compose", "version", "--short")
 	if err != nil {
 		return &Unavailable{"compose", "docker has no compose plugin (`docker compose version` fails). Install it (Debian's docker.io: apt-get install docker-compose; Docker's own packages: apt-get install docker-compose-plugin; others: https://docs.docker.com/compose/install/). The old docker-compose with a dash, version 1, does not do"}
 	}

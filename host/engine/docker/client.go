@@ -19,10 +19,17 @@ import (
 // Program is the client that is run, found on PATH.
 const Program = "docker"
 
-// client runs the docker command line.
+// client runs the docker command line, and asks the engine through it.
 type client struct {
 	env []string
 	dir string
+	api *api
+}
+
+func newClient(env []string, dir string) client {
+	c := client{env: env, dir: dir}
+	c.api = newAPI(c)
+	return c
 }
 
 // command prepares a run. The process gets a group of its own: Ctrl-C at the

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"sort"
 	"strconv"
 	"strings"
@@ -108,28 +109,52 @@ func (c container) port() int {
 	return 5432
 }
 
-// list gives containers by docker ps' filters, inspected. One that vanishes in
-// between is not there any more and is left out.
-func (c client) list(ctx context.Context, filters ...string) ([]container, error) {
-	args := append([]string{"ps", "-q", "--no-trunc"}, filters...)
-	out, err := c.output(ctx, args...)
+// running lists containers that run (or are paused) by docker ps' filters,
+// "label=a=b", inspected; all lists those in any state.
+func (c client) running(ctx context.Context, filters ...string) ([]container, error) {
+	return c.list(ctx, "0", filters)
+}
+
+func (c client) all(ctx context.Context, filters ...string) ([]container, error) {
+	return c.list(ctx, "1", filters)
+}
+
+func (c client) list(ctx context.Context, all string, filters []string) ([]container, error) {
+	by := map[string][]string{}
+	for _, f := range filters {
+		key, value, _ := strings.Cut(f, "=")
+		by[key] = append(by[key], value)
+	}
+	text, err := json.Marshal(by)
 	if err != nil {
 		return nil, err
 	}
-	return c.inspect(ctx, strings.Fields(out)...)
-}
-
-func (c client) inspect(ctx context.Context, ids ...string) ([]container, error) {
-	if len(ids) == 0 {
-		return nil, nil
+	var found []struct {
+		ID string `json:"Id"`
 	}
-	out, err := c.output(ctx, append([]string{"container", "inspect"}, ids...)...)
-	if err != nil && !noSuch(err) {
+	if err := c.api.get(ctx, "ps", "/containers/json", url.Values{"all": {all}, "filters": {string(text)}}, &found); err != nil {
 		return nil, err
 	}
+	var ids []string
+	for _, f := range found {
+		ids = append(ids, f.ID)
+	}
+	return c.inspect(ctx, ids...)
+}
+
+// inspect leaves out what is not there any more.
+func (c client) inspect(ctx context.Context, ids ...string) ([]container, error) {
 	var list []container
-	if err := json.Unmarshal([]byte(out), &list); err != nil {
-		return nil, fmt.Errorf("docker inspect: %w", err)
+	for _, id := range ids {
+		var ct container
+		err := c.api.get(ctx, "container inspect", "/containers/"+id+"/json", nil, &ct)
+		if noSuch(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, ct)
 	}
 	return list, nil
 }
@@ -149,7 +174,7 @@ func (e *Engine) allOfService(ctx context.Context, service string) ([]container,
 	if service == "" {
 		return nil, errors.New("docker: no compose service is named")
 	}
-	list, err := e.cl.list(ctx, "-a", "--filter", "label="+labelProject+"="+e.o.Project, "--filter", "label="+labelService+"="+service)
+	list, err := e.cl.all(ctx, "label="+labelProject+"="+e.o.Project, "label="+labelService+"="+service)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,8 @@
 // Package docker runs the project's PostgreSQL through the Docker engine's own
-// command line, `docker` and `docker compose`. The command line and not the
-// API: contexts, remote engines, proxies and credentials then are exactly what
-// the person uses by hand, and every step can be repeated by hand.
+// command line, `docker` and `docker compose`: contexts, remote engines, proxies
+// and credentials then are exactly what the person uses by hand, and every step
+// can be repeated by hand. Questions go to the engine's API, over a connection
+// that the command line makes.
 package docker
 
 import (
@@ -56,7 +57,7 @@ var (
 
 // New makes the engine; nothing is asked yet. See Available.
 func New(o Options) *Engine {
-	return &Engine{o: o, cl: client{env: o.Env, dir: o.Dir}, contents: &contentCache{}}
+	return &Engine{o: o, cl: newClient(o.Env, o.Dir), contents: &contentCache{}}
 }
 
 // Kind is "docker".

@@ -113,7 +113,7 @@ func (e *Engine) sameDir(c container) bool {
 // has no server, since every server writes one; with one, it cannot be known
 // whose it is, and that is an error.
 func ContainerHolders(ctx context.Context, path string) ([]engine.Holder, error) {
-	var c client
+	c := newClient(nil, "")
 	if err := engineAnswers(ctx, c); err != nil {
 		if dir, found := pidFile(path); found && !noEngine(err) && len(native.ServersOn(dir)) == 0 {
 			return nil, fmt.Errorf("%s has a postmaster.pid, and whether a container runs a server on it cannot be told: %w. If certainly none does, the file is a crash's: rm %s", dir, err, shell.Quote(filepath.Join(dir, "postmaster.pid")))
@@ -152,7 +152,7 @@ func holder(c container) engine.Holder {
 }
 
 func (c client) holders(ctx context.Context, d data) ([]container, error) {
-	list, err := c.list(ctx)
+	list, err := c.running(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -1,21 +1,17 @@
 package docker
 
 import (
-	"archive/tar"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/odpm/odpm/host/engine"
-	"github.com/odpm/odpm/host/wording"
 )
 
 // LabelChecker says in an image where odpm-checker lies.
@@ -53,18 +49,14 @@ func (e *Engine) inspectImage(ctx context.Context, ref string) (imageConfig, err
 	if ref == "" {
 		return imageConfig{}, fmt.Errorf("%w: no image is named", engine.ErrNoImage)
 	}
-	out, err := e.cl.output(ctx, "image", "inspect", ref)
-	if err != nil {
+	var c imageConfig
+	if err := e.cl.api.get(ctx, "image inspect", "/images/"+ref+"/json", nil, &c); err != nil {
 		if noSuch(err) {
 			return imageConfig{}, fmt.Errorf("%w on this machine: %s; get it: docker pull %s", engine.ErrNoImage, ref, ref)
 		}
 		return imageConfig{}, err
 	}
-	var list []imageConfig
-	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) == 0 {
-		return imageConfig{}, fmt.Errorf("docker image inspect %s gives nothing that can be read: %v", ref, err)
-	}
-	return list[0], nil
+	return c, nil
 }
 
 // present: the image is on this machine.
@@ -121,34 +113,27 @@ func (e *Engine) content(ctx context.Context, c imageConfig) (content, error) {
 		places = append([]string{ep[0]}, places...)
 	}
 	var found content
-	err := e.inside(ctx, c.ID, func(files func(string) (io.ReadCloser, error)) error {
+	err := e.inside(ctx, c.ID, func(files *files) error {
 		for _, at := range places {
-			r, err := files(at)
-			if err != nil {
-				if noSuchFile(err) {
-					continue
-				}
-				return err
-			}
-			h, err := tar.NewReader(r).Next()
-			r.Close()
-			if err == nil && h.Typeflag == tar.TypeReg && h.Mode&0o111 != 0 {
+			mode, err := files.mode(at)
+			if err == nil && mode.IsRegular() && mode&0o111 != 0 {
 				found.checker = at
 				break
+			}
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
 			}
 		}
 		if !slices.Contains(c.Config.Entrypoint, officialScript) {
 			return nil
 		}
-		script, err := textFile(files, officialScript)
+		script, err := files.text(officialScript)
 		if err != nil || !strings.Contains(script, "check_config") || !strings.Contains(script, "cut -d") {
 			return err
 		}
-		r, err := files(engine.OdooProgram)
-		if err == nil {
-			r.Close()
-			found.appendsLogin = true
-		} else if noSuchFile(err) {
+		_, err = files.mode(engine.OdooProgram)
+		found.appendsLogin = err == nil
+		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
 		return err
@@ -165,93 +150,6 @@ func (e *Engine) content(ctx context.Context, c imageConfig) (content, error) {
 
 // officialScript is the official image's entrypoint.
 const officialScript = "/entrypoint.sh"
-
-// noSuchFile goes by the words of docker cp, which gives a code for everything.
-func noSuchFile(err error) bool {
-	s := strings.ToLower(err.Error())
-	return strings.Contains(s, "could not find the file") || strings.Contains(s, "no such file") || strings.Contains(s, "not a directory") ||
-		strings.Contains(s, "no such container:path") // the client up to 20.10, Debian 12's
-}
-
-// inside lets look at an image's files through a container that is made, never
-// started, and removed. A file comes as a tar stream, links followed.
-func (e *Engine) inside(ctx context.Context, image string, look func(files func(string) (io.ReadCloser, error)) error) error {
-	// An image without a command cannot be created without one; it never runs.
-	out, err := e.cl.output(ctx, "create", "--name", "odpm-look-"+token(), "--label", labelLook, "--network", "none", "--pull", "never", "--entrypoint", "/odpm-never-run", image, "x")
-	if err != nil {
-		return err
-	}
-	id := strings.TrimSpace(out)
-	defer func() {
-		ctx, cancel := detached(ctx, 20*time.Second)
-		defer cancel()
-		e.cl.output(ctx, "rm", "-f", "-v", id)
-	}()
-	return look(func(at string) (io.ReadCloser, error) {
-		return e.cl.copyOut(ctx, id, at)
-	})
-}
-
-// labelLook marks the containers that only lend their files.
-const labelLook = "io.github.odpm.look"
-
-// lookedLong is when such a container belongs to nobody any more.
-const lookedLong = 10 * time.Minute
-
-// sweep removes what a kill left of looking into images. They were never
-// started and hold nothing; that they stay is no reason to fail.
-func (e *Engine) sweep(ctx context.Context, label string, older time.Duration) {
-	list, err := e.cl.list(ctx, "-a", "--filter", "label="+label, "--filter", "status=created")
-	if err != nil {
-		return
-	}
-	for _, c := range list {
-		if made, err := time.Parse(time.RFC3339Nano, c.Created); err == nil && time.Since(made) > older {
-			e.cl.output(ctx, "rm", "-v", c.ID)
-		}
-	}
-}
-
-// copyOut streams `docker cp`. That the file is missing is known only from its
-// exit, so the first bytes are waited for.
-func (c client) copyOut(ctx context.Context, id, at string) (io.ReadCloser, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	args := []string{"cp", "-L", id + ":" + at, "-"}
-	cmd := c.command(ctx, args...)
-	errs := &wording.Tail{Max: 4 << 10}
-	cmd.Stderr = errs
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	first := make([]byte, 512)
-	if _, err := io.ReadFull(out, first); err != nil {
-		err = failure(ctx, args, cmd.Wait(), errs.String())
-		cancel()
-		if err == nil {
-			err = fmt.Errorf("docker cp of %s gave nothing", at)
-		}
-		return nil, err
-	}
-	return &copied{Reader: io.MultiReader(strings.NewReader(string(first)), out), end: func() {
-		cancel()
-		cmd.Wait()
-	}}, nil
-}
-
-type copied struct {
-	io.Reader
-	end func()
-}
-
-func (c *copied) Close() error {
-	c.end()
-	return nil
-}
 
 // UserID resolves the user that an image's container runs as from the image's
 // own passwd, without running it.
@@ -275,12 +173,12 @@ func (e *Engine) resolveUser(ctx context.Context, image, user string) (uid, gid 
 		return uid, gid, nil
 	}
 	var passwd, groups [][]string
-	err = e.inside(ctx, image, func(files func(string) (io.ReadCloser, error)) error {
+	err = e.inside(ctx, image, func(files *files) error {
 		var err error
-		if passwd, err = colonFile(files, "/etc/passwd"); err != nil || !hasGroup {
+		if passwd, err = files.colons("/etc/passwd"); err != nil || !hasGroup {
 			return err
 		}
-		groups, err = colonFile(files, "/etc/group")
+		groups, err = files.colons("/etc/group")
 		return err
 	})
 	if err != nil {
@@ -308,35 +206,4 @@ func (e *Engine) resolveUser(ctx context.Context, image, user string) (uid, gid 
 		gid, err = strconv.Atoi(passwd[entry][3])
 	}
 	return uid, gid, err
-}
-
-// colonFile reads a file like passwd; a missing one is empty.
-func colonFile(files func(string) (io.ReadCloser, error), at string) ([][]string, error) {
-	text, err := textFile(files, at)
-	if err != nil || text == "" {
-		return nil, err
-	}
-	var out [][]string
-	for _, l := range strings.Split(text, "\n") {
-		out = append(out, strings.Split(l, ":"))
-	}
-	return out, nil
-}
-
-// textFile reads a small file; a missing one is empty.
-func textFile(files func(string) (io.ReadCloser, error), at string) (string, error) {
-	r, err := files(at)
-	if err != nil {
-		if noSuchFile(err) {
-			return "", nil
-		}
-		return "", err
-	}
-	defer r.Close()
-	t := tar.NewReader(r)
-	if _, err := t.Next(); err != nil {
-		return "", err
-	}
-	text, err := io.ReadAll(io.LimitReader(t, 1<<20))
-	return string(text), err
 }

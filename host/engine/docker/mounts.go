@@ -3,8 +3,6 @@ package docker
 import (
 	"context"
 	"encoding/csv"
-	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,16 +30,17 @@ func (v volume) device() string {
 }
 
 func (c client) volumes(ctx context.Context, names ...string) ([]volume, error) {
-	if len(names) == 0 {
-		return nil, nil
-	}
-	out, err := c.output(ctx, append([]string{"volume", "inspect"}, names...)...)
-	if err != nil && !noSuch(err) {
-		return nil, err
-	}
 	var list []volume
-	if err := json.Unmarshal([]byte(out), &list); err != nil {
-		return nil, fmt.Errorf("docker volume inspect: %w", err)
+	for _, name := range names {
+		var v volume
+		err := c.api.get(ctx, "volume inspect", "/volumes/"+name, nil, &v)
+		if noSuch(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
 	}
 	return list, nil
 }

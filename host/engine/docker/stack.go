@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -46,111 +45,6 @@ func (e *Engine) Config(ctx context.Context) ([]byte, error) {
 	return []byte(out), err
 }
 
-// Up makes services run as the compose file says. Other services that they
-// depend on are started where they do not run, and left alone where they do.
-func (e *Engine) Up(ctx context.Context, out io.Writer, services ...string) error {
-	e.sweep(ctx, labelLook, lookedLong)
-	if err := e.unpause(ctx); err != nil {
-		return err
-	}
-	if err := e.notUnhealthy(ctx); err != nil {
-		return err
-	}
-	deps, err := e.dependencies(ctx, services)
-	if err != nil {
-		return err
-	}
-	if len(deps) > 0 {
-		if err := e.cl.stream(ctx, out, e.compose(append([]string{"up", "-d", "--no-deps", "--no-recreate"}, deps...)...)...); err != nil {
-			return err
-		}
-	}
-	return e.cl.stream(ctx, out, e.compose(append([]string{"up", "-d", "--no-deps"}, services...)...)...)
-}
-
-// unpause lets the project's paused containers go on: compose leaves them as
-// they are, and calls that up.
-func (e *Engine) unpause(ctx context.Context) error {
-	list, err := e.cl.list(ctx, "--filter", "status=paused", "--filter", "label="+labelProject+"="+e.o.Project)
-	if err != nil {
-		return err
-	}
-	for _, c := range list {
-		if _, err := e.cl.output(ctx, "unpause", c.ID); err != nil && !noSuch(err) {
-			return fmt.Errorf("unpause %s: %w", c.name(), err)
-		}
-	}
-	return nil
-}
-
-// healthPatience is some intervals of an ordinary healthcheck.
-const healthPatience = 90 * time.Second
-
-// notUnhealthy waits for the next healthcheck of a PostgreSQL that answers
-// again, after a pause or a busy hour: compose gives up at once where a
-// dependency is unhealthy, whatever the next check will say. One that does not
-// answer is compose's to refuse.
-func (e *Engine) notUnhealthy(ctx context.Context) error {
-	if e.o.Service == "" {
-		return nil
-	}
-	for end, told := time.Now().Add(healthPatience), false; time.Now().Before(end); {
-		c, err := e.ofService(ctx, e.o.Service)
-		if err != nil || c == nil || !c.State.Running || c.State.Health == nil || c.State.Health.Status != "unhealthy" {
-			return err
-		}
-		if !told {
-			if !e.ready(ctx, c) {
-				return ctx.Err()
-			}
-			told = true
-			e.notify("PostgreSQL accepts connections; waiting until its healthcheck has seen that")
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(500 * time.Millisecond):
-		}
-	}
-	return nil
-}
-
-// dependencies are the services that others need, transitively, without those
-// themselves and without PostgreSQL, which is started by Start alone.
-func (e *Engine) dependencies(ctx context.Context, services []string) ([]string, error) {
-	out, err := e.Config(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var doc struct {
-		Services map[string]struct {
-			DependsOn map[string]any `json:"depends_on"`
-		}
-	}
-	if err := json.Unmarshal(out, &doc); err != nil {
-		return nil, fmt.Errorf("docker compose config: %w", err)
-	}
-	seen := map[string]bool{e.o.Service: true}
-	queue := slices.Clone(services)
-	for _, s := range services {
-		seen[s] = true
-	}
-	var deps []string
-	for len(queue) > 0 {
-		var next []string
-		for d := range doc.Services[queue[0]].DependsOn {
-			if !seen[d] {
-				seen[d] = true
-				next = append(next, d)
-			}
-		}
-		queue = append(queue[1:], next...)
-		deps = append(deps, next...)
-	}
-	slices.Sort(deps)
-	return deps, nil
-}
-
 // StopService stops and removes a service's containers, found by labels.
 // Volumes stay, anonymous ones too: they may be somebody's data.
 func (e *Engine) StopService(ctx context.Context, service string) error {
@@ -186,7 +80,7 @@ func (e *Engine) RemoveVolume(ctx context.Context, volume, wantDevice string) er
 	if a, b := newPlace(device), newPlace(wantDevice); wantDevice != "" && relate(a, b) == within && relate(b, a) == within {
 		return nil
 	}
-	users, err := e.cl.list(ctx, "-a", "--filter", "volume="+name)
+	users, err := e.cl.all(ctx, "volume="+name)
 	if err != nil {
 		return err
 	}
@@ -217,7 +111,7 @@ func (e *Engine) Container(ctx context.Context, service string) (engine.Containe
 // Containers lists a compose project's containers in any state, of any
 // working directory.
 func (e *Engine) Containers(ctx context.Context, project string) ([]engine.Container, error) {
-	list, err := e.cl.list(ctx, "-a", "--filter", "label="+labelProject+"="+project)
+	list, err := e.cl.all(ctx, "label="+labelProject+"="+project)
 	if err != nil {
 		return nil, err
 	}
@@ -267,12 +161,11 @@ func (c container) published() []engine.Published {
 
 // PortHolder names the container that publishes a port of this host.
 func (e *Engine) PortHolder(ctx context.Context, port int) (string, error) {
-	out, err := e.cl.output(ctx, "ps", "--filter", fmt.Sprintf("publish=%d/tcp", port), "--format", "{{.Names}}")
-	if err != nil {
+	list, err := e.cl.running(ctx, fmt.Sprintf("publish=%d/tcp", port))
+	if err != nil || len(list) == 0 {
 		return "", err
 	}
-	name, _, _ := strings.Cut(strings.TrimSpace(out), "\n")
-	return name, nil
+	return list[0].name(), nil
 }
 
 // RunOnce runs a one-off container of a service. When ctx ends the container
