@@ -231,3 +231,53 @@ func TestRemoveVolume(t *testing.T) {
 		t.Errorf("a volume with data was removed: %v", err)
 	}
 }
+
+// Where PostgreSQL accepts connections nothing waits for its healthcheck, of
+// which compose files have a long interval; what else a service waits for it
+// still does.
+func TestUpAheadOfHealth(t *testing.T) {
+	ctx := limit(t)
+	o := project(t)
+	change(t, o, "    stop_grace_period: 2m\n", `    stop_grace_period: 2m
+    environment: {POSTGRES_PASSWORD: boot-secret, TUNED: "${TUNED:-no}"}
+    healthcheck: {test: ["CMD", "true"], interval: 10m}
+  first:
+    image: `+image+`
+    entrypoint: ["sleep", "2"]
+  odoo:
+    image: `+image+`
+    entrypoint: ["sleep", "1000"]
+    init: true
+    depends_on: {db: {condition: service_healthy}, first: {condition: service_completed_successfully}}
+`)
+	change(t, o, "    environment:\n      POSTGRES_PASSWORD: boot-secret\n", "")
+	e := docker.New(o)
+	if err := e.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Up(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	db, err := e.Container(ctx, "db")
+	if err != nil || db.Health != "starting" {
+		t.Errorf("%+v %v", db, err)
+	}
+	if first, err := e.Container(ctx, "first"); err != nil || first.ID == "" || first.Running {
+		t.Errorf("it was not waited for: %+v %v", first, err)
+	}
+	if odoo, err := e.Container(ctx, "odoo"); err != nil || !odoo.Running {
+		t.Errorf("%+v %v", odoo, err)
+	}
+	// A changed PostgreSQL is made anew, and waited for.
+	o.Env = []string{"TUNED=yes"}
+	e = docker.New(o)
+	if err := e.Up(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := e.Container(ctx, "db"); err != nil || c.ID == db.ID || c.Env["TUNED"] != "yes" {
+		t.Errorf("%+v %v", c, err)
+	}
+	if s, err := e.Status(ctx); err != nil || !s.Ready {
+		t.Errorf("%+v %v", s, err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 )
@@ -19,6 +20,13 @@ func (e *Engine) Up(ctx context.Context, out io.Writer, services ...string) erro
 	}
 	if err := e.notUnhealthy(ctx); err != nil {
 		return err
+	}
+	if len(services) == 0 {
+		others, err := e.aheadOfHealth(ctx, out)
+		if err != nil || others != nil && len(others) == 0 {
+			return err
+		}
+		services = others
 	}
 	if len(services) == 0 {
 		return e.cl.stream(ctx, out, e.compose("up", "-d", "--no-deps")...)
@@ -80,6 +88,38 @@ func (e *Engine) notUnhealthy(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// aheadOfHealth gives the services that can go on although PostgreSQL's
+// healthcheck is still to come: it accepts connections, and compose would wait
+// for the check's interval all the same. nil: there is nothing to be ahead of.
+func (e *Engine) aheadOfHealth(ctx context.Context, out io.Writer) ([]string, error) {
+	if e.o.Service == "" {
+		return nil, nil
+	}
+	c, err := e.ofService(ctx, e.o.Service)
+	if err != nil || c == nil || !c.State.Running || c.State.Health == nil || c.State.Health.Status != "starting" {
+		return nil, err
+	}
+	services, err := e.services(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, named := services[e.o.Service]; !named {
+		return nil, nil
+	}
+	// The files may want another container than the one that runs.
+	if err := e.cl.stream(ctx, out, e.compose("up", "-d", "--no-deps", e.o.Service)...); err != nil {
+		return nil, err
+	}
+	if c, err = e.ofService(ctx, e.o.Service); err != nil || c == nil {
+		return nil, err
+	}
+	if err := e.waitReady(ctx, c); err != nil {
+		return nil, err
+	}
+	delete(services, e.o.Service)
+	return slices.AppendSeq([]string{}, maps.Keys(services)), nil
 }
 
 // dependencies are the services that others need, transitively, without those
