@@ -35,15 +35,13 @@ func (s *Session) stale(ctx context.Context) (string, error) {
 	if err != nil || was.Config == "" {
 		return "what runs was not started by this odpm", nil
 	}
-	config := s.resolved
-	if config == nil {
-		if config, err = s.Stack.Config(ctx); err != nil {
-			if ctx.Err() != nil {
-				return "", ctx.Err()
-			}
-			// Told as a problem of the project, or by compose.validate.
-			return "docker compose does not accept the project's files", nil
+	config, err := s.config(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
 		}
+		// Told as a problem of the project, or by compose.validate.
+		return "docker compose does not accept the project's files", nil
 	}
 	if digest(config) != was.Config {
 		return "the compose files changed since the containers were started", nil
@@ -61,6 +59,18 @@ func (s *Session) stale(ctx context.Context) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// config is compose's document of the files as they are, asked for once.
+func (s *Session) config(ctx context.Context) ([]byte, error) {
+	if s.resolved != nil {
+		return s.resolved, nil
+	}
+	config, err := s.Stack.Config(ctx)
+	if err == nil {
+		s.resolved = config
+	}
+	return config, err
 }
 
 // composeHashes are the hashes of the project's containers by service.
@@ -100,7 +110,7 @@ func (s *Session) composeAccepts(ctx context.Context) error {
 	var err error
 	switch {
 	case current:
-		s.resolved, err = s.Stack.Config(ctx)
+		_, err = s.config(ctx)
 	case len(s.composeFiles()) > 1:
 		err = s.Stack.Validate(ctx, s.want.compose)
 	}
@@ -121,7 +131,7 @@ func (s *Session) readBroughtUp() (broughtUp, error) {
 
 // rememberUp records what an `up` that succeeded has made.
 func (s *Session) rememberUp(ctx context.Context) error {
-	config, err := s.Stack.Config(ctx)
+	config, err := s.config(ctx)
 	if err != nil {
 		return err
 	}

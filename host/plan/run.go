@@ -104,7 +104,6 @@ func (s *Session) lockTarget() string {
 
 // apply runs every step in order.
 func (s *Session) apply(ctx context.Context) error {
-	s.resolved = nil
 	if err := s.Dirs.Ensure(); err != nil {
 		return err
 	}

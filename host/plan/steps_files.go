@@ -105,6 +105,7 @@ func (handoffStep) Apply(ctx context.Context, s *Session) error {
 	if err != nil || !changed {
 		return err
 	}
+	s.resolved = nil
 	return durable.WriteFile(s.Dirs.SecretPath(odooEnvFile), s.want.passwordEnv, 0o600)
 }
 
@@ -238,6 +239,9 @@ func (composeStep) Apply(ctx context.Context, s *Session) error {
 	if err != nil {
 		return err
 	}
+	if done.Changed {
+		s.resolved = nil
+	}
 	for _, c := range done.Copies {
 		s.Term.Say("odpm: the former %s is kept as %s", s.Rel(c.Path), s.Rel(c.Copy))
 	}
@@ -286,7 +290,8 @@ func (validateStep) Apply(ctx context.Context, s *Session) error {
 	if s.Stack == nil {
 		return nil
 	}
-	if err := s.Stack.Validate(ctx, nil); err != nil {
+	// Its whole document is the stricter question, and will be needed.
+	if _, err := s.config(ctx); err != nil {
 		return fmt.Errorf("docker compose does not accept the project's files: %w", err)
 	}
 	return nil
