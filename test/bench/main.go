@@ -36,6 +36,7 @@ func figures() []figure {
 		{"memory", "peak memory of the checker", measureMemory},
 		{"ready", "whole check of a server that is ready", measureReady},
 		{"plan", "odpm plan --plan-no-docker on the example project", measurePlan},
+		{"stack", "odpm on Docker beside docker compose up -d", measureStack},
 		{"idle", "processor time while waiting 30 s", measureIdle},
 		{"crowd", "200 checkers at once, max_connections=100, up after 3 s", measureCrowd},
 		{"start", "from accepting logins to the program, 20 starts within 10 s", measureStart},

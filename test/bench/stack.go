@@ -1,0 +1,114 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+const stackRuns = 5
+
+// measureStack takes a project of its own through Docker: from stopped
+// containers to a proven login, and a run that finds nothing to do. Beside it
+// docker compose up -d does less, as it proves nothing.
+func measureStack(ctx context.Context, b *bench) ([]row, error) {
+	if text, err := exec.CommandContext(ctx, "docker", "compose", "version").CombinedOutput(); err != nil {
+		b.notes = append(b.notes, fmt.Sprintf("the stack is not measured, there is no docker compose: %v %s", err, text))
+		return nil, nil
+	}
+	if err := exec.CommandContext(ctx, "docker", "version").Run(); err != nil {
+		b.notes = append(b.notes, "the stack is not measured, no Docker engine answers: docker version")
+		return nil, nil
+	}
+	odpm := filepath.Join(b.dir, "odpm")
+	if err := build(ctx, odpm, "./host/cmd/odpm"); err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(b.dir, "stack")
+	project := "odpmbench" + strconv.Itoa(os.Getpid())
+	if err := stackProject(dir, project); err != nil {
+		return nil, err
+	}
+	home, _ := os.UserHomeDir()
+	env := append(os.Environ(), "HOME="+b.dir, "DOCKER_CONFIG="+cmp.Or(os.Getenv("DOCKER_CONFIG"), filepath.Join(home, ".docker")))
+	compose := func(args ...string) []string {
+		return append([]string{"docker", "compose", "-p", project, "--project-directory", dir, "-f", filepath.Join(dir, "docker-compose.yml")}, args...)
+	}
+	run := func(argv []string) (time.Duration, error) { return timed(ctx, env, argv...) }
+	defer func() {
+		end := exec.Command("docker", compose("down", "-v", "-t", "10")[1:]...)
+		end.Env = env
+		end.Run()
+		if os.Geteuid() != 0 {
+			// The data directory belongs to the image's user.
+			exec.Command("docker", "run", "--rm", "-v", dir+":/project", "--entrypoint", "rm", "postgres:15", "-rf", "/project/data/postgresql").Run()
+		}
+	}()
+	ours, theirs, plan := []string{odpm, "-C", dir}, compose("up", "-d"), []string{odpm, "-C", dir, "plan"}
+	if _, err := run(ours); err != nil {
+		return nil, err
+	}
+	all := map[string][]time.Duration{}
+	for range stackRuns {
+		for _, m := range []struct {
+			name    string
+			stopped bool
+			argv    []string
+		}{
+			{"start", true, ours}, {"noop", false, ours}, {"plan", false, plan},
+			{"their start", true, theirs}, {"their noop", false, theirs},
+		} {
+			if m.stopped {
+				if _, err := run(compose("stop")); err != nil {
+					return nil, err
+				}
+			}
+			d, err := run(m.argv)
+			if err != nil {
+				return nil, err
+			}
+			all[m.name] = append(all[m.name], d)
+		}
+	}
+	of := func(name string) time.Duration { return median(all[name]) }
+	start := of("start")
+	return []row{
+		{"odpm, from stopped containers to a proven login", ms(start), "≤ 1× compose", "", verdict(start <= of("their start"))},
+		{"  docker compose up -d", ms(of("their start")), "", times(of("their start"), start), ""},
+		{"odpm, nothing to do", ms(of("noop")), "", "", ""},
+		{"  odpm plan of the same", ms(of("plan")), "", times(of("plan"), of("noop")), ""},
+		{"  docker compose up -d", ms(of("their noop")), "", times(of("their noop"), of("noop")), ""},
+	}, nil
+}
+
+func stackProject(dir, project string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	env := "COMPOSE_PROJECT_NAME=" + project + "\nODPM_RUNTIME=docker\n"
+	for _, key := range []string{"POSTGRES_PORT", "ODOO_PORT", "GEVENT_PORT"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		// Until all are found, so that no two are the same.
+		defer l.Close()
+		env += fmt.Sprintf("%s=%d\n", key, l.Addr().(*net.TCPAddr).Port)
+	}
+	for name, text := range map[string]string{
+		".env":      env,
+		"odpm.json": `{"postgres_version": "15", "odoo_version": "18.0", "platform_name": "odoo"}` + "\n",
+		"odoo.conf": "[options]\ndb_host = db\ndb_user = " + role + "\ndb_password = " + password + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
