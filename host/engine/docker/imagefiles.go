@@ -28,11 +28,12 @@ func (e *Engine) inside(ctx context.Context, image string, look func(*files) err
 	if err != nil {
 		return err
 	}
-	defer finish(resp)
 	var made struct {
 		ID string `json:"Id"`
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&made); err != nil {
+	err = json.NewDecoder(resp.Body).Decode(&made)
+	finish(resp)
+	if err != nil {
 		return fmt.Errorf("%s %s: %w", Program, verb, err)
 	}
 	defer func() {
