@@ -22,12 +22,15 @@ import (
 
 // App is one invocation.
 type App struct {
-	in, out, err *os.File
-	args         []string
-	environ      []string
-	root         *cobra.Command
-	term         *ui.Terminal
-	interrupted  <-chan struct{}
+	in, err *os.File
+	stdout  *os.File
+	// out takes results; it is stdout, and remembers what could not be written.
+	out         *ui.Output
+	args        []string
+	environ     []string
+	root        *cobra.Command
+	term        *ui.Terminal
+	interrupted <-chan struct{}
 
 	common struct {
 		dir, color, progress string
@@ -61,11 +64,23 @@ func version() string {
 
 // New makes the command line of one run; interrupted is closed on Ctrl-C.
 func New(in, out, err *os.File, args, environ []string, interrupted <-chan struct{}) *App {
-	a := &App{in: in, out: out, err: err, args: args, environ: environ, interrupted: interrupted}
-	a.term = ui.New(in, out, err, ui.Options{})
+	a := &App{in: in, stdout: out, out: ui.NewOutput(out), err: err, args: args, environ: environ, interrupted: interrupted}
+	a.newTerminal(ui.Options{})
 	a.root = a.rootCommand()
 	return a
 }
+
+func (a *App) newTerminal(o ui.Options) {
+	a.term = ui.New(a.in, a.stdout, a.err, o)
+	a.term.Out, a.term.Interrupted = a.out, a.interrupted
+}
+
+// Close ends standard output and gives the first error of writing there.
+// Nothing else looks at those errors.
+func (a *App) Close() error { return a.out.Close() }
+
+// Say writes a line to the error stream, whatever the format.
+func (a *App) Say(err error) { a.term.Fail(err) }
 
 // Run parses and does it.
 func (a *App) Run(ctx context.Context) error {
@@ -98,8 +113,9 @@ func (a *App) Fail(err error, kind string) {
 		enc := json.NewEncoder(a.out)
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
-		_ = enc.Encode(map[string]any{"error": map[string]string{"kind": kind, "message": ui.CleanLines(err.Error())}})
-		return
+		if enc.Encode(map[string]any{"error": map[string]string{"kind": kind, "message": ui.CleanLines(err.Error())}}) == nil {
+			return
+		}
 	}
 	a.term.Fail(err)
 }
@@ -164,10 +180,12 @@ starts the stack and waits until Odoo's login is proven.
 const exitCodes = `
 Exit codes:
   0    done; for plan and status: shown, whatever they found
-  1    failed; with --plan-strict: a required step would change something
+  1    failed, or the result could not be written; with --plan-strict: a required
+       step would change something
   2    usage; with --detailed-exitcode: changes or drift (usage is then 1)
   3    refused: drift not accepted, something odpm does not touch unasked, or a "no"
   130  interrupted
+  141  the reader of standard output has gone (odpm … | head)
 `
 
 func kinds() string {
@@ -188,8 +206,7 @@ func (a *App) before(*cobra.Command) error {
 			return ui.Usagef("%s: %q; allowed: %s", c.flag, c.value, strings.Join(c.allowed, ", "))
 		}
 	}
-	a.term = ui.New(a.in, a.out, a.err, ui.Options{Color: a.common.color, NoInput: a.common.noInput})
-	a.term.Interrupted = a.interrupted
+	a.newTerminal(ui.Options{Color: a.common.color, NoInput: a.common.noInput})
 	return nil
 }
 

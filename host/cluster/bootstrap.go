@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/shared/pglogin"
 	"github.com/odpm/odpm/shared/saslprep"
 )
@@ -33,7 +34,7 @@ func ensureLockedOut(ctx context.Context, pg engine.Postgres, w Wanted, o Ensure
 	}
 	err := singleUser(ctx, pg, w, o, &rep)
 	// Whatever happened, and also after Ctrl-C: the server ran before.
-	again, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	again, cancel := interrupt.Cleanup(ctx, 2*time.Minute)
 	defer cancel()
 	if startErr := pg.Start(again); startErr != nil {
 		return rep, errors.Join(err, fmt.Errorf("start PostgreSQL again after single-user mode: %w", startErr))

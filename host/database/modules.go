@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/shell"
@@ -102,7 +103,7 @@ func (w *work) modules(ctx context.Context) error {
 func (w *work) leave(ctx context.Context, hadFiles bool) {
 	name := w.req.Name
 	if ctx.Err() != nil && !hadFiles {
-		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		undo, cancel := interrupt.Cleanup(ctx, 15*time.Second)
 		defer cancel()
 		_, err := w.server.Drop(undo, name)
 		if err == nil {
@@ -182,7 +183,9 @@ func (w *work) runOdoo(ctx context.Context, args []string) error {
 // whatever went wrong, Odoo is left as it was.
 func (w *work) startAgain(ctx context.Context, err error) error {
 	if w.stopped {
-		if serr := w.OdooService().Start(context.WithoutCancel(ctx)); serr != nil {
+		start, done := interrupt.Cleanup(ctx, time.Minute)
+		defer done()
+		if serr := w.OdooService().Start(start); serr != nil {
 			w.Term.Warn("Odoo was stopped for the run and could not be started again: %v", serr)
 		}
 	}

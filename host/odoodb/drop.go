@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -262,7 +263,10 @@ func (s *Server) removeFilestore(database string) (string, error) {
 	return dir, nil
 }
 
+// cleaning is what a server may take for it. The next run does what is left.
+const cleaning = 15 * time.Second
+
 // detached is for cleaning up after the work's own context ended.
 func detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), 60*time.Second)
+	return interrupt.Cleanup(ctx, cleaning)
 }

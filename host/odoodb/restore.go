@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/host/odoodb/archive"
 	"github.com/odpm/odpm/host/odoodb/load"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
@@ -170,7 +171,9 @@ func (r *restore) run(ctx context.Context) (err error) {
 		return err
 	}
 	fault("swapped")
-	return r.end(context.WithoutCancel(ctx))
+	end, done := interrupt.Cleanup(ctx, swapping)
+	defer done()
+	return r.end(end)
 }
 
 // cleanUp removes what a failed restore made. Its connection is a new one: the

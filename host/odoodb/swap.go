@@ -6,12 +6,18 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/shared/shell"
 )
+
+// swapping is far more than renaming takes; a server that hangs must not keep
+// a run for ever.
+const swapping = 10 * time.Minute
 
 // swap puts the new database and file store in the place of the old ones. On
 // an error everything is back as it was, or the journal is still there and
@@ -19,7 +25,8 @@ import (
 func (s *Server) swap(ctx context.Context, c *pgx.Conn, j *journal, o RestoreOptions) error {
 	// From here on half of the work is worse than all or nothing of it, so
 	// cancelling is looked at before every step and then ends in reverting.
-	work := context.WithoutCancel(ctx)
+	work, done := interrupt.Cleanup(ctx, swapping)
+	defer done()
 	if err := j.to(stepSwapping); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/interrupt"
 )
 
 // startTimeout is generous: crash recovery of a big cluster takes its time,
@@ -91,7 +92,9 @@ func (s *Session) lateDrift(ctx context.Context) error {
 	}
 	err := s.Resolve()
 	if err != nil && s.started {
-		if stop := s.PG.Stop(context.WithoutCancel(ctx)); stop != nil {
+		end, done := interrupt.Cleanup(ctx, time.Minute)
+		defer done()
+		if stop := s.PG.Stop(end); stop != nil {
 			s.Term.Warn("PostgreSQL is left running: %v", stop)
 		}
 	}

@@ -41,6 +41,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"byhand":     byHand,
 		"killed":     killed,
 		"typed":      typed,
+		"unwritable": unwritable,
 	}
 }
 

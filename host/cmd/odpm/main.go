@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/odpm/odpm/host/cli"
 	"github.com/odpm/odpm/host/ui"
@@ -21,33 +20,38 @@ const (
 	exitUsage       = 2
 	exitRefused     = 3
 	exitInterrupted = 130
+	exitPipe        = 141
 )
 
 func main() { os.Exit(run()) }
 
 func run() int {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	interrupted := make(chan struct{})
-	go func() {
-		<-signals
-		first := time.Now()
-		close(interrupted)
-		cancel()
-		// The first asks for an orderly end; a second one forces it. One that
-		// follows at once is the same: timeout(1) signals the process and then
-		// its group.
-		for range signals {
-			if time.Since(first) > 200*time.Millisecond {
-				os.Exit(exitInterrupted)
-			}
-		}
-	}()
+	// A broken pipe is a write error like others, on stderr too: the runtime
+	// would end the process in the middle of its work. It is caught and not
+	// ignored, since programs that are started would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	ctx, interrupted := untilSignal(context.Background())
 	app := cli.New(os.Stdin, os.Stdout, os.Stderr, os.Args[1:], os.Environ(), interrupted)
-	err := app.Run(ctx)
-	if err == nil {
+	code := outcome(app, app.Run(ctx), interrupted)
+	err := app.Close()
+	switch {
+	case err == nil || code == exitInterrupted:
+		return code
+	case errors.Is(err, syscall.EPIPE):
+		if code == 0 {
+			return exitPipe
+		}
+		return code
+	}
+	app.Say(err)
+	return exitFailed
+}
+
+// outcome shows an error and gives its code. One of writing the result is what
+// closing the output gives again.
+func outcome(app *cli.App, err error, interrupted <-chan struct{}) int {
+	var lost *ui.OutputError
+	if err == nil || errors.As(err, &lost) {
 		return 0
 	}
 	select {

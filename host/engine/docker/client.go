@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/host/wording"
 )
 
@@ -162,5 +163,5 @@ func (l *locked) Write(p []byte) (int, error) {
 // detached is for what must still be done when ctx has ended: stopping in a
 // container what nobody waits for any more.
 func detached(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), limit)
+	return interrupt.Cleanup(ctx, limit)
 }
