@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"path"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -28,6 +29,11 @@ func postgresService(s Spec) types.ServiceConfig {
 		"POSTGRES_USER":        "postgres",
 		"POSTGRES_DB":          "postgres",
 		"POSTGRES_INITDB_ARGS": initdbArgs,
+	}
+	if at := datadir.PGData(p.PostgresMajor); s.ImagePGData != "" && path.Clean(s.ImagePGData) != at {
+		// Images of others (bitnami, timescaledb-ha) keep their data elsewhere: the
+		// server would make a new cluster in an anonymous volume beside the mount.
+		env["PGDATA"] = at
 	}
 	var svc types.ServiceConfig
 	svc.Image = postgresImage(p)

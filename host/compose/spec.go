@@ -67,6 +67,10 @@ type Spec struct {
 	// HandoffID is what the checker must find in checker.json to record.
 	HandoffID string
 
+	// ImagePGData is where PostgreSQL's image keeps its data by its own
+	// configuration (ENV PGDATA), "" where that is not known.
+	ImagePGData string
+
 	// NoOdooConf leaves the mount of odoo.conf out: there is no such file.
 	NoOdooConf bool
 

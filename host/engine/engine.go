@@ -49,6 +49,10 @@ type Postgres interface {
 	// wrote to stderr. An SQL error is an error.
 	SingleUser(ctx context.Context, script string) (stderr string, err error)
 
+	// Serves tells whether a directory of the running server's ("" for the one
+	// that it was started with) lies in the project's data as configured, and
+	// where it lies instead. A server of somebody else's is taken at its word.
+	Serves(ctx context.Context, dataDirectory string) (ok bool, where string, err error)
 	// HostAddr is where the host reaches the server over TCP with a password
 	// ("127.0.0.1:5432"); empty when nothing is published.
 	HostAddr(ctx context.Context) (string, error)

@@ -20,6 +20,9 @@ type Stack interface {
 	// Image says what an image is. A missing image is pulled only if pull is
 	// set; else the error matches ErrNoImage.
 	Image(ctx context.Context, ref string, pull bool) (Image, error)
+	// ImageEnv is the environment that an image's configuration sets; an image
+	// that is not on this machine is ErrNoImage.
+	ImageEnv(ctx context.Context, ref string) (map[string]string, error)
 	// Build makes an image of a context directory. What docker says goes to out.
 	Build(ctx context.Context, b Build) error
 	// Up makes the services run as the compose file says (`up -d`, no

@@ -92,7 +92,7 @@ func (s *Session) composeSpec(w *desired) compose.Spec {
 	p := *s.Project
 	spec := compose.Spec{
 		Project: p, OdooImage: w.image.ref, Entrypoint: w.image.entrypoint, Command: w.image.command,
-		HandoffID: w.handoff.ID, PostgresPasswordFile: s.Dirs.SecretPath(bootstrapSecret),
+		HandoffID: w.handoff.ID, PostgresPasswordFile: s.Dirs.SecretPath(bootstrapSecret), ImagePGData: s.imagePGData,
 	}
 	if uid := os.Getuid(); uid != 0 {
 		// What Odoo writes into mounts belongs to the person.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/state"
 )
 
@@ -35,8 +37,16 @@ func (s *Session) observe(ctx context.Context) error {
 			return err
 		}
 	}
+	if s.Stack != nil && !s.Project.External {
+		env, err := s.Stack.ImageEnv(ctx, cmp.Or(s.postgresImage, s.Project.PostgresImage))
+		if err != nil && !errors.Is(err, engine.ErrNoImage) {
+			return err
+		}
+		s.imagePGData = env["PGDATA"]
+	}
 	s.Observed = state.Observe(s.Project, facts)
 	o := &s.Observed
+	s.diskIdentifier = facts.SystemIdentifier
 	o.EngineAsked, o.EngineError = asked, problem
 	if asked {
 		o.Running, o.Ready = &s.status.Running, &s.status.Ready
@@ -51,7 +61,7 @@ func (s *Session) observe(ctx context.Context) error {
 // observeServer asks the server that runs on the project's directory. One
 // that still runs on the old directory would answer for the wrong cluster.
 func (s *Session) observeServer(ctx context.Context) error {
-	s.facts = nil
+	s.facts, s.notOurs = nil, nil
 	if s.PG == nil || !s.status.Running || !s.status.Ready {
 		return nil
 	}
@@ -66,6 +76,9 @@ func (s *Session) observeServer(ctx context.Context) error {
 		if !errors.Is(err, cluster.ErrNoAdmin) {
 			s.Warnings = append(s.Warnings, fmt.Sprintf("the running server could not be asked: %v", err))
 		}
+	}
+	if s.notOurs = s.otherCluster(ctx, f); s.notOurs != nil {
+		return nil
 	}
 	s.facts = &f
 	o := &s.Observed

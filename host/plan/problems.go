@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/engine"
@@ -33,7 +34,7 @@ func (s *Session) findProblems(ctx context.Context) {
 	stack := s.stackProblems(ctx)
 	found := []error{accepts, stack, held}
 	if held == nil {
-		found = append(found, s.noTCPProblem(ctx))
+		found = append(found, s.noTCPProblem(ctx), s.notOurs)
 	}
 	if stack == nil {
 		// A stack in the way has the ports too; one way on is enough.
@@ -143,6 +144,31 @@ func (s *Session) noTCPProblem(ctx context.Context) error {
 		if h.Own {
 			r.Ways = append(r.Ways, h.StopCommand+"        then run odpm again: it starts PostgreSQL with listen_addresses="+s.Project.PostgresBind)
 		}
+	}
+	return r
+}
+
+// otherCluster: the server that runs has other data than the project's. What it
+// answers is not compared, and nothing is done with it.
+func (s *Session) otherCluster(ctx context.Context, f cluster.Facts) error {
+	if s.Project.External {
+		return nil
+	}
+	ok, where, err := s.PG.Serves(ctx, f.DataDirectory)
+	if err != nil {
+		return err
+	}
+	disk := s.diskIdentifier
+	if ok && (disk == "" || f.SystemIdentifier == "" || disk == f.SystemIdentifier) {
+		return nil
+	}
+	r := &ui.Refusal{What: fmt.Sprintf("The PostgreSQL that runs as service %s has its data in %s, and not in this project's %s. Nothing was written or started.", s.Project.ServiceName, where, s.DataName())}
+	if ok {
+		r.What = fmt.Sprintf("The PostgreSQL that runs on %s is another cluster than the one that lies there: its system_identifier is %s, the data directory's is %s. Nothing was written or started.", where, f.SystemIdentifier, disk)
+	}
+	if s.Stack != nil {
+		r.Ways = append(r.Ways, fmt.Sprintf("docker compose -p %s stop %s        then run odpm again: it starts PostgreSQL on %s", s.Project.Name, s.Project.ServiceName, s.DataName()),
+			fmt.Sprintf("docker compose -p %s exec -T %s pg_dumpall -U postgres > all.sql        before that, if anything was written there", s.Project.Name, s.Project.ServiceName))
 	}
 	return r
 }

@@ -71,7 +71,13 @@ type Session struct {
 	postgresImage string
 	// keptConf stands for the odoo.conf that a kept file does without.
 	keptConf []byte
-	started  bool
+	// notOurs is why the server that answers is not this project's.
+	notOurs error
+	// diskIdentifier is the system_identifier as the data directory has it.
+	diskIdentifier string
+	// imagePGData is where PostgreSQL's image keeps its data, "" for unknown.
+	imagePGData string
+	started     bool
 	// drifted is set once something differs from the last proven login, and
 	// stays: a role that was made in the meantime is no drift any more, and its
 	// login has still to be proven.

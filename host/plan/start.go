@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/interrupt"
 )
@@ -62,21 +63,60 @@ func (s *Session) startPostgres(ctx context.Context) error {
 	return s.lateDrift(ctx)
 }
 
-// onOwnData proves that the server that was started has the data directory
-// that the project names: a volume object left over from another path would
-// go unnoticed otherwise, and the wrong cluster would be proven.
+// onOwnData proves that the server that was started is the one that was
+// planned: its data directory lies in the project's data, and its
+// system_identifier is the one that is read there. A volume object left over
+// from another path, or an image that keeps its data elsewhere, would go
+// unnoticed otherwise, and the wrong cluster would be adopted.
 func (s *Session) onOwnData(ctx context.Context) error {
-	holders, err := s.PG.Holders(ctx)
+	err := s.servesPlanned(ctx)
+	if err == nil {
+		return nil
+	}
+	if stop := s.PG.Stop(context.WithoutCancel(ctx)); stop != nil {
+		return errors.Join(err, fmt.Errorf("it could not be stopped: %w", stop))
+	}
+	s.started = false
+	return fmt.Errorf("%w. It is stopped again, and nothing was recorded", err)
+}
+
+func (s *Session) servesPlanned(ctx context.Context) error {
+	server, err := cluster.Probe(ctx, s.PG, s.hints(), s.Project.AppRole)
+	if err != nil && (ctx.Err() != nil || !errors.Is(err, cluster.ErrNoAdmin)) {
+		return fmt.Errorf("PostgreSQL was started, and whose data it has could not be asked: %w", err)
+	}
+	ok, where, err := s.PG.Serves(ctx, server.DataDirectory)
 	if err != nil {
-		return err
+		return fmt.Errorf("PostgreSQL was started, and where its data lie could not be found out: %w", err)
 	}
-	for _, h := range holders {
-		if h.Own {
-			return nil
+	if !ok {
+		return s.elsewhere(where)
+	}
+	planned := s.Observed.Data.SystemIdentifier
+	if planned == "" {
+		// It could not be read before, or there was no cluster yet.
+		now, err := s.PG.Look(ctx)
+		if err != nil {
+			return err
 		}
+		planned = now.SystemIdentifier
 	}
-	err = fmt.Errorf("PostgreSQL was started, but not on %s. Which directory the volume has: docker volume inspect %s_%s", s.DataName(), s.Project.Name, s.Project.VolumeName)
-	return errors.Join(err, s.PG.Stop(ctx))
+	if planned != "" && server.SystemIdentifier != "" && planned != server.SystemIdentifier {
+		return fmt.Errorf("PostgreSQL was started on %s, but it is another cluster than the one there: its system_identifier is %s, the data directory's is %s", where, server.SystemIdentifier, planned)
+	}
+	return nil
+}
+
+// elsewhere: the server's data are not the project's.
+func (s *Session) elsewhere(where string) error {
+	msg := fmt.Sprintf("PostgreSQL was started on %s, and not on this project's data (%s)", where, s.DataName())
+	switch {
+	case s.Stack == nil:
+		return errors.New(msg)
+	case s.Project.KeepCompose:
+		return fmt.Errorf("%s: the image keeps its data in another place than the compose file mounts. Its place: docker image inspect -f '{{.Config.Env}}' %s", msg, s.Project.PostgresImage)
+	}
+	return fmt.Errorf("%s: image %s does not keep its data where PGDATA says. Which directory the volume has: docker volume inspect %s_%s", msg, s.Project.PostgresImage, s.Project.Name, s.Project.VolumeName)
 }
 
 // lateDrift compares again once PostgreSQL alone was started: a missing role

@@ -64,17 +64,14 @@ func (e *Engine) source(ctx context.Context) (dir, volume string, err error) {
 	if pgdata == "" {
 		pgdata = e.pgdata()
 	}
-	var best mount
-	for _, m := range c.Mounts {
-		inside := pgdata == m.Destination || strings.HasPrefix(pgdata, strings.TrimSuffix(m.Destination, "/")+"/")
-		if inside && len(m.Destination) > len(best.Destination) {
-			best = m
-		}
+	m := c.mountOf(pgdata)
+	switch {
+	case m == nil:
+		return "", "", nil
+	case m.Type == "volume":
+		return "", m.Name, nil
 	}
-	if best.Type == "volume" {
-		return "", best.Name, nil
-	}
-	return best.Source, "", nil
+	return m.Source, "", nil
 }
 
 // Holders finds every running container of any project that has the data

@@ -59,6 +59,24 @@ func (e *Engine) inspectImage(ctx context.Context, ref string) (imageConfig, err
 	return c, nil
 }
 
+// ImageEnv reads the configuration alone.
+func (e *Engine) ImageEnv(ctx context.Context, ref string) (map[string]string, error) {
+	c, err := e.inspectImage(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return c.env(), nil
+}
+
+func (c imageConfig) env() map[string]string {
+	all := map[string]string{}
+	for _, kv := range c.Config.Env {
+		k, v, _ := strings.Cut(kv, "=")
+		all[k] = v
+	}
+	return all
+}
+
 // present: the image is on this machine.
 func (e *Engine) present(ctx context.Context, ref string) (bool, error) {
 	_, err := e.inspectImage(ctx, ref)
@@ -83,11 +101,7 @@ func (e *Engine) Image(ctx context.Context, ref string, pull bool) (engine.Image
 	if err != nil {
 		return engine.Image{}, err
 	}
-	img := engine.Image{ID: c.ID, User: c.Config.User, Entrypoint: c.Config.Entrypoint, Cmd: c.Config.Cmd, Env: map[string]string{}, Labels: c.Config.Labels}
-	for _, kv := range c.Config.Env {
-		k, v, _ := strings.Cut(kv, "=")
-		img.Env[k] = v
-	}
+	img := engine.Image{ID: c.ID, User: c.Config.User, Entrypoint: c.Config.Entrypoint, Cmd: c.Config.Cmd, Env: c.env(), Labels: c.Config.Labels}
 	found, err := e.content(ctx, c)
 	img.Checker, img.AppendsLogin = found.checker, found.appendsLogin
 	return img, err

@@ -71,6 +71,9 @@ func (e *Engine) Look(context.Context) (datadir.Facts, error) {
 // Holders is nobody: there is no directory of ours.
 func (e *Engine) Holders(context.Context) ([]engine.Holder, error) { return nil, nil }
 
+// Serves: it is the server that odoo.conf names, wherever its data are.
+func (e *Engine) Serves(context.Context, string) (bool, string, error) { return true, e.addr(), nil }
+
 // Start only waits for a server that somebody else starts.
 func (e *Engine) Start(ctx context.Context) error {
 	c, err := e.tcp(ctx)

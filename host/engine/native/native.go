@@ -122,6 +122,27 @@ func (e *Engine) Holders(ctx context.Context) ([]engine.Holder, error) {
 	return out, nil
 }
 
+// Serves compares with the cluster's directory; a postgresql.conf may name
+// another data_directory.
+func (e *Engine) Serves(_ context.Context, dataDirectory string) (ok bool, where string, err error) {
+	pm, err := e.running()
+	if err != nil {
+		return false, "", err
+	}
+	if dataDirectory == "" {
+		dataDirectory = pm.dataDir
+	}
+	mine, err := os.Stat(e.clusterDir())
+	if err != nil {
+		return false, dataDirectory, err
+	}
+	theirs, err := os.Stat(dataDirectory)
+	if err != nil {
+		return false, dataDirectory, err
+	}
+	return os.SameFile(mine, theirs), dataDirectory, nil
+}
+
 // HostAddr is where the running server listens.
 func (e *Engine) HostAddr(context.Context) (string, error) {
 	pm, err := e.running()

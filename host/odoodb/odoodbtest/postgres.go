@@ -212,6 +212,9 @@ func (p *Postgres) SingleUser(context.Context, string) (string, error) {
 	return "", errors.New("the test server has no single-user mode")
 }
 
+// Serves: there is one directory.
+func (p *Postgres) Serves(context.Context, string) (bool, string, error) { return true, p.dir, nil }
+
 // AsServer and Psql are not printed here.
 func (p *Postgres) AsServer(context.Context) (string, bool) { return "", false }
 
