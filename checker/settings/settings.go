@@ -15,6 +15,7 @@ import (
 	"github.com/odpm/odpm/checker/target"
 	"github.com/odpm/odpm/shared/handoff"
 	"github.com/odpm/odpm/shared/pglogin"
+	"github.com/odpm/odpm/shared/regular"
 )
 
 // Settings steer one run.
@@ -196,7 +197,7 @@ func (s *Settings) Override() (target.Override, error) {
 		if v.value != "" {
 			return o, &target.ConfigError{Where: v.name, What: v.name + " and " + v.name + "_FILE are both set", Next: "unset one of them"}
 		}
-		data, err := os.ReadFile(v.file)
+		data, err := regular.Read(v.file, 64<<10)
 		if err != nil {
 			return o, &target.ConfigError{Where: v.name + "_FILE", What: "the file " + strconv.Quote(pglogin.Shown(v.file)) + " cannot be read: " + reason(err), Next: "mount it readable for uid " + strconv.Itoa(os.Getuid())}
 		}

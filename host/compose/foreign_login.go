@@ -12,6 +12,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/odpm/odpm/host/project/tag"
+	"github.com/odpm/odpm/shared/regular"
 )
 
 // port reads what of PostgreSQL is published on the host.
@@ -153,11 +154,7 @@ func (f *Foreign) secretFile(s types.ServiceConfig, inside string) string {
 			host = v.Source
 		}
 	}
-	info, err := os.Stat(host)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > 4096 {
-		return ""
-	}
-	data, err := os.ReadFile(host)
+	data, err := regular.Read(host, 4096)
 	if err != nil {
 		return ""
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/cli"
 
 	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/regular"
 )
 
 // ErrForeign is what IsForeign looks for: the compose file is not ours.
@@ -152,7 +153,7 @@ func readCompose(path string) ([]byte, error) {
 		// behind, unnoticed.
 		return nil, fmt.Errorf("%s is not a regular file (%s): odpm writes it by rename and would break that; move it away", path, st.Mode().Type())
 	}
-	return os.ReadFile(path)
+	return regular.ReadNoLink(path, 16<<20)
 }
 
 // keepCopy writes the old bytes beside the file under a name that no file has.

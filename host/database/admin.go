@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/regular"
 )
 
 // adminPassword takes it from user_settings.json, or asks.
@@ -38,7 +38,7 @@ func (w *work) adminPassword() error {
 
 // passwordIn reads the one line of a file.
 func passwordIn(file string) (string, error) {
-	b, err := os.ReadFile(file)
+	b, err := regular.Read(file, 64<<10)
 	if err != nil {
 		return "", fmt.Errorf("user_settings.json: db_default_admin_password_file: %w", err)
 	}

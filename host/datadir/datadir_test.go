@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/odpm/odpm/host/datadir"
@@ -40,8 +41,17 @@ func TestLook(t *testing.T) {
 			cluster(t, filepath.Join(d, "18", "docker"), "18")
 			cluster(t, filepath.Join(d, "19", "docker"), "19")
 		}, 19, datadir.Initialised, 19, "19/docker"},
-		"parent mounted":    {func(d string) { cluster(t, filepath.Join(d, "data"), "16") }, 16, datadir.Initialised, 16, "data"},
-		"PG_VERSION broken": {func(d string) { cluster(t, d, "fifteen") }, 15, datadir.Other, 0, "."},
+		"parent mounted":       {func(d string) { cluster(t, filepath.Join(d, "data"), "16") }, 16, datadir.Initialised, 16, "data"},
+		"PG_VERSION is a pipe": {func(d string) { syscall.Mkfifo(filepath.Join(d, "PG_VERSION"), 0o600) }, 15, datadir.Other, 0, "."},
+		"PG_VERSION is a link": {func(d string) { os.Symlink("/etc/hostname", filepath.Join(d, "PG_VERSION")) }, 15, datadir.Other, 0, "."},
+		"18 is a link out": {func(d string) {
+			other := d + ".other"
+			cluster(t, filepath.Join(other, "docker"), "18")
+			os.Symlink(other, filepath.Join(d, "18"))
+		}, 18, datadir.Other, 0, "18/docker"},
+		"18 is a pipe":       {func(d string) { syscall.Mkfifo(filepath.Join(d, "18"), 0o600) }, 18, datadir.Other, 0, ""},
+		"the path is a pipe": {func(d string) { os.Remove(d); syscall.Mkfifo(d, 0o600) }, 15, datadir.Other, 0, ""},
+		"PG_VERSION broken":  {func(d string) { cluster(t, d, "fifteen") }, 15, datadir.Other, 0, "."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "we[i]rd *")
@@ -115,5 +125,37 @@ func TestLayoutProblemCommand(t *testing.T) {
 				t.Errorf("%s: %v", command, err)
 			}
 		})
+	}
+}
+
+// TestHostile: what a container has put in a file's place is neither waited for
+// nor followed.
+func TestHostile(t *testing.T) {
+	dir := t.TempDir()
+	cluster(t, dir, "15")
+	control := filepath.Join(dir, "global", "pg_control")
+	secret := filepath.Join(t.TempDir(), "secret")
+	os.WriteFile(secret, []byte("a host's secret"), 0o600)
+	for what, make := range map[string]func(path string) error{
+		"a pipe":          func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a symbolic link": func(path string) error { return os.Symlink(secret, path) },
+		"a directory":     func(path string) error { return os.Mkdir(path, 0o700) },
+	} {
+		for _, path := range []string{control, filepath.Join(dir, "postmaster.pid")} {
+			os.Remove(path)
+			if err := make(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if f := datadir.Look(dir, 15); f.State != datadir.Initialised || f.SystemIdentifier != "" {
+			t.Errorf("%s: %+v", what, f)
+		}
+		if id, err := datadir.Identity(dir); err == nil {
+			t.Errorf("%s: identity %s", what, id)
+		}
+		_, err := datadir.ReadFile(dir, "postmaster.pid", 1<<10)
+		if err == nil || !strings.Contains(err.Error(), "it is "+what) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }

@@ -8,17 +8,25 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/odpm/odpm/shared/regular"
+	"github.com/odpm/odpm/shared/shell"
 )
+
+// someEntries are enough of a directory's names to say what it is. A container
+// may have made any number of them.
+const someEntries = 1000
 
 // Look reads path as this user may. imageMajor is the major that is meant to
 // run on it (0: unknown); it decides which of two clusters under one parent
-// is meant, nothing else.
+// is meant, nothing else. What lies in path a container may have put there.
 func Look(path string, imageMajor int) Facts {
 	f := Facts{Path: path, UID: -1, GID: -1}
-	entries, err := os.ReadDir(path)
+	entries, root, err := list(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		f.State = Missing
@@ -30,36 +38,65 @@ func Look(path string, imageMajor int) Facts {
 		// PostgreSQL keeps its directory 0700 for its own uid: the normal case
 		// with the official image, and no reason to think it empty.
 		f.Reason = "this user may not read it: " + reason(err)
-		f.UID, f.GID = owner(path)
+		if info, err := os.Stat(path); err == nil {
+			f.UID, f.GID = owner(info)
+		}
 		return f
 	}
-	f.UID, f.GID = owner(path)
-	for _, dir := range candidates(path, imageMajor) {
-		major, err := version(filepath.Join(path, dir))
+	defer root.Close()
+	own := func(dir string) (uid, gid int) {
+		info, err := root.Stat(dir)
+		if err != nil {
+			return -1, -1
+		}
+		return owner(info)
+	}
+	f.UID, f.GID = own(".")
+	for _, dir := range candidates(entries, imageMajor) {
+		major, err := version(root, dir)
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 			continue
 		case errors.Is(err, fs.ErrPermission):
 			f.ClusterDir, f.Reason = dir, "this user may not read it: "+reason(err)
-			f.UID, f.GID = owner(filepath.Join(path, dir))
+			f.UID, f.GID = own(dir)
 			return f
 		case err != nil:
 			f.State, f.ClusterDir, f.Reason = Other, dir, err.Error()
 			return f
 		}
 		f.State, f.Major, f.ClusterDir = Initialised, major, dir
-		f.UID, f.GID = owner(filepath.Join(path, dir))
-		f.SystemIdentifier, _ = Identity(filepath.Join(path, dir))
+		f.UID, f.GID = own(dir)
+		f.SystemIdentifier, _ = identity(root, dir)
 		return f
 	}
 	f.State = Empty
-	for _, e := range entries {
-		if !Ignorable(e.Name()) {
-			f.State, f.Reason = Other, fmt.Sprintf("it holds %q and no PG_VERSION", e.Name())
+	for _, name := range entries {
+		if !Ignorable(name) {
+			f.State, f.Reason = Other, fmt.Sprintf("it holds %q and no PG_VERSION", name)
 			break
 		}
 	}
 	return f
+}
+
+// list opens a directory and gives its names, sorted, or some of them.
+func list(path string) ([]string, *os.Root, error) {
+	root, err := regular.OpenRoot(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := root.Open(".")
+	if err == nil {
+		defer d.Close()
+		var names []string
+		if names, err = d.Readdirnames(someEntries); err == nil || errors.Is(err, io.EOF) {
+			slices.Sort(names)
+			return names, root, nil
+		}
+	}
+	root.Close()
+	return nil, nil, err
 }
 
 // Ignorable are names that a file system or a version control puts into a
@@ -72,33 +109,22 @@ func Ignorable(name string) bool {
 // in which they are believed: the mount itself (images up to 17), the wanted
 // major's directory and any other major's (18 and later, the parent is
 // mounted), and "data" (an image up to 17 whose parent was mounted).
-func candidates(path string, imageMajor int) []string {
+func candidates(entries []string, imageMajor int) []string {
 	out := []string{"."}
 	if imageMajor >= 18 {
 		out = append(out, filepath.Join(strconv.Itoa(imageMajor), "docker"))
 	}
-	found, _ := filepath.Glob(filepath.Join(escape(path), "[0-9]*", "docker"))
-	for _, p := range found {
-		if rel, err := filepath.Rel(path, p); err == nil && !(len(out) > 1 && out[1] == rel) {
-			out = append(out, rel)
+	for _, name := range entries {
+		if dir := filepath.Join(name, "docker"); name[0] >= '0' && name[0] <= '9' && !slices.Contains(out, dir) {
+			out = append(out, dir)
 		}
 	}
 	return append(out, "data")
 }
 
-// escape keeps a path with glob characters literal.
-func escape(path string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
-}
-
 // version reads PG_VERSION: digits and a line feed ("9.6" before 10).
-func version(dir string) (int, error) {
-	f, err := os.Open(filepath.Join(dir, "PG_VERSION"))
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, 64))
+func version(root *os.Root, dir string) (int, error) {
+	b, err := regular.ReadIn(root, filepath.Join(dir, "PG_VERSION"), 64)
 	if err != nil {
 		return 0, err
 	}
@@ -119,7 +145,16 @@ func ParseVersion(s string) (int, error) {
 // global/pg_control, little-endian on every platform odpm runs on (measured
 // against pg_controldata on 12 to 18). File copies share it.
 func Identity(clusterDir string) (string, error) {
-	f, err := os.Open(filepath.Join(clusterDir, "global", "pg_control"))
+	root, err := regular.OpenRoot(clusterDir)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	return identity(root, ".")
+}
+
+func identity(root *os.Root, dir string) (string, error) {
+	f, err := regular.OpenIn(root, filepath.Join(dir, "global", "pg_control"))
 	if err != nil {
 		return "", err
 	}
@@ -129,6 +164,22 @@ func Identity(clusterDir string) (string, error) {
 		return "", err
 	}
 	return ParseIdentity(b[:]), nil
+}
+
+// ReadFile reads a file of a cluster's directory, in which the server's
+// container writes: a regular one of at most limit bytes, no link.
+func ReadFile(clusterDir, name string, limit int64) ([]byte, error) {
+	root, err := regular.OpenRoot(clusterDir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	data, err := regular.ReadIn(root, name, limit)
+	if errors.Is(err, regular.ErrNotRegular) {
+		path := filepath.Join(clusterDir, name)
+		return nil, fmt.Errorf("%s cannot be read (%w), and PostgreSQL does not make it so. Look who did: ls -l %s", path, err, shell.Quote(path))
+	}
+	return data, err
 }
 
 // ParseIdentity reads the first bytes of a pg_control.
@@ -142,11 +193,7 @@ func ParseIdentity(b []byte) string {
 	return ""
 }
 
-func owner(path string) (uid, gid int) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return -1, -1
-	}
+func owner(info fs.FileInfo) (uid, gid int) {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return -1, -1

@@ -14,6 +14,7 @@ import (
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/handoff"
 	"github.com/odpm/odpm/shared/odooconf"
+	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/snapshot"
 )
 
@@ -113,7 +114,7 @@ func (s *Session) wishConf(w *desired) error {
 		w.conf, w.confOld, w.parsed = s.keptConf, s.keptConf, p.OdooConf
 		return nil
 	}
-	old, err := os.ReadFile(p.OdooConfPath)
+	old, err := regular.Read(p.OdooConfPath, odooconf.MaxSize)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		w.conf = []byte("[options]\n")
@@ -171,9 +172,12 @@ func (s *Session) wishConf(w *desired) error {
 	return err
 }
 
+// maxWritten is more than any file has that odpm writes.
+const maxWritten = 16 << 20
+
 // fileChange compares a file with the wanted bytes; nil old means no file.
 func fileChange(path string, want []byte) (old []byte, changed bool, err error) {
-	old, err = os.ReadFile(path)
+	old, err = regular.Read(path, maxWritten)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, true, nil
 	}

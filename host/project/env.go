@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
+
+	"github.com/odpm/odpm/shared/regular"
 )
 
 // layers are the three places a key can come from; the process environment
@@ -46,7 +48,7 @@ func readLayers(dir, home string, environ []string, errs *Errors) (*layers, erro
 		files = append([]struct{ path, name string }{{filepath.Join(home, ".odpm", ".env"), "~/.odpm/.env"}}, files...)
 	}
 	for _, f := range files {
-		data, err := os.ReadFile(f.path)
+		data, err := regular.Read(f.path, maxFile)
 		if errors.Is(err, os.ErrNotExist) {
 			if err := dangling(f.path); err != nil {
 				return nil, err

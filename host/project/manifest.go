@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/odpm/odpm/host/project/tag"
+	"github.com/odpm/odpm/shared/regular"
 )
 
 // manifest is what odpm takes from odpm.json, v1 flat or v2 nested. Keys it
@@ -35,9 +36,12 @@ var versionTag = regexp.MustCompile(`^[0-9]{1,3}([.-][0-9A-Za-z._-]*|(beta|rc)[0
 // odooVersion is a release of Odoo: 18.0, 17, saas-17.4, 18.0-20250101.
 var odooVersion = regexp.MustCompile(`^(saas[-~])?([0-9]{1,2})(\.[0-9]+)?([.-][0-9A-Za-z._-]*)?$`)
 
+// maxFile is more than any file has that people write for odpm.
+const maxFile = 4 << 20
+
 func readManifest(dir string, errs *Errors) (*manifest, error) {
 	m := &manifest{}
-	data, err := os.ReadFile(filepath.Join(dir, "odpm.json"))
+	data, err := regular.Read(filepath.Join(dir, "odpm.json"), maxFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return m, dangling(filepath.Join(dir, "odpm.json"))
 	}
@@ -114,7 +118,7 @@ func (m *manifest) readNested(r *jsonReader, top map[string]any) {
 
 func readSettings(dir string, lookup func(string) (string, bool), errs *Errors) (UserSettings, error) {
 	u := UserSettings{}
-	data, err := os.ReadFile(filepath.Join(dir, "user_settings.json"))
+	data, err := regular.Read(filepath.Join(dir, "user_settings.json"), maxFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return u, dangling(filepath.Join(dir, "user_settings.json"))
 	}

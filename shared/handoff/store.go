@@ -15,6 +15,7 @@ import (
 	_ "embed"
 
 	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/snapshot"
 )
 
@@ -100,20 +101,12 @@ func Decode(data []byte) (*Handoff, error) {
 // Load reads checker.json from dir (RuntimeDir in a container).
 func Load(dir string) (*Handoff, error) {
 	path := filepath.Join(dir, FileName)
-	f, err := os.Open(path)
+	data, err := regular.Read(path, snapshot.MaxSize)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
 	case err != nil:
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, snapshot.MaxSize+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > snapshot.MaxSize {
-		return nil, fmt.Errorf("%s: %w: larger than %d bytes", path, ErrInvalid, snapshot.MaxSize)
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	h, err := Decode(data)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/odpm/odpm/shared/regular"
 )
 
 // service is a section of a service file, read as libpq reads it
@@ -37,7 +39,7 @@ func findService() (*service, error) {
 		system = sysconfDir
 	}
 	for i, path := range []string{path, filepath.Join(system, "pg_service.conf")} {
-		text, err := os.ReadFile(path)
+		text, err := regular.Read(path, 1<<20)
 		if errors.Is(err, fs.ErrNotExist) && (i > 0 || !named) {
 			continue
 		}

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/odpm/odpm/shared/regular"
 )
 
 // tlsFiles are the files that TLS needs; libpq does without those that do not
@@ -23,7 +25,7 @@ func (o outside) tlsFiles() (kv []string, unusable string) {
 	if root == "" {
 		root = home("root.crt")
 	}
-	switch text, err := os.ReadFile(root); {
+	switch text, err := regular.Read(root, 4<<20); {
 	case root == "system":
 	case errors.Is(err, fs.ErrNotExist):
 		kv = append(kv, "sslrootcert=''")

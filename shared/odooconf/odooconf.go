@@ -12,12 +12,11 @@ package odooconf
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -26,6 +25,8 @@ const Section = "options"
 
 // MaxSize bounds a file; a real odoo.conf has a few kilobytes.
 const MaxSize = 1 << 20
+
+var tooLarge = fmt.Sprintf("larger than %d bytes", MaxSize)
 
 // SyntaxError is a line that RawConfigParser refuses; Odoo would not start.
 type SyntaxError struct {
@@ -73,12 +74,10 @@ type option struct {
 
 // Load reads and parses path. A missing file gives os.ErrNotExist.
 func Load(path string) (*File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+	data, err := regular.Read(path, MaxSize)
+	if errors.Is(err, regular.ErrTooLarge) {
+		return nil, &SyntaxError{Path: path, Line: 1, Msg: tooLarge}
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +92,7 @@ func Load(path string) (*File, error) {
 // Parse reads the bytes of an odoo.conf.
 func Parse(data []byte) (*File, error) {
 	if len(data) > MaxSize {
-		return nil, &SyntaxError{Line: 1, Msg: fmt.Sprintf("larger than %d bytes", MaxSize)}
+		return nil, &SyntaxError{Line: 1, Msg: tooLarge}
 	}
 	if at := invalid(data); at >= 0 {
 		return nil, &SyntaxError{Line: len(split(data[:at+1])), Msg: "not UTF-8, at which Odoo stops too",

@@ -3,12 +3,13 @@ package snapshot
 import (
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 
 	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -50,7 +51,7 @@ func (e *LoadError) Unwrap() error { return e.Err }
 // Load reads path as untrusted input: no symbolic link is followed, only a
 // regular file of at most MaxSize is read, and a FIFO does not block.
 func Load(path string) (*Snapshot, error) {
-	data, err := readRegular(path)
+	data, err := read(path)
 	if err != nil {
 		return nil, &LoadError{path, err}
 	}
@@ -61,31 +62,24 @@ func Load(path string) (*Snapshot, error) {
 	return s, nil
 }
 
-func readRegular(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+func read(path string) ([]byte, error) {
+	data, err := regular.ReadNoLink(path, MaxSize)
+	why := err
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		why = at.Err
+	}
 	switch {
+	case err == nil:
+		return data, nil
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
-	case errors.Is(err, syscall.ELOOP):
-		return nil, fmt.Errorf("%w: it is a symbolic link", ErrUnreadable)
 	case errors.Is(err, syscall.ENOTDIR):
 		return nil, fmt.Errorf("%w: %s is not a directory", ErrUnreadable, filepath.Dir(path))
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrUnreadable, errors.Unwrap(err))
+	case errors.Is(err, regular.ErrTooLarge):
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, why)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: it is not a regular file (%s)", ErrUnreadable, info.Mode().Type())
-	}
-	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
-	}
-	return data, nil
+	return nil, fmt.Errorf("%w: %w", ErrUnreadable, why)
 }
 
 // Save writes s beside path, syncs it, renames it over path and syncs the

@@ -1,7 +1,6 @@
 package native
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/wording"
@@ -46,11 +46,14 @@ func (e *Engine) Command(ctx context.Context, c engine.Command) error {
 // run streams, and keeps the last of stderr for the error.
 func run(cmd *exec.Cmd, c engine.Command, in *engine.Input) error {
 	cmd.Stdin, cmd.Stdout = in.Reader(), c.Stdout
-	var tail bytes.Buffer
+	tail := &wording.Tail{Max: 64 << 10}
 	cmd.Stderr = c.Stderr
 	if cmd.Stderr == nil {
-		cmd.Stderr = &limited{b: &tail, max: 64 << 10}
+		cmd.Stderr = tail
 	}
+	// Whoever reads or writes for the caller may hang; nobody waits for that
+	// once the program has ended.
+	cmd.WaitDelay = time.Minute
 	err := cmd.Run()
 	if err != nil && in.Err() != nil {
 		return fmt.Errorf("%s: %w", c.Argv[0], in.Err())
@@ -60,20 +63,6 @@ func run(cmd *exec.Cmd, c engine.Command, in *engine.Input) error {
 		return &engine.ExitError{Program: c.Argv[0], Code: exit.ExitCode(), Stderr: wording.LastLines(tail.String(), 10)}
 	}
 	return err
-}
-
-// limited keeps the last bytes only.
-type limited struct {
-	b   *bytes.Buffer
-	max int
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	l.b.Write(p)
-	if over := l.b.Len() - l.max; over > 0 {
-		l.b.Next(over)
-	}
-	return len(p), nil
 }
 
 // Psql goes to the server's own socket as the server's operating-system user:
@@ -129,8 +118,8 @@ func (e *Engine) SingleUser(ctx context.Context, script string) (string, error) 
 	cmd := exec.CommandContext(ctx, postgres, "--single", "-D", dir, "-c", "data_directory="+dir, "-c", "exit_on_error=on", "-c", "lc_messages=C", "postgres")
 	cmd.Dir, cmd.Env, cmd.SysProcAttr = "/", serverEnv(), as.attr()
 	cmd.Stdin = strings.NewReader(script)
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
+	errs := &wording.Tail{Max: 1 << 20}
+	cmd.Stderr = errs
 	runErr := cmd.Run()
 	if runErr != nil {
 		return errs.String(), fmt.Errorf("postgres --single: %w\n%s", runErr, wording.LastLines(errs.String(), 10))

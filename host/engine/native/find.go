@@ -10,6 +10,9 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/odpm/odpm/host/wording"
 )
 
 // NotFound says which binaries are missing and how to get them.
@@ -93,20 +96,28 @@ func (e *Engine) client(ctx context.Context, name string) (string, error) {
 
 var versionLine = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
 
+// versionTime is what a program on PATH may take to say its version; what
+// hangs is none of PostgreSQL's.
+const versionTime = 30 * time.Second
+
 // programMajor asks a program for its version; "psql (PostgreSQL) 15.18".
 func programMajor(ctx context.Context, path string) (int, bool) {
 	if info, err := os.Stat(path); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
 		return 0, false
 	}
-	out, err := exec.CommandContext(ctx, path, "--version").Output()
-	if err != nil {
+	ctx, cancel := context.WithTimeout(ctx, versionTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "--version")
+	out := &wording.Tail{Max: 4 << 10}
+	cmd.Stdout, cmd.WaitDelay = out, time.Second
+	if cmd.Run() != nil {
 		return 0, false
 	}
-	m := versionLine.FindSubmatch(out)
+	m := versionLine.FindStringSubmatch(out.String())
 	if m == nil {
 		return 0, false
 	}
-	n, _ := strconv.Atoi(string(m[1]))
+	n, _ := strconv.Atoi(m[1])
 	return n, true
 }
 

@@ -1,15 +1,16 @@
 package native
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/regular"
 )
 
 // initdb makes a new cluster as the official image would: superuser postgres
@@ -58,8 +59,8 @@ func (e *Engine) initdb(ctx context.Context) error {
 		cmd.ExtraFiles = []*os.File{r}
 		cmd.Args = append(cmd.Args, "--pwfile=/dev/fd/3")
 	}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+	out := &wording.Tail{Max: 64 << 10}
+	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("initdb in %s: %w\n%s", dir, err, wording.LastLines(out.String(), 10))
 	}
@@ -68,8 +69,14 @@ func (e *Engine) initdb(ctx context.Context) error {
 
 // socketRules lets the server's operating-system user be two roles by peer.
 func (e *Engine) socketRules(dir string, as identity) error {
-	hba, ident := filepath.Join(dir, "pg_hba.conf"), filepath.Join(dir, "pg_ident.conf")
-	data, err := os.ReadFile(hba)
+	// Root writes here into files of the server's user, who may replace them:
+	// everything is done below the directory that was made, and no link followed.
+	root, err := regular.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	data, err := regular.ReadIn(root, "pg_hba.conf", 1<<20)
 	if err != nil {
 		return err
 	}
@@ -79,7 +86,7 @@ func (e *Engine) socketRules(dir string, as identity) error {
 			lines[i] = strings.TrimSpace(l) + " map=odpm"
 		}
 	}
-	if err := rewrite(hba, strings.Join(lines, "\n")); err != nil {
+	if err := rewrite(root, "pg_hba.conf", strings.Join(lines, "\n"), as); err != nil {
 		return err
 	}
 	quote := func(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
@@ -87,33 +94,74 @@ func (e *Engine) socketRules(dir string, as identity) error {
 	if e.o.AppRole != "" && e.o.AppRole != "postgres" {
 		text += "odpm " + quote(as.name) + " " + quote(e.o.AppRole) + "\n"
 	}
-	return rewrite(ident, text)
+	return rewrite(root, "pg_ident.conf", text, as)
 }
 
-// rewrite keeps owner and mode.
-func rewrite(path, text string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+// rewrite keeps owner and mode. What initdb has made is a regular file of one
+// name that belongs to the server's user.
+func rewrite(root *os.Root, name, text string, as identity) error {
+	f, err := root.OpenFile(name, os.O_WRONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	_, err = f.WriteString(text)
-	return err
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !info.Mode().IsRegular() || ok && (st.Nlink != 1 || int(st.Uid) != as.uid) {
+		return fmt.Errorf("%s is not as initdb made it; somebody else writes in this directory", filepath.Join(root.Name(), name))
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	if _, err := f.WriteString(text); err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // makeDir makes the cluster's directory 0700 for the server's user; parents
-// that odpm has to make stay passable, or the server could not get in.
+// that odpm has to make stay passable, or the server could not get in. Below
+// the path that the person names a container may have written, when it was an
+// image's before: no link leads out of it.
 func (e *Engine) makeDir(dir string, as identity) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	rel, err := filepath.Rel(e.o.DataDir, dir)
+	if err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
+	if rel == "." {
+		if err = os.MkdirAll(filepath.Dir(dir), 0o755); err == nil {
+			err = os.Mkdir(dir, 0o700)
+		}
+	} else {
+		err = os.MkdirAll(e.o.DataDir, 0o755)
+	}
+	if err != nil && !os.IsExist(err) {
 		return err
 	}
+	root, err := regular.OpenRoot(e.o.DataDir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if rel != "." {
+		if err := root.MkdirAll(filepath.Dir(rel), 0o755); err != nil {
+			return err
+		}
+		if err := root.Mkdir(rel, 0o700); err != nil && !os.IsExist(err) {
+			return err
+		}
+	}
+	made, err := root.Open(rel)
+	if err != nil {
+		return err
+	}
+	defer made.Close()
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	if err := os.Chown(dir, as.uid, as.gid); err != nil {
+	if err := made.Chown(as.uid, as.gid); err != nil {
 		return err
 	}
 	for p := filepath.Dir(dir); p != "/"; p = filepath.Dir(p) {

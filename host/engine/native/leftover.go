@@ -73,7 +73,7 @@ func (p *postmaster) inTheWay(backends []int) error {
 // belongsTo tells whether pid is a living process of uid, the processes that
 // PostgreSQL minds.
 func belongsTo(pid, uid int) bool {
-	if err := syscall.Kill(pid, 0); err != nil {
+	if err := syscall.Kill(pid, 0); err != nil && !errors.Is(err, syscall.EPERM) {
 		return false
 	}
 	info, err := os.Stat("/proc/" + strconv.Itoa(pid))

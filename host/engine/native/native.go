@@ -175,7 +175,18 @@ func (e *Engine) Dial(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dialAs(ctx, filepath.Join(pm.socketDir, ".s.PGSQL."+strconv.Itoa(pm.port)), as)
+	path := filepath.Join(pm.socketDir, ".s.PGSQL."+strconv.Itoa(pm.port))
+	conn, err := dialAs(ctx, path, as)
+	if err != nil {
+		return nil, err
+	}
+	// postmaster.pid says where the socket is, and in a directory like /tmp
+	// others make sockets too: the administrator's password is not for them.
+	if pid, uid, known := listener(conn); known && (pid != pm.pid || uid != as.uid) {
+		conn.Close()
+		return nil, fmt.Errorf("%s is not the socket of the server on %s (pid %d): process %d of user %s listens there. Look at it: ps -p %d", path, e.o.DataDir, pm.pid, pid, userName(uid), pid)
+	}
+	return conn, nil
 }
 
 func (e *Engine) running() (*postmaster, error) {

@@ -3,10 +3,11 @@ package native
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/odpm/odpm/host/datadir"
 )
 
 // postmaster is postmaster.pid: pid, data directory, start time, port, socket
@@ -25,8 +26,11 @@ type postmaster struct {
 	status     string
 }
 
+// pidFileSize is far more than its eight lines have.
+const pidFileSize = 64 << 10
+
 func readPostmaster(clusterDir string) (*postmaster, error) {
-	data, err := os.ReadFile(filepath.Join(clusterDir, "postmaster.pid"))
+	data, err := datadir.ReadFile(clusterDir, "postmaster.pid", pidFileSize)
 	if err != nil {
 		return nil, err
 	}

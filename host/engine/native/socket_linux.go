@@ -54,3 +54,22 @@ func connectAs(fd int, path string, as identity) error {
 	// and runs nothing else.
 	return connected
 }
+
+// listener is who made the socket at the other end listen.
+func listener(c net.Conn) (pid, uid int, known bool) {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return 0, 0, false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return 0, 0, false
+	}
+	var cred *syscall.Ucred
+	if cerr := raw.Control(func(fd uintptr) {
+		cred, err = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
+	}); cerr != nil || err != nil {
+		return 0, 0, false
+	}
+	return int(cred.Pid), int(cred.Uid), true
+}

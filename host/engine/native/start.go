@@ -17,6 +17,7 @@ import (
 
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -93,7 +94,7 @@ func (e *Engine) Start(ctx context.Context) error {
 			// Not where it may only be slow: it would not find its directory.
 			_ = os.Remove(sockets)
 		}
-		return fmt.Errorf("%w\n%s", err, e.logSince(from, began))
+		return fmt.Errorf("%w\n%s", err, e.logSince(as, from, began))
 	}
 	return nil
 }
@@ -181,39 +182,55 @@ const socketPrefix = "/tmp/odpm-pg-"
 
 // Logs gives the last lines of the server's log.
 func (e *Engine) Logs(_ context.Context, n int) (string, error) {
-	data, err := os.ReadFile(e.logPath())
+	text, err := tail(e.logPath(), logTail, -1)
 	if errors.Is(err, os.ErrNotExist) {
 		return "", nil
 	}
-	return wording.LastLines(string(data), n), err
+	return wording.LastLines(text, n), err
 }
+
+// logTail is enough for the lines that are shown of a log of any size.
+const logTail = 256 << 10
 
 func (e *Engine) logPath() string { return filepath.Join(e.o.StateDir, LogName) }
 
-func (e *Engine) logSince(from int64, began time.Time) string {
-	data, err := os.ReadFile(e.logPath())
-	if err != nil || int64(len(data)) < from {
+func (e *Engine) logSince(as identity, from int64, began time.Time) string {
+	text, err := since(e.logPath(), from)
+	if err != nil {
 		return ""
 	}
-	last := wording.LastLines(string(data[from:]), 10)
-	if more := e.collected(began); more != "" {
+	last := wording.LastLines(text, 10)
+	if more := e.collected(as, began); more != "" {
 		last += "\n" + more
 	}
 	return last
+}
+
+// since is the end of what a log got after a position.
+func since(path string, from int64) (string, error) {
+	info, err := os.Lstat(path)
+	if err != nil || info.Size() < from {
+		return "", err
+	}
+	return tail(path, min(info.Size()-from, logTail), -1)
 }
 
 // collected is what a server that began at some time wrote to a log of its own:
 // with logging_collector, which Fedora's packages turn on, stderr only says that
 // it goes on elsewhere. current_logfiles names the place; each start makes it
 // anew.
-func (e *Engine) collected(began time.Time) string {
-	list := filepath.Join(e.clusterDir(), "current_logfiles")
-	info, err := os.Stat(list)
+func (e *Engine) collected(as identity, began time.Time) string {
+	root, err := regular.OpenRoot(e.clusterDir())
+	if err != nil {
+		return ""
+	}
+	defer root.Close()
+	info, err := root.Lstat("current_logfiles")
 	// The file system's clock is a little behind.
 	if err != nil || info.ModTime().Before(began.Add(-time.Second)) {
 		return ""
 	}
-	names, err := os.ReadFile(list)
+	names, err := regular.ReadIn(root, "current_logfiles", pidFileSize)
 	if err != nil {
 		return ""
 	}
@@ -223,19 +240,36 @@ func (e *Engine) collected(began time.Time) string {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(e.clusterDir(), path)
 	}
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+	last, err := tail(path, 16<<10, as.uid)
+	if err != nil || last == "" {
 		return ""
 	}
-	f, err := os.Open(path)
+	return "and in " + path + ":\n" + wording.LastLines(last, 10)
+}
+
+// tail reads the end of a log. One that the data directory names must be the
+// server's own: whoever writes there could name any file of this machine. Any
+// owner does for uid -1.
+func tail(path string, size int64, uid int) (string, error) {
+	f, err := regular.OpenNoLink(path)
 	if err != nil {
-		return ""
+		return "", err
 	}
 	defer f.Close()
-	tail := wording.Tail{Max: 16 << 10}
-	if _, err := io.Copy(&tail, f); err != nil {
-		return ""
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
 	}
-	return "and in " + path + ":\n" + wording.LastLines(tail.String(), 10)
+	if st, ok := info.Sys().(*syscall.Stat_t); uid >= 0 && (!ok || int(st.Uid) != uid) {
+		return "", fmt.Errorf("%s is not the server's", path)
+	}
+	if over := info.Size() - size; over > 0 {
+		if _, err := f.Seek(over, io.SeekStart); err != nil {
+			return "", err
+		}
+	}
+	data, err := io.ReadAll(io.LimitReader(f, size))
+	return string(data), err
 }
 
 // socketDir is short, since a socket's path may have 107 bytes only, and

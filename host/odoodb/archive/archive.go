@@ -19,6 +19,7 @@ import (
 
 	"github.com/klauspost/compress/flate"
 
+	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -112,7 +113,7 @@ func IsRefused(err error) bool {
 
 // Open looks at an archive's directory, manifest and header.
 func Open(name string) (*Archive, error) {
-	f, err := os.Open(name)
+	f, err := regular.Open(name)
 	if err != nil {
 		return nil, err
 	}
