@@ -38,7 +38,7 @@ func WriteVerified(out io.Writer, v odoodb.VerifyResult) {
 	row("Odoo", "%s, %d modules installed", wording.OrUnset(v.OdooVersion), v.Modules)
 	row("PostgreSQL", "%s, dumped with pg_dump %s", wording.OrUnset(v.ServerVersion), wording.OrUnset(v.DumpVersion))
 	row("Dump", "%d tables, %d rows", v.Tables, v.Rows)
-	row("Filestore", "%d files of attachments, %d more, %d missing, %d damaged", v.Files, v.Extra, len(v.Missing), len(v.Damaged))
+	row("Filestore", "%d files of attachments, %d more, %d missing, %d damaged", v.Files, v.Extra, v.MissingFiles, v.DamagedFiles)
 	tw.Flush()
 }
 
@@ -48,6 +48,6 @@ func VerifiedJSON(v odoodb.VerifyResult) any {
 		"schema_version": 1, "path": v.Path, "format": v.Format, "bytes": v.Bytes, "database": v.Database,
 		"odoo_version": v.OdooVersion, "server_version": v.ServerVersion, "dump_version": v.DumpVersion,
 		"modules": v.Modules, "tables": v.Tables, "rows": v.Rows,
-		"files": v.Files, "extra_files": v.Extra, "missing_files": len(v.Missing), "damaged_files": len(v.Damaged),
+		"files": v.Files, "extra_files": v.Extra, "missing_files": v.MissingFiles, "damaged_files": v.DamagedFiles,
 	}
 }

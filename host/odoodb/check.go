@@ -85,12 +85,15 @@ func compareModules(want, have map[string]string) []string {
 }
 
 // few lists the first ones and counts the rest.
-func few(items []string) string {
+func few(items []string) string { return fewOf(items, len(items)) }
+
+// fewOf lists the first ones of so many.
+func fewOf(items []string, total int) string {
 	const n = 5
-	if len(items) <= n {
+	if total <= n {
 		return strings.Join(items, ", ")
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(items[:n], ", "), len(items)-n)
+	return fmt.Sprintf("%s and %d more", strings.Join(items[:min(n, len(items))], ", "), total-min(n, len(items)))
 }
 
 // storedFiles are the file store names that a database's attachments have.

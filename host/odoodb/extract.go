@@ -22,48 +22,22 @@ func extract(ctx context.Context, a *archive.Archive, dir string, owner *owner, 
 		return err
 	}
 	defer root.Close()
-	made := map[string]bool{}
-	for _, f := range a.Files {
-		if d := filepath.Dir(f.Name); !made[d] {
-			if err := root.MkdirAll(d, 0o755); err != nil {
-				return fmt.Errorf("file store: %w", err)
-			}
-			for p := d; p != "." && !made[p]; p = filepath.Dir(p) {
-				made[p] = true
-				if err := owner.own(root, p); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	work := make(chan archive.File)
+	folders := &folders{root: root, owner: owner, made: map[string]bool{}}
 	var done atomic.Int64
-	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() {
-			buf := make([]byte, 1<<16)
-			for f := range work {
-				if err := extractFile(a, root, f, owner, buf); err != nil {
-					cancel(err)
-					continue // drain
-				}
-				progress.send(Event{Phase: PhaseFilestore, Done: done.Add(f.Size), Total: a.FilesSize})
-			}
-		})
-	}
-feed:
-	for _, f := range a.Files {
-		select {
-		case work <- f:
-		case <-ctx.Done():
-			break feed
+	err = a.ReadFiles(ctx, 2, func(f archive.File, r io.Reader) error {
+		if err := folders.make(filepath.Dir(f.Name)); err != nil {
+			return err
 		}
+		if err := extractFile(root, f.Name, r, owner); err != nil {
+			return err
+		}
+		progress.send(Event{Phase: PhaseFilestore, Done: done.Add(f.Size), Total: a.FilesSize})
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	close(work)
-	wg.Wait()
-	if err := context.Cause(ctx); err != nil {
+	if err := a.ReadOthers(ctx); err != nil {
 		return err
 	}
 	// One flush of the file system instead of tens of thousands of single ones.
@@ -74,21 +48,44 @@ feed:
 	return nil
 }
 
-func extractFile(a *archive.Archive, root *os.Root, f archive.File, owner *owner, buf []byte) error {
-	r, err := a.OpenFile(f)
-	if err != nil {
-		return err
+// folders makes those of a file store as its files come.
+type folders struct {
+	root  *os.Root
+	owner *owner
+	mu    sync.Mutex
+	made  map[string]bool
+}
+
+func (f *folders) make(dir string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.made[dir] {
+		return nil
 	}
-	defer r.Close()
-	w, err := root.OpenFile(f.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err := f.root.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("file store: %w", err)
+	}
+	for p := dir; p != "." && !f.made[p]; p = filepath.Dir(p) {
+		f.made[p] = true
+		if err := f.owner.own(f.root, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func extractFile(root *os.Root, name string, r io.Reader, owner *owner) error {
+	w, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return fmt.Errorf("file store: %w", err)
 	}
-	_, err = io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buf)
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
+	_, err = io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, *buf)
 	if err = errors.Join(err, w.Close()); err != nil {
 		return err
 	}
-	return owner.own(root, f.Name)
+	return owner.own(root, name)
 }
 
 // owner is who the files must belong to where odpm runs as root and Odoo does not.

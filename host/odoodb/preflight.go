@@ -175,6 +175,9 @@ func (r *restore) checkHead(ctx context.Context) error {
 	return nil
 }
 
+// maxExtensions is more than any server has.
+const maxExtensions = 1000
+
 func (r *restore) headExtensions(ctx context.Context) ([]extension, error) {
 	sql, err := r.s.openSQL(ctx, r.a, "--section=pre-data")
 	if err != nil {
@@ -195,7 +198,9 @@ func (r *restore) headExtensions(ctx context.Context) ([]extension, error) {
 			continue
 		}
 		if name, schema, ok := sqldump.Extension(it.Text); ok {
-			found = append(found, extension{name, schema})
+			if found = append(found, extension{name, schema}); len(found) > maxExtensions {
+				return nil, &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("wants more than %d PostgreSQL extensions", maxExtensions)}
+			}
 		}
 		if t := sqldump.Tokens(it.Text, 2); len(t) == 2 && t[0] == "create" && t[1] == "table" {
 			return found, nil

@@ -268,7 +268,7 @@ func (r *restore) prove(ctx context.Context) error {
 		return err
 	}
 	r.rep.Files = len(names)
-	if len(r.a.Files) == 0 && len(names) > 0 && r.plan.old.OID != 0 {
+	if r.a.Files == 0 && len(names) > 0 && r.plan.old.OID != 0 {
 		n, err := linkFiles(names, r.journal.live(), r.journal.fresh(), r.owner)
 		if err != nil {
 			return err
@@ -285,7 +285,7 @@ func (r *restore) prove(ctx context.Context) error {
 	r.o.Progress.send(Event{Phase: PhaseVerify, Done: int64(len(names)), Total: int64(len(names)), Items: true, Finished: true})
 	switch {
 	case len(missing) == 0:
-	case len(r.a.Files) == 0:
+	case r.a.Files == 0:
 		r.rep.warn("the archive has no file store: %d of %d attachments' files are missing", len(missing), len(names))
 	case r.o.AllowMissingFiles:
 		r.rep.warn("%d of %d attachments' files are missing in the archive: %s", len(missing), len(names), few(missing))

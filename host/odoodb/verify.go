@@ -25,7 +25,7 @@ import (
 // there. An archive that passes can still fail to restore into a server that
 // lacks an extension or is older; Restore says that before it begins.
 func Verify(ctx context.Context, file string, o VerifyOptions) (VerifyResult, error) {
-	v := &verifier{o: o, modules: map[string]string{}, stored: map[string]bool{}, last: time.Now()}
+	v := &verifier{o: o, modules: map[string]string{}, last: time.Now()}
 	v.res.Path = file
 	err := v.run(ctx, file)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
@@ -42,7 +42,7 @@ type verifier struct {
 	// What the dump says.
 	base    string
 	modules map[string]string
-	stored  map[string]bool
+	stored  storedNames
 
 	total int64
 	files atomic.Int64
@@ -55,6 +55,8 @@ func (v *verifier) run(ctx context.Context, file string) (err error) {
 	}
 	defer v.a.Close()
 	a := v.a
+	v.stored.has = a.Has
+	v.res.Warnings = append(v.res.Warnings, a.Warnings...)
 	v.res.Format, v.res.Bytes, v.res.Database = a.Format, a.Size, a.Database
 	v.res.ServerVersion, v.res.DumpVersion = a.Header.ServerVersion, a.Header.DumpVersion
 	if a.Format == archive.Dump {
@@ -93,13 +95,13 @@ func (v *verifier) rows(copyStmt string) *sqldump.Rows {
 	if schema == "public" && table == "ir_attachment" {
 		return sqldump.NewRows(columns, []string{"store_fname"}, func(f []string) {
 			if f[0] != "" {
-				v.stored[f[0]] = true
+				v.stored.add(f[0])
 			}
 		})
 	}
 	if schema == "public" && table == "ir_module_module" {
 		return sqldump.NewRows(columns, []string{"name", "state", "latest_version"}, func(f []string) {
-			if f[1] == "installed" {
+			if f[1] == "installed" && len(v.modules) <= maxModules {
 				v.modules[f[0]] = f[2]
 			}
 			if f[0] == "base" && (f[1] == "installed" || f[1] == "to upgrade" || f[1] == "to remove") {
@@ -176,7 +178,13 @@ func (v *verifier) dump(ctx context.Context) error {
 // format: "\." and two empty ones.
 const endOfCopy = 3
 
+// maxModules is ten times what the largest Odoo has.
+const maxModules = 20_000
+
 func (v *verifier) compareModules() error {
+	if len(v.modules) > maxModules {
+		return &unprovenError{fmt.Sprintf("%s: the dump has more than %d installed modules", v.a.Path, maxModules)}
+	}
 	v.res.Modules = len(v.modules)
 	m := v.a.Manifest
 	if m != nil {
@@ -208,59 +216,54 @@ func (v *verifier) compareModules() error {
 	return nil
 }
 
-// fileContents reads the file store; the zip's checksums are compared on the way.
+// fileContents reads the file store; the archive's checksums are compared on
+// the way.
 func (v *verifier) fileContents(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	jobs := v.o.Jobs
 	if jobs < 1 {
 		jobs = runtime.GOMAXPROCS(0)
 	}
-	work := make(chan archive.File)
 	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for range jobs {
-		wg.Go(func() {
-			buf := make([]byte, 1<<16)
-			for f := range work {
-				intact, err := v.fileContent(f, buf)
-				if err != nil {
-					cancel(err)
-					continue
-				}
-				mu.Lock()
-				if !intact {
-					v.res.Damaged = append(v.res.Damaged, f.Name)
-				}
-				v.progress(v.a.DumpSize + v.files.Add(f.Size))
-				mu.Unlock()
-			}
-		})
-	}
-	for _, f := range v.a.Files {
-		if ctx.Err() != nil {
-			break
+	err := v.a.ReadFiles(ctx, jobs, func(f archive.File, r io.Reader) error {
+		intact, err := fileContent(f, &cancelReader{ctx, r})
+		if err != nil {
+			return err
 		}
-		work <- f
+		mu.Lock()
+		defer mu.Unlock()
+		if !intact {
+			v.damaged(f.Name)
+		}
+		v.progress(v.a.DumpSize + v.files.Add(f.Size))
+		return nil
+	})
+	if err == nil {
+		err = v.a.ReadOthers(ctx)
 	}
-	close(work)
-	wg.Wait()
 	sort.Strings(v.res.Damaged)
-	if n := len(v.res.Damaged); n > 0 {
-		v.res.warn("%d files are not what their names are the SHA-1 of: they were damaged on the disk before the backup was made: %s", n, few(v.res.Damaged))
+	if n := v.res.DamagedFiles; n > 0 {
+		v.res.warn("%d files are not what their names are the SHA-1 of: they were damaged on the disk before the backup was made: %s", n, fewOf(v.res.Damaged, n))
 	}
-	return context.Cause(ctx)
+	return err
 }
 
-// fileContent compares content and name: Odoo names a file xx/SHA-1.
-func (v *verifier) fileContent(f archive.File, buf []byte) (intact bool, err error) {
-	r, err := v.a.OpenFile(f)
-	if err != nil {
-		return false, err
+// maxNamed bounds the names that are kept for a result.
+const maxNamed = 1000
+
+func (v *verifier) damaged(name string) {
+	if v.res.DamagedFiles++; len(v.res.Damaged) < maxNamed {
+		v.res.Damaged = append(v.res.Damaged, name)
 	}
-	defer r.Close()
+}
+
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 1<<16); return &b }}
+
+// fileContent compares content and name: Odoo names a file xx/SHA-1.
+func fileContent(f archive.File, r io.Reader) (intact bool, err error) {
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
 	sum := sha1.New()
-	if _, err := io.CopyBuffer(sum, struct{ io.Reader }{r}, buf); err != nil {
+	if _, err := io.CopyBuffer(struct{ io.Writer }{sum}, struct{ io.Reader }{r}, *buf); err != nil {
 		return false, err
 	}
 	name := path.Base(f.Name)
@@ -274,25 +277,18 @@ func (v *verifier) fileContent(f archive.File, buf []byte) (intact bool, err err
 }
 
 func (v *verifier) compareFiles() error {
-	have := make(map[string]bool, len(v.a.Files))
-	for _, f := range v.a.Files {
-		have[f.Name] = true
-	}
-	v.res.Files = len(v.stored)
-	for n := range v.stored {
-		if !have[n] {
-			v.res.Missing = append(v.res.Missing, n)
-		}
-	}
-	v.res.Extra = len(have) - (len(v.stored) - len(v.res.Missing))
+	v.res.Files, v.res.Missing, v.res.MissingFiles = v.stored.files(), v.stored.names, v.stored.missing()
+	v.res.Extra = int(v.a.Files) - v.stored.present
 	sort.Strings(v.res.Missing)
-	n := len(v.res.Missing)
+	n := v.res.MissingFiles
 	switch {
+	case v.stored.full:
+		return &unprovenError{fmt.Sprintf("%s: attachments name more than %d files that are not in the archive", v.a.Path, maxStored)}
 	case n == 0:
-	case len(have) == 0:
-		v.res.warn("the archive has no file store: %d of %d attachments' files are missing", n, len(v.stored))
+	case v.a.Files == 0:
+		v.res.warn("the archive has no file store: %d of %d attachments' files are missing", n, v.res.Files)
 	default:
-		return &unprovenError{fmt.Sprintf("%s: %d of the %d files that attachments have are missing in the archive: %s", v.a.Path, n, len(v.stored), few(v.res.Missing))}
+		return &unprovenError{fmt.Sprintf("%s: %d of the %d files that attachments have are missing in the archive: %s", v.a.Path, n, v.res.Files, fewOf(v.res.Missing, n))}
 	}
 	return nil
 }

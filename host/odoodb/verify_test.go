@@ -133,6 +133,53 @@ func TestVerifyFinds(t *testing.T) {
 	}
 }
 
+// TestVerifyZeroChecksum has a byte of dump.sql changed and its checksum set to
+// 0, which Go's zip reader takes for one that is not known. A restore reads the
+// same way and must say the same.
+func TestVerifyZeroChecksum(t *testing.T) {
+	var b bytes.Buffer
+	z, err := zip.OpenReader("testdata/o18.zip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	w := zip.NewWriter(&b)
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := w.CreateRaw(&zip.FileHeader{Name: f.Name, CRC32: 0, CompressedSize64: uint64(len(content)), UncompressedSize64: uint64(len(content))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Name == "dump.sql" {
+			content = bytes.Replace(content, []byte("-- Name:"), []byte("-- N4me:"), 1)
+		}
+		if _, err := e.Write(content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "zero.zip")
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Verify(ctx, path, VerifyOptions{}); !archive.IsRefused(err) || !strings.Contains(err.Error(), "checksum") {
+		t.Errorf("verify: %v", err)
+	}
+	s := newServer(t)
+	if _, err := s.Restore(ctx, RestoreOptions{File: path, Database: "db", OdooMajor: 18}); !archive.IsRefused(err) || !strings.Contains(err.Error(), "checksum") {
+		t.Errorf("restore: %v", err)
+	}
+}
+
 func cutAt(mark string) func(string, []byte) []byte {
 	return func(name string, b []byte) []byte {
 		if name == "dump.sql" {

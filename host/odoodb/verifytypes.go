@@ -32,13 +32,17 @@ type VerifyResult struct {
 	// Files is how many files attachments have, Extra how many more the
 	// archive contains.
 	Files, Extra int
-	// Missing are files that attachments have and the archive has not; with a
-	// file store in the archive that is an error as well.
-	Missing []string
-	// Damaged are files whose content is not the one their name is the SHA-1
-	// of: they were broken on the disk before the backup was made.
-	Damaged  []string
-	Warnings []string
+	// MissingFiles is how many files attachments have that the archive has not,
+	// Missing the first of them; with a file store in the archive that is an
+	// error as well.
+	MissingFiles int
+	Missing      []string
+	// DamagedFiles is how many files' content is not the one their name is the
+	// SHA-1 of, Damaged the first of them: they were broken on the disk before
+	// the backup was made.
+	DamagedFiles int
+	Damaged      []string
+	Warnings     []string
 }
 
 func (r *VerifyResult) warn(format string, args ...any) {

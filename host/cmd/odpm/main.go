@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/odpm/odpm/host/cli"
@@ -23,9 +24,16 @@ const (
 	exitPipe        = 141
 )
 
+// memory is what the garbage collector tries to stay below. odpm needs a
+// fraction of it; archives that come from anybody must not make it much more.
+const memory = 96 << 20
+
 func main() { os.Exit(run()) }
 
 func run() int {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memory)
+	}
 	// A broken pipe is a write error like others, on stderr too: the runtime
 	// would end the process in the middle of its work. It is caught and not
 	// ignored, since programs that are started would inherit that.

@@ -5,19 +5,15 @@
 package archive
 
 import (
-	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"regexp"
 	"strconv"
-	"strings"
-
-	"github.com/klauspost/compress/flate"
 
 	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/shell"
@@ -54,15 +50,21 @@ type Archive struct {
 	Database string
 	// Header is pg_dump's, from either format.
 	Header Header
-	// Files is the file store, names relative to it ("ab/abcdef…").
-	Files []File
-	// FilesSize is the sum of the files' sizes.
-	FilesSize int64
+	// Files is how many the file store has, FilesSize the sum of their sizes.
+	Files, FilesSize int64
+	// OtherFiles is how many members are not restored, Others the first names.
+	OtherFiles int64
+	Others     []string
+	// Warnings are sentences for a person.
+	Warnings []string
 	// DumpSize is dump.sql's uncompressed size, 0 for a Dump.
 	DumpSize int64
 
-	f    *os.File
-	dump *zip.File
+	f              *os.File
+	src            source
+	layout         layout
+	dump, manifest *member
+	names          *nameSet // of the file store
 }
 
 // Header is what a dump says about itself.
@@ -88,13 +90,6 @@ func leading(v string) int {
 	}
 	n, _ := strconv.Atoi(v[:i])
 	return n
-}
-
-// File is one file of the file store.
-type File struct {
-	Name string
-	Size int64
-	zf   *zip.File
 }
 
 // Error is an archive that is refused.
@@ -132,6 +127,18 @@ func (a *Archive) refuse(format string, args ...any) error {
 	return &Error{a.Path, fmt.Sprintf(format, args...)}
 }
 
+// damaged makes what is wrong with a member a refusal.
+func (a *Archive) damaged(err error) error {
+	if IsRefused(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return a.refuse("%v", err)
+}
+
+func (a *Archive) warn(format string, args ...any) {
+	a.Warnings = append(a.Warnings, fmt.Sprintf(format, args...))
+}
+
 func (a *Archive) open() error {
 	st, err := a.f.Stat()
 	if err != nil {
@@ -160,107 +167,75 @@ func (a *Archive) open() error {
 	return a.refuse("is neither Odoo's zip nor pg_dump's custom format")
 }
 
-// maxManifest is far more than any list of modules needs.
-const maxManifest = 8 << 20
+// maxManifest is ten times what two thousand modules need. Read, JSON takes a
+// dozen times its size.
+const maxManifest = 1 << 20
 
 func (a *Archive) openZip() error {
-	zr, err := zip.NewReader(a.f, a.Size)
+	dir, err := openZipDir(a.f, a.Size)
 	if err != nil {
-		return a.refuse("is a damaged or truncated zip (%v)", err)
+		return a.refuse("is a damaged or truncated zip: %v", err)
 	}
-	zr.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser { return flate.NewReader(r) })
-	seen := make(map[string]bool, len(zr.File))
-	folders := map[string]bool{}
-	var total uint64
-	var manifest *zip.File
-	for _, zf := range zr.File {
-		if err := a.checkEntry(zf); err != nil {
-			return err
+	err = dir.each(func(e zipEntry) error {
+		if err := dir.check(e); err != nil {
+			return a.refuse("%v", err)
 		}
-		if total += zf.UncompressedSize64; bomb(uint64(a.Size), total) {
-			// Each entry may look harmless, and entries may share their bytes.
-			return a.refuse("has %d bytes that would unpack to more than %d: a zip bomb", a.Size, total)
-		}
-		if zf.Mode().IsDir() {
-			continue
-		}
-		for dir := path.Dir(zf.Name); dir != "." && !folders[dir]; dir = path.Dir(dir) {
-			folders[dir] = true
-		}
-		if seen[zf.Name] {
-			return a.refuse("contains %q twice", zf.Name)
-		}
-		seen[zf.Name] = true
-		switch rel, isFile := strings.CutPrefix(zf.Name, "filestore/"); {
-		case zf.Name == "dump.sql":
-			a.dump, a.DumpSize = zf, int64(zf.UncompressedSize64)
-		case zf.Name == "manifest.json":
-			manifest = zf
-		case isFile:
-			a.Files = append(a.Files, File{Name: rel, Size: int64(zf.UncompressedSize64), zf: zf})
-			a.FilesSize += int64(zf.UncompressedSize64)
-		}
+		return nil
+	})
+	if err != nil {
+		return a.damaged(err)
 	}
-	for dir := range folders {
-		if seen[dir] {
-			return a.refuse("contains %q as a file and as a directory", dir)
-		}
+	a.src, a.layout = zipSource{dir}, odooLayout
+	return a.openBackup()
+}
+
+// openBackup looks at an archive of several members.
+func (a *Archive) openBackup() error {
+	if err := a.survey(); err != nil {
+		return err
 	}
 	if a.dump == nil {
 		return a.refuse("has no dump.sql: it is not a backup of an Odoo database")
 	}
-	if manifest != nil {
-		if err := a.readManifest(manifest); err != nil {
-			return err
-		}
+	if a.OtherFiles > 0 {
+		a.warn("%d files of the archive belong to no backup of Odoo's and are not restored: %s", a.OtherFiles, few(a.Others, a.OtherFiles))
+	}
+	if err := a.readManifest(); err != nil {
+		return err
 	}
 	return a.readPlainHeader()
 }
 
-// checkEntry refuses what could leave the directory it is unpacked into, and
-// what unpacks to much more than it pretends.
-func (a *Archive) checkEntry(zf *zip.File) error {
-	name := zf.Name
-	clean := strings.TrimSuffix(name, "/")
-	switch {
-	case strings.ContainsAny(name, "\\\x00"), strings.HasPrefix(name, "/"), clean == "", path.Clean(clean) != clean, clean == "..", strings.HasPrefix(clean, "../"):
-		return a.refuse("contains the path %q, which leads out of the directory it would be unpacked into", name)
-	case !zf.Mode().IsRegular() && !zf.Mode().IsDir():
-		return a.refuse("contains %q, which is a %s: Odoo's backups have files only", name, kindOf(zf))
-	case zf.Flags&1 != 0:
-		return a.refuse("is encrypted (%q)", name)
-	case zf.Method != zip.Store && zf.Method != zip.Deflate:
-		return a.refuse("has %q compressed with method %d; Odoo reads stored and deflated files only", name, zf.Method)
-	case bomb(zf.CompressedSize64, zf.UncompressedSize64):
-		return a.refuse("has %q, %d bytes that would unpack to %d: a zip bomb", name, zf.CompressedSize64, zf.UncompressedSize64)
+// few shows the first of n names.
+func few(first []string, n int64) string {
+	s := ""
+	for i, name := range first {
+		if i > 0 {
+			s += ", "
+		}
+		s += strconv.Quote(short(name))
 	}
-	return nil
+	if rest := n - int64(len(first)); rest > 0 {
+		s += fmt.Sprintf(" and %d more", rest)
+	}
+	return s
 }
 
-func kindOf(zf *zip.File) string {
-	if zf.Mode()&os.ModeSymlink != 0 {
-		return "symbolic link"
+func (a *Archive) readManifest() error {
+	if a.manifest == nil {
+		return nil
 	}
-	return "special file"
-}
-
-// bomb is generous: real dumps shrink to a tenth, and deflate ends at 1:1032.
-func bomb(compressed, size uint64) bool {
-	return size > 256<<20 && size/200 > compressed
-}
-
-func (a *Archive) readManifest(zf *zip.File) error {
-	if zf.UncompressedSize64 > maxManifest {
-		return a.refuse("has a manifest.json of %d bytes", zf.UncompressedSize64)
-	}
-	r, err := a.entry(zf)
+	r, err := a.entry(a.manifest)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
+	if a.manifest.size > maxManifest {
+		return a.refuse("has a manifest.json of %d bytes; the limit is %d", a.manifest.size, maxManifest)
+	}
 	b, err := io.ReadAll(r)
 	if err != nil {
-		return a.refuse("manifest.json: %v", err)
+		return err
 	}
 	m := new(Manifest)
 	if err := json.Unmarshal(b, m); err != nil {
@@ -285,7 +260,7 @@ func (a *Archive) readPlainHeader() error {
 	head := make([]byte, 4096)
 	n, err := io.ReadFull(r, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return a.refuse("dump.sql: %v", err)
+		return err
 	}
 	head = head[:n]
 	if !bytes.Contains(head, []byte("-- PostgreSQL database dump")) {
@@ -314,34 +289,20 @@ func (a *Archive) SQL() (io.ReadCloser, error) {
 // Raw is the archive's bytes from the beginning; readers are independent.
 func (a *Archive) Raw() io.Reader { return io.NewSectionReader(a.f, 0, a.Size) }
 
-// OpenFile opens a file of the file store.
-func (a *Archive) OpenFile(f File) (io.ReadCloser, error) { return a.entry(f.zf) }
+// Has says whether the file store has a file of that name; place is one below
+// Files that no other file has.
+func (a *Archive) Has(name string) (place int, found bool) {
+	if a.names == nil {
+		return 0, false
+	}
+	return a.names.find(name)
+}
 
-// entry opens an entry and gives no byte more than the directory promised.
-func (a *Archive) entry(zf *zip.File) (io.ReadCloser, error) {
-	r, err := zf.Open()
+// entry opens a member; what is wrong with it is a refusal.
+func (a *Archive) entry(m *member) (io.ReadCloser, error) {
+	r, err := m.open()
 	if err != nil {
-		return nil, a.refuse("%s: %v", zf.Name, err)
+		return nil, a.damaged(err)
 	}
-	return &bounded{r: r, left: int64(zf.UncompressedSize64), name: zf.Name, a: a}, nil
+	return &checkedReader{r, a}, nil
 }
-
-type bounded struct {
-	r    io.ReadCloser
-	left int64
-	name string
-	a    *Archive
-}
-
-func (b *bounded) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		return 0, b.a.refuse("%s is larger than the zip's directory says", b.name)
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return n, b.a.refuse("%s is damaged (%v)", b.name, err)
-	}
-	return n, err
-}
-
-func (b *bounded) Close() error { return b.r.Close() }

@@ -3,7 +3,6 @@ package archive
 import (
 	"archive/zip"
 	"bytes"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,7 +16,7 @@ func TestOpenFixtures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	if a.Format != Zip || a.Manifest.MajorVersion != "18.0" || len(a.Manifest.Modules) != 12 || len(a.Files) != 18 ||
+	if a.Format != Zip || a.Manifest.MajorVersion != "18.0" || len(a.Manifest.Modules) != 12 || a.Files != 18 ||
 		a.Header.ServerMajor() != 15 || a.Header.DumpMajor() != 15 {
 		t.Errorf("%+v", a)
 	}
@@ -65,15 +64,27 @@ func TestRefused(t *testing.T) {
 		content []byte
 		want    string
 	}{
-		"empty":     {nil, "is empty"},
-		"text":      {[]byte("hello, world"), "neither"},
-		"gzip":      {[]byte{0x1f, 0x8b, 8, 0, 0, 0}, "my zip'"},
-		"sql":       {[]byte(header), "my zip' dump.sql"},
-		"truncated": {fixture[:len(fixture)-1000], "truncated"},
-		"cut dump":  {dump[:30], "truncated"},
-		"traversal": {with("filestore/../../etc/x"), "leads out"},
-		"absolute":  {with("/etc/x"), "leads out"},
-		"backslash": {with(`filestore\..\x`), "leads out"},
+		"empty":      {nil, "is empty"},
+		"text":       {[]byte("hello, world"), "neither"},
+		"gzip":       {[]byte{0x1f, 0x8b, 8, 0, 0, 0}, "my zip'"},
+		"sql":        {[]byte(header), "my zip' dump.sql"},
+		"truncated":  {fixture[:len(fixture)-1000], "truncated"},
+		"cut dump":   {dump[:30], "truncated"},
+		"traversal":  {with("filestore/../../etc/x"), "leads out"},
+		"parent":     {with("filestore/.."), "leads out"},
+		"absolute":   {with("/etc/x"), "leads out"},
+		"drive":      {with(`C:\x`), "leads out"},
+		"backslash":  {with(`filestore\..\x`), "leads out"},
+		"dot":        {with("filestore/./x"), "no file can have"},
+		"empty part": {with("filestore//x"), "no file can have"},
+		"no name":    {with(""), "without a name"},
+		"long name":  {with("filestore/aa/" + strings.Repeat("n", 256)), "file systems take 255"},
+		"long path":  {with("filestore/" + strings.Repeat("n/", 600) + "x"), "a name of 1211 bytes"},
+		"deep":       {with("filestore/" + strings.Repeat("d/", 40) + "x"), "folders deep"},
+		"escape":     {with("filestore/aa/\x1b[2Jx"), "control characters"},
+		"newline":    {with("filestore/aa/a\nb"), "control characters"},
+		"NUL":        {with("filestore/aa/a\x00b"), "control characters"},
+		"latin-1":    {with("filestore/aa/\xe4"), "not UTF-8"},
 		"file and directory": {zipOf(func(w *zip.Writer) {
 			for _, n := range []string{"dump.sql", "filestore/ab", "filestore/ab/cd/x"} {
 				add(w, n, header)
@@ -90,22 +101,6 @@ func TestRefused(t *testing.T) {
 			f, _ := w.CreateHeader(h)
 			_, _ = io.WriteString(f, "/etc")
 		}), "symbolic link"},
-		"bomb": {zipOf(func(w *zip.Writer) {
-			f, _ := w.Create("dump.sql")
-			_, _ = io.WriteString(f, header)
-			zeros := make([]byte, 1<<20)
-			for range 300 {
-				_, _ = f.Write(zeros)
-			}
-		}), "zip bomb"},
-		"many small bombs": {zipOf(func(w *zip.Writer) {
-			add(w, "dump.sql", header)
-			zeros := make([]byte, 30<<20)
-			for i := range 12 {
-				f, _ := w.Create(fmt.Sprintf("filestore/%02d", i))
-				_, _ = f.Write(zeros)
-			}
-		}), "zip bomb"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "my zip")
@@ -120,41 +115,5 @@ func TestRefused(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
-	}
-}
-
-// TestLyingDirectory has an entry that unpacks to more than the zip's
-// directory says.
-func TestLyingDirectory(t *testing.T) {
-	var b bytes.Buffer
-	w := zip.NewWriter(&b)
-	f, _ := w.Create("dump.sql")
-	_, _ = io.WriteString(f, header+strings.Repeat("-", 10000))
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	raw := b.Bytes()
-	// The central directory's uncompressed size is at offset 24 of its record.
-	i := bytes.LastIndex(raw, []byte("PK\x01\x02"))
-	copy(raw[i+24:], []byte{0, 17, 0, 0})
-	path := filepath.Join(t.TempDir(), "a.zip")
-	if err := os.WriteFile(path, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	a, err := Open(path)
-	if err != nil {
-		if !IsRefused(err) {
-			t.Fatal(err)
-		}
-		return
-	}
-	defer a.Close()
-	r, err := a.SQL()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	if _, err := io.Copy(io.Discard, r); !IsRefused(err) {
-		t.Errorf("got %v", err)
 	}
 }

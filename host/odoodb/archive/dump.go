@@ -97,8 +97,3 @@ func (d *dumpReader) int() int {
 	}
 	return n
 }
-
-func (d *dumpReader) string() string {
-	s, _ := d.text()
-	return s
-}

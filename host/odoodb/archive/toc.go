@@ -32,8 +32,15 @@ const (
 	compressZstd
 )
 
-// maxEntry bounds a definition in the table of contents.
-const maxEntry = 1 << 28
+// What the table of contents says of lengths is believed up to here. Its
+// definitions pass through; names, and the COPY statements of tables, are kept.
+const (
+	maxText = 1 << 20
+	// maxContents is for all that is kept: tens of thousands of tables.
+	maxContents = 48 << 20
+	// maxWindow is what zstd up to its level 20 looks back.
+	maxWindow = 32 << 20
+)
 
 // ReadDump reads a whole Dump: its table of contents and every data block,
 // which it decompresses into the writer that data gives for the entry (nil for
@@ -92,37 +99,38 @@ func (a *Archive) ReadDump(toc func([]Entry) error, data func(Entry) io.Writer, 
 
 // entries reads the table of contents (pg_backup_archiver.c, ReadToc).
 func (a *Archive) entries(d *dumpReader, h dumpHead) []Entry {
-	n := d.int()
+	n, kept := d.int(), 0
 	var all []Entry
 	for i := 0; i < n && d.err == nil; i++ {
 		e := Entry{ID: d.int()}
-		d.int()    // had a dumper
-		d.string() // table oid
-		d.string() // oid
+		d.int()  // had a dumper
+		d.skip() // table oid
+		d.skip() // oid
 		e.Tag, e.Desc = d.string(), d.string()
 		d.int() // section
 		d.skip()
 		d.skip() // definition and drop statement
 		e.Copy = d.string()
 		e.Namespace = d.string()
-		d.string() // table space
+		d.skip() // table space
 		if h.minor >= 14 {
-			d.string() // table access method
+			d.skip() // table access method
 		}
 		if h.minor >= 16 {
 			d.int() // relkind
 		}
-		d.string() // owner
-		d.string() // with oids
-		for {
-			if _, null := d.text(); null || d.err != nil {
-				break // the end of the dependencies
-			}
+		d.skip() // owner
+		d.skip() // with oids
+		for d.skip() && d.err == nil {
+			continue // dependencies; NULL is their end
 		}
 		const noData = 3
 		e.HasData = d.byte() != noData
 		for range h.offSize {
 			d.byte()
+		}
+		if kept += 128 + len(e.Tag) + len(e.Desc) + len(e.Namespace) + len(e.Copy); kept > maxContents {
+			d.err = fmt.Errorf("more than %d MiB of names, which is the limit", maxContents>>20)
 		}
 		all = append(all, e)
 	}
@@ -182,13 +190,14 @@ func inflate(w io.Writer, chunks io.Reader, c compression) (known bool, err erro
 		_, err = io.Copy(w, z)
 		return true, err
 	case compressZstd:
-		z, err := zstd.NewReader(chunks, zstd.WithDecoderConcurrency(1))
+		z, err := zstd.NewReader(chunks, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return true, err
 		}
 		defer z.Close()
-		_, err = io.Copy(w, z)
-		return true, err
+		if _, err = io.Copy(w, z); !errors.Is(err, zstd.ErrWindowSizeExceeded) {
+			return true, err
+		}
 	}
 	_, err = io.Copy(io.Discard, chunks)
 	return false, err
@@ -238,25 +247,35 @@ func (o *offsetReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// text is a string of any sensible length, or NULL.
-func (d *dumpReader) text() (s string, null bool) {
+// string is a string that is kept; NULL is "".
+func (d *dumpReader) string() string {
 	n := d.int()
 	if n < 0 || d.err != nil {
-		return "", true
+		return ""
 	}
-	if n > maxEntry {
-		d.err = fmt.Errorf("a string of %d bytes", n)
-		return "", true
+	if n > maxText {
+		d.err = fmt.Errorf("a name of %d bytes", n)
+		return ""
 	}
 	var b bytes.Buffer // grows with what is there, not with what is promised
-	if _, d.err = io.CopyN(&b, d.r, int64(n)); errors.Is(d.err, io.EOF) {
-		d.err = io.ErrUnexpectedEOF
-	}
-	return b.String(), false
+	_, err := io.CopyN(&b, d.r, int64(n))
+	d.cut(err)
+	return b.String()
 }
 
-func (d *dumpReader) skip() {
-	if n := d.int(); n > 0 && d.err == nil {
-		_, d.err = io.CopyN(io.Discard, d.r, int64(n))
+// skip passes a string; false for NULL.
+func (d *dumpReader) skip() bool {
+	n := d.int()
+	if n > 0 && d.err == nil {
+		_, err := io.CopyN(io.Discard, d.r, int64(n))
+		d.cut(err)
 	}
+	return n >= 0
+}
+
+func (d *dumpReader) cut(err error) {
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	d.err = err
 }

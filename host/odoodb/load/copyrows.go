@@ -123,7 +123,7 @@ func (c *copier) free() (*copyWorker, error) {
 		c.idle <- w
 		c.wg.Go(func() {
 			if _, err := s.conn.CopyFrom(c.ctx, w, c.stmt); err != nil {
-				c.fail(s.failed(err, []byte(c.stmt)))
+				c.fail(s.failed(err, c.stmt))
 			}
 		})
 	}

@@ -7,9 +7,9 @@
 package load
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"slices"
@@ -39,12 +39,13 @@ type Loader struct {
 	sessions []*session
 	// settings are the dump's own, for every session; batch are statements that
 	// are not sent yet.
-	settings   [][]byte
-	batch      [][]byte
-	batchBytes int
-	warnings   []string
-	warned     map[string]bool
-	trailer    bool
+	settings     []string
+	settingBytes int
+	batch        []string
+	batchBytes   int
+	warnings     []string
+	warned       map[string]bool
+	trailer      bool
 }
 
 // Warnings are sentences for a person about what was left out.
@@ -69,7 +70,7 @@ func (l *Loader) Load(ctx context.Context, dump io.Reader, size int64) error {
 	if err != nil {
 		return err
 	}
-	if first != nil {
+	if first != "" {
 		if err := l.afterData(ctx, sc, first); err != nil {
 			return err
 		}
@@ -104,42 +105,46 @@ func (l *Loader) tick(sc *sqldump.Scanner, size int64) (stop func()) {
 }
 
 // untilIndexes runs the dump up to the first statement that can run beside
-// others, which it returns; nil at the end of the dump.
-func (l *Loader) untilIndexes(ctx context.Context, sc *sqldump.Scanner) (first []byte, err error) {
+// others, which it returns; "" at the end of the dump.
+func (l *Loader) untilIndexes(ctx context.Context, sc *sqldump.Scanner) (first string, err error) {
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return "", err
 		}
 		it, err := sc.Next()
 		if errors.Is(err, io.EOF) {
-			return nil, l.flush(ctx)
+			return "", l.flush(ctx)
 		}
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		switch it.Kind {
 		case sqldump.Comment:
 			l.comment(it.Text)
 		case sqldump.Copy:
 			if err := l.flush(ctx); err != nil {
-				return nil, err
+				return "", err
 			}
 			if err := l.copyRows(ctx, sc, string(it.Text)); err != nil {
-				return nil, err
+				return "", err
 			}
 		case sqldump.Statement:
 			if !l.wanted(it.Text) {
 				continue
 			}
 			if k := sqldump.Classify(it.Text).Kind; k == sqldump.Index || k == sqldump.Key || k == sqldump.ForeignKey {
-				return bytes.Clone(it.Text), l.flush(ctx)
+				return string(it.Text), l.flush(ctx)
 			}
 			if err := l.statement(ctx, it.Text); err != nil {
-				return nil, err
+				return "", err
 			}
 		}
 	}
 }
+
+// maxKept bounds what is kept of a dump for later, maxWarnings what is said
+// about it: a dump can be many times as large as memory.
+const maxKept, maxWarnings = 4 << 20, 1000
 
 // batchSize bounds what is sent as one query: a server elsewhere is asked once
 // for some dozens of statements, and few locks are held at a time.
@@ -154,7 +159,10 @@ func (l *Loader) statement(ctx context.Context, stmt []byte) error {
 		if err := l.flush(ctx); err != nil {
 			return err
 		}
-		l.settings = append(l.settings, bytes.Clone(stmt))
+		if l.settingBytes += len(stmt); l.settingBytes > maxKept {
+			return fmt.Errorf("the dump has more than %d MiB of SET statements, and pg_dump writes a dozen lines", maxKept>>20)
+		}
+		l.settings = append(l.settings, string(stmt))
 		return nil
 	case len(t) == 1:
 		alone = slices.Contains([]string{"begin", "start", "commit", "end", "rollback", "abort"}, t[0])
@@ -164,7 +172,7 @@ func (l *Loader) statement(ctx context.Context, stmt []byte) error {
 			return err
 		}
 	}
-	l.batch = append(l.batch, bytes.Clone(stmt))
+	l.batch = append(l.batch, string(stmt))
 	l.batchBytes += len(stmt)
 	if alone || len(l.batch) >= batchSize || l.batchBytes >= batchBytes {
 		return l.flush(ctx)
@@ -182,6 +190,7 @@ func (l *Loader) flush(ctx context.Context) error {
 		return err
 	}
 	err = s.exec(ctx, l.batch...)
+	clear(l.batch)
 	l.batch, l.batchBytes = l.batch[:0], 0
 	return err
 }
@@ -195,7 +204,7 @@ func (l *Loader) comment(text []byte) {
 // wanted applies the policy.
 func (l *Loader) wanted(stmt []byte) bool {
 	v := l.Policy.Judge(stmt)
-	if v.Warn != "" && !l.warned[v.Warn] {
+	if v.Warn != "" && !l.warned[v.Warn] && len(l.warnings) < maxWarnings {
 		l.warned[v.Warn] = true
 		l.warnings = append(l.warnings, v.Warn)
 	}

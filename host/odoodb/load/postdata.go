@@ -1,7 +1,6 @@
 package load
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -21,20 +20,22 @@ type postRunner struct {
 	l       *Loader
 	batch   []job
 	group   int // 1 indexes and keys, 2 foreign keys
-	remarks [][]byte
-	done    int64
+	remarks []string
+	// kept is the length of the statements in both.
+	kept int
+	done int64
 }
 
 type job struct {
-	sql    []byte
+	sql    string
 	tables []string
 	shared bool
 }
 
 // afterData runs first and everything that follows it.
-func (l *Loader) afterData(ctx context.Context, sc *sqldump.Scanner, first []byte) error {
+func (l *Loader) afterData(ctx context.Context, sc *sqldump.Scanner, first string) error {
 	p := &postRunner{l: l}
-	stmt, kind := first, sqldump.Statement
+	stmt, kind := []byte(first), sqldump.Statement
 	for {
 		switch kind {
 		case sqldump.Comment:
@@ -63,28 +64,39 @@ func (l *Loader) afterData(ctx context.Context, sc *sqldump.Scanner, first []byt
 		}
 		stmt, kind = it.Text, it.Kind
 	}
-	if err := p.flush(ctx); err != nil {
-		return err
-	}
-	for _, sql := range p.remarks {
-		if err := l.statement(ctx, sql); err != nil {
-			return err
-		}
-	}
-	if err := l.flush(ctx); err != nil {
+	if err := p.flushAll(ctx); err != nil {
 		return err
 	}
 	l.built(p.done, p.done, true)
 	return nil
 }
 
+// flushAll runs the batch, and then what is said about it.
+func (p *postRunner) flushAll(ctx context.Context) error {
+	if err := p.flush(ctx); err != nil {
+		return err
+	}
+	for _, sql := range p.remarks {
+		if err := p.l.statement(ctx, []byte(sql)); err != nil {
+			return err
+		}
+	}
+	p.remarks, p.kept = nil, 0
+	return p.l.flush(ctx)
+}
+
 func (p *postRunner) statement(ctx context.Context, stmt []byte) error {
+	if p.kept += len(stmt); p.kept > maxKept {
+		if err := p.flushAll(ctx); err != nil {
+			return err
+		}
+	}
 	post := sqldump.Classify(stmt)
 	group := 0
 	switch post.Kind {
 	case sqldump.Remark:
 		// Between every two indexes of a dump stand their comments.
-		p.remarks = append(p.remarks, bytes.Clone(stmt))
+		p.remarks = append(p.remarks, string(stmt))
 		return nil
 	case sqldump.Index, sqldump.Key:
 		group = 1
@@ -98,7 +110,7 @@ func (p *postRunner) statement(ctx context.Context, stmt []byte) error {
 	}
 	p.group = group
 	if group > 0 {
-		p.batch = append(p.batch, job{bytes.Clone(stmt), post.Tables, post.Kind == sqldump.Index})
+		p.batch = append(p.batch, job{string(stmt), post.Tables, post.Kind == sqldump.Index})
 		return nil
 	}
 	return p.l.statement(ctx, stmt)

@@ -31,7 +31,7 @@ func (l *Loader) session(ctx context.Context, i int) (*session, error) {
 		s := &session{conn: c.PgConn(), database: l.Database}
 		l.sessions = append(l.sessions, s)
 		for k, v := range sessionOptions(l.Jobs) {
-			if err := s.exec(ctx, []byte("SET "+k+" = '"+v+"'")); err != nil {
+			if err := s.exec(ctx, "SET "+k+" = '"+v+"'"); err != nil {
 				return nil, err
 			}
 		}
@@ -75,10 +75,10 @@ func sessionOptions(jobs int) map[string]string {
 // has it, in which the server takes one command at a time: what the dump's
 // reader took for one statement (and judged by its first words) and the server
 // would take for more is an error and not a way past that judgement.
-func (s *session) exec(ctx context.Context, stmts ...[]byte) error {
+func (s *session) exec(ctx context.Context, stmts ...string) error {
 	p := s.conn.StartPipeline(ctx)
 	for _, stmt := range stmts {
-		p.SendQueryParams(string(stmt), nil, nil, nil, nil)
+		p.SendQueryParams(stmt, nil, nil, nil, nil)
 	}
 	done, err := 0, p.Sync()
 	for err == nil {
@@ -102,8 +102,8 @@ func (s *session) exec(ctx context.Context, stmts ...[]byte) error {
 }
 
 // failed says which statement failed, and why.
-func (s *session) failed(err error, stmt []byte) error {
-	text := strings.Join(strings.Fields(string(stmt)), " ")
+func (s *session) failed(err error, stmt string) error {
+	text := strings.Join(strings.Fields(stmt[:min(len(stmt), 4<<10)]), " ")
 	if len(text) > 120 {
 		text = strings.ToValidUTF8(text[:120], "") + "…"
 	}

@@ -3,6 +3,7 @@ package sqldump
 import (
 	"bytes"
 	"errors"
+	"fmt"
 )
 
 // lexer follows psql's own (psqlscan.l) as far as it decides where a statement
@@ -28,8 +29,13 @@ type lexer struct {
 
 var (
 	errBackslash = errors.New("a backslash outside of quotes: psql would take it for a command, and pg_dump writes none")
+	errTag       = fmt.Errorf("a dollar quote with a tag of more than %d bytes, and pg_dump's have a few", maxTag)
 	errNUL       = errors.New("a NUL byte, at which psql would cut the line")
 )
+
+// maxTag bounds a dollar quote's tag, which is compared at every dollar, and
+// maxWord what is kept of a word: the ones that matter are shorter.
+const maxTag, maxWord = 256, 64
 
 // step takes one byte; done is the statement's last.
 func (l *lexer) step(b byte) (done bool, err error) {
@@ -97,13 +103,17 @@ func (l *lexer) plain(b byte) (bool, error) {
 			l.state, l.maybe = '$', false
 			return false, nil
 		case (identByte(b) || digit(b)) && !(len(l.tag) == 1 && digit(b)):
-			l.tag = append(l.tag, b)
+			if l.tag = append(l.tag, b); len(l.tag) > maxTag {
+				return false, errTag
+			}
 			return false, nil
 		}
 		l.maybe, l.tag = false, nil
 	}
 	if identByte(b) || b == '$' && len(l.word) > 0 || len(l.word) > 0 && digit(b) {
-		l.word = append(l.word, b)
+		if len(l.word) < maxWord {
+			l.word = append(l.word, b)
+		}
 		return false, nil
 	}
 	word := l.word

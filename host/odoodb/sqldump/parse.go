@@ -46,7 +46,7 @@ func Tokens(stmt []byte, n int) []string {
 			if j >= len(stmt) {
 				return out
 			}
-			out = append(out, string(stmt[i:j+1]))
+			out = append(out, quoted(stmt[i:j+1]))
 			i = j + 1
 		case identByte(b) || b >= '0' && b <= '9':
 			j := i
@@ -61,6 +61,16 @@ func Tokens(stmt []byte, n int) []string {
 		}
 	}
 	return out
+}
+
+// quoted is a quoted token. A string's content decides nothing and may be an
+// attachment of 10 MB.
+func quoted(t []byte) string {
+	if n := 1 << 10; len(t) > n {
+		q := string(t[:1])
+		return q + string(bytes.ReplaceAll(t[1:n], []byte(q), nil)) + q
+	}
+	return string(t)
 }
 
 // isIdent says whether a token can be (part of) a name.

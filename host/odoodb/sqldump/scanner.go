@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 )
 
@@ -41,8 +42,19 @@ const Trailer = "-- PostgreSQL database dump complete"
 // ErrCutOff is a dump without its trailer.
 var ErrCutOff = errors.New("the dump is cut off: its last line, \"" + Trailer + "\", is missing")
 
-// maxStatement bounds what a hostile dump can make us hold in memory.
-const maxStatement = 1 << 28
+// A hostile dump must not make us hold more in memory. Rows (COPY) and comments
+// pass through and may be as long as they like; a statement is judged and sent
+// as a whole. pg_dump's own are some kilobytes long, with --inserts as long as
+// the longest row.
+const (
+	// MaxStatement is the limit of a statement, in bytes.
+	MaxStatement = 16 << 20
+	// maxJudged is that of statements which are taken apart to their end. A COPY
+	// of 1600 columns, PostgreSQL's limit, has 200 KB.
+	maxJudged = 1 << 20
+	// maxComment is how much of a comment or backslash line is kept.
+	maxComment = 4 << 10
+)
 
 // Error is a place in a dump that is refused.
 type Error struct {
@@ -92,20 +104,19 @@ func (s *Scanner) next() (byte, error) {
 	return b, nil
 }
 
-// restOfLine reads up to and including the newline.
+// restOfLine reads up to and including the newline and appends the beginning.
 func (s *Scanner) restOfLine(dst []byte) ([]byte, error) {
+	room := len(dst) + maxComment
 	for {
 		chunk, err := s.r.ReadSlice('\n')
-		dst = append(dst, chunk...)
+		dst = append(dst, chunk[:min(len(chunk), room-len(dst))]...)
 		s.n += int64(len(chunk))
 		switch {
 		case err == nil:
 			s.line++
 			return dst, nil
 		case errors.Is(err, bufio.ErrBufferFull):
-			if len(dst) > maxStatement {
-				return nil, s.refuse(s.line, "a line of more than %d MiB", maxStatement>>20)
-			}
+			s.offset.Store(s.n)
 		case errors.Is(err, io.EOF):
 			return dst, nil
 		default:
@@ -197,9 +208,12 @@ func (s *Scanner) statement(start int) (Item, error) {
 			}
 			return Item{}, err
 		}
-		if s.buf = append(s.buf, b); len(s.buf) > maxStatement {
-			return Item{}, s.refuse(start, "a statement of more than %d MiB", maxStatement>>20)
+		if s.buf = append(s.buf, b); len(s.buf) > MaxStatement {
+			return Item{}, s.refuse(start, "a statement of more than %d MiB, which is the limit: %s", MaxStatement>>20, remedy(s.buf))
 		}
+	}
+	if len(s.buf) > maxJudged && judged(s.buf) {
+		return Item{}, s.refuse(start, "%.60q is longer than %d MiB, and pg_dump writes nothing like it", s.buf, maxJudged>>20)
 	}
 	if beyond(s.buf) {
 		return Item{}, s.refuse(start, "%.60q reaches beyond the database that is restored, and pg_dump writes none of this kind", s.buf)
@@ -225,6 +239,18 @@ func (s *Scanner) statement(start int) (Item, error) {
 	}
 	s.inCopy = true
 	return Item{Copy, rest[:n], start}, nil
+}
+
+// judged says whether somebody reads a statement to its end.
+func judged(stmt []byte) bool {
+	return slices.Contains([]string{"copy", "grant", "revoke", "security", "alter"}, t0(Tokens(stmt, 1)))
+}
+
+func remedy(stmt []byte) string {
+	if t0(Tokens(stmt, 1)) == "insert" {
+		return "make the backup without --inserts; rows of COPY may have any length"
+	}
+	return "pg_dump writes none of this length"
 }
 
 // CopyData passes the rows of the COPY on to w, without the line "\." that

@@ -1,0 +1,162 @@
+package archive
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+)
+
+// role is what a member is to a backup.
+type role int
+
+const (
+	roleOther role = iota
+	roleFolder
+	roleDump
+	roleManifest
+	roleFile
+)
+
+// layout says where a backup's parts are among an archive's members.
+type layout struct {
+	dump, manifest, files string
+}
+
+var odooLayout = layout{dump: "dump.sql", manifest: "manifest.json", files: "filestore/"}
+
+// roleOf says what a member is, and a file's name in the file store.
+func (a *Archive) roleOf(m member) (rel string, r role, err error) {
+	name, err := cleanName(m.name)
+	if err != nil {
+		return "", 0, a.refuse("%v", err)
+	}
+	switch {
+	case m.mode.IsDir():
+		return name, roleFolder, nil
+	case m.mode&os.ModeSymlink != 0:
+		return "", 0, a.refuse("contains %q, which is a symbolic link: Odoo's backups have files only", short(name))
+	case !m.mode.IsRegular():
+		return "", 0, a.refuse("contains %q, which is a special file: Odoo's backups have files only", short(name))
+	case name == a.layout.dump:
+		return name, roleDump, nil
+	case name == a.layout.manifest:
+		return name, roleManifest, nil
+	}
+	if rel, ok := strings.CutPrefix(name, a.layout.files); ok {
+		return rel, roleFile, nil
+	}
+	return name, roleOther, nil
+}
+
+// survey looks at every member once and at no content.
+func (a *Archive) survey() error {
+	s := surveyor{a: a, names: newNameSet(), folded: newNameSet(), folders: map[uint64]bool{}}
+	s.folded.seed = s.names.seed
+	if err := a.src.each(s.member); err != nil {
+		return a.damaged(err)
+	}
+	a.names = s.files
+	if h, found := s.names.sort(); found {
+		return a.refuse("contains %s twice", s.name(h))
+	}
+	for h := range s.folders {
+		if _, found := slices.BinarySearch(s.names.hashes, h); found {
+			return a.refuse("contains %s as a file and as a directory", s.name(h))
+		}
+	}
+	if h, found := s.folded.sort(); found {
+		a.warn("%s is there in upper and lower case: macOS and Windows have room for one of them", s.lower(h))
+	}
+	for _, h := range s.folded.hashes {
+		if _, found := slices.BinarySearch(s.names.hashes, h); found {
+			a.warn("%s is there in upper and lower case: macOS and Windows have room for one of them", s.lower(h))
+			break
+		}
+	}
+	a.names.sort()
+	return nil
+}
+
+type surveyor struct {
+	a *Archive
+	// names are all files, files those of the file store by their names in it,
+	// folded the names with capitals, in small letters.
+	names, files, folded *nameSet
+	folders              map[uint64]bool
+}
+
+func (s *surveyor) member(m member) error {
+	if s.files == nil {
+		s.files = newNameSet()
+	}
+	a := s.a
+	rel, what, err := a.roleOf(m)
+	if err != nil {
+		return err
+	}
+	name, _ := cleanName(m.name)
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		h := s.names.hash(dir)
+		if s.folders[h] {
+			break
+		}
+		s.folders[h] = true
+	}
+	if what == roleFolder {
+		s.folders[s.names.hash(name)] = true
+		if m.size > 0 {
+			return a.refuse("contains the folder %q with %d bytes", short(name), m.size)
+		}
+	}
+	if len(s.folders) > maxFolders {
+		return a.refuse("contains more than %d folders, which is the limit; Odoo's file store has 256", maxFolders)
+	}
+	if what == roleFolder {
+		return nil
+	}
+	s.names.add(name)
+	if l := strings.ToLower(name); l != name {
+		s.folded.add(l)
+	}
+	switch what {
+	case roleDump:
+		a.dump, a.DumpSize = &m, m.size
+	case roleManifest:
+		a.manifest = &m
+	case roleFile:
+		s.files.add(rel)
+		a.Files++
+		a.FilesSize += m.size
+		if a.FilesSize < 0 {
+			return a.refuse("says that it unpacks to more bytes than there are numbers for")
+		}
+	default:
+		if a.OtherFiles++; len(a.Others) < 5 {
+			a.Others = append(a.Others, name)
+		}
+	}
+	return nil
+}
+
+// name finds the name that a hash is of.
+func (s *surveyor) name(h uint64) string {
+	return s.lookup(func(n string) bool { return s.names.hash(n) == h })
+}
+
+// lower finds a name that is h in small letters.
+func (s *surveyor) lower(h uint64) string {
+	return s.lookup(func(n string) bool { return s.names.hash(strings.ToLower(n)) == h })
+}
+
+func (s *surveyor) lookup(is func(string) bool) string {
+	found := "a name"
+	_ = s.a.src.each(func(m member) error {
+		if n, err := cleanName(m.name); err == nil && is(n) {
+			found = fmt.Sprintf("%q", short(n))
+		}
+		return nil
+	})
+	return found
+}
