@@ -42,6 +42,9 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"killed":     killed,
 		"typed":      typed,
 		"unwritable": unwritable,
+		"peak":       peak,
+		"huge":       huge,
+		"contents":   contents,
 	}
 }
 
