@@ -114,7 +114,7 @@ func (h Hints) passwordOf(role string) string {
 // Admin connects to a database as a superuser over the server's own socket;
 // database "" is postgres. The session logs none of its statements. The error
 // is a *NoAdmin (ErrNoAdmin) where the server answered and nobody may in.
-func Admin(ctx context.Context, pg engine.Postgres, h Hints, database string) (*pgx.Conn, error) {
+func Admin(ctx context.Context, pg engine.Server, h Hints, database string) (*pgx.Conn, error) {
 	conn, err := admin(ctx, pg, h, database, "")
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func Admin(ctx context.Context, pg engine.Postgres, h Hints, database string) (*
 }
 
 // admin leaves out one role: the application role before it is demoted.
-func admin(ctx context.Context, pg engine.Postgres, h Hints, database, except string) (*pgx.Conn, error) {
+func admin(ctx context.Context, pg engine.Server, h Hints, database, except string) (*pgx.Conn, error) {
 	none := &NoAdmin{}
 	queue := h.candidates()
 	for i := 0; i < len(queue); i++ {
@@ -163,7 +163,7 @@ func admin(ctx context.Context, pg engine.Postgres, h Hints, database, except st
 }
 
 // anyLogin connects as whoever may in, a superuser if there is one.
-func anyLogin(ctx context.Context, pg engine.Postgres, h Hints) (*pgx.Conn, bool, error) {
+func anyLogin(ctx context.Context, pg engine.Server, h Hints) (*pgx.Conn, bool, error) {
 	conn, err := admin(ctx, pg, h, "", "")
 	var none *NoAdmin
 	if err == nil || !errors.As(err, &none) {
@@ -179,13 +179,13 @@ func anyLogin(ctx context.Context, pg engine.Postgres, h Hints) (*pgx.Conn, bool
 }
 
 // login is one attempt, and says whether the role is a superuser.
-func login(ctx context.Context, pg engine.Postgres, h Hints, role, database string) (*pgx.Conn, bool, error) {
+func login(ctx context.Context, pg engine.Server, h Hints, role, database string) (*pgx.Conn, bool, error) {
 	databases := []string{database}
 	if database == "" {
 		// People do drop postgres; template1 is then the one that is there.
 		databases = []string{"postgres", "template1"}
 	}
-	dial := &dialer{Postgres: pg}
+	dial := &dialer{Server: pg}
 	var err error
 	for _, db := range databases {
 		var conn *pgx.Conn
@@ -217,13 +217,13 @@ func login(ctx context.Context, pg engine.Postgres, h Hints, role, database stri
 // dialer keeps the error of Dial: pgx folds it into one of its own, where it
 // could be taken for an answer of the server.
 type dialer struct {
-	engine.Postgres
+	engine.Server
 	err error
 }
 
 func (d *dialer) Dial(ctx context.Context) (net.Conn, error) {
 	var c net.Conn
-	c, d.err = d.Postgres.Dial(ctx)
+	c, d.err = d.Server.Dial(ctx)
 	return c, d.err
 }
 

@@ -17,12 +17,13 @@ import (
 )
 
 // ensureLockedOut: the server answers, and nobody can log in as superuser.
-func ensureLockedOut(ctx context.Context, pg engine.Postgres, w Wanted, o EnsureOptions, none *NoAdmin) (Report, error) {
-	if note, ok := goodAsItIs(ctx, pg, w); ok {
+func ensureLockedOut(ctx context.Context, remote engine.Remote, w Wanted, o EnsureOptions, none *NoAdmin) (Report, error) {
+	if note, ok := goodAsItIs(ctx, remote, w); ok {
 		return Report{Notes: []string{note}}, nil
 	}
-	if !o.MaySingleUser {
-		if rep, ok, err := ensureManaged(ctx, pg, w, o, none); ok || err != nil {
+	pg, own := remote.(engine.Writer)
+	if !own {
+		if rep, ok, err := ensureManaged(ctx, remote, w, o, none); ok || err != nil {
 			return rep, err
 		}
 		return Report{}, fmt.Errorf("%w. Nothing was changed: only with the server stopped, in single-user mode, could its roles be repaired", none)
@@ -48,7 +49,7 @@ func ensureLockedOut(ctx context.Context, pg engine.Postgres, w Wanted, o Ensure
 // goodAsItIs: without an administrator the application role can still be seen
 // to be right, by logging in as it; stopping a server that works would be
 // wrong. Where TCP asks for no password, that proves nothing about one.
-func goodAsItIs(ctx context.Context, pg engine.Postgres, w Wanted) (string, bool) {
+func goodAsItIs(ctx context.Context, pg engine.Server, w Wanted) (string, bool) {
 	addr, err := pg.HostAddr(ctx)
 	if err != nil || addr == "" {
 		return "", false
@@ -75,7 +76,7 @@ func goodAsItIs(ctx context.Context, pg engine.Postgres, w Wanted) (string, bool
 // stopForSingleUser stops the server and makes sure that nobody has its data:
 // a second writer destroys a cluster (measured: without an error, a minute
 // later), and across containers PostgreSQL does not notice.
-func stopForSingleUser(ctx context.Context, pg engine.Postgres) error {
+func stopForSingleUser(ctx context.Context, pg engine.Writer) error {
 	if err := noHolder(ctx, pg, true); err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func stopForSingleUser(ctx context.Context, pg engine.Postgres) error {
 	return nil
 }
 
-func noHolder(ctx context.Context, pg engine.Postgres, ownMayRun bool) error {
+func noHolder(ctx context.Context, pg engine.Writer, ownMayRun bool) error {
 	holders, err := pg.Holders(ctx)
 	if err != nil {
 		return fmt.Errorf("find out who has the data directory, before single-user mode: %w", err)
@@ -101,7 +102,7 @@ func noHolder(ctx context.Context, pg engine.Postgres, ownMayRun bool) error {
 
 // singleUser runs on the stopped data directory: first it reads, then it
 // changes what has to be changed.
-func singleUser(ctx context.Context, pg engine.Postgres, w Wanted, o EnsureOptions, rep *Report) error {
+func singleUser(ctx context.Context, pg engine.Writer, w Wanted, o EnsureOptions, rep *Report) error {
 	r, err := readStopped(ctx, pg)
 	if err != nil {
 		return err
@@ -169,7 +170,7 @@ var factsLine = regexp.MustCompile(`odpm-facts ([0-9a-f]+)`)
 // readStopped reads the catalogs in single-user mode. Its results go to a
 // console format on stdout; a warning on stderr is the one thing that comes
 // back as it was said, and hex survives any encoding.
-func readStopped(ctx context.Context, pg engine.Postgres) (*roles, error) {
+func readStopped(ctx context.Context, pg engine.Writer) (*roles, error) {
 	if err := noHolder(ctx, pg, false); err != nil {
 		return nil, err
 	}
@@ -209,7 +210,7 @@ func encodable(r *roles, w Wanted) error {
 
 // proveBootstrap logs in over the socket as the administrator, reads the roles
 // again, and logs in as the application role as Odoo will.
-func proveBootstrap(ctx context.Context, pg engine.Postgres, w Wanted, o EnsureOptions, rep *Report) error {
+func proveBootstrap(ctx context.Context, pg engine.Writer, w Wanted, o EnsureOptions, rep *Report) error {
 	conn, err := admin(ctx, pg, o.Hints, "", "")
 	switch {
 	case err == nil:

@@ -3,7 +3,7 @@
 // that Odoo logs in as (EnsureAppRole, also where nobody can log in any more),
 // whether a login works (Prove) and why one does not (DiagnoseLogin).
 //
-// It reaches servers through engine.Postgres alone and prints nothing.
+// It reaches servers through engine.Server alone and prints nothing.
 // docs/application-role.md has the rules that it follows.
 package cluster
 

@@ -49,7 +49,7 @@ type Diagnosis struct {
 // database with password; clientErr is what the client was told, nil if it
 // was not tried. database "" is postgres. Nothing is told by the text of a
 // message: servers speak many languages.
-func DiagnoseLogin(ctx context.Context, pg engine.Postgres, h Hints, role, password, database string, clientErr *pglogin.Error) (Diagnosis, error) {
+func DiagnoseLogin(ctx context.Context, pg engine.Server, h Hints, role, password, database string, clientErr *pglogin.Error) (Diagnosis, error) {
 	if database == "" {
 		database = pglogin.DefaultDatabase
 	}

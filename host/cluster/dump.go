@@ -13,7 +13,7 @@ import (
 // dumpRoles writes all roles with their verifiers, as pg_dumpall --roles-only
 // does, before the first change. Where no pg_dumpall fits the server, the
 // catalogs that were read are written down instead; note says so.
-func dumpRoles(ctx context.Context, pg engine.Postgres, admin, database string, h Hints, r *roles) (dump []byte, note string) {
+func dumpRoles(ctx context.Context, pg engine.Remote, admin, database string, h Hints, r *roles) (dump []byte, note string) {
 	var out bytes.Buffer
 	env := []string{"PGAPPNAME=odpm"}
 	if p := h.passwordOf(admin); p != "" {

@@ -18,10 +18,6 @@ type EnsureOptions struct {
 	// pg_dumpall --roles-only writes them; the caller keeps it (0600). Its
 	// error stops the work.
 	BeforeChange func(ctx context.Context, roleDump []byte) error
-	// MaySingleUser allows to stop the server and work in single-user mode
-	// where nobody can log in as superuser. The caller holds the data
-	// directory's lock.
-	MaySingleUser bool
 	// Say is told what is about to happen where that takes a while.
 	Say func(string)
 }
@@ -55,8 +51,10 @@ type Report struct {
 
 // EnsureAppRole makes or corrects the application role, and an administrator
 // only where the cluster has none that can be used. On a cluster that is as it
-// should be it changes nothing. The server runs, before and after.
-func EnsureAppRole(ctx context.Context, pg engine.Postgres, w Wanted, o EnsureOptions) (Report, error) {
+// should be it changes nothing. The server runs, before and after; where nobody
+// can log in as superuser, one that odpm runs (engine.Writer) is stopped for
+// single-user mode meanwhile. The caller holds the data directory's lock.
+func EnsureAppRole(ctx context.Context, pg engine.Remote, w Wanted, o EnsureOptions) (Report, error) {
 	if err := w.validate(); err != nil {
 		return Report{}, err
 	}
@@ -75,7 +73,7 @@ func EnsureAppRole(ctx context.Context, pg engine.Postgres, w Wanted, o EnsureOp
 
 // ensureLive works on a superuser's connection; it puts another one in its
 // place where it has to.
-func ensureLive(ctx context.Context, pg engine.Postgres, conn **pgx.Conn, w Wanted, o EnsureOptions) (Report, error) {
+func ensureLive(ctx context.Context, pg engine.Remote, conn **pgx.Conn, w Wanted, o EnsureOptions) (Report, error) {
 	var rep Report
 	p := policy{admin: administrator(*conn, w), adminPassword: o.Hints.Password}
 	r, err := readRoles(ctx, *conn)
@@ -137,7 +135,7 @@ func ensureLive(ctx context.Context, pg engine.Postgres, conn **pgx.Conn, w Want
 
 // otherAdmin looks for an administrator beside the application role, on whose
 // connection we are.
-func otherAdmin(ctx context.Context, pg engine.Postgres, conn **pgx.Conn, r *roles, w Wanted, h Hints, p policy) (policy, error) {
+func otherAdmin(ctx context.Context, pg engine.Server, conn **pgx.Conn, r *roles, w Wanted, h Hints, p policy) (policy, error) {
 	if x := r.find(w.Role); x == nil || x.OID == bootstrapOID && r.major() >= 16 {
 		return p, nil
 	}

@@ -66,7 +66,7 @@ type CollationProblem struct {
 
 // Probe asks a running cluster. It changes nothing, and manages with a lesser
 // role where no superuser can log in; where nobody can, the error is a *NoAdmin.
-func Probe(ctx context.Context, pg engine.Postgres, h Hints, appRole string) (Facts, error) {
+func Probe(ctx context.Context, pg engine.Server, h Hints, appRole string) (Facts, error) {
 	if h.App.Role == "" {
 		h.App.Role = appRole
 	}
@@ -171,7 +171,7 @@ func collations(ctx context.Context, conn *pgx.Conn, major int) ([]CollationProb
 
 // visibleRoles is readRoles as a lesser role may: without passwords, which
 // then count as ones to be set.
-func visibleRoles(ctx context.Context, pg engine.Postgres, h Hints) (*roles, error) {
+func visibleRoles(ctx context.Context, pg engine.Server, h Hints) (*roles, error) {
 	conn, _, err := anyLogin(ctx, pg, h)
 	if err != nil {
 		return nil, err

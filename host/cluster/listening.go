@@ -17,7 +17,7 @@ const containerPort = 5432
 // socket and nowhere else; nil where it has another one. Clusters that an
 // image's initdb did not make have PostgreSQL's own defaults, and what somebody
 // wrote into their postgresql.conf on another machine.
-func listening(ctx context.Context, pg engine.Postgres, h Hints, unreached pglogin.Reason) *Diagnosis {
+func listening(ctx context.Context, pg engine.Server, h Hints, unreached pglogin.Reason) *Diagnosis {
 	if pg.Kind() != "docker" || unreached != pglogin.Refused && unreached != pglogin.Closed {
 		return nil
 	}
@@ -66,9 +66,10 @@ func listening(ctx context.Context, pg engine.Postgres, h Hints, unreached pglog
 	}
 	q := diagnostician{psql: pg.Psql(ctx, role)}
 	d.Next = []string{q.sqlIn(conn.Config().Database, "ALTER SYSTEM SET "+set)}
-	if holders, err := pg.Holders(ctx); err == nil {
+	if own, is := pg.(engine.Reader); is {
+		holders, err := own.Holders(ctx)
 		for _, h := range holders {
-			if h.Own {
+			if err == nil && h.Own {
 				d.Next = append(d.Next, h.StopCommand)
 			}
 		}

@@ -25,7 +25,7 @@ func TestBusyServerIsNotLockedOut(t *testing.T) {
 		held = append(held, conn)
 	}
 	pid := c.Pid()
-	_, err := cluster.EnsureAppRole(ctx, c, odoo, cluster.EnsureOptions{MaySingleUser: true})
+	_, err := cluster.EnsureAppRole(ctx, c, odoo, cluster.EnsureOptions{})
 	if err == nil || errors.Is(err, cluster.ErrNoAdmin) || c.Pid() != pid {
 		t.Errorf("a full server: %v", err)
 	}
@@ -44,21 +44,21 @@ func TestLockedOutAsksFirst(t *testing.T) {
 	ctx := deadline(t)
 	c := legacy.New(t, legacy.Spec{Major: 15, Setup: []string{`ALTER ROLE postgres NOLOGIN`}})
 	pid := c.Pid()
-	_, err := cluster.EnsureAppRole(ctx, c, odoo, cluster.EnsureOptions{})
+	_, err := cluster.EnsureAppRole(ctx, external{c}, odoo, cluster.EnsureOptions{})
 	if !errors.Is(err, cluster.ErrNoAdmin) || c.Pid() != pid {
 		t.Fatalf("%v", err)
 	}
 
 	// Somebody else has the data directory: nothing is stopped.
 	other := holder{c, engine.Holder{Kind: "container", Name: "acme-db-1", StopCommand: "docker stop acme-db-1"}}
-	_, err = cluster.EnsureAppRole(ctx, other, odoo, cluster.EnsureOptions{MaySingleUser: true})
+	_, err = cluster.EnsureAppRole(ctx, other, odoo, cluster.EnsureOptions{})
 	if err == nil || !strings.Contains(err.Error(), "docker stop acme-db-1") || c.Pid() != pid {
 		t.Fatalf("%v", err)
 	}
 
 	// The caller cannot keep the roles: the server runs again, unchanged.
 	full := errors.New("disk full")
-	_, err = cluster.EnsureAppRole(ctx, c, odoo, cluster.EnsureOptions{MaySingleUser: true, BeforeChange: func(context.Context, []byte) error { return full }})
+	_, err = cluster.EnsureAppRole(ctx, c, odoo, cluster.EnsureOptions{BeforeChange: func(context.Context, []byte) error { return full }})
 	if s, _ := c.Status(ctx); !errors.Is(err, full) || !s.Ready {
 		t.Fatalf("%v, ready: %v", err, s.Ready)
 	}
@@ -68,7 +68,7 @@ func TestLockedOutAsksFirst(t *testing.T) {
 
 	// Single-user mode cannot work: the error says why, and the server runs.
 	broken := failing{c}
-	_, err = cluster.EnsureAppRole(ctx, broken, odoo, cluster.EnsureOptions{MaySingleUser: true})
+	_, err = cluster.EnsureAppRole(ctx, broken, odoo, cluster.EnsureOptions{})
 	if s, _ := c.Status(ctx); err == nil || strings.Contains(err.Error(), "SCRAM-SHA") || !s.Ready {
 		t.Errorf("%v, ready: %v", err, s.Ready)
 	}
@@ -108,7 +108,7 @@ func TestStandbyIsSaid(t *testing.T) {
 	if err := c.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cluster.EnsureAppRole(ctx, c, odoo, cluster.EnsureOptions{MaySingleUser: true}); err == nil || !strings.Contains(err.Error(), "standby") {
+	if _, err := cluster.EnsureAppRole(ctx, c, odoo, cluster.EnsureOptions{}); err == nil || !strings.Contains(err.Error(), "standby") {
 		t.Errorf("%v", err)
 	}
 	if f, err := cluster.Probe(ctx, c, cluster.Hints{}, "odoo"); err != nil || !f.InRecovery {
@@ -133,11 +133,11 @@ func TestLockedOutInLatin1(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn.Close(ctx)
-	_, err = cluster.EnsureAppRole(ctx, c, cluster.Wanted{Role: "Ödoo", Password: "x"}, cluster.EnsureOptions{MaySingleUser: true})
+	_, err = cluster.EnsureAppRole(ctx, c, cluster.Wanted{Role: "Ödoo", Password: "x"}, cluster.EnsureOptions{})
 	if s, _ := c.Status(ctx); err == nil || !strings.Contains(err.Error(), "LATIN1") || !s.Ready {
 		t.Errorf("%v, ready: %v", err, s.Ready)
 	}
-	if rep, err := cluster.EnsureAppRole(ctx, c, odoo, cluster.EnsureOptions{MaySingleUser: true}); err != nil || !rep.SingleUser || !rep.Changed {
+	if rep, err := cluster.EnsureAppRole(ctx, c, odoo, cluster.EnsureOptions{}); err != nil || !rep.SingleUser || !rep.Changed {
 		t.Errorf("%+v %v", rep, err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // passwords, so the project's is proven by a login; it cannot switch off the
 // server's log of statements, which therefore may hold the verifier, and never
 // the password. ok is false where there is no such role.
-func ensureManaged(ctx context.Context, pg engine.Postgres, w Wanted, o EnsureOptions, none *NoAdmin) (rep Report, ok bool, err error) {
+func ensureManaged(ctx context.Context, pg engine.Remote, w Wanted, o EnsureOptions, none *NoAdmin) (rep Report, ok bool, err error) {
 	conn, err := roleMaker(ctx, pg, w, o.Hints, none)
 	if conn == nil || err != nil {
 		return rep, false, err
@@ -41,7 +41,7 @@ func ensureManaged(ctx context.Context, pg engine.Postgres, w Wanted, o EnsureOp
 	return rep, true, nil
 }
 
-func planManaged(ctx context.Context, pg engine.Postgres, conn *pgx.Conn, w Wanted) (Plan, *roles, error) {
+func planManaged(ctx context.Context, pg engine.Server, conn *pgx.Conn, w Wanted) (Plan, *roles, error) {
 	r, err := readVisible(ctx, conn)
 	if err != nil {
 		return Plan{}, nil, err
@@ -53,7 +53,7 @@ func planManaged(ctx context.Context, pg engine.Postgres, conn *pgx.Conn, w Want
 
 // roleMaker is a connection as a role with CREATEROLE, nil where none of those
 // that could log in has it. The application role does not count.
-func roleMaker(ctx context.Context, pg engine.Postgres, w Wanted, h Hints, none *NoAdmin) (*pgx.Conn, error) {
+func roleMaker(ctx context.Context, pg engine.Server, w Wanted, h Hints, none *NoAdmin) (*pgx.Conn, error) {
 	for _, a := range none.Attempts {
 		if a.SQLState != "" || a.Role == w.Role {
 			continue
@@ -77,7 +77,7 @@ func roleMaker(ctx context.Context, pg engine.Postgres, w Wanted, h Hints, none 
 
 // passwordProven: the role logs in over TCP with its password and not with
 // another one, which a server that trusts its clients would let in too.
-func passwordProven(ctx context.Context, pg engine.Postgres, w Wanted) bool {
+func passwordProven(ctx context.Context, pg engine.Server, w Wanted) bool {
 	addr, err := pg.HostAddr(ctx)
 	if err != nil || addr == "" {
 		return false

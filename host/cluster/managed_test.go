@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/test/inherited/legacy"
 )
 
@@ -33,19 +34,19 @@ func TestManagedServer(t *testing.T) {
 			}
 			return nil
 		}}
-		rep, err := cluster.EnsureAppRole(ctx, c, odoo, opts)
+		rep, err := cluster.EnsureAppRole(ctx, external{c}, odoo, opts)
 		if err != nil || !rep.Changed || len(rep.Done) != 1 || dumps != 1 {
 			t.Fatalf("%d: %+v %v", major, rep, err)
 		}
 		if _, err := c.PSQL(odoo.Role, odoo.Password, "postgres", "SELECT 1"); err != nil {
 			t.Errorf("%d: %v", major, err)
 		}
-		if rep, err := cluster.EnsureAppRole(ctx, c, odoo, opts); err != nil || rep.Changed {
+		if rep, err := cluster.EnsureAppRole(ctx, external{c}, odoo, opts); err != nil || rep.Changed {
 			t.Errorf("%d: the second run: %+v %v", major, rep, err)
 		}
 		// Another password: the role that made it may change it.
 		other := cluster.Wanted{Role: "odoo", Password: "changed in odoo.conf"}
-		if rep, err := cluster.EnsureAppRole(ctx, c, other, opts); err != nil || !rep.Changed {
+		if rep, err := cluster.EnsureAppRole(ctx, external{c}, other, opts); err != nil || !rep.Changed {
 			t.Errorf("%d: %+v %v", major, rep, err)
 		}
 		if _, err := c.PSQL(other.Role, other.Password, "postgres", "SELECT 1"); err != nil {
@@ -60,6 +61,7 @@ func TestManagedServer(t *testing.T) {
 	}
 }
 
-type external struct{ *legacy.Cluster }
+// external is a server that odpm does not run: its types say no more.
+type external struct{ engine.Remote }
 
 func (external) Kind() string { return "external" }

@@ -11,7 +11,7 @@ import (
 )
 
 // Prove logs in over TCP with the password, as Odoo will, never through the
-// trusted socket. addr is engine.Postgres.HostAddr's; database "" is postgres.
+// trusted socket. addr is engine.Server.HostAddr's; database "" is postgres.
 // A refusal is a *pglogin.Error, for DiagnoseLogin.
 func Prove(ctx context.Context, addr string, w Wanted, database string) error {
 	host, port, err := net.SplitHostPort(addr)
@@ -30,7 +30,7 @@ func Prove(ctx context.Context, addr string, w Wanted, database string) error {
 
 // overTCP is a server that engine.Connect reaches where Odoo does.
 type overTCP struct {
-	engine.Postgres
+	engine.Server
 	addr string
 }
 

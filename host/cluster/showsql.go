@@ -12,14 +12,14 @@ import (
 // without changing or stopping anything; lines that begin with "--" say what
 // they are for. Where nobody can log in as superuser, they are what
 // single-user mode would run, as far as a lesser role can see.
-func ShowSQL(ctx context.Context, pg engine.Postgres, w Wanted, h Hints) ([]string, error) {
+func ShowSQL(ctx context.Context, pg engine.Server, w Wanted, h Hints) ([]string, error) {
 	if err := w.validate(); err != nil {
 		return nil, err
 	}
 	h.App = w
 	conn, err := admin(ctx, pg, h, "", "")
 	var none *NoAdmin
-	if errors.As(err, &none) && pg.Kind() == "external" {
+	if _, own := pg.(engine.Reader); errors.As(err, &none) && !own {
 		return showManaged(ctx, pg, w, h, none)
 	}
 	if errors.As(err, &none) {
@@ -60,7 +60,7 @@ func (p Plan) lines() []string {
 	return out
 }
 
-func showLockedOut(ctx context.Context, pg engine.Postgres, w Wanted, h Hints) ([]string, error) {
+func showLockedOut(ctx context.Context, pg engine.Server, w Wanted, h Hints) ([]string, error) {
 	if note, ok := goodAsItIs(ctx, pg, w); ok {
 		return []string{"-- nothing to do: " + note}, nil
 	}
@@ -85,7 +85,7 @@ func showLockedOut(ctx context.Context, pg engine.Postgres, w Wanted, h Hints) (
 }
 
 // showManaged: on somebody else's server nothing is ever stopped.
-func showManaged(ctx context.Context, pg engine.Postgres, w Wanted, h Hints, none *NoAdmin) ([]string, error) {
+func showManaged(ctx context.Context, pg engine.Server, w Wanted, h Hints, none *NoAdmin) ([]string, error) {
 	conn, err := roleMaker(ctx, pg, w, h, none)
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ type Login struct {
 // works where nothing is published and where the host may not reach the
 // socket's file. Messages come in English (lc_messages may need a superuser
 // and is therefore left alone; errors are told apart by SQLSTATE).
-func Connect(ctx context.Context, pg Postgres, l Login) (*pgx.Conn, error) {
+func Connect(ctx context.Context, pg Server, l Login) (*pgx.Conn, error) {
 	// An explicit, complete configuration: nothing of PG* in the person's
 	// environment may decide who we are or where we go.
 	cfg, err := pgx.ParseConfig("host=localhost port=5432 sslmode=disable target_session_attrs=any user=x dbname=x passfile=/dev/null")

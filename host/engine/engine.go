@@ -1,6 +1,10 @@
 // Package engine is one PostgreSQL service, whoever runs it: the Docker
-// engine through `docker compose` (engine/docker) or PostgreSQL's own binaries
-// on this machine (engine/native). Both pass the suite in engine/enginetest.
+// engine through `docker compose` (engine/docker), PostgreSQL's own binaries
+// on this machine (engine/native), or somebody else (engine/external).
+//
+// Looking and acting are different types. Who only looks has a Server or a
+// Reader in his hands; only a run that was planned gets a Writer. All engines
+// pass the suite in engine/enginetest, each as far as its types go.
 package engine
 
 import (
@@ -11,51 +15,20 @@ import (
 	"github.com/odpm/odpm/host/datadir"
 )
 
-// Postgres is the project's PostgreSQL service. Methods that reach the server
-// take a context and give errors that name what was tried and the way on.
-type Postgres interface {
-	// Kind is "docker" or "native", as in ODPM_RUNTIME.
+// Server is a PostgreSQL that can be asked, wherever it runs. Methods take a
+// context and give errors that say what was tried and what to do next.
+type Server interface {
+	// Kind is "docker", "native" or "external".
 	Kind() string
-
 	// Status asks; it starts and writes nothing.
 	Status(ctx context.Context) (Status, error)
-	// Look says what is in the data directory. Where the host may not read it,
-	// docker looks from a short read-only, network-less container of the
-	// service's image; native gives datadir.Unknown.
-	Look(ctx context.Context) (datadir.Facts, error)
-	// Holders finds everything that has the data directory open or mounted in
-	// a running container, of any project, and native servers; our own running
-	// service is among them with Own set.
-	Holders(ctx context.Context) ([]Holder, error)
-
-	// Start starts PostgreSQL alone and returns when it accepts connections
-	// over TCP (not the init-phase socket). It is a no-op when it runs.
-	// The caller has checked Holders under the data directory's lock.
-	Start(ctx context.Context) error
-	// Stop stops it with PostgreSQL's fast shutdown and waits.
-	Stop(ctx context.Context) error
-
-	// Dial opens a connection to the running server's own Unix socket as the
-	// server's operating-system user (peer and trust therefore work). pgx is
-	// put on top of it; see engine.Connect.
-	Dial(ctx context.Context) (net.Conn, error)
-	// Command runs a PostgreSQL client program (pg_dump, psql, pg_restore,
-	// pg_dumpall) that matches the server, where the server is, so that its
-	// default socket reaches it. Stdin and stdout are streamed. The error of a
-	// non-zero exit is *ExitError.
-	Command(ctx context.Context, c Command) error
-	// SingleUser runs SQL (one statement per line) in `postgres --single` on the stopped
-	// data directory with exit_on_error and lc_messages=C and returns what it
-	// wrote to stderr. An SQL error is an error.
-	SingleUser(ctx context.Context, script string) (stderr string, err error)
-
-	// Serves tells whether a directory of the running server's ("" for the one
-	// that it was started with) lies in the project's data as configured, and
-	// where it lies instead. A server of somebody else's is taken at its word.
-	Serves(ctx context.Context, dataDirectory string) (ok bool, where string, err error)
-	// HostAddr is where the host reaches the server over TCP with a password
+	// HostAddr is where this machine reaches the server over TCP with a password
 	// ("127.0.0.1:5432"); empty when nothing is published.
 	HostAddr(ctx context.Context) (string, error)
+	// Dial opens a connection to the running server: its own Unix socket, as the
+	// server's operating-system user (peer and trust therefore work), where odpm
+	// can reach that. pgx is put on top of it; see Connect.
+	Dial(ctx context.Context) (net.Conn, error)
 	// Psql is how a person starts psql as role where Dial would lead, a line for
 	// a shell that more arguments can be put behind.
 	Psql(ctx context.Context, role string) string
@@ -63,8 +36,58 @@ type Postgres interface {
 	// the server is, as the server's operating-system user; false where odpm
 	// knows no such way.
 	AsServer(ctx context.Context) (prefix string, ok bool)
+}
+
+// Reader looks at a PostgreSQL that odpm runs, and at its data.
+type Reader interface {
+	Server
+	// Look says what is in the data directory. Where the host may not read it,
+	// docker looks from a short read-only, network-less container of the
+	// service's image, which is the one thing of a Reader that resembles a write;
+	// native gives datadir.Unknown.
+	Look(ctx context.Context) (datadir.Facts, error)
+	// Holders finds everything that has the data directory open or mounted in
+	// a running container, of any project, and native servers; our own running
+	// service is among them with Own set.
+	Holders(ctx context.Context) ([]Holder, error)
+	// Serves tells whether a directory of the running server's ("" for the one
+	// that it was started with) lies in the project's data as configured, and
+	// where it lies instead.
+	Serves(ctx context.Context, dataDirectory string) (ok bool, where string, err error)
 	// Logs gives the last n lines that the server wrote.
 	Logs(ctx context.Context, n int) (string, error)
+}
+
+// Programs runs client programs.
+type Programs interface {
+	// Command runs a PostgreSQL client program (pg_dump, psql, pg_restore,
+	// pg_dumpall) that matches the server, where the server is, so that its
+	// default socket reaches it. Stdin and stdout are streamed. The error of a
+	// non-zero exit is *ExitError.
+	Command(ctx context.Context, c Command) error
+}
+
+// Remote is a server of somebody else's: odpm works on what is in it, and can
+// neither start it nor see its files.
+type Remote interface {
+	Server
+	Programs
+}
+
+// Writer starts and stops a PostgreSQL that odpm runs.
+type Writer interface {
+	Reader
+	Programs
+	// Start starts PostgreSQL alone and returns when it accepts connections
+	// over TCP (not the init-phase socket). It is a no-op when it runs.
+	// The caller has checked Holders under the data directory's lock.
+	Start(ctx context.Context) error
+	// Stop stops it with PostgreSQL's fast shutdown and waits.
+	Stop(ctx context.Context) error
+	// SingleUser runs SQL (one statement per line) in `postgres --single` on the stopped
+	// data directory with exit_on_error and lc_messages=C and returns what it
+	// wrote to stderr. An SQL error is an error.
+	SingleUser(ctx context.Context, script string) (stderr string, err error)
 }
 
 // Status is what an engine can say without logging in.

@@ -6,10 +6,10 @@ import (
 	"io"
 )
 
-// Stack is the compose project around PostgreSQL, where Docker runs it: the
-// Odoo service, its image, one-off runs. engine/docker implements it beside
-// Postgres; native has none.
-type Stack interface {
+// StackReader looks at the compose project around PostgreSQL, where Docker
+// runs it: the Odoo service, its image. engine/docker implements it beside
+// Reader; native has none.
+type StackReader interface {
 	// Validate asks `docker compose config` whether the project's files are
 	// accepted, the override included. candidate, when not nil, stands for
 	// docker-compose.yml, so that nothing has to be written first.
@@ -17,12 +17,38 @@ type Stack interface {
 	// Config is what `docker compose config` makes of the project's files, the
 	// override and every variable included. It holds secrets.
 	Config(ctx context.Context) ([]byte, error)
-	// Image says what an image is. A missing image is pulled only if pull is
-	// set; else the error matches ErrNoImage.
-	Image(ctx context.Context, ref string, pull bool) (Image, error)
+	// Image says what an image is; one that is not on this machine is ErrNoImage.
+	Image(ctx context.Context, ref string) (Image, error)
 	// ImageEnv is the environment that an image's configuration sets; an image
 	// that is not on this machine is ErrNoImage.
 	ImageEnv(ctx context.Context, ref string) (map[string]string, error)
+	// Container says what a service's container is doing; the zero value and
+	// no error where there is none.
+	Container(ctx context.Context, service string) (Container, error)
+	// Containers lists the containers of a compose project name, of any
+	// working directory.
+	Containers(ctx context.Context, project string) ([]Container, error)
+	// FirstProcess is the command line of the first process of a service's
+	// container, "" where it cannot be seen.
+	FirstProcess(ctx context.Context, service string) (string, error)
+	// ServiceLogs gives the last n lines of a service.
+	ServiceLogs(ctx context.Context, service string, n int) (string, error)
+	// PortHolder names the container that publishes a host port, "" if none
+	// does.
+	PortHolder(ctx context.Context, port int) (string, error)
+	// CheckAccess tells what uid[:gid] (""= the image's own user) cannot do with
+	// host paths, in a short network-less container of the image. It answers
+	// with one line a problem.
+	CheckAccess(ctx context.Context, image, user string, paths []Access) ([]string, error)
+	// UserID is the uid and gid that a container of the image runs as.
+	UserID(ctx context.Context, image string) (uid, gid int, err error)
+}
+
+// StackWriter changes the compose project.
+type StackWriter interface {
+	StackReader
+	// Pull gets an image; one that cannot be pulled is ErrNoImage.
+	Pull(ctx context.Context, ref string) error
 	// Build makes an image of a context directory. What docker says goes to out.
 	Build(ctx context.Context, b Build) error
 	// Up makes the services run as the compose file says (`up -d`, no
@@ -35,29 +61,9 @@ type Stack interface {
 	// the compose file) if nothing uses it and its device is not the wanted one. Data is never removed: only objects of
 	// driver local that bind a host directory are touched.
 	RemoveVolume(ctx context.Context, volume, wantDevice string) error
-	// Container says what a service's container is doing; the zero value and
-	// no error where there is none.
-	Container(ctx context.Context, service string) (Container, error)
-	// Containers lists the containers of a compose project name, of any
-	// working directory.
-	Containers(ctx context.Context, project string) ([]Container, error)
-	// FirstProcess is the command line of the first process of a service's
-	// container, "" where it cannot be seen.
-	FirstProcess(ctx context.Context, service string) (string, error)
-	// ServiceLogs gives the last n lines of a service.
-	ServiceLogs(ctx context.Context, service string, n int) (string, error)
 	// RunOnce runs `docker compose run --rm` and streams; a code other than 0
 	// is *ExitError.
 	RunOnce(ctx context.Context, r RunOnce) error
-	// PortHolder names the container that publishes a host port, "" if none
-	// does.
-	PortHolder(ctx context.Context, port int) (string, error)
-	// CheckAccess tells what uid[:gid] (""= the image's own user) cannot do with
-	// host paths, in a short network-less container of the image. It answers
-	// with one line a problem.
-	CheckAccess(ctx context.Context, image, user string, paths []Access) ([]string, error)
-	// UserID is the uid and gid that a container of the image runs as.
-	UserID(ctx context.Context, image string) (uid, gid int, err error)
 }
 
 // Access is a right that a container's user must have on a host path.

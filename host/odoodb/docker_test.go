@@ -62,7 +62,7 @@ volumes:
 		t.Fatal(err)
 	}
 	s := &Server{
-		PG: pg, AppRole: "odoo ü", AppPassword: `p'w "x`, OdooDataDir: filepath.Join(dir, "odoo"), StateDir: filepath.Join(dir, "state"),
+		PG: pg, Programs: pg, AppRole: "odoo ü", AppPassword: `p'w "x`, OdooDataDir: filepath.Join(dir, "odoo"), StateDir: filepath.Join(dir, "state"),
 		Admin: func(ctx context.Context, database string) (*pgx.Conn, error) {
 			return engine.Connect(ctx, pg, engine.Login{User: odoodbtest.Superuser, Password: "boot-secret", Database: database})
 		},

@@ -59,7 +59,7 @@ func runHelper(a []string) error {
 		return err
 	}
 	pg := odoodbtest.Attach(a[1], a[2], port)
-	s := &Server{PG: pg, AppRole: a[4], Admin: adminOf(pg), OdooDataDir: a[5], StateDir: a[6]}
+	s := &Server{PG: pg, Programs: pg, AppRole: a[4], Admin: adminOf(pg), OdooDataDir: a[5], StateDir: a[6]}
 	fault = func(at string) {
 		if at == a[8] {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)

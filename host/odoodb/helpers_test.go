@@ -26,6 +26,7 @@ func newServer(t *testing.T) *Server {
 	pg := odoodbtest.Shared(t)
 	s := &Server{
 		PG:          pg,
+		Programs:    pg,
 		AppRole:     "odoo " + token(), // a name that needs quoting
 		Admin:       adminOf(pg),
 		OdooDataDir: filepath.Join(t.TempDir(), "odoo's data"), // as well
@@ -55,7 +56,7 @@ func newServer(t *testing.T) *Server {
 	return s
 }
 
-func adminOf(pg engine.Postgres) func(context.Context, string) (*pgx.Conn, error) {
+func adminOf(pg engine.Remote) func(context.Context, string) (*pgx.Conn, error) {
 	return func(ctx context.Context, database string) (*pgx.Conn, error) {
 		return engine.Connect(ctx, pg, engine.Login{User: odoodbtest.Superuser, Database: database})
 	}
@@ -123,7 +124,7 @@ func loadFixture(t *testing.T, s *Server, database string) {
 		switch {
 		case f.Name == "dump.sql":
 			var stderr strings.Builder
-			err = s.PG.Command(ctx, engine.Command{Argv: []string{"psql", "-X", "-q", "-U", s.AppRole, "-d", conninfo(database)},
+			err = s.Programs.Command(ctx, engine.Command{Argv: []string{"psql", "-X", "-q", "-U", s.AppRole, "-d", conninfo(database)},
 				Stdin: r, Stdout: io.Discard, Stderr: &stderr})
 		case strings.HasPrefix(f.Name, "filestore/") && !f.FileInfo().IsDir():
 			path := filepath.Join(s.filestore(database), strings.TrimPrefix(f.Name, "filestore/"))
@@ -176,7 +177,7 @@ func rowCounts(t *testing.T, s *Server, database string) string {
 func schemaOf(t *testing.T, s *Server, database string) string {
 	t.Helper()
 	var out strings.Builder
-	if err := s.PG.Command(ctx, engine.Command{Argv: []string{"pg_dump", "-U", odoodbtest.Superuser, "--schema-only", "--no-owner", "-d", conninfo(database)}, Stdout: &out}); err != nil {
+	if err := s.Programs.Command(ctx, engine.Command{Argv: []string{"pg_dump", "-U", odoodbtest.Superuser, "--schema-only", "--no-owner", "-d", conninfo(database)}, Stdout: &out}); err != nil {
 		t.Fatal(err)
 	}
 	var keep []string

@@ -37,7 +37,7 @@ func (s *Server) output(ctx context.Context, cmd engine.Command) (*programOutput
 	cmd.Stdout = pw
 	go func() {
 		defer close(p.ended)
-		p.err = s.PG.Command(ctx, cmd)
+		p.err = s.Programs.Command(ctx, cmd)
 		pw.Close()
 	}()
 	return p, nil
@@ -75,7 +75,7 @@ func (p *programOutput) Close() error {
 // "pg_restore (PostgreSQL) 15.20 (Debian …)".
 func (s *Server) programMajor(ctx context.Context, program string) (int, error) {
 	var out bytes.Buffer
-	if err := s.PG.Command(ctx, engine.Command{Argv: []string{program, "--version"}, Stdout: &out}); err != nil {
+	if err := s.Programs.Command(ctx, engine.Command{Argv: []string{program, "--version"}, Stdout: &out}); err != nil {
 		return 0, fmt.Errorf("ask %s for its version: %w", program, err)
 	}
 	m := programVersion.FindSubmatch(out.Bytes())

@@ -14,7 +14,10 @@ import (
 // Server is the PostgreSQL that holds a project's Odoo databases, and the
 // directories that belong to them.
 type Server struct {
-	PG engine.Postgres
+	PG engine.Server
+	// Programs runs pg_dump, psql and pg_restore where the server is; nil for
+	// who only lists.
+	Programs engine.Programs
 
 	// AppRole is the role that Odoo logs in as; databases belong to it and
 	// everything that an archive contains runs as it. AppPassword is used

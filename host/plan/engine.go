@@ -55,9 +55,10 @@ func (s *Session) chooseEngine(ctx context.Context) error {
 			return nil
 		}
 		e := docker.New(s.dockerOptions())
-		s.PG, s.Stack = e, e
+		s.PG, s.own, s.Stack = e, e, e
 	case nativeEngine:
-		s.PG = native.New(s.nativeOptions(s.Project.DataDir, s.Project.PostgresPort))
+		e := native.New(s.nativeOptions(s.Project.DataDir, s.Project.PostgresPort))
+		s.PG, s.own = e, e
 	case externalEngine:
 		return s.useExternal(ctx)
 	}

@@ -84,7 +84,7 @@ func (s *Session) wishImage(ctx context.Context, w *desired) error {
 	base := engine.Image{Entrypoint: officialEntrypoint, Cmd: officialCmd, AppendsLogin: p.OdooMajor < 19}
 	known := false
 	if s.Stack != nil {
-		img, err := s.Stack.Image(ctx, p.OdooImage, false)
+		img, err := s.Stack.Image(ctx, p.OdooImage)
 		switch {
 		case err == nil:
 			base, known = img, true
@@ -120,7 +120,7 @@ func (s *Session) wishImage(ctx context.Context, w *desired) error {
 	}
 	w.image.command = odooCommand(w, base)
 	if s.Stack != nil {
-		built, err := s.Stack.Image(ctx, w.image.ref, false)
+		built, err := s.Stack.Image(ctx, w.image.ref)
 		if err != nil && !errors.Is(err, engine.ErrNoImage) {
 			return err
 		}
@@ -174,12 +174,12 @@ func (s *Session) builtTag(checker, text string) string {
 // that it is not there is engine.ErrNoImage.
 func (s *Session) pullOdoo(ctx context.Context) error {
 	image := s.Project.OdooImage
-	_, err := s.Stack.Image(ctx, image, false)
+	_, err := s.Stack.Image(ctx, image)
 	if !errors.Is(err, engine.ErrNoImage) || s.SkipStart {
 		return err
 	}
 	s.Term.Step("pulling %s", image)
-	if _, err = s.Stack.Image(ctx, image, true); err != nil {
+	if err = s.Stack.Pull(ctx, image); err != nil {
 		return fmt.Errorf("the Odoo image %s cannot be had: %w", image, err)
 	}
 	return nil
@@ -188,7 +188,7 @@ func (s *Session) pullOdoo(ctx context.Context) error {
 // buildImage prepares .odpm/image and builds.
 func (s *Session) buildImage(ctx context.Context) error {
 	w := &s.want.image
-	base, err := s.Stack.Image(ctx, s.Project.OdooImage, false)
+	base, err := s.Stack.Image(ctx, s.Project.OdooImage)
 	if err != nil {
 		return err
 	}

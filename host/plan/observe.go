@@ -24,14 +24,18 @@ func (s *Session) observe(ctx context.Context) error {
 	asked := s.PG != nil
 	problem := ""
 	if asked {
-		seen, err := s.PG.Look(ctx)
-		switch {
-		case err == nil:
-			facts = seen
-		case ctx.Err() != nil:
-			return ctx.Err()
-		default:
-			problem = err.Error()
+		var err error
+		if s.own != nil {
+			var seen datadir.Facts
+			seen, err = s.own.Look(ctx)
+			switch {
+			case err == nil:
+				facts = seen
+			case ctx.Err() != nil:
+				return ctx.Err()
+			default:
+				problem = err.Error()
+			}
 		}
 		if s.status, err = s.PG.Status(ctx); err != nil {
 			return err

@@ -98,7 +98,10 @@ func (s *Session) collationWarnings() {
 // holderProblems: anybody else who has the data directory. Across containers
 // PostgreSQL has no interlock; a second server destroys the cluster.
 func (s *Session) holderProblems(ctx context.Context) error {
-	holders, err := s.PG.Holders(ctx)
+	if s.own == nil {
+		return nil
+	}
+	holders, err := s.own.Holders(ctx)
 	if err != nil {
 		return fmt.Errorf("who uses the data directory could not be found out: %w", err)
 	}
@@ -154,7 +157,7 @@ func (s *Session) otherCluster(ctx context.Context, f cluster.Facts) error {
 	if s.Project.External {
 		return nil
 	}
-	ok, where, err := s.PG.Serves(ctx, f.DataDirectory)
+	ok, where, err := s.own.Serves(ctx, f.DataDirectory)
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (s *Session) proveOnce(ctx context.Context) error {
 		r.Entrypoint = "/run/odpm/odpm-checker"
 		r.Volumes = []string{bin + ":" + r.Entrypoint + ":ro", s.Dirs.Runtime() + ":" + handoff.RuntimeDir + ":ro", s.Dirs.Database() + ":" + handoff.DatabaseDir}
 	}
-	img, err := s.Stack.Image(ctx, s.odooImage(ctx), false)
+	img, err := s.Stack.Image(ctx, s.odooImage(ctx))
 	if err != nil {
 		return err
 	}

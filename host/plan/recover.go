@@ -14,7 +14,7 @@ import (
 // DatabaseServer is the server as odoodb wants it.
 func (s *Session) DatabaseServer() *odoodb.Server {
 	return &odoodb.Server{
-		PG: s.PG, AppRole: s.Project.AppRole, AppPassword: s.Project.AppPassword,
+		PG: s.PG, Programs: s.PG, AppRole: s.Project.AppRole, AppPassword: s.Project.AppPassword,
 		Admin: func(ctx context.Context, database string) (*pgx.Conn, error) {
 			return cluster.Admin(ctx, s.PG, s.hints(), database)
 		},

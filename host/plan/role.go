@@ -65,10 +65,9 @@ func (s *Session) ensureRole(ctx context.Context) (cluster.Report, error) {
 		return cluster.Report{}, fmt.Errorf("the roles of an external PostgreSQL are changed only by an administrator whom you name: %s=postgresql://USER:PASSWORD@HOST in the environment", adminURLKey)
 	}
 	rep, err := cluster.EnsureAppRole(ctx, s.PG, s.wanted(), cluster.EnsureOptions{
-		Hints:         s.hints(),
-		MaySingleUser: !s.Project.External,
-		BeforeChange:  s.keepRoles,
-		Say:           func(line string) { s.Term.Step("%s", line) },
+		Hints:        s.hints(),
+		BeforeChange: s.keepRoles,
+		Say:          func(line string) { s.Term.Step("%s", line) },
 	})
 	if err != nil {
 		return rep, fmt.Errorf("the application role %q: %w", s.Project.AppRole, err)

@@ -54,8 +54,10 @@ type Session struct {
 	// EngineKind is "docker", "native", "external" or "" where none was asked.
 	EngineKind string
 	// PG is nil where no engine was asked; Stack is nil in native too.
-	PG    engine.Postgres
-	Stack engine.Stack
+	PG    engine.Remote
+	Stack engine.StackWriter
+	// own is PG where odpm runs it, nil for an external one.
+	own engine.Writer
 
 	status  engine.Status
 	facts   *cluster.Facts

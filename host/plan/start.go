@@ -20,8 +20,10 @@ const startTimeout = 15 * time.Minute
 // data directory, and compares again what only a running server can tell.
 func (s *Session) startPostgres(ctx context.Context) error {
 	if s.Project.External {
-		if err := s.PG.Start(ctx); err != nil {
+		if st, err := s.PG.Status(ctx); err != nil {
 			return err
+		} else if !st.Ready {
+			return fmt.Errorf("the external PostgreSQL at %s cannot be reached; start it where it runs, or correct db_host and db_port in odoo.conf", st.ID)
 		}
 		return s.lateDrift(ctx)
 	}
@@ -29,7 +31,7 @@ func (s *Session) startPostgres(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	holders, err := s.PG.Holders(ctx)
+	holders, err := s.own.Holders(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,7 +51,7 @@ func (s *Session) startPostgres(ctx context.Context) error {
 		s.Term.Step("starting PostgreSQL %d (%s)", s.Project.PostgresMajor, s.EngineKind)
 		sctx, cancel := context.WithTimeout(ctx, startTimeout)
 		defer cancel()
-		if err := s.PG.Start(sctx); err != nil {
+		if err := s.own.Start(sctx); err != nil {
 			return fmt.Errorf("PostgreSQL did not start: %w", err)
 		}
 		s.started = true
@@ -73,7 +75,7 @@ func (s *Session) onOwnData(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	if stop := s.PG.Stop(context.WithoutCancel(ctx)); stop != nil {
+	if stop := s.own.Stop(context.WithoutCancel(ctx)); stop != nil {
 		return errors.Join(err, fmt.Errorf("it could not be stopped: %w", stop))
 	}
 	s.started = false
@@ -85,7 +87,7 @@ func (s *Session) servesPlanned(ctx context.Context) error {
 	if err != nil && (ctx.Err() != nil || !errors.Is(err, cluster.ErrNoAdmin)) {
 		return fmt.Errorf("PostgreSQL was started, and whose data it has could not be asked: %w", err)
 	}
-	ok, where, err := s.PG.Serves(ctx, server.DataDirectory)
+	ok, where, err := s.own.Serves(ctx, server.DataDirectory)
 	if err != nil {
 		return fmt.Errorf("PostgreSQL was started, and where its data lie could not be found out: %w", err)
 	}
@@ -95,7 +97,7 @@ func (s *Session) servesPlanned(ctx context.Context) error {
 	planned := s.Observed.Data.SystemIdentifier
 	if planned == "" {
 		// It could not be read before, or there was no cluster yet.
-		now, err := s.PG.Look(ctx)
+		now, err := s.own.Look(ctx)
 		if err != nil {
 			return err
 		}
@@ -134,7 +136,7 @@ func (s *Session) lateDrift(ctx context.Context) error {
 	if err != nil && s.started {
 		end, done := interrupt.Cleanup(ctx, time.Minute)
 		defer done()
-		if stop := s.PG.Stop(end); stop != nil {
+		if stop := s.own.Stop(end); stop != nil {
 			s.Term.Warn("PostgreSQL is left running: %v", stop)
 		}
 	}

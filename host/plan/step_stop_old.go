@@ -58,7 +58,7 @@ func (s *Session) oldRunning() []string {
 
 // oldNative is the engine of the last run's directory or port, if a server of
 // ours still runs there.
-func (s *Session) oldNative() engine.Postgres {
+func (s *Session) oldNative() engine.Writer {
 	if s.EngineKind != nativeEngine || s.Snapshot == nil {
 		return nil
 	}
@@ -123,7 +123,7 @@ func (s *Session) replaceVolume(ctx context.Context) error {
 // lookAgain refreshes what changed by stopping something.
 func (s *Session) lookAgain(ctx context.Context) error {
 	var err error
-	if s.holders, err = s.PG.Holders(ctx); err != nil {
+	if s.holders, err = s.own.Holders(ctx); err != nil {
 		return err
 	}
 	s.status, err = s.PG.Status(ctx)
@@ -152,7 +152,7 @@ func (s *Session) lastOdooService() string {
 
 // stackNamed is the stack of another compose project name, for stopping what
 // the last run started under it.
-func (s *Session) stackNamed(name string) engine.Stack {
+func (s *Session) stackNamed(name string) engine.StackWriter {
 	o := s.dockerOptions()
 	o.Project = name
 	return docker.New(o)

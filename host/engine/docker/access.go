@@ -30,7 +30,7 @@ echo "asked $n"
 
 // CheckAccess tells what a user of an image cannot do with host paths, a line
 // for each, with the command that changes it.
-func (e *Engine) CheckAccess(ctx context.Context, image, user string, paths []engine.Access) ([]string, error) {
+func (e *Reader) CheckAccess(ctx context.Context, image, user string, paths []engine.Access) ([]string, error) {
 	img, err := e.inspectImage(ctx, image)
 	if err != nil {
 		return nil, err

@@ -32,7 +32,7 @@ func TestQuestionsShareAProcess(t *testing.T) {
 	t.Setenv("PATH", dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	e := docker.New(docker.Options{Project: "odpm-nobody", Service: "db", OdooService: "odoo", Dir: dir, DataDir: dir, VolumeName: "v"})
 	for range 5 {
-		if _, err := e.Image(ctx, image, false); err != nil {
+		if _, err := e.Image(ctx, image); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := e.UserID(ctx, image); err != nil {

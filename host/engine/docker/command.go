@@ -106,7 +106,7 @@ func programEnv(given map[string]bool) string {
 }
 
 // endProgram ends what runs in the container, with a time of its own.
-func (e *Engine) endProgram(ctx context.Context, ct *container, run *program) {
+func (e *Reader) endProgram(ctx context.Context, ct *container, run *program) {
 	ctx, cancel := detached(ctx, 20*time.Second)
 	defer cancel()
 	select {

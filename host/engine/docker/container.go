@@ -162,7 +162,7 @@ func (c client) inspect(ctx context.Context, ids ...string) ([]container, error)
 // ofService finds a service's container in any state, by labels and not by
 // the compose file: the file may not name the service any more, or be broken.
 // Of several the running one counts, then the newest.
-func (e *Engine) ofService(ctx context.Context, service string) (*container, error) {
+func (e *Reader) ofService(ctx context.Context, service string) (*container, error) {
 	list, err := e.allOfService(ctx, service)
 	if err != nil || len(list) == 0 {
 		return nil, err
@@ -170,7 +170,7 @@ func (e *Engine) ofService(ctx context.Context, service string) (*container, err
 	return &list[0], nil
 }
 
-func (e *Engine) allOfService(ctx context.Context, service string) ([]container, error) {
+func (e *Reader) allOfService(ctx context.Context, service string) ([]container, error) {
 	if service == "" {
 		return nil, errors.New("docker: no compose service is named")
 	}
@@ -194,7 +194,7 @@ func (e *Engine) allOfService(ctx context.Context, service string) ([]container,
 }
 
 // running is PostgreSQL's container, which must run.
-func (e *Engine) running(ctx context.Context) (*container, error) {
+func (e *Reader) running(ctx context.Context) (*container, error) {
 	c, err := e.ofService(ctx, e.o.Service)
 	if err != nil {
 		return nil, err
@@ -207,7 +207,7 @@ func (e *Engine) running(ctx context.Context) (*container, error) {
 
 // Status asks docker for the container and PostgreSQL, over TCP inside the
 // container, whether it accepts connections.
-func (e *Engine) Status(ctx context.Context) (engine.Status, error) {
+func (e *Reader) Status(ctx context.Context) (engine.Status, error) {
 	c, err := e.ofService(ctx, e.o.Service)
 	if err != nil || c == nil {
 		return engine.Status{}, err
@@ -219,13 +219,13 @@ func (e *Engine) Status(ctx context.Context) (engine.Status, error) {
 	return s, nil
 }
 
-func (e *Engine) ready(ctx context.Context, c *container) bool {
+func (e *Reader) ready(ctx context.Context, c *container) bool {
 	_, err := e.cl.output(ctx, "exec", "--user", c.osUser(), c.ID, "sh", "-c", serverPlace+isReady)
 	return err == nil
 }
 
 // HostAddr is what Docker publishes of PostgreSQL's port.
-func (e *Engine) HostAddr(ctx context.Context) (string, error) {
+func (e *Reader) HostAddr(ctx context.Context) (string, error) {
 	c, err := e.running(ctx)
 	if err != nil {
 		return "", err
@@ -252,12 +252,12 @@ func (e *Engine) HostAddr(ctx context.Context) (string, error) {
 }
 
 // Logs gives what the server wrote, both streams in order.
-func (e *Engine) Logs(ctx context.Context, n int) (string, error) {
+func (e *Reader) Logs(ctx context.Context, n int) (string, error) {
 	return e.ServiceLogs(ctx, e.o.Service, n)
 }
 
 // ServiceLogs gives the last lines of any of the project's services.
-func (e *Engine) ServiceLogs(ctx context.Context, service string, n int) (string, error) {
+func (e *Reader) ServiceLogs(ctx context.Context, service string, n int) (string, error) {
 	c, err := e.ofService(ctx, service)
 	if err != nil || c == nil {
 		return "", err
@@ -265,7 +265,7 @@ func (e *Engine) ServiceLogs(ctx context.Context, service string, n int) (string
 	return e.logs(ctx, c.ID, n)
 }
 
-func (e *Engine) logs(ctx context.Context, id string, n int) (string, error) {
+func (e *Reader) logs(ctx context.Context, id string, n int) (string, error) {
 	cmd := e.cl.command(ctx, "logs", "--tail", strconv.Itoa(n), id)
 	out := &wording.Tail{Max: 1 << 20}
 	// One writer for both streams keeps their order.
@@ -278,7 +278,7 @@ func (e *Engine) logs(ctx context.Context, id string, n int) (string, error) {
 
 // FirstProcess asks docker for the processes and takes the container's own.
 // Where the engine's machine has no ps, nothing can be seen.
-func (e *Engine) FirstProcess(ctx context.Context, service string) (string, error) {
+func (e *Reader) FirstProcess(ctx context.Context, service string) (string, error) {
 	c, err := e.ofService(ctx, service)
 	if err != nil || c == nil || !c.State.Running {
 		return "", err

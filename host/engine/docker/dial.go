@@ -21,7 +21,7 @@ import (
 // Dial opens the server's own socket through a relay that `docker exec` runs
 // as the server's user. It works where nothing is published, where pg_hba.conf
 // has peer, and with an engine on another machine.
-func (e *Engine) Dial(ctx context.Context) (net.Conn, error) {
+func (e *Reader) Dial(ctx context.Context) (net.Conn, error) {
 	c, err := e.running(ctx)
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func (e *Engine) Dial(ctx context.Context) (net.Conn, error) {
 	return e.dial(ctx, c)
 }
 
-func (e *Engine) dial(ctx context.Context, c *container) (net.Conn, error) {
+func (e *Reader) dial(ctx context.Context, c *container) (net.Conn, error) {
 	ours, theirs, err := socketpair()
 	if err != nil {
 		return nil, err
@@ -143,7 +143,7 @@ func (relayAddr) Network() string  { return "docker-exec" }
 func (a relayAddr) String() string { return "container " + string(a) }
 
 // Psql goes to the server's own socket in its container.
-func (e *Engine) Psql(ctx context.Context, role string) string {
+func (e *Reader) Psql(ctx context.Context, role string) string {
 	line, _ := e.AsServer(ctx)
 	line += "psql"
 	if c, err := e.running(ctx); err == nil {
@@ -161,7 +161,7 @@ func (e *Engine) Psql(ctx context.Context, role string) string {
 }
 
 // AsServer goes through compose, by the names of this project.
-func (e *Engine) AsServer(ctx context.Context) (string, bool) {
+func (e *Reader) AsServer(ctx context.Context) (string, bool) {
 	user := "postgres"
 	if c, err := e.running(ctx); err == nil {
 		user = c.osUser()

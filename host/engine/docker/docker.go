@@ -42,36 +42,44 @@ type Options struct {
 	Notify func(string) `json:"-"`
 }
 
-// Engine implements engine.Postgres and engine.Stack.
-type Engine struct {
+// Reader looks. It implements engine.Reader and engine.StackReader.
+type Reader struct {
 	o  Options
 	cl client
-	// checkers remembers where the checker lies, by image id.
+	// contents remembers what only an image's files tell, by image id.
 	contents *contentCache
 }
 
+// Engine looks and acts. It implements engine.Writer and engine.StackWriter.
+type Engine struct{ *Reader }
+
 var (
-	_ engine.Postgres = (*Engine)(nil)
-	_ engine.Stack    = (*Engine)(nil)
+	_ engine.Reader      = (*Reader)(nil)
+	_ engine.StackReader = (*Reader)(nil)
+	_ engine.Writer      = (*Engine)(nil)
+	_ engine.StackWriter = (*Engine)(nil)
 )
 
-// New makes the engine; nothing is asked yet. See Available.
-func New(o Options) *Engine {
-	return &Engine{o: o, cl: newClient(o.Env, o.Dir), contents: &contentCache{}}
+// NewReader makes one; nothing is asked yet. See Available.
+func NewReader(o Options) *Reader {
+	return &Reader{o: o, cl: newClient(o.Env, o.Dir), contents: &contentCache{}}
 }
 
+// New makes an engine that also acts.
+func New(o Options) *Engine { return &Engine{NewReader(o)} }
+
 // Kind is "docker".
-func (e *Engine) Kind() string { return "docker" }
+func (e *Reader) Kind() string { return "docker" }
 
 // compose is the beginning of every compose command: the project, its
 // directory and its files are always said, so that no COMPOSE_FILE and no
 // current directory decides. An explicit -f drops the override unless it is
 // named too, so Files has it.
-func (e *Engine) compose(args ...string) []string {
+func (e *Reader) compose(args ...string) []string {
 	return e.composeFiles(e.o.Files, args...)
 }
 
-func (e *Engine) composeFiles(files []string, args ...string) []string {
+func (e *Reader) composeFiles(files []string, args ...string) []string {
 	all := []string{"compose", "-p", e.o.Project, "--project-directory", e.o.Dir}
 	for _, f := range files {
 		all = append(all, "-f", f)
@@ -79,7 +87,7 @@ func (e *Engine) composeFiles(files []string, args ...string) []string {
 	return append(all, args...)
 }
 
-func (e *Engine) notify(line string) {
+func (e *Reader) notify(line string) {
 	if e.o.Notify != nil {
 		e.o.Notify(line)
 	}

@@ -6,6 +6,6 @@ import (
 )
 
 // Sweep is sweep with a label of the test's: other runs look into images too.
-func (e *Engine) Sweep(ctx context.Context, label string, older time.Duration) {
+func (e *Reader) Sweep(ctx context.Context, label string, older time.Duration) {
 	e.sweep(ctx, label, older)
 }

@@ -22,7 +22,7 @@ type data struct {
 }
 
 // data collects all names of the project's data.
-func (e *Engine) data(ctx context.Context) (data, error) {
+func (e *Reader) data(ctx context.Context) (data, error) {
 	var d data
 	dir, name, err := e.source(ctx)
 	if err != nil {
@@ -52,7 +52,7 @@ func (e *Engine) data(ctx context.Context) (data, error) {
 // source is the data directory or the data volume. Under a foreign compose
 // file with an anonymous volume neither is configured; the service's container
 // knows it.
-func (e *Engine) source(ctx context.Context) (dir, volume string, err error) {
+func (e *Reader) source(ctx context.Context) (dir, volume string, err error) {
 	if e.o.DataDir != "" || e.o.DataVolume != "" || e.o.Service == "" {
 		return e.o.DataDir, e.o.DataVolume, nil
 	}
@@ -79,7 +79,7 @@ func (e *Engine) source(ctx context.Context) (dir, volume string, err error) {
 // them outside of Docker. Between containers PostgreSQL has no interlock: the
 // pid in postmaster.pid means nothing in another pid namespace, and a second
 // server destroys the cluster.
-func (e *Engine) Holders(ctx context.Context) ([]engine.Holder, error) {
+func (e *Reader) Holders(ctx context.Context) ([]engine.Holder, error) {
 	d, err := e.data(ctx)
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (e *Engine) Holders(ctx context.Context) ([]engine.Holder, error) {
 }
 
 // sameDir: a project of the same name in another directory is another project.
-func (e *Engine) sameDir(c container) bool {
+func (e *Reader) sameDir(c container) bool {
 	dir := c.Config.Labels[labelDir]
 	return dir == "" || e.o.Dir == "" || relate(newPlace(dir), newPlace(e.o.Dir)) == within && relate(newPlace(e.o.Dir), newPlace(dir)) == within
 }

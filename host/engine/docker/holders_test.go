@@ -27,7 +27,7 @@ func sleeper(t *testing.T, o docker.Options, image string, args ...string) strin
 }
 
 // held asks for the holders and wants this one, and no other.
-func held(t *testing.T, e engine.Postgres, want string) engine.Holder {
+func held(t *testing.T, e engine.Reader, want string) engine.Holder {
 	t.Helper()
 	list, err := e.Holders(limit(t))
 	if err != nil {

@@ -45,7 +45,7 @@ type imageConfig struct {
 }
 
 // inspectImage gives ErrNoImage for an image that is not on this machine.
-func (e *Engine) inspectImage(ctx context.Context, ref string) (imageConfig, error) {
+func (e *Reader) inspectImage(ctx context.Context, ref string) (imageConfig, error) {
 	if ref == "" {
 		return imageConfig{}, fmt.Errorf("%w: no image is named", engine.ErrNoImage)
 	}
@@ -60,7 +60,7 @@ func (e *Engine) inspectImage(ctx context.Context, ref string) (imageConfig, err
 }
 
 // ImageEnv reads the configuration alone.
-func (e *Engine) ImageEnv(ctx context.Context, ref string) (map[string]string, error) {
+func (e *Reader) ImageEnv(ctx context.Context, ref string) (map[string]string, error) {
 	c, err := e.inspectImage(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (c imageConfig) env() map[string]string {
 }
 
 // present: the image is on this machine.
-func (e *Engine) present(ctx context.Context, ref string) (bool, error) {
+func (e *Reader) present(ctx context.Context, ref string) (bool, error) {
 	_, err := e.inspectImage(ctx, ref)
 	if errors.Is(err, engine.ErrNoImage) {
 		return false, nil
@@ -86,18 +86,20 @@ func (e *Engine) present(ctx context.Context, ref string) (bool, error) {
 	return err == nil, err
 }
 
-// Image says what an image is; nothing of it is run.
-func (e *Engine) Image(ctx context.Context, ref string, pull bool) (engine.Image, error) {
-	c, err := e.inspectImage(ctx, ref)
-	if errors.Is(err, engine.ErrNoImage) && pull && ref != "" {
-		if err := e.cl.stream(ctx, nil, "pull", "--quiet", ref); err != nil {
-			if ctx.Err() != nil {
-				return engine.Image{}, err
-			}
-			return engine.Image{}, fmt.Errorf("%w: %s is not on this machine and cannot be pulled: %w", engine.ErrNoImage, ref, err)
+// Pull gets an image.
+func (e *Engine) Pull(ctx context.Context, ref string) error {
+	if err := e.cl.stream(ctx, nil, "pull", "--quiet", ref); err != nil {
+		if ctx.Err() != nil {
+			return err
 		}
-		c, err = e.inspectImage(ctx, ref)
+		return fmt.Errorf("%w: %s is not on this machine and cannot be pulled: %w", engine.ErrNoImage, ref, err)
 	}
+	return nil
+}
+
+// Image says what an image is; nothing of it is run.
+func (e *Reader) Image(ctx context.Context, ref string) (engine.Image, error) {
+	c, err := e.inspectImage(ctx, ref)
 	if err != nil {
 		return engine.Image{}, err
 	}
@@ -109,7 +111,7 @@ func (e *Engine) Image(ctx context.Context, ref string, pull bool) (engine.Image
 
 // content finds odpm-checker by label, by the entrypoint, or by looking, and
 // reads the entrypoint's script.
-func (e *Engine) content(ctx context.Context, c imageConfig) (content, error) {
+func (e *Reader) content(ctx context.Context, c imageConfig) (content, error) {
 	e.contents.mu.Lock()
 	defer e.contents.mu.Unlock()
 	if known, ok := e.contents.by[c.ID]; ok {
@@ -167,7 +169,7 @@ const officialScript = "/entrypoint.sh"
 
 // UserID resolves the user that an image's container runs as from the image's
 // own passwd, without running it.
-func (e *Engine) UserID(ctx context.Context, ref string) (uid, gid int, err error) {
+func (e *Reader) UserID(ctx context.Context, ref string) (uid, gid int, err error) {
 	c, err := e.inspectImage(ctx, ref)
 	if err != nil {
 		return 0, 0, err
@@ -176,7 +178,7 @@ func (e *Engine) UserID(ctx context.Context, ref string) (uid, gid int, err erro
 }
 
 // resolveUser follows Docker's rules for "user", "uid", "user:group".
-func (e *Engine) resolveUser(ctx context.Context, image, user string) (uid, gid int, err error) {
+func (e *Reader) resolveUser(ctx context.Context, image, user string) (uid, gid int, err error) {
 	name, group, hasGroup := strings.Cut(user, ":")
 	if name == "" {
 		name = "0"

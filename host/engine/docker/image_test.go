@@ -72,7 +72,7 @@ func TestImageAppendsLogin(t *testing.T) {
 		"Odoo elsewhere":      {"FROM odoo:18.0\nUSER root\nRUN mv /usr/bin/odoo /usr/local/bin/\n", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			img, err := e.Image(ctx, build(t, tt.dockerfile, nil), false)
+			img, err := e.Image(ctx, build(t, tt.dockerfile, nil))
 			if err != nil || img.AppendsLogin != tt.want {
 				t.Errorf("%v %v", img.AppendsLogin, err)
 			}
@@ -84,10 +84,10 @@ func TestImage(t *testing.T) {
 	ctx := limit(t)
 	e := docker.New(docker.Options{})
 	need(t, image)
-	if _, err := e.Image(ctx, "odpm-test-there-is-no-such-image:1", false); !errors.Is(err, engine.ErrNoImage) {
+	if _, err := e.Image(ctx, "odpm-test-there-is-no-such-image:1"); !errors.Is(err, engine.ErrNoImage) {
 		t.Errorf("%v", err)
 	}
-	pg, err := e.Image(ctx, image, false)
+	pg, err := e.Image(ctx, image)
 	if err != nil || pg.Checker != "" || pg.Env["PGDATA"] != "/var/lib/postgresql/data" || len(pg.Entrypoint) == 0 {
 		t.Errorf("%+v %v", pg, err)
 	}
@@ -103,7 +103,7 @@ func TestImage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tag := build(t, tt.dockerfile, nil)
-			img, err := e.Image(ctx, tag, false)
+			img, err := e.Image(ctx, tag)
 			if err != nil || img.Checker != tt.at {
 				t.Errorf("%q %v", img.Checker, err)
 			}
@@ -214,10 +214,10 @@ func TestEveryClient(t *testing.T) {
 			if err := docker.Available(ctx); err != nil {
 				t.Fatal(err)
 			}
-			if img, err := e.Image(ctx, "odoo:18.0", false); err != nil || img.Checker != "" || !img.AppendsLogin {
+			if img, err := e.Image(ctx, "odoo:18.0"); err != nil || img.Checker != "" || !img.AppendsLogin {
 				t.Errorf("%+v %v", img, err)
 			}
-			if _, err := e.Image(ctx, "odpm-no-such-image:1", false); !errors.Is(err, engine.ErrNoImage) {
+			if _, err := e.Image(ctx, "odpm-no-such-image:1"); !errors.Is(err, engine.ErrNoImage) {
 				t.Errorf("%v", err)
 			}
 			if uid, _, err := e.UserID(ctx, "odoo:18.0"); err != nil || uid == 0 {

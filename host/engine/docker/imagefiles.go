@@ -17,7 +17,7 @@ import (
 
 // inside lets look at an image's files through a container that is made, never
 // started, and removed.
-func (e *Engine) inside(ctx context.Context, image string, look func(*files) error) error {
+func (e *Reader) inside(ctx context.Context, image string, look func(*files) error) error {
 	const verb = "create"
 	resp, err := e.cl.api.do(ctx, verb, http.MethodPost, "/containers/create", url.Values{"name": {"odpm-look-" + token()}}, map[string]any{
 		// An image without a command cannot be created without one; it never runs.
@@ -165,7 +165,7 @@ const lookedLong = 10 * time.Minute
 
 // sweep removes what a kill left of looking into images. They were never
 // started and hold nothing; that they stay is no reason to fail.
-func (e *Engine) sweep(ctx context.Context, label string, older time.Duration) {
+func (e *Reader) sweep(ctx context.Context, label string, older time.Duration) {
 	list, err := e.cl.all(ctx, "label="+label, "status=created")
 	if err != nil {
 		return

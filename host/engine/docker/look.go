@@ -15,7 +15,7 @@ import (
 // official image's data are postgres' alone) is looked at from a short
 // container of PostgreSQL's own image, read-only and without a network, if the
 // image is on this machine; nothing is pulled for a look.
-func (e *Engine) Look(ctx context.Context) (datadir.Facts, error) {
+func (e *Reader) Look(ctx context.Context) (datadir.Facts, error) {
 	dir, name, err := e.source(ctx)
 	if err != nil {
 		return datadir.Facts{UID: -1, GID: -1}, err
@@ -61,7 +61,7 @@ func (e *Engine) Look(ctx context.Context) (datadir.Facts, error) {
 }
 
 // probe looks from inside. Its facts keep the host's path.
-func (e *Engine) probe(ctx context.Context, f datadir.Facts) (datadir.Facts, error) {
+func (e *Reader) probe(ctx context.Context, f datadir.Facts) (datadir.Facts, error) {
 	image := e.o.Image
 	if ok, err := e.present(ctx, image); err != nil {
 		return f, err
@@ -99,7 +99,7 @@ func (e *Engine) probe(ctx context.Context, f datadir.Facts) (datadir.Facts, err
 
 // subdir is where PGDATA of somebody's compose file lies below its mount, ""
 // for the places that every image of the official kind uses.
-func (e *Engine) subdir() string {
+func (e *Reader) subdir() string {
 	rel, err := filepath.Rel(e.dataTarget(), e.pgdata())
 	if err != nil || e.o.PGData == "" || !filepath.IsLocal(rel) || rel == "." || rel == "data" || majorDir.MatchString(rel) {
 		return ""

@@ -12,7 +12,7 @@ import (
 // An image may keep its data elsewhere than the compose file mounts them (ENV
 // PGDATA of its own): the container then has the data mounted, and the server
 // has made another cluster in an anonymous volume.
-func (e *Engine) Serves(ctx context.Context, dataDirectory string) (ok bool, where string, err error) {
+func (e *Reader) Serves(ctx context.Context, dataDirectory string) (ok bool, where string, err error) {
 	c, err := e.running(ctx)
 	if err != nil {
 		return false, "", err

@@ -112,7 +112,7 @@ func heldError(holders []engine.Holder) error {
 }
 
 // hasData: the container mounts the project's data as configured now.
-func (e *Engine) hasData(ctx context.Context, c container) bool {
+func (e *Reader) hasData(ctx context.Context, c container) bool {
 	d, err := e.data(ctx)
 	if err != nil {
 		return false
@@ -138,14 +138,14 @@ func (e *Engine) hasData(ctx context.Context, c container) bool {
 	return false
 }
 
-func (e *Engine) dataTarget() string {
+func (e *Reader) dataTarget() string {
 	if e.o.DataTarget != "" {
 		return e.o.DataTarget
 	}
 	return datadir.MountTarget(e.o.Major)
 }
 
-func (e *Engine) pgdata() string {
+func (e *Reader) pgdata() string {
 	if e.o.PGData != "" {
 		return e.o.PGData
 	}
@@ -153,7 +153,7 @@ func (e *Engine) pgdata() string {
 }
 
 // dataMount mounts the data, which must exist: Docker makes a missing volume.
-func (e *Engine) dataMount(ctx context.Context, target string, readOnly bool) (string, error) {
+func (e *Reader) dataMount(ctx context.Context, target string, readOnly bool) (string, error) {
 	dir, name, err := e.source(ctx)
 	switch {
 	case err != nil:
@@ -183,7 +183,7 @@ type oneOff struct {
 
 // runOneOff runs a container without a network and removes it, also when ctx
 // ends: a docker client that dies leaves its container running.
-func (e *Engine) runOneOff(ctx context.Context, r oneOff) (stdout, stderr string, err error) {
+func (e *Reader) runOneOff(ctx context.Context, r oneOff) (stdout, stderr string, err error) {
 	args := []string{"run", "--rm", "-i", "--name", r.name, "--network", "none", "--pull", "never", "--log-driver", "none", "--user", r.user, "--entrypoint", r.entrypoint}
 	args = append(append(append(args, r.options...), r.mounts...), r.image)
 	cmd := e.cl.command(ctx, append(args, r.args...)...)

@@ -21,7 +21,7 @@ import (
 
 // Validate lets compose itself judge the files. A candidate stands in for the
 // first of them, through stdin.
-func (e *Engine) Validate(ctx context.Context, candidate []byte) error {
+func (e *Reader) Validate(ctx context.Context, candidate []byte) error {
 	files := slices.Clone(e.o.Files)
 	if candidate != nil {
 		if len(files) == 0 {
@@ -40,7 +40,7 @@ func (e *Engine) Validate(ctx context.Context, candidate []byte) error {
 }
 
 // Config gives the document that compose works with, as JSON.
-func (e *Engine) Config(ctx context.Context) ([]byte, error) {
+func (e *Reader) Config(ctx context.Context) ([]byte, error) {
 	out, err := e.cl.output(ctx, e.compose("config", "--format", "json")...)
 	return []byte(out), err
 }
@@ -100,7 +100,7 @@ func (e *Engine) RemoveVolume(ctx context.Context, volume, wantDevice string) er
 
 // Container is what a service's container does, the zero value where there is
 // none.
-func (e *Engine) Container(ctx context.Context, service string) (engine.Container, error) {
+func (e *Reader) Container(ctx context.Context, service string) (engine.Container, error) {
 	c, err := e.ofService(ctx, service)
 	if err != nil || c == nil {
 		return engine.Container{}, err
@@ -110,7 +110,7 @@ func (e *Engine) Container(ctx context.Context, service string) (engine.Containe
 
 // Containers lists a compose project's containers in any state, of any
 // working directory.
-func (e *Engine) Containers(ctx context.Context, project string) ([]engine.Container, error) {
+func (e *Reader) Containers(ctx context.Context, project string) ([]engine.Container, error) {
 	list, err := e.cl.all(ctx, "label="+labelProject+"="+project)
 	if err != nil {
 		return nil, err
@@ -160,7 +160,7 @@ func (c container) published() []engine.Published {
 }
 
 // PortHolder names the container that publishes a port of this host.
-func (e *Engine) PortHolder(ctx context.Context, port int) (string, error) {
+func (e *Reader) PortHolder(ctx context.Context, port int) (string, error) {
 	list, err := e.cl.running(ctx, fmt.Sprintf("publish=%d/tcp", port))
 	if err != nil || len(list) == 0 {
 		return "", err

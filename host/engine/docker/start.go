@@ -43,7 +43,7 @@ func (e *Engine) Start(ctx context.Context) error {
 
 // waitReady waits in the container. The restarts that it had when the wait
 // began do not count against it.
-func (e *Engine) waitReady(ctx context.Context, c *container) error {
+func (e *Reader) waitReady(ctx context.Context, c *container) error {
 	told := false
 	restarts := c.RestartCount
 	for {
@@ -84,7 +84,7 @@ func (e *Engine) waitReady(ctx context.Context, c *container) error {
 	}
 }
 
-func (e *Engine) ended(ctx context.Context, c container) error {
+func (e *Reader) ended(ctx context.Context, c container) error {
 	why := fmt.Sprintf("exit code %d", c.State.ExitCode)
 	if c.State.Error != "" {
 		why += ", " + c.State.Error
@@ -92,7 +92,7 @@ func (e *Engine) ended(ctx context.Context, c container) error {
 	return fmt.Errorf("PostgreSQL ended while starting (container %s, %s).%s", c.name(), why, e.words(ctx, c.ID))
 }
 
-func (e *Engine) notInTime(ctx context.Context, c *container, recovering bool) error {
+func (e *Reader) notInTime(ctx context.Context, c *container, recovering bool) error {
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return ctx.Err()
 	}
@@ -106,7 +106,7 @@ func (e *Engine) notInTime(ctx context.Context, c *container, recovering bool) e
 }
 
 // lastWords adds what the service's container wrote before compose gave up.
-func (e *Engine) lastWords(ctx context.Context) string {
+func (e *Reader) lastWords(ctx context.Context) string {
 	ctx, cancel := detached(ctx, 10*time.Second)
 	defer cancel()
 	c, err := e.ofService(ctx, e.o.Service)
@@ -116,7 +116,7 @@ func (e *Engine) lastWords(ctx context.Context) string {
 	return e.words(ctx, c.ID)
 }
 
-func (e *Engine) words(ctx context.Context, id string) string {
+func (e *Reader) words(ctx context.Context, id string) string {
 	ctx, cancel := detached(ctx, 10*time.Second)
 	defer cancel()
 	log, err := e.logs(ctx, id, 12)
@@ -143,7 +143,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 // stop gives PostgreSQL its time. Where the image's or the compose file's stop
 // signal is another than SIGINT, PostgreSQL would wait for every session
 // (SIGTERM is its smart shutdown); a SIGINT ahead makes it a fast one.
-func (e *Engine) stop(ctx context.Context, c container) error {
+func (e *Reader) stop(ctx context.Context, c container) error {
 	if !c.State.Running {
 		return nil
 	}
@@ -167,7 +167,7 @@ func (e *Engine) stop(ctx context.Context, c container) error {
 
 // isPostgres tells whom Docker must not kill early. Anybody else has the time
 // that the compose file gives: a program that ignores SIGTERM would take it all.
-func (e *Engine) isPostgres(c container) bool {
+func (e *Reader) isPostgres(c container) bool {
 	return c.service() == e.o.Service || c.env("PGDATA") != "" ||
 		slices.ContainsFunc(c.Mounts, func(m mount) bool { return strings.Contains(m.Destination, "postgres") })
 }

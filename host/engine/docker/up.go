@@ -45,7 +45,7 @@ func (e *Engine) Up(ctx context.Context, out io.Writer, services ...string) erro
 
 // unpause lets the project's paused containers go on: compose leaves them as
 // they are, and calls that up.
-func (e *Engine) unpause(ctx context.Context) error {
+func (e *Reader) unpause(ctx context.Context) error {
 	list, err := e.cl.running(ctx, "status=paused", "label="+labelProject+"="+e.o.Project)
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ const healthPatience = 90 * time.Second
 // again, after a pause or a busy hour: compose gives up at once where a
 // dependency is unhealthy, whatever the next check will say. One that does not
 // answer is compose's to refuse.
-func (e *Engine) notUnhealthy(ctx context.Context) error {
+func (e *Reader) notUnhealthy(ctx context.Context) error {
 	if e.o.Service == "" {
 		return nil
 	}
@@ -93,7 +93,7 @@ func (e *Engine) notUnhealthy(ctx context.Context) error {
 // aheadOfHealth gives the services that can go on although PostgreSQL's
 // healthcheck is still to come: it accepts connections, and compose would wait
 // for the check's interval all the same. nil: there is nothing to be ahead of.
-func (e *Engine) aheadOfHealth(ctx context.Context, out io.Writer) ([]string, error) {
+func (e *Reader) aheadOfHealth(ctx context.Context, out io.Writer) ([]string, error) {
 	if e.o.Service == "" {
 		return nil, nil
 	}
@@ -124,7 +124,7 @@ func (e *Engine) aheadOfHealth(ctx context.Context, out io.Writer) ([]string, er
 
 // dependencies are the services that others need, transitively, without those
 // themselves and without PostgreSQL, which is started by Start alone.
-func (e *Engine) dependencies(ctx context.Context, services []string) ([]string, error) {
+func (e *Reader) dependencies(ctx context.Context, services []string) ([]string, error) {
 	all, err := e.services(ctx)
 	if err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ type composeService struct {
 }
 
 // services are those that compose would start.
-func (e *Engine) services(ctx context.Context) (map[string]composeService, error) {
+func (e *Reader) services(ctx context.Context) (map[string]composeService, error) {
 	out, err := e.Config(ctx)
 	if err != nil {
 		return nil, err

@@ -19,24 +19,24 @@ func psql(args ...string) []string {
 func command(t *testing.T, s Subject) {
 	ctx := limit(t)
 	var out, errs bytes.Buffer
-	err := s.PG.Command(ctx, engine.Command{Argv: psql(), Stdin: strings.NewReader("SELECT 40+2;\n\\warn careful\n"), Stdout: &out, Stderr: &errs})
+	err := s.remote().Command(ctx, engine.Command{Argv: psql(), Stdin: strings.NewReader("SELECT 40+2;\n\\warn careful\n"), Stdout: &out, Stderr: &errs})
 	if err != nil || out.String() != "42\n" || errs.String() != "careful\n" {
 		t.Errorf("%q %q %v", out.String(), errs.String(), err)
 	}
-	err = s.PG.Command(ctx, engine.Command{Argv: psql(), Stdin: strings.NewReader("SELECT nonsense;\n")})
+	err = s.remote().Command(ctx, engine.Command{Argv: psql(), Stdin: strings.NewReader("SELECT nonsense;\n")})
 	var exit *engine.ExitError
 	if !errors.As(err, &exit) || exit.Code != 3 || exit.Program != "psql" || !strings.Contains(exit.Stderr, "nonsense") {
 		t.Errorf("%v", err)
 	}
 	// psql exits 2 where it cannot log in, and says so in English.
-	err = s.PG.Command(ctx, engine.Command{Argv: []string{"psql", "-U", "nobody-of-that-name", "-d", "postgres", "-c", "SELECT 1"}})
+	err = s.remote().Command(ctx, engine.Command{Argv: []string{"psql", "-U", "nobody-of-that-name", "-d", "postgres", "-c", "SELECT 1"}})
 	if !errors.As(err, &exit) || exit.Code != 2 || !strings.Contains(exit.Stderr, "nobody-of-that-name") {
 		t.Errorf("%v", err)
 	}
 	// Arguments and variables arrive as they are.
 	odd := `it's "odd" $HOME \ ünï` + "\n" + `two`
 	out.Reset()
-	err = s.PG.Command(ctx, engine.Command{
+	err = s.remote().Command(ctx, engine.Command{
 		Argv: psql("-v", "v="+odd), Env: []string{"ODPM_ODD=" + odd, "PGAPPNAME=of ours"}, Stdout: &out,
 		Stdin: strings.NewReader("\\getenv e ODPM_ODD\nSELECT :'v' = :'e' AND length(:'v') = 26, current_setting('application_name');\n"),
 	})
@@ -45,18 +45,18 @@ func command(t *testing.T, s Subject) {
 	}
 	for _, program := range []string{"pg_dump", "pg_dumpall", "pg_restore"} {
 		out.Reset()
-		if err := s.PG.Command(ctx, engine.Command{Argv: []string{program, "--version"}, Stdout: &out}); err != nil || !strings.HasPrefix(out.String(), program) {
+		if err := s.remote().Command(ctx, engine.Command{Argv: []string{program, "--version"}, Stdout: &out}); err != nil || !strings.HasPrefix(out.String(), program) {
 			t.Errorf("%s: %q %v", program, out.String(), err)
 		}
 	}
-	if err := s.PG.Command(ctx, engine.Command{Argv: []string{"pg_no_such_program"}}); err == nil {
+	if err := s.remote().Command(ctx, engine.Command{Argv: []string{"pg_no_such_program"}}); err == nil {
 		t.Error("a program that does not exist")
 	}
 	// The person's own libpq variables do not decide.
 	t.Setenv("PGHOST", "host.invalid")
 	t.Setenv("PGUSER", "nobody")
 	t.Setenv("PGDATABASE", "nowhere")
-	if err := s.PG.Command(ctx, engine.Command{Argv: psql("-c", "SELECT 1")}); err != nil {
+	if err := s.remote().Command(ctx, engine.Command{Argv: psql("-c", "SELECT 1")}); err != nil {
 		t.Error(err)
 	}
 }
@@ -67,21 +67,21 @@ func bigPipe(t *testing.T, s Subject) {
 	r, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := s.PG.Command(ctx, engine.Command{Argv: []string{"pg_dump", "-U", "postgres", "-d", "postgres", "-t", "big"}, Stdout: w})
+		err := s.remote().Command(ctx, engine.Command{Argv: []string{"pg_dump", "-U", "postgres", "-d", "postgres", "-t", "big"}, Stdout: w})
 		w.CloseWithError(err)
 		done <- err
 	}()
-	conn := Connect(t, s.PG)
+	conn := Connect(t, s.remote())
 	exec(t, conn, `CREATE DATABASE piped`)
 	argv := []string{"psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "piped"}
-	if err := s.PG.Command(ctx, engine.Command{Argv: argv, Stdin: r, Stdout: io.Discard}); err != nil {
+	if err := s.remote().Command(ctx, engine.Command{Argv: argv, Stdin: r, Stdout: io.Discard}); err != nil {
 		t.Error(err)
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
 	var out bytes.Buffer
-	err := s.PG.Command(ctx, engine.Command{Argv: append(argv, "-Atc", "SELECT count(*) FROM big"), Stdout: &out})
+	err := s.remote().Command(ctx, engine.Command{Argv: append(argv, "-Atc", "SELECT count(*) FROM big"), Stdout: &out})
 	if err != nil || strings.TrimSpace(out.String()) != "400000" {
 		t.Errorf("%q %v", out.String(), err)
 	}
@@ -89,7 +89,7 @@ func bigPipe(t *testing.T, s Subject) {
 	exec(t, conn, `DROP TABLE big`)
 	// A writer that fails ends the program and is the error.
 	boom := errors.New("disk full")
-	err = s.PG.Command(ctx, engine.Command{Argv: psql("-c", "SELECT repeat('x', 1000) FROM generate_series(1, 100000)"), Stdout: failing{boom}})
+	err = s.remote().Command(ctx, engine.Command{Argv: psql("-c", "SELECT repeat('x', 1000) FROM generate_series(1, 100000)"), Stdout: failing{boom}})
 	if !errors.Is(err, boom) && err == nil {
 		t.Errorf("%v", err)
 	}
@@ -107,14 +107,14 @@ func cancelledCommand(t *testing.T, s Subject) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	began := time.Now()
-	err := s.PG.Command(ctx, engine.Command{Argv: psql("-c", "SELECT pg_sleep(100)"), Env: []string{"PGAPPNAME=cancelled"}})
+	err := s.remote().Command(ctx, engine.Command{Argv: psql("-c", "SELECT pg_sleep(100)"), Env: []string{"PGAPPNAME=cancelled"}})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 	if d := time.Since(began); d > 30*time.Second {
 		t.Errorf("it took %s", d)
 	}
-	conn := Connect(t, s.PG)
+	conn := Connect(t, s.remote())
 	eventually(t, "psql is gone", func() bool {
 		// psql's end does not end its query; its session is what is asked for.
 		one[int](t, conn, `SELECT count(pg_cancel_backend(pid))::int FROM pg_stat_activity WHERE application_name = 'cancelled' AND state = 'active'`)
@@ -127,14 +127,14 @@ func cancelledCommand(t *testing.T, s Subject) {
 // cancelledScript: psql takes the end of its input for the end of the script,
 // and in --single-transaction commits. A cancelled run must not look like that.
 func cancelledScript(t *testing.T, s Subject) {
-	conn := Connect(t, s.PG)
+	conn := Connect(t, s.remote())
 	exec(t, conn, `CREATE TABLE half (n int)`)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	r, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- s.PG.Command(ctx, engine.Command{Argv: psql("-1"), Stdin: r})
+		done <- s.remote().Command(ctx, engine.Command{Argv: psql("-1"), Stdin: r})
 	}()
 	io.WriteString(w, "INSERT INTO half VALUES (1);\nSELECT pg_advisory_lock(4242);\n")
 	eventually(t, "the script runs", func() bool {
@@ -153,7 +153,7 @@ func cancelledScript(t *testing.T, s Subject) {
 	}
 	// A producer that fails is no end either, and its error is the one told.
 	boom := errors.New("the archive is damaged")
-	err := s.PG.Command(limit(t), engine.Command{Argv: psql("-1"), Stdin: io.MultiReader(strings.NewReader("INSERT INTO half VALUES (2);\n"), broken{boom})})
+	err := s.remote().Command(limit(t), engine.Command{Argv: psql("-1"), Stdin: io.MultiReader(strings.NewReader("INSERT INTO half VALUES (2);\n"), broken{boom})})
 	if !errors.Is(err, boom) {
 		t.Errorf("%v", err)
 	}

@@ -1,5 +1,6 @@
-// Package enginetest is what every engine.Postgres must do: one suite for
-// Docker and for PostgreSQL's own binaries, against real servers.
+// Package enginetest is what every engine must do: one suite for Docker, for
+// PostgreSQL's own binaries and for a server of somebody else's, against real
+// servers.
 package enginetest
 
 import (
@@ -16,7 +17,9 @@ import (
 // Subject is an engine on a data directory of its own that does not hold a
 // cluster yet. Its superuser is postgres.
 type Subject struct {
-	PG engine.Postgres
+	PG engine.Writer
+	// Remote is PG where it is not one's own; PG is then nil.
+	Remote engine.Remote
 	// Major is the major that Look must find.
 	Major int
 	// Password is postgres' over TCP.
@@ -66,6 +69,36 @@ func Run(t *testing.T, make func(t *testing.T) Subject) {
 	}
 }
 
+// RunRemote runs what an engine.Remote can do on a server that runs and lets
+// postgres in without a password.
+func RunRemote(t *testing.T, s Subject) {
+	for _, part := range []struct {
+		name string
+		run  func(*testing.T, Subject)
+	}{
+		{"connection", connection},
+		{"big copy", bigCopy},
+		{"cancelled query", cancelledQuery},
+		{"command", command},
+		{"big pipe", bigPipe},
+		{"cancelled command", cancelledCommand},
+		{"cancelled script is not committed", cancelledScript},
+		{"nothing is left", leftovers},
+	} {
+		if !t.Run(part.name, func(t *testing.T) { part.run(t, s) }) {
+			t.FailNow()
+		}
+	}
+}
+
+// remote is the part of the subject that every engine has.
+func (s Subject) remote() engine.Remote {
+	if s.PG != nil {
+		return s.PG
+	}
+	return s.Remote
+}
+
 // limit is what no part may exceed, whatever the machine does meanwhile.
 func limit(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
@@ -74,7 +107,7 @@ func limit(t *testing.T) context.Context {
 }
 
 // Connect opens a connection as postgres over the engine.
-func Connect(t *testing.T, pg engine.Postgres) *pgx.Conn {
+func Connect(t *testing.T, pg engine.Server) *pgx.Conn {
 	t.Helper()
 	conn, err := engine.Connect(limit(t), pg, engine.Login{User: "postgres", Database: "postgres"})
 	if err != nil {

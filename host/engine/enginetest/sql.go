@@ -47,8 +47,8 @@ func PrintedPsql(t *testing.T, s Subject) {
 
 func connection(t *testing.T, s Subject) {
 	ctx := limit(t)
-	conn := Connect(t, s.PG)
-	if got := one[string](t, conn, `SELECT current_user || ' ' || coalesce(inet_client_addr()::text, 'socket')`); got != "postgres socket" {
+	conn := Connect(t, s.remote())
+	if got := one[string](t, conn, `SELECT current_user || ' ' || coalesce(inet_client_addr()::text, 'socket')`); got != "postgres socket" && s.PG != nil {
 		t.Errorf("%q", got)
 	}
 	// A result of some 30 MB, and errors that leave the connection usable.
@@ -62,19 +62,19 @@ func connection(t *testing.T, s Subject) {
 	if got := one[int](t, conn, `SELECT 42`); got != 42 {
 		t.Errorf("%d", got)
 	}
-	_, err := engine.Connect(ctx, s.PG, engine.Login{User: "nobody-of-that-name", Database: "postgres"})
+	_, err := engine.Connect(ctx, s.remote(), engine.Login{User: "nobody-of-that-name", Database: "postgres"})
 	if !errors.As(err, &pgErr) || pgErr.Code != "28000" {
 		t.Errorf("a role that does not exist: %v", err)
 	}
 	// The server is told that we went.
 	pid := conn.PgConn().PID()
 	conn.Close(ctx)
-	other := Connect(t, s.PG)
+	other := Connect(t, s.remote())
 	eventually(t, "the backend ends with its connection", func() bool {
 		return one[int](t, other, `SELECT count(*)::int FROM pg_stat_activity WHERE pid = $1`, int(pid)) == 0
 	})
 	// Closed without a word, as when the process dies.
-	raw, err := s.PG.Dial(ctx)
+	raw, err := s.remote().Dial(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ var bigLine = strings.Repeat("abcdefghi\t", 9) + "0123456789\n"
 
 func bigCopy(t *testing.T, s Subject) {
 	ctx := limit(t)
-	conn := Connect(t, s.PG)
+	conn := Connect(t, s.remote())
 	exec(t, conn, `CREATE TABLE big (a text, b text, c text, d text, e text, f text, g text, h text, i text, j text)`)
 	tag, err := conn.PgConn().CopyFrom(ctx, &rows{left: bigRows, line: bigLine}, `COPY big FROM STDIN`)
 	if err != nil || tag.RowsAffected() != bigRows {
@@ -141,7 +141,7 @@ func bigCopy(t *testing.T, s Subject) {
 }
 
 func cancelledQuery(t *testing.T, s Subject) {
-	conn := Connect(t, s.PG)
+	conn := Connect(t, s.remote())
 	pid := conn.PgConn().PID()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -153,7 +153,7 @@ func cancelledQuery(t *testing.T, s Subject) {
 	if d := time.Since(began); d > 20*time.Second {
 		t.Errorf("it took %s to give up", d)
 	}
-	other := Connect(t, s.PG)
+	other := Connect(t, s.remote())
 	one[bool](t, other, `SELECT pg_cancel_backend($1)`, int(pid))
 	eventually(t, "the backend is gone", func() bool {
 		return one[int](t, other, `SELECT count(*)::int FROM pg_stat_activity WHERE pid = $1`, int(pid)) == 0

@@ -4,7 +4,6 @@
 package external
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -17,7 +16,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/shared/shell"
 )
@@ -31,22 +29,32 @@ type Options struct {
 	SSLMode string
 }
 
-// Engine implements engine.Postgres.
-type Engine struct{ o Options }
+// Reader looks. It implements engine.Server, and nothing that needs the
+// machine on which the server runs.
+type Reader struct{ o Options }
 
-var _ engine.Postgres = (*Engine)(nil)
+// Engine also runs client programs of this machine. It implements engine.Remote.
+type Engine struct{ *Reader }
 
-// New makes the engine; nothing is asked yet.
-func New(o Options) *Engine { return &Engine{o} }
+var (
+	_ engine.Server = (*Reader)(nil)
+	_ engine.Remote = (*Engine)(nil)
+)
+
+// NewReader makes one; nothing is asked yet.
+func NewReader(o Options) *Reader { return &Reader{o} }
+
+// New makes an engine that also runs client programs.
+func New(o Options) *Engine { return &Engine{NewReader(o)} }
 
 // Kind is "external".
-func (e *Engine) Kind() string { return "external" }
+func (e *Reader) Kind() string { return "external" }
 
-func (e *Engine) addr() string { return net.JoinHostPort(e.o.Host, strconv.Itoa(e.o.Port)) }
+func (e *Reader) addr() string { return net.JoinHostPort(e.o.Host, strconv.Itoa(e.o.Port)) }
 
 // Status tells whether something listens. Whether it is PostgreSQL a login
 // tells.
-func (e *Engine) Status(ctx context.Context) (engine.Status, error) {
+func (e *Reader) Status(ctx context.Context) (engine.Status, error) {
 	c, err := e.tcp(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -58,37 +66,14 @@ func (e *Engine) Status(ctx context.Context) (engine.Status, error) {
 	return engine.Status{Exists: true, Running: true, Ready: true, ID: e.addr()}, nil
 }
 
-func (e *Engine) tcp(ctx context.Context) (net.Conn, error) {
+func (e *Reader) tcp(ctx context.Context) (net.Conn, error) {
 	d := net.Dialer{Timeout: 5 * time.Second}
 	return d.DialContext(ctx, "tcp", e.addr())
 }
 
-// Look cannot tell: the data directory is somebody else's.
-func (e *Engine) Look(context.Context) (datadir.Facts, error) {
-	return datadir.Facts{UID: -1, GID: -1, Reason: "the server is external"}, nil
-}
-
-// Holders is nobody: there is no directory of ours.
-func (e *Engine) Holders(context.Context) ([]engine.Holder, error) { return nil, nil }
-
-// Serves: it is the server that odoo.conf names, wherever its data are.
-func (e *Engine) Serves(context.Context, string) (bool, string, error) { return true, e.addr(), nil }
-
-// Start only waits for a server that somebody else starts.
-func (e *Engine) Start(ctx context.Context) error {
-	c, err := e.tcp(ctx)
-	if err != nil {
-		return fmt.Errorf("the external PostgreSQL at %s cannot be reached (%w); start it where it runs, or correct db_host and db_port in odoo.conf", e.addr(), err)
-	}
-	return c.Close()
-}
-
-// Stop leaves it to whoever runs it.
-func (e *Engine) Stop(context.Context) error { return nil }
-
 // Dial opens a connection as the server's sslmode wants it. TLS is set up
 // here, so that what is put on top need not know.
-func (e *Engine) Dial(ctx context.Context) (net.Conn, error) {
+func (e *Reader) Dial(ctx context.Context) (net.Conn, error) {
 	c, err := e.tcp(ctx)
 	if err != nil || e.o.SSLMode == "disable" || e.o.SSLMode == "allow" {
 		return c, err
@@ -99,7 +84,7 @@ func (e *Engine) Dial(ctx context.Context) (net.Conn, error) {
 // sslRequest is the protocol's question whether the server speaks TLS.
 const sslRequest = 80877103
 
-func (e *Engine) startTLS(ctx context.Context, c net.Conn) (net.Conn, error) {
+func (e *Reader) startTLS(ctx context.Context, c net.Conn) (net.Conn, error) {
 	deadline := time.Now().Add(10 * time.Second)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
@@ -139,35 +124,20 @@ func (e *Engine) Command(ctx context.Context, c engine.Command) error {
 	if err != nil {
 		return fmt.Errorf("%s is not on this machine; an external server needs its client programs here (Debian: apt-get install postgresql-client)", c.Argv[0])
 	}
-	cmd := exec.CommandContext(ctx, path, c.Argv[1:]...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "PGHOST=" + e.o.Host, "PGPORT=" + strconv.Itoa(e.o.Port), "PGPASSFILE=/dev/null"}
-	if e.o.SSLMode != "" {
-		cmd.Env = append(cmd.Env, "PGSSLMODE="+e.o.SSLMode)
-	}
-	cmd.Env = append(cmd.Env, c.Env...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
-	var errs bytes.Buffer
-	if cmd.Stderr == nil {
-		cmd.Stderr = &errs
-	}
-	err = cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return &engine.ExitError{Program: c.Argv[0], Code: exit.ExitCode(), Stderr: errs.String()}
-	}
-	return err
-}
-
-// SingleUser is for servers of one's own.
-func (e *Engine) SingleUser(context.Context, string) (string, error) {
-	return "", errors.New("single-user mode needs the data directory, and this PostgreSQL is external")
+	return engine.RunProgram(ctx, path, c, func(cmd *exec.Cmd) {
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "PGHOST=" + e.o.Host, "PGPORT=" + strconv.Itoa(e.o.Port), "PGPASSFILE=/nonexistent/pgpass", "HOME=/"}
+		if e.o.SSLMode != "" {
+			cmd.Env = append(cmd.Env, "PGSSLMODE="+e.o.SSLMode)
+		}
+		cmd.Env = append(cmd.Env, c.Env...)
+	})
 }
 
 // HostAddr is where it is.
-func (e *Engine) HostAddr(context.Context) (string, error) { return e.addr(), nil }
+func (e *Reader) HostAddr(context.Context) (string, error) { return e.addr(), nil }
 
 // Psql asks for the password.
-func (e *Engine) Psql(_ context.Context, role string) string {
+func (e *Reader) Psql(_ context.Context, role string) string {
 	host, port, err := net.SplitHostPort(e.addr())
 	if err != nil {
 		return "psql -U " + shell.Quote(role)
@@ -176,7 +146,4 @@ func (e *Engine) Psql(_ context.Context, role string) string {
 }
 
 // AsServer: where it runs is not known.
-func (e *Engine) AsServer(context.Context) (string, bool) { return "", false }
-
-// Logs are where the server runs.
-func (e *Engine) Logs(context.Context, int) (string, error) { return "", nil }
+func (e *Reader) AsServer(context.Context) (string, bool) { return "", false }

@@ -2,14 +2,12 @@ package native
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/wording"
@@ -30,44 +28,16 @@ func (e *Engine) Command(ctx context.Context, c engine.Command) error {
 	if err != nil {
 		return err
 	}
-	ctx, in := engine.NewInput(ctx, c.Stdin)
-	defer in.Release()
-	cmd := exec.CommandContext(ctx, path, c.Argv[1:]...)
-	cmd.Cancel = func() error {
-		defer in.Release()
-		return cmd.Process.Kill()
-	}
-	cmd.Dir, cmd.SysProcAttr = "/", as.attr()
-	cmd.Env = append(serverEnv(), "PGHOST="+pm.socketDir, "PGPORT="+strconv.Itoa(pm.port), "PGPASSFILE=/nonexistent/pgpass", "HOME=/")
-	cmd.Env = append(cmd.Env, c.Env...)
-	return run(cmd, c, in)
-}
-
-// run streams, and keeps the last of stderr for the error.
-func run(cmd *exec.Cmd, c engine.Command, in *engine.Input) error {
-	cmd.Stdin, cmd.Stdout = in.Reader(), c.Stdout
-	tail := &wording.Tail{Max: 64 << 10}
-	cmd.Stderr = c.Stderr
-	if cmd.Stderr == nil {
-		cmd.Stderr = tail
-	}
-	// Whoever reads or writes for the caller may hang; nobody waits for that
-	// once the program has ended.
-	cmd.WaitDelay = time.Minute
-	err := cmd.Run()
-	if err != nil && in.Err() != nil {
-		return fmt.Errorf("%s: %w", c.Argv[0], in.Err())
-	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return &engine.ExitError{Program: c.Argv[0], Code: exit.ExitCode(), Stderr: wording.LastLines(tail.String(), 10)}
-	}
-	return err
+	return engine.RunProgram(ctx, path, c, func(cmd *exec.Cmd) {
+		cmd.Dir, cmd.SysProcAttr = "/", as.attr()
+		cmd.Env = append(serverEnv(), "PGHOST="+pm.socketDir, "PGPORT="+strconv.Itoa(pm.port), "PGPASSFILE=/nonexistent/pgpass", "HOME=/")
+		cmd.Env = append(cmd.Env, c.Env...)
+	})
 }
 
 // Psql goes to the server's own socket as the server's operating-system user:
 // over TCP pg_hba.conf may let nobody in, and a password would be wanted.
-func (e *Engine) Psql(ctx context.Context, role string) string {
+func (e *Reader) Psql(ctx context.Context, role string) string {
 	program := "psql"
 	if _, err := exec.LookPath(program); err != nil {
 		if path, err := e.client(ctx, program); err == nil {
@@ -83,7 +53,7 @@ func (e *Engine) Psql(ctx context.Context, role string) string {
 }
 
 // AsServer is empty where odpm runs as the server's user already.
-func (e *Engine) AsServer(context.Context) (string, bool) {
+func (e *Reader) AsServer(context.Context) (string, bool) {
 	as, err := e.serverUser()
 	switch {
 	case err != nil:

@@ -44,7 +44,7 @@ func usual(major string) []string {
 }
 
 // search lists the directories to look into, best first.
-func (e *Engine) search() []string {
+func (e *Reader) search() []string {
 	var dirs []string
 	if e.o.BinDir != "" {
 		dirs = append(dirs, e.o.BinDir)
@@ -55,7 +55,7 @@ func (e *Engine) search() []string {
 
 // program finds a server program of exactly the wanted major; another one
 // could not open the data.
-func (e *Engine) program(ctx context.Context, name string) (string, error) {
+func (e *Reader) program(ctx context.Context, name string) (string, error) {
 	for _, dir := range e.search() {
 		path := filepath.Join(dir, name)
 		if major, ok := programMajor(ctx, path); ok && major == e.o.Major {
@@ -70,7 +70,7 @@ func (e *Engine) program(ctx context.Context, name string) (string, error) {
 
 // client finds a client program for the server: of its own major, else the
 // oldest newer one, since pg_dump refuses a server newer than itself.
-func (e *Engine) client(ctx context.Context, name string) (string, error) {
+func (e *Reader) client(ctx context.Context, name string) (string, error) {
 	dirs := e.search()
 	for _, pattern := range usual("*") {
 		found, _ := filepath.Glob(pattern)
@@ -122,7 +122,7 @@ func programMajor(ctx context.Context, path string) (int, bool) {
 }
 
 // Available tells whether this machine has the major's server at all.
-func (e *Engine) Available(ctx context.Context) error {
+func (e *Reader) Available(ctx context.Context) error {
 	_, err := e.program(ctx, "postgres")
 	return err
 }

@@ -68,7 +68,7 @@ func (e *Engine) initdb(ctx context.Context) error {
 }
 
 // socketRules lets the server's operating-system user be two roles by peer.
-func (e *Engine) socketRules(dir string, as identity) error {
+func (e *Reader) socketRules(dir string, as identity) error {
 	// Root writes here into files of the server's user, who may replace them:
 	// everything is done below the directory that was made, and no link followed.
 	root, err := regular.OpenRoot(dir)
@@ -125,7 +125,7 @@ func rewrite(root *os.Root, name, text string, as identity) error {
 // that odpm has to make stay passable, or the server could not get in. Below
 // the path that the person names a container may have written, when it was an
 // image's before: no link leads out of it.
-func (e *Engine) makeDir(dir string, as identity) error {
+func (e *Reader) makeDir(dir string, as identity) error {
 	rel, err := filepath.Rel(e.o.DataDir, dir)
 	if err != nil {
 		return err

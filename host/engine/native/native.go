@@ -41,29 +41,38 @@ type Options struct {
 	ContainerHolders func(ctx context.Context, path string) ([]engine.Holder, error)
 }
 
-// Engine implements engine.Postgres.
-type Engine struct{ o Options }
+// Reader looks. It implements engine.Reader.
+type Reader struct{ o Options }
 
-var _ engine.Postgres = (*Engine)(nil)
+// Engine looks and acts. It implements engine.Writer.
+type Engine struct{ *Reader }
 
-// New makes the engine; nothing is looked for yet.
-func New(o Options) *Engine {
+var (
+	_ engine.Reader = (*Reader)(nil)
+	_ engine.Writer = (*Engine)(nil)
+)
+
+// NewReader makes one; nothing is looked for yet.
+func NewReader(o Options) *Reader {
 	if o.Bind == "" {
 		o.Bind = "127.0.0.1"
 	}
-	return &Engine{o}
+	return &Reader{o}
 }
 
+// New makes an engine that also acts.
+func New(o Options) *Engine { return &Engine{NewReader(o)} }
+
 // Kind is "native".
-func (e *Engine) Kind() string { return "native" }
+func (e *Reader) Kind() string { return "native" }
 
 // Look reads the data directory as this user may.
-func (e *Engine) Look(context.Context) (datadir.Facts, error) {
+func (e *Reader) Look(context.Context) (datadir.Facts, error) {
 	return datadir.Look(e.o.DataDir, e.o.Major), nil
 }
 
 // clusterDir is where PG_VERSION is, or will be.
-func (e *Engine) clusterDir() string {
+func (e *Reader) clusterDir() string {
 	if f := datadir.Look(e.o.DataDir, e.o.Major); f.ClusterDir != "" {
 		return filepath.Join(e.o.DataDir, f.ClusterDir)
 	}
@@ -75,7 +84,7 @@ func (e *Engine) clusterDir() string {
 
 // Status reads postmaster.pid, which the server itself keeps current; no
 // connection is made, so nothing is written to the server's log.
-func (e *Engine) Status(context.Context) (engine.Status, error) {
+func (e *Reader) Status(context.Context) (engine.Status, error) {
 	f := datadir.Look(e.o.DataDir, e.o.Major)
 	s := engine.Status{Exists: f.State == datadir.Initialised}
 	pm, err := readPostmaster(e.clusterDir())
@@ -94,7 +103,7 @@ func (e *Engine) Status(context.Context) (engine.Status, error) {
 
 // Holders: a live postmaster on the directory, and whatever containers Docker
 // knows of.
-func (e *Engine) Holders(ctx context.Context) ([]engine.Holder, error) {
+func (e *Reader) Holders(ctx context.Context) ([]engine.Holder, error) {
 	var out []engine.Holder
 	pm, err := readPostmaster(e.clusterDir())
 	switch {
@@ -124,7 +133,7 @@ func (e *Engine) Holders(ctx context.Context) ([]engine.Holder, error) {
 
 // Serves compares with the cluster's directory; a postgresql.conf may name
 // another data_directory.
-func (e *Engine) Serves(_ context.Context, dataDirectory string) (ok bool, where string, err error) {
+func (e *Reader) Serves(_ context.Context, dataDirectory string) (ok bool, where string, err error) {
 	pm, err := e.running()
 	if err != nil {
 		return false, "", err
@@ -144,7 +153,7 @@ func (e *Engine) Serves(_ context.Context, dataDirectory string) (ok bool, where
 }
 
 // HostAddr is where the running server listens.
-func (e *Engine) HostAddr(context.Context) (string, error) {
+func (e *Reader) HostAddr(context.Context) (string, error) {
 	pm, err := e.running()
 	if err != nil {
 		return "", err
@@ -163,7 +172,7 @@ func (e *Engine) HostAddr(context.Context) (string, error) {
 
 // Dial opens the server's socket as the server's operating-system user, so
 // that peer in pg_hba.conf works for root too.
-func (e *Engine) Dial(ctx context.Context) (net.Conn, error) {
+func (e *Reader) Dial(ctx context.Context) (net.Conn, error) {
 	pm, err := e.running()
 	if err != nil {
 		return nil, err
@@ -189,7 +198,7 @@ func (e *Engine) Dial(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
-func (e *Engine) running() (*postmaster, error) {
+func (e *Reader) running() (*postmaster, error) {
 	pm, err := readPostmaster(e.clusterDir())
 	if err != nil || !pm.alive() {
 		return nil, fmt.Errorf("PostgreSQL does not run on %s; start it: odpm", e.o.DataDir)
@@ -205,7 +214,7 @@ type identity struct {
 
 // serverUser is who PostgreSQL runs as: this user; as root, which PostgreSQL
 // refuses, the directory's owner, or postgres for a directory of root's.
-func (e *Engine) serverUser() (identity, error) {
+func (e *Reader) serverUser() (identity, error) {
 	if os.Geteuid() != 0 {
 		return identity{os.Geteuid(), os.Getegid(), userName(os.Geteuid())}, nil
 	}

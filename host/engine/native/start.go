@@ -101,7 +101,7 @@ func (e *Engine) Start(ctx context.Context) error {
 
 // checkOwner says before the start, and with the command that helps, what
 // PostgreSQL would refuse.
-func (e *Engine) checkOwner(as identity) error {
+func (e *Reader) checkOwner(as identity) error {
 	dir := e.clusterDir()
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -118,7 +118,7 @@ func (e *Engine) checkOwner(as identity) error {
 }
 
 // hasConfiguration: Debian's packages keep it outside of the data directory.
-func (e *Engine) hasConfiguration() error {
+func (e *Reader) hasConfiguration() error {
 	dir := e.clusterDir()
 	if _, err := os.Stat(filepath.Join(dir, "postgresql.conf")); !errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -129,7 +129,7 @@ func (e *Engine) hasConfiguration() error {
 var errEnded = errors.New("PostgreSQL ended while starting")
 
 // waitReady polls the pid file; ended tells of a server that gave up.
-func (e *Engine) waitReady(ctx context.Context, ended <-chan error) error {
+func (e *Reader) waitReady(ctx context.Context, ended <-chan error) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -181,7 +181,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 const socketPrefix = "/tmp/odpm-pg-"
 
 // Logs gives the last lines of the server's log.
-func (e *Engine) Logs(_ context.Context, n int) (string, error) {
+func (e *Reader) Logs(_ context.Context, n int) (string, error) {
 	text, err := tail(e.logPath(), logTail, -1)
 	if errors.Is(err, os.ErrNotExist) {
 		return "", nil
@@ -192,9 +192,9 @@ func (e *Engine) Logs(_ context.Context, n int) (string, error) {
 // logTail is enough for the lines that are shown of a log of any size.
 const logTail = 256 << 10
 
-func (e *Engine) logPath() string { return filepath.Join(e.o.StateDir, LogName) }
+func (e *Reader) logPath() string { return filepath.Join(e.o.StateDir, LogName) }
 
-func (e *Engine) logSince(as identity, from int64, began time.Time) string {
+func (e *Reader) logSince(as identity, from int64, began time.Time) string {
 	text, err := since(e.logPath(), from)
 	if err != nil {
 		return ""
@@ -219,7 +219,7 @@ func since(path string, from int64) (string, error) {
 // with logging_collector, which Fedora's packages turn on, stderr only says that
 // it goes on elsewhere. current_logfiles names the place; each start makes it
 // anew.
-func (e *Engine) collected(as identity, began time.Time) string {
+func (e *Reader) collected(as identity, began time.Time) string {
 	root, err := regular.OpenRoot(e.clusterDir())
 	if err != nil {
 		return ""
@@ -275,7 +275,7 @@ func tail(path string, size int64, uid int) (string, error) {
 // socketDir is short, since a socket's path may have 107 bytes only, and
 // belongs to the server's user alone: who can reach it is not asked more
 // than pg_hba.conf says.
-func (e *Engine) socketDir(as identity) (string, error) {
+func (e *Reader) socketDir(as identity) (string, error) {
 	sum := sha256.Sum256([]byte(e.clusterDir()))
 	dir := socketPrefix + hex.EncodeToString(sum[:6])
 	if err := os.Mkdir(dir, 0o700); err == nil {

@@ -1,5 +1,5 @@
 // Package odoodbtest runs a real PostgreSQL for the tests of Odoo database
-// work: an engine.Postgres of its own, on a socket in a temporary directory,
+// work: an engine.Remote of its own, on a socket in a temporary directory,
 // with trust authentication. It is one server per test binary.
 package odoodbtest
 
@@ -28,7 +28,7 @@ import (
 // Superuser is the cluster's bootstrap role.
 const Superuser = "postgres"
 
-// Postgres is a running server. It implements engine.Postgres.
+// Postgres is a running server. It implements engine.Server.
 type Postgres struct {
 	// Bin is the directory of the server's and the client's programs.
 	Bin string

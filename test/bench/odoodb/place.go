@@ -61,7 +61,7 @@ func (p *place) data() string    { return filepath.Join(p.Dir, "postgres") }
 func (p *place) filestore(db string) string { return filepath.Join(p.odoo(), "filestore", db) }
 
 // engine is odpm's own, so that pg_dump runs as it does in a project.
-func (p *place) engine() engine.Postgres {
+func (p *place) engine() engine.Writer {
 	return native.New(native.Options{
 		DataDir: p.data(), Major: p.Major, Port: p.Port, StateDir: p.state(), AppRole: appRole,
 		Password: func() (string, error) { return "bench", nil },
@@ -71,7 +71,7 @@ func (p *place) engine() engine.Postgres {
 func (p *place) server() *odoodb.Server {
 	pg := p.engine()
 	return &odoodb.Server{
-		PG: pg, AppRole: appRole, AppPassword: "bench", OdooDataDir: p.odoo(), StateDir: p.state(),
+		PG: pg, Programs: pg, AppRole: appRole, AppPassword: "bench", OdooDataDir: p.odoo(), StateDir: p.state(),
 		Admin: func(ctx context.Context, database string) (*pgx.Conn, error) {
 			return engine.Connect(ctx, pg, engine.Login{User: "postgres", Password: "bench", Database: database})
 		},
