@@ -69,6 +69,8 @@ func ready(s *settings.Settings, log *slog.Logger, unwatch func() error) (string
 		}
 		program = p
 	}
+	// First of all: what was announced while this start waits is another start.
+	startID := handoff.LoadStart(s.RuntimeDir)
 	hand, handErr := baseline.Handoff(s.RuntimeDir, s.HandoffID)
 	t, err := resolve(s, hand, handErr)
 	if err != nil {
@@ -80,7 +82,7 @@ func ready(s *settings.Settings, log *slog.Logger, unwatch func() error) (string
 	if !t.NoConnection {
 		var ctx context.Context
 		ctx, unwatch = watchSignals()
-		err = prove(ctx, s, log, t, hand, handErr)
+		err = prove(ctx, s, log, t, announced{hand, handErr, startID})
 	}
 	return program, unwatch, err
 }
@@ -101,8 +103,15 @@ func resolve(s *settings.Settings, hand *handoff.Handoff, handErr error) (*targe
 	return target.Resolve(target.Input{Argv: s.Argv, Lookup: os.LookupEnv, OdooMajor: major, Override: override})
 }
 
+// announced is what odpm said before this start.
+type announced struct {
+	hand    *handoff.Handoff
+	handErr error
+	startID string
+}
+
 // prove waits, logs in and records.
-func prove(ctx context.Context, s *settings.Settings, log *slog.Logger, t *target.Target, hand *handoff.Handoff, handErr error) error {
+func prove(ctx context.Context, s *settings.Settings, log *slog.Logger, t *target.Target, a announced) error {
 	cfg := t.Config()
 	cfg.AttemptTimeout = time.Duration(s.AttemptTimeout)
 	log.Info("checking PostgreSQL", "host", display(t.Host), "port", display(t.Port), "user", pglogin.Shown(cfg.EffectiveUser()),
@@ -120,7 +129,7 @@ func prove(ctx context.Context, s *settings.Settings, log *slog.Logger, t *targe
 	if res.InRecovery {
 		log.Warn("this PostgreSQL is a standby: Odoo can log in and cannot write", "addr", res.Addr)
 	}
-	recorded, err := record(s, log, res, hand, handErr)
+	recorded, err := record(s, log, res, a)
 	if err != nil {
 		return err
 	}
@@ -131,16 +140,19 @@ func prove(ctx context.Context, s *settings.Settings, log *slog.Logger, t *targe
 
 // record refreshes the baseline and says what became of it. A failure is a
 // warning, since Odoo can run without, unless it was demanded.
-func record(s *settings.Settings, log *slog.Logger, res *pglogin.Result, hand *handoff.Handoff, handErr error) (string, error) {
-	err := handErr
+func record(s *settings.Settings, log *slog.Logger, res *pglogin.Result, a announced) (string, error) {
+	if s.NoRecord {
+		return "off", nil
+	}
+	err := a.handErr
 	if err == nil {
-		err = baseline.Record(s.DatabaseDir, hand, res)
+		err = baseline.Record(s.DatabaseDir, a.hand, a.startID, res)
 	}
 	if err == nil {
 		return "recorded", nil
 	}
 	if errors.Is(err, baseline.ErrStale) {
-		err = fmt.Errorf("%w (container %s, project %s); on the host: odpm", err, orNone(s.HandoffID), hand.ID)
+		err = fmt.Errorf("%w (container %s, project %s); on the host: odpm", err, orNone(s.HandoffID), a.hand.ID)
 	}
 	if s.RequireBaseline {
 		return "", &BaselineError{err}

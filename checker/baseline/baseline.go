@@ -41,9 +41,10 @@ func Handoff(dir, id string) (*handoff.Handoff, error) {
 }
 
 // Record writes what was proven: compose, odoo_conf and scenario as the host
-// wanted them, cluster as the server said. Members of the existing file that
-// this program does not know stay.
-func Record(dir string, h *handoff.Handoff, res *pglogin.Result) error {
+// wanted them, cluster as the server said, and the start that was announced
+// when this program began, "" for none. Members of the existing file that this
+// program does not know stay.
+func Record(dir string, h *handoff.Handoff, startID string, res *pglogin.Result) error {
 	if want := h.Candidate.OdooConf.DBUser; want != "" && want != res.User {
 		return fmt.Errorf("the login was proven for role %q, the project's is %q", res.User, want)
 	}
@@ -66,7 +67,7 @@ func Record(dir string, h *handoff.Handoff, res *pglogin.Result) error {
 		PGMajor: res.Major(), SystemIdentifier: res.SystemIdentifier,
 	}
 	s.RecordedAt = time.Now().UTC()
-	s.HandoffID = h.ID
+	s.HandoffID, s.StartID = h.ID, startID
 	if err := snapshot.Save(path, s); err != nil {
 		return explain(dir, err)
 	}

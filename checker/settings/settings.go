@@ -25,6 +25,7 @@ type Settings struct {
 	LogLevel        string   `envconfig:"ODPM_LOG_LEVEL"`
 	LogFormat       string   `envconfig:"ODPM_LOG_FORMAT"`
 	RequireBaseline Switch   `envconfig:"ODPM_REQUIRE_BASELINE"`
+	NoRecord        Switch   `envconfig:"ODPM_NO_RECORD"`
 	RuntimeDir      string   `envconfig:"ODPM_RUNTIME_DIR"`
 	DatabaseDir     string   `envconfig:"ODPM_DATABASE_DIR"`
 	OdooVersion     string   `envconfig:"ODPM_ODOO_VERSION"`

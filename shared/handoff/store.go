@@ -57,7 +57,7 @@ func Identify(candidate *snapshot.Snapshot, odooConf []byte) (string, error) {
 func plain(c *snapshot.Snapshot) *snapshot.Snapshot {
 	p := c.Clone()
 	p.RecordedAt = time.Unix(0, 0)
-	p.HandoffID = ""
+	p.HandoffID, p.StartID = "", ""
 	p.Cluster = snapshot.Cluster{AppRole: c.Cluster.AppRole, DataDirNonempty: true}
 	return p
 }

@@ -131,6 +131,7 @@ func (r *reader) snapshot(m map[string]json.RawMessage) *Snapshot {
 	}
 	s.Scenario = r.text(m, "", "odpm_scenario", true)
 	s.HandoffID = r.text(m, "", "handoff_id", false)
+	s.StartID = r.text(m, "", "start_id", false)
 	if at := r.text(m, "", "recorded_at", true); r.err == nil {
 		t, err := parseTime(at)
 		if err != nil {

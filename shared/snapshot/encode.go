@@ -47,6 +47,7 @@ func (s *Snapshot) Encode() ([]byte, error) {
 	top["recorded_at"] = Stamp(s.RecordedAt)
 	top["schema_version"] = SchemaVersion
 	putText(top, "handoff_id", s.HandoffID)
+	putText(top, "start_id", s.StartID)
 
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

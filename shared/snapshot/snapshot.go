@@ -30,6 +30,10 @@ type Snapshot struct {
 	// HandoffID names the hand-off that was proven; empty for a snapshot that
 	// Python odpm or adoption wrote. An optional member of ours.
 	HandoffID string
+	// StartID is that of the start of Odoo which odpm had announced when the
+	// checker began; empty where it had announced none. An optional member of
+	// ours.
+	StartID string
 
 	// unknown members, by JSON path ("" for the top level), kept over a
 	// read-write cycle.

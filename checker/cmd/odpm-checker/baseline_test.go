@@ -15,6 +15,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/odpm/odpm/shared/handoff"
 	"github.com/odpm/odpm/shared/snapshot"
 	"github.com/odpm/odpm/test/localpg"
 )
@@ -317,4 +318,89 @@ func TestWithoutHandoff(t *testing.T) {
 	// Who demands one is told.
 	r = invocation{env: append(connection(c), "ODPM_RUNTIME_DIR="+dir+"/absent", "ODPM_DATABASE_DIR="+dir, "ODPM_REQUIRE_BASELINE=true"), args: []string{"--", "odoo"}}.run(t)
 	r.want(t, 73, "no hand-off")
+}
+
+// TestRecordsTheStart: what odpm had announced when the checker began comes
+// back, and only that: another start that is announced while this one waits is
+// not this one.
+func TestRecordsTheStart(t *testing.T) {
+	c := server(t)
+	p := newProject(t, c, 18)
+	path := filepath.Join(p.runtime, handoff.StartFileName)
+	for _, junk := range []string{"", "{", `{"start_id": "x"}`, `{"start_id": "` + strings.Repeat("a", 31) + `\n"}`} {
+		if err := os.WriteFile(path, []byte(junk), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		p.check(t, c).want(t, 0, "baseline=recorded")
+		if id := p.load(t).StartID; id != "" {
+			t.Errorf("%q gave %q", junk, id)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p.check(t, c).want(t, 0, "baseline=recorded")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	first, second := handoff.NewStartID(), handoff.NewStartID()
+	if err := handoff.SaveStart(p.runtime, first); err != nil {
+		t.Fatal(err)
+	}
+	p.check(t, c).want(t, 0, "baseline=recorded")
+	if id := p.load(t).StartID; id != first {
+		t.Errorf("start_id %q, want %q", id, first)
+	}
+	validate(t, snapshot.Schema, readFile(t, p.path()))
+
+	// Nothing listens until the second start is announced.
+	c = startServer(t, nil)
+	if err := c.Stop(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd, _, _ := invocation{env: append(connection(c), p.env()...), args: []string{"--", "odoo"}}.prepare(t, t.Context())
+	cmd.Stderr = log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(30 * time.Second); !bytes.Contains(readFile(t, log.Name()), []byte("waiting: ")); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it does not wait")
+		}
+	}
+	if err := handoff.SaveStart(p.runtime, second); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, readFile(t, log.Name()))
+	}
+	if id := p.load(t).StartID; id != first {
+		t.Errorf("start_id %q, want the first one's %q", id, first)
+	}
+}
+
+// TestNoRecord: the login is proven, and the file stays as it is, whatever else
+// asks for a baseline.
+func TestNoRecord(t *testing.T) {
+	c := server(t)
+	p := newProject(t, c, 18)
+	p.check(t, c, "--no-record", "--require-baseline").want(t, 0, "login proven", "baseline=off")
+	if _, err := os.Stat(p.path()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something was written: %v", err)
+	}
+	invocation{env: append(append(connection(c), p.env()...), "ODPM_NO_RECORD=true"), args: []string{"--check", "--", "odoo"}}.run(t).want(t, 0, "baseline=off")
+	if _, err := os.Stat(p.path()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something was written: %v", err)
+	}
 }
