@@ -30,6 +30,13 @@ func (w *work) restore(ctx context.Context) error {
 		}
 		opts.NeutralizeWithOdoo = w.neutralize
 	}
+	ran := false
+	if opts.Odoo != nil {
+		var err error
+		if ran, err = opts.Odoo.Running(ctx); err != nil {
+			return err
+		}
+	}
 	rep, err := w.server.Restore(ctx, opts)
 	w.shown.Close()
 	for _, warning := range rep.Warnings {
@@ -45,6 +52,13 @@ func (w *work) restore(ctx context.Context) error {
 	w.Term.Say("%s", line)
 	if rep.Kept != "" {
 		w.Term.Say("odpm: the former database is kept as %s", ui.Clean(rep.Kept))
+	}
+	if !ran || r.Init || r.Update {
+		return nil
+	}
+	// The restore has stopped it and started it again.
+	if err := w.OdooRuns(ctx); err != nil {
+		return fmt.Errorf("database %q is restored and in place, but Odoo, which ran before, is not as it should be: %w", rep.Database, err)
 	}
 	return nil
 }

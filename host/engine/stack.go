@@ -28,9 +28,9 @@ type StackReader interface {
 	// Containers lists the containers of a compose project name, of any
 	// working directory.
 	Containers(ctx context.Context, project string) ([]Container, error)
-	// FirstProcess is the command line of the first process of a service's
-	// container, "" where it cannot be seen.
-	FirstProcess(ctx context.Context, service string) (string, error)
+	// Processes are the command lines of a service's container, nil where they
+	// cannot be seen.
+	Processes(ctx context.Context, service string) ([]string, error)
 	// ServiceLogs gives the last n lines of a service.
 	ServiceLogs(ctx context.Context, service string, n int) (string, error)
 	// PortHolder names the container that publishes a host port, "" if none
@@ -61,6 +61,10 @@ type StackWriter interface {
 	// the compose file) if nothing uses it and its device is not the wanted one. Data is never removed: only objects of
 	// driver local that bind a host directory are touched.
 	RemoveVolume(ctx context.Context, volume, wantDevice string) error
+	// Exec runs a program in a service's running container, as the container's
+	// own user, with KEY=VALUE added to its environment, and sends both of its
+	// streams to out; a code other than 0 is *ExitError.
+	Exec(ctx context.Context, service string, argv, env []string, out io.Writer) error
 	// RunOnce runs `docker compose run --rm` and streams; a code other than 0
 	// is *ExitError.
 	RunOnce(ctx context.Context, r RunOnce) error
@@ -114,6 +118,11 @@ type Container struct {
 	ExitCode int
 	Image    string
 	Env      map[string]string
+	// Argv is what it was started with, entrypoint and command.
+	Argv []string
+	// StartedAt is the engine's word for its last start: another start has
+	// another one.
+	StartedAt string
 	// RestartCount counts restarts by Docker's policy.
 	RestartCount int
 	// ConfigHash is compose's hash of the service that it was made from.

@@ -66,3 +66,14 @@ func (p process) stop(ctx context.Context) error {
 	}
 	return nil
 }
+
+// program is the first word of a process's command line, "" where the system
+// does not tell.
+func program(pid int) string {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	if err != nil {
+		return ""
+	}
+	word, _, _ := strings.Cut(string(data), "\x00")
+	return word
+}

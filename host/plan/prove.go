@@ -4,15 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
 
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/handoff"
-	"github.com/odpm/odpm/shared/pglogin"
 	"github.com/odpm/odpm/shared/snapshot"
 )
+
+// A run ends well on one of two proofs, and on nothing that an earlier run saw:
+// this start's checker has recorded (recordedAt), or a checker that this run has
+// started where Odoo runs has logged in (proveNow, proveOnce).
 
 // mustProve tells whether a login has to be recorded: for another
 // configuration, or for a cluster that is not the last run's.
@@ -20,94 +26,139 @@ func (s *Session) mustProve() bool {
 	return s.drifted || s.Snapshot == nil || s.Snapshot.HandoffID != s.want.handoff.ID
 }
 
-// stillLogsIn: nothing has changed here, and somebody may have changed the
-// role over there since its login was recorded. What only concerns the way
-// from this machine to the server is a warning; a compose file of the person's
-// own may have a password that odpm does not see.
-func (s *Session) stillLogsIn(ctx context.Context) error {
-	if s.Project.KeepCompose {
-		return nil
+// announce names the start that is about to be made; its checker gives the
+// name back in what it records.
+func (s *Session) announce() (startID string, err error) {
+	startID = handoff.NewStartID()
+	return startID, handoff.SaveStart(s.Dirs.Runtime(), startID)
+}
+
+// recordedAt tells whether the announced start has recorded this configuration.
+func (s *Session) recordedAt(startID string) bool {
+	snap, err := snapshot.Load(s.snapshotPath())
+	return err == nil && snap.HandoffID == s.want.handoff.ID && snap.StartID == startID
+}
+
+// recorded tells whether last_run.json is of this configuration, for a checker
+// that has said with its exit code that it has recorded.
+func (s *Session) recorded() bool {
+	snap, err := snapshot.Load(s.snapshotPath())
+	return err == nil && snap.HandoffID == s.want.handoff.ID
+}
+
+// proveNow has a checker log in where Odoo runs, by the way that Odoo goes:
+// nothing was started by this run. A login from this machine would go by
+// another way, and prove nothing about names and networks.
+//
+// What is recorded already is not recorded again: a run that changes nothing
+// leaves every file as it is.
+func (s *Session) proveNow(ctx context.Context) error {
+	record := s.mustProve()
+	var err error
+	switch {
+	case s.Stack == nil:
+		err = s.proveNative(ctx, record)
+	case s.Project.KeepCompose:
+		// Its container may lack the checker, and has not the mounts.
+		err = s.proveOnce(ctx, record)
+	default:
+		err = s.proveInside(ctx, record)
 	}
-	err := s.ProveRole(ctx)
-	reason, is := pglogin.ReasonOf(err)
-	if !is || ofTheCluster(reason) {
+	if err == nil && !record {
+		s.provenAt = time.Now()
+	}
+	return err
+}
+
+// proveInside runs the checker in Odoo's own container.
+func (s *Session) proveInside(ctx context.Context, record bool) error {
+	c, err := s.Stack.Container(ctx, s.Project.OdooServiceName)
+	if err != nil {
 		return err
 	}
-	s.unsure = true
-	s.Term.Warn("%v", err)
-	return nil
+	argv, err := s.checkArgv(ctx, c)
+	if err != nil {
+		return err
+	}
+	patience := nowTimeout
+	if own := checkerTimeout(c.Env["ODPM_TIMEOUT"]); own < patience {
+		patience = own
+	}
+	argv = slices.Insert(argv, slices.Index(argv, "--"), "--check", "--timeout", patience.String())
+	env := recording(record)
+	out := wording.Tail{Max: 16 << 10}
+	ectx, cancel := context.WithTimeout(ctx, patience+execMargin)
+	defer cancel()
+	err = s.Stack.Exec(ectx, s.Project.OdooServiceName, argv, env, &out)
+	var exit *engine.ExitError
+	switch {
+	case err == nil && record && !s.recorded():
+		return s.recordedElsewhere("the checker in Odoo's container")
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	if now, cerr := s.Stack.Container(ctx, s.Project.OdooServiceName); cerr == nil && (!now.Running || now.StartedAt != c.StartedAt) {
+		return s.odooFailed(ctx, now)
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("the login could not be proven: the checker in Odoo's container %s did not end within %s", c.Name, patience+execMargin)
+	case !errors.As(err, &exit), exit.Code == 126, exit.Code == 127:
+		// Not the checker's answer: the container has none, or cannot run it.
+		return s.proveOnce(ctx, record)
+	}
+	return s.checkFailed(ctx, "the checker in Odoo's container "+c.Name, exit.Code, out.String())
 }
 
-// ofTheCluster are refusals that meet Odoo as well, wherever it comes from.
-func ofTheCluster(r pglogin.Reason) bool {
-	switch r {
-	case pglogin.WrongPassword, pglogin.RoleNoLogin, pglogin.DatabaseMissing, pglogin.NoConnectPrivilege, pglogin.NotAcceptingConnections:
-		return true
+// recording tells a checker whether to record. A variable and not a flag: an
+// older checker in an image of one's own does not know it, and records.
+func recording(record bool) []string {
+	if record {
+		return []string{"ODPM_REQUIRE_BASELINE=true"}
 	}
-	return false
+	return []string{"ODPM_NO_RECORD=true"}
 }
 
-// provenNow tells whether last_run.json was recorded for this configuration
-// since this run began.
-func (s *Session) provenNow() bool {
-	snap, err := snapshot.Load(s.snapshotPath())
-	if err != nil || snap.HandoffID != s.want.handoff.ID {
-		return false
+const (
+	// nowTimeout is how long a proof waits for a server that is known to accept
+	// connections.
+	nowTimeout = 10 * time.Second
+	// execMargin is for an attempt that has begun, and for a busy machine.
+	execMargin = 50 * time.Second
+)
+
+// checkArgv is a checker's command line for what the container was started
+// with, by the container's own checker.
+func (s *Session) checkArgv(ctx context.Context, c engine.Container) ([]string, error) {
+	i := slices.IndexFunc(c.Argv, isChecker)
+	if i >= 0 && slices.Contains(c.Argv[i:], "--") {
+		return slices.Clone(c.Argv[i:]), nil
 	}
-	info, err := os.Stat(s.snapshotPath())
-	return err == nil && (s.before == nil || !os.SameFile(s.before, info))
+	// An override's wrapper, a shell's line: what it becomes is what the project
+	// starts without it.
+	command, err := s.odooArgvInImage(ctx)
+	return append([]string{s.want.image.inImage, "--"}, command...), err
 }
 
-// proveOnce runs the checker in a one-off container of the Odoo service: the
-// same network, the same odoo.conf, the same environment.
-func (s *Session) proveOnce(ctx context.Context) error {
-	p := s.Project
-	r := engine.RunOnce{Service: p.OdooServiceName, NoDeps: true, Entrypoint: s.want.image.inImage,
-		Env: []string{handoff.EnvID + "=" + s.want.handoff.ID}}
-	if r.Entrypoint == "" || p.KeepCompose {
-		bin, err := FindChecker(p.Env, "linux")
-		if err != nil {
-			return err
-		}
-		r.Entrypoint = "/run/odpm/odpm-checker"
-		r.Volumes = []string{bin + ":" + r.Entrypoint + ":ro", s.Dirs.Runtime() + ":" + handoff.RuntimeDir + ":ro", s.Dirs.Database() + ":" + handoff.DatabaseDir}
-	}
+// isChecker tells by the first word of a command line.
+func isChecker(program string) bool { return filepath.Base(program) == "odpm-checker" }
+
+// odooArgvInImage is what the service starts behind the checker.
+func (s *Session) odooArgvInImage(ctx context.Context) ([]string, error) {
 	img, err := s.Stack.Image(ctx, s.odooImage(ctx))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	argv := []string{"--check", "--require-baseline", "--"}
+	if s.kept != nil {
+		return s.keptCommand(img.Entrypoint, img.Cmd), nil
+	}
 	entry := withoutChecker(img.Entrypoint)
-	switch {
-	case s.kept != nil:
-		argv = append(argv, s.keptCommand(img.Entrypoint, img.Cmd)...)
-	case len(entry) == 0:
-		argv = append(append(argv, officialEntrypoint...), s.spec.OdooCommand()...)
-	default:
-		argv = append(append(argv, entry...), s.spec.OdooCommand()...)
+	if len(entry) == 0 {
+		entry = officialEntrypoint
 	}
-	r.Args = argv
-	out := wording.Tail{Max: 16 << 10}
-	r.Stdout, r.Stderr = &out, &out
-	s.Term.Step("proving the login with a one-off checker")
-	err = s.Stack.RunOnce(ctx, r)
-	var exit *engine.ExitError
-	if errors.As(err, &exit) {
-		msg := fmt.Sprintf("the one-off checker ended with exit code %d (%s):\n%s", exit.Code, exitMeaning(exit.Code), ui.CleanLines(out.String()))
-		if exit.Code == 77 || exit.Code == 69 {
-			if perr := s.ProveRole(ctx); perr != nil {
-				msg += "\n" + perr.Error()
-			}
-		}
-		return errors.New(msg)
-	}
-	if err != nil {
-		return err
-	}
-	if !s.provenNow() {
-		return fmt.Errorf("the one-off checker logged in, but %s does not carry this configuration's id; is .odpm/database mounted at %s?", s.Rel(s.snapshotPath()), handoff.DatabaseDir)
-	}
-	return nil
+	return slices.Concat(entry, s.spec.OdooCommand()), nil
 }
 
 // odooImage is the image of the running service, else the wanted one.
@@ -125,4 +176,76 @@ func withoutChecker(entrypoint []string) []string {
 		}
 	}
 	return entrypoint
+}
+
+// proveOnce runs the checker in a one-off container of the Odoo service: the
+// same network, the same odoo.conf, the same environment.
+func (s *Session) proveOnce(ctx context.Context, record bool) error {
+	p := s.Project
+	r := engine.RunOnce{Service: p.OdooServiceName, NoDeps: true, Entrypoint: s.want.image.inImage,
+		Env: append(recording(record), handoff.EnvID+"="+s.want.handoff.ID)}
+	if r.Entrypoint == "" || p.KeepCompose {
+		bin, err := FindChecker(p.Env, "linux")
+		if err != nil {
+			return err
+		}
+		r.Entrypoint = "/run/odpm/odpm-checker"
+		r.Volumes = []string{bin + ":" + r.Entrypoint + ":ro", s.Dirs.Runtime() + ":" + handoff.RuntimeDir + ":ro", s.Dirs.Database() + ":" + handoff.DatabaseDir}
+	}
+	command, err := s.odooArgvInImage(ctx)
+	if err != nil {
+		return err
+	}
+	r.Args = append([]string{"--check", "--"}, command...)
+	out := wording.Tail{Max: 16 << 10}
+	r.Stdout, r.Stderr = &out, &out
+	s.Term.Step("proving the login with a one-off checker")
+	octx, cancel := context.WithTimeout(ctx, proofTimeout)
+	defer cancel()
+	err = s.Stack.RunOnce(octx, r)
+	var exit *engine.ExitError
+	switch {
+	case errors.As(err, &exit):
+		return s.checkFailed(ctx, "the one-off checker", exit.Code, out.String())
+	case err != nil:
+		return err
+	case record && !s.recorded():
+		return s.recordedElsewhere("the one-off checker")
+	}
+	return nil
+}
+
+// checkFailed is a checker that ended with another code than 0, and what the
+// server says of the login.
+func (s *Session) checkFailed(ctx context.Context, who string, code int, out string) error {
+	msg := fmt.Sprintf("%s ended with exit code %d (%s):\n%s", who, code, exitMeaning(code), ui.CleanLines(out))
+	return errors.New(msg + s.seenFromHere(ctx, code))
+}
+
+// seenFromHere adds the server's own view to a login that the checker could
+// not make: "" where this machine can log in.
+func (s *Session) seenFromHere(ctx context.Context, code int) string {
+	if code != exitRefused && code != exitUnavailable {
+		return ""
+	}
+	if err := s.ProveRole(ctx); err != nil {
+		return "\n" + err.Error()
+	}
+	return ""
+}
+
+func (s *Session) recordedElsewhere(who string) error {
+	return fmt.Errorf("%s logged in, but %s does not carry this configuration's id; is .odpm/database mounted at %s?", who, s.Rel(s.snapshotPath()), handoff.DatabaseDir)
+}
+
+// checkerTimeout reads ODPM_TIMEOUT as the checker does; what cannot be read
+// the checker refuses, and its own default stands here.
+func checkerTimeout(text string) time.Duration {
+	if n, err := strconv.Atoi(text); err == nil && n > 0 {
+		return time.Duration(n) * time.Second
+	}
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return d
+	}
+	return defaultCheckerTimeout
 }

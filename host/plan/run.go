@@ -37,14 +37,19 @@ func RunAll(ctx context.Context, o Options) (string, error) {
 // sayProven ends a run with what was proven, and where.
 func (s *Session) sayProven(ctx context.Context) {
 	snap, err := snapshot.Load(s.snapshotPath())
-	if err != nil || s.unsure {
+	if err != nil {
 		return
 	}
 	addr, err := s.PG.HostAddr(ctx)
 	if err != nil || addr == "" {
 		addr = s.Project.ServiceName
 	}
-	s.Term.Say("odpm: %s logs in to PostgreSQL %d at %s; proven %s, recorded in %s", ui.Clean(snap.OdooConf.DBUser), snap.Cluster.PGMajor, addr, snapshot.Stamp(snap.RecordedAt), s.Rel(s.snapshotPath()))
+	file := s.Rel(s.snapshotPath())
+	proven := "proven " + snapshot.Stamp(snap.RecordedAt) + ", recorded in " + file
+	if !s.provenAt.IsZero() {
+		proven = "proven " + snapshot.Stamp(s.provenAt) + ", as recorded in " + file + " on " + snapshot.Stamp(snap.RecordedAt)
+	}
+	s.Term.Say("odpm: %s logs in to PostgreSQL %d at %s; %s", ui.Clean(snap.OdooConf.DBUser), snap.Cluster.PGMajor, addr, proven)
 }
 
 // Begin is the preflight that every command that changes something shares:

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -84,15 +85,11 @@ type Session struct {
 	// stays: a role that was made in the meantime is no drift any more, and its
 	// login has still to be proven.
 	drifted bool
-	// unsure is set where this run's own look at the login did not succeed, and
-	// the last proof is all there is.
-	unsure bool
+	// provenAt is when this run has seen the login without recording it anew.
+	provenAt time.Time
 	// resolved is compose's document of the files as they were found, nil
 	// where it was not asked for or the files have changed since.
 	resolved []byte
-	// before is last_run.json as this run found it, nil for none. The checker
-	// replaces the file, so another file means that it has recorded.
-	before os.FileInfo
 	// oldOdoo is the running Odoo container of another name of this project.
 	oldOdoo string
 	// oldOthers are the other services' running containers of the last run's
@@ -118,7 +115,6 @@ func Load(ctx context.Context, o Options) (*Session, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	s.before, _ = os.Stat(s.snapshotPath())
 	if err := s.readKept(ctx); err != nil {
 		return nil, err
 	}

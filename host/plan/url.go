@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/shared/odooconf"
 )
 
@@ -21,17 +22,26 @@ func (s *Session) OpenURL(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	url := s.addressOf(c)
+	if url == "" {
+		s.Term.Say("odpm: service %s publishes no port of this machine for Odoo's %d", s.Project.OdooServiceName, httpPort(s.want.parsed, s.Project.OdooMajor))
+	}
+	return url, nil
+}
+
+// addressOf is where this machine reaches the Odoo in a container, "" where it
+// does not.
+func (s *Session) addressOf(c engine.Container) string {
 	inside := httpPort(s.want.parsed, s.Project.OdooMajor)
 	if c.HostNetwork {
-		return address("", inside), nil
+		return address("", inside)
 	}
 	for _, p := range c.Published {
 		if p.Inside == inside {
-			return address(p.HostIP, p.HostPort), nil
+			return address(p.HostIP, p.HostPort)
 		}
 	}
-	s.Term.Say("odpm: service %s publishes no port of this machine for Odoo's %d", s.Project.OdooServiceName, inside)
-	return "", nil
+	return ""
 }
 
 // URL is where a browser finds Odoo by what the project says.

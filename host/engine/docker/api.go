@@ -184,7 +184,11 @@ func finish(resp *http.Response) {
 
 // get reads an answer's JSON.
 func (a *api) get(ctx context.Context, verb, path string, query url.Values, into any) error {
-	resp, err := a.do(ctx, verb, http.MethodGet, path, query, nil)
+	return a.ask(ctx, verb, http.MethodGet, path, query, nil, into)
+}
+
+func (a *api) ask(ctx context.Context, verb, method, path string, query url.Values, body, into any) error {
+	resp, err := a.do(ctx, verb, method, path, query, body)
 	if err != nil {
 		return err
 	}

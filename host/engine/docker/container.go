@@ -38,6 +38,7 @@ type container struct {
 		ExitCode   int
 		Pid        int
 		Error      string
+		StartedAt  string
 		Health     *struct{ Status string }
 	}
 	RestartCount int
@@ -274,24 +275,4 @@ func (e *Reader) logs(ctx context.Context, id string, n int) (string, error) {
 		return "", failure(ctx, []string{"logs"}, err, out.String())
 	}
 	return wording.LastLines(out.String(), n), nil
-}
-
-// FirstProcess asks docker for the processes and takes the container's own.
-// Where the engine's machine has no ps, nothing can be seen.
-func (e *Reader) FirstProcess(ctx context.Context, service string) (string, error) {
-	c, err := e.ofService(ctx, service)
-	if err != nil || c == nil || !c.State.Running {
-		return "", err
-	}
-	out, err := e.cl.output(ctx, "top", c.ID, "-eo", "pid,args")
-	if err != nil {
-		return "", ctx.Err()
-	}
-	for line := range strings.Lines(out) {
-		pid, args, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if pid == strconv.Itoa(c.State.Pid) {
-			return strings.TrimSpace(args), nil
-		}
-	}
-	return "", nil
 }

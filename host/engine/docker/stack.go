@@ -126,6 +126,7 @@ func (c container) public() engine.Container {
 	p := engine.Container{
 		ID: c.ID, Name: c.name(), Service: c.service(), Project: c.project(), WorkingDir: c.Config.Labels[labelDir],
 		Running: c.State.Running && !c.State.Restarting && !c.State.Paused, Paused: c.State.Paused, Published: c.published(), HostNetwork: c.HostConfig.NetworkMode == "host", ExitCode: c.State.ExitCode, Image: c.Config.Image,
+		Argv: append([]string{c.Path}, c.Args...), StartedAt: c.State.StartedAt,
 		Env: map[string]string{}, RestartCount: c.RestartCount, ConfigHash: c.Config.Labels[labelHash], OneOff: c.oneOff(),
 	}
 	if c.State.Health != nil && c.State.Health.Status != "none" {
