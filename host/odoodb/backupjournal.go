@@ -1,6 +1,7 @@
 package odoodb
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,35 +40,20 @@ func (j *backupJournal) id() string { return strings.TrimPrefix(filepath.Base(j.
 func (j *backupJournal) begin(stateDir, id string) error {
 	j.Version = journalVersion
 	j.path = filepath.Join(stateDir, backupPrefix+id+".json")
-	if err := os.MkdirAll(stateDir, 0o700); err != nil {
-		return fmt.Errorf("journal of the backup: %w", err)
-	}
-	b, err := json.MarshalIndent(j, "", "  ")
-	if err != nil {
-		return err
-	}
 	// Locked before it has its name: there is no moment in which somebody else
 	// could take it for a dead run's.
-	tmp := filepath.Join(stateDir, "."+backupPrefix+id)
-	j.lock = flock.New(tmp, flock.SetPermissions(0o600))
-	ok, err := j.lock.TryLock()
-	if err == nil && !ok {
-		err = errors.New("somebody else has it locked")
+	err := saveJournal("backup", j.path, j, func(tmp string) error {
+		j.lock = flock.New(tmp, flock.SetFlag(os.O_RDWR))
+		ok, err := j.lock.TryLock()
+		if err == nil && !ok {
+			err = errors.New("somebody else has it locked")
+		}
+		return err
+	})
+	if err != nil && j.lock != nil {
+		err = errors.Join(err, j.lock.Close())
 	}
-	if err == nil {
-		err = os.WriteFile(tmp, append(b, '\n'), 0o600)
-	}
-	if err == nil {
-		err = os.Rename(tmp, j.path)
-	}
-	if err == nil {
-		err = syncDir(stateDir)
-	}
-	if err != nil {
-		os.Remove(tmp)
-		return errors.Join(fmt.Errorf("journal of the backup: %w", err), j.lock.Close())
-	}
-	return nil
+	return err
 }
 
 // end removes what a backup made besides its archive, and then the journal.
@@ -78,7 +64,7 @@ func (j *backupJournal) end() error {
 		err = errors.Join(err, perr)
 	}
 	if err == nil {
-		err = os.Remove(j.path)
+		err = removeJournal(j.path)
 	}
 	if j.lock != nil {
 		err = errors.Join(err, j.lock.Close())
@@ -87,33 +73,52 @@ func (j *backupJournal) end() error {
 }
 
 // backupJournals reads the journals that are there, of running backups as well.
+// Nobody needs one: those that cannot be read are leftBehindErrors, beside the
+// others.
 func backupJournals(stateDir string) ([]*backupJournal, error) {
 	found, err := filepath.Glob(filepath.Join(globQuote(stateDir), backupPrefix+"*.json"))
 	if err != nil {
 		return nil, err
 	}
 	var all []*backupJournal
+	var left error
 	for _, path := range found {
-		b, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		j, err := readBackupJournal(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // it has just ended
+		case err != nil:
+			left = errors.Join(left, leftBehindError{fmt.Errorf("the journal of an interrupted backup cannot be read: %s: %w. Nothing needs it; move it aside: %s", path, err, moveAside(path))})
+		default:
+			all = append(all, j)
 		}
-		if err != nil {
-			return nil, &journalError{path, err}
-		}
-		j := &backupJournal{path: path}
-		if err := json.Unmarshal(b, j); err != nil {
-			return nil, &journalError{path, err}
-		}
-		// Its words lead to deleting, so they must be words of ours.
-		if j.Version != journalVersion || !strings.HasSuffix(j.Part, partSuffix) || !filepath.IsAbs(j.Part) ||
-			!isLeftOver(filepath.Base(j.Links)) || !filepath.IsAbs(j.Links) || !isLeftOver(filepath.Base(j.Copies)) || !filepath.IsAbs(j.Copies) {
-			return nil, &journalError{path, errors.New("it does not describe a backup")}
-		}
-		all = append(all, j)
 	}
-	return all, nil
+	return all, left
 }
+
+func readBackupJournal(path string) (*backupJournal, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	j := &backupJournal{path: path}
+	if len(bytes.Trim(b, "\x00")) == 0 {
+		// A power cut took the content of a file that had its name and was not
+		// synced, as these journals once were written.
+		return j, nil
+	}
+	if err := json.Unmarshal(b, j); err != nil {
+		return nil, err
+	}
+	// Its words lead to deleting, so they must be words of ours.
+	if j.Version != journalVersion || !strings.HasSuffix(j.Part, partSuffix) || !filepath.IsAbs(j.Part) ||
+		!isLeftOver(filepath.Base(j.Links)) || !filepath.IsAbs(j.Links) || !isLeftOver(filepath.Base(j.Copies)) || !filepath.IsAbs(j.Copies) {
+		return nil, errors.New("it does not describe a backup")
+	}
+	return j, nil
+}
+
+// empty: it says nothing but the id in its name.
+func (j *backupJournal) empty() bool { return j.Version == 0 }
 
 // partSuffix marks an archive that is not complete.
 const partSuffix = ".part"
@@ -145,11 +150,10 @@ func IsLeftBehind(err error) bool {
 
 // recoverBackups removes what killed backups left.
 func (s *Server) recoverBackups(ctx context.Context) error {
-	all, err := backupJournals(s.StateDir)
-	if err != nil {
-		return err
+	all, left := backupJournals(s.StateDir)
+	if left != nil && !IsLeftBehind(left) {
+		return left
 	}
-	var left error
 	for _, j := range all {
 		j.lock = flock.New(j.path, flock.SetFlag(os.O_RDONLY))
 		ok, err := j.lock.TryLock()
@@ -161,6 +165,16 @@ func (s *Server) recoverBackups(ctx context.Context) error {
 		}
 		if !ok {
 			continue // it runs
+		}
+		if j.empty() {
+			id := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(j.path), backupPrefix), ".json")
+			if links := hiddenPrefix + id; isLeftOver(links) {
+				j.Links = filepath.Join(s.OdooDataDir, "filestore", links)
+			}
+			if err := j.end(); err != nil {
+				left = errors.Join(left, fmt.Errorf("after an interrupted backup: %w (journal %s)", err, j.path))
+			}
+			continue
 		}
 		if err := errors.Join(s.endBackup(ctx, j.id()), j.end()); err != nil {
 			left = errors.Join(left, fmt.Errorf("after an interrupted backup of database %q: %w (journal %s)", j.Database, err, j.path))

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/sys/unix"
 
 	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/shared/shell"
@@ -151,16 +154,55 @@ func (s *Server) Drop(ctx context.Context, database string) (DropReport, error) 
 	if len(held) > 0 {
 		return rep, &heldError{database, info.Owner, held}
 	}
-	if info.Template {
-		if _, err := c.Exec(ctx, `ALTER DATABASE `+ident(database)+` IS_TEMPLATE false`); err != nil {
-			return rep, err
-		}
+	if err := removable(s.filestore(database)); err != nil {
+		return rep, fmt.Errorf("database %q was not dropped: %w. Drop it as a user who may remove them: sudo odpm -d %s --db-drop", database, err, shell.Quote(database))
 	}
-	if rep.Sessions, err = dropDatabase(ctx, c, database, info); err != nil {
+	j, err := s.beginDrop(ctx, c, database, info)
+	if err != nil {
 		return rep, err
 	}
-	rep.Filestore, err = s.removeFilestore(database)
-	return rep, err
+	fault("drop begun")
+	if rep.Sessions, err = dropDatabase(ctx, c, database, info); err != nil {
+		done, uerr := s.undoDrop(ctx, j)
+		if uerr == nil && done.Completed {
+			rep.Filestore = done.Filestore
+			return rep, nil
+		}
+		return rep, errors.Join(err, uerr)
+	}
+	fault("drop done")
+	if rep.Filestore, err = s.removeFilestore(database); err != nil {
+		return rep, err
+	}
+	fault("drop emptied")
+	return rep, removeJournal(j.path)
+}
+
+// removable tells, before a database is dropped, that its file store could not
+// be removed after it: another user's directories, or a file system that is
+// mounted read-only.
+func removable(filestore string) error {
+	return filepath.WalkDir(filestore, func(path string, d fs.DirEntry, err error) error {
+		if path == filestore && errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("its file store could not be removed after it: %w", err)
+		}
+		if !d.IsDir() {
+			return nil
+		}
+		dirs := []string{path}
+		if path == filestore {
+			dirs = append(dirs, filepath.Dir(path))
+		}
+		for _, dir := range dirs {
+			if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+				return fmt.Errorf("its file store could not be removed after it: write in %s: %w", dir, err)
+			}
+		}
+		return nil
+	})
 }
 
 // dropDatabase ends the database's sessions, drops it and looks whether it is gone.
@@ -172,6 +214,11 @@ func dropDatabase(ctx context.Context, c *pgx.Conn, database string, info dbinfo
 	err = c.QueryRow(ctx, `SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datid = $1 AND backend_type = 'client backend'`, info.OID).Scan(&sessions)
 	if err != nil {
 		return 0, err
+	}
+	if info.Template { // of odpm's own, as Drop has seen
+		if _, err := c.Exec(ctx, `ALTER DATABASE `+ident(database)+` IS_TEMPLATE false`); err != nil {
+			return sessions, err
+		}
 	}
 	if major >= 13 {
 		_, err = c.Exec(ctx, `DROP DATABASE `+ident(database)+` WITH (FORCE)`)
@@ -193,11 +240,13 @@ func dropDatabase(ctx context.Context, c *pgx.Conn, database string, info dbinfo
 }
 
 // dropWithoutForce does what WITH (FORCE) does on 13 and later: nobody new may
-// come in, those who are in are ended, until the drop succeeds.
+// come in, those who are in are ended, until the drop succeeds. The caller opens
+// the database again where it does not.
 func dropWithoutForce(ctx context.Context, c *pgx.Conn, database string, info dbinfo) error {
 	if _, err := c.Exec(ctx, `ALTER DATABASE `+ident(database)+` ALLOW_CONNECTIONS false`); err != nil {
 		return err
 	}
+	fault("drop closed")
 	var err error
 	for range 5 {
 		if err = endSessions(ctx, c, info.OID); err != nil {
@@ -209,11 +258,6 @@ func dropWithoutForce(ctx context.Context, c *pgx.Conn, database string, info db
 		if err == nil || !errors.As(err, &pgErr) || pgErr.Code != "55006" {
 			break
 		}
-	}
-	if err != nil && info.AllowC {
-		undo, cancel := detached(ctx)
-		defer cancel()
-		_, _ = c.Exec(undo, `ALTER DATABASE `+ident(database)+` ALLOW_CONNECTIONS true`)
 	}
 	return err
 }

@@ -18,6 +18,9 @@ import (
 // thing on the server of the process that started it.
 const helperEnv = "ODPM_TEST_HELPER"
 
+// adminPasswordEnv is the administrator's password on a server that wants one.
+const adminPasswordEnv = "ODPM_TEST_ADMIN_PASSWORD"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(helperEnv) != "" {
 		if err := runHelper(os.Args[1:]); err != nil {
@@ -71,6 +74,8 @@ func runHelper(a []string) error {
 		_, err = s.Backup(ctx, BackupOptions{Database: "db", File: a[7]})
 	case "restore":
 		_, err = s.Restore(ctx, RestoreOptions{File: a[7], Database: "db", OdooMajor: 18, Odoo: odooFile(filepath.Dir(s.StateDir) + "/odoo-runs")})
+	case "drop":
+		_, err = s.Drop(ctx, "db")
 	case "recover":
 		_, err = s.Recover(ctx, odooFile(filepath.Dir(s.StateDir)+"/odoo-runs"))
 	}

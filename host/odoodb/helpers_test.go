@@ -58,7 +58,7 @@ func newServer(t *testing.T) *Server {
 
 func adminOf(pg engine.Remote) func(context.Context, string) (*pgx.Conn, error) {
 	return func(ctx context.Context, database string) (*pgx.Conn, error) {
-		return engine.Connect(ctx, pg, engine.Login{User: odoodbtest.Superuser, Database: database})
+		return engine.Connect(ctx, pg, engine.Login{User: odoodbtest.Superuser, Password: os.Getenv(adminPasswordEnv), Database: database})
 	}
 }
 

@@ -2,6 +2,7 @@ package odoodb
 
 import (
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -12,7 +13,8 @@ func Interrupted(stateDir string) bool {
 		return false
 	}
 	for _, e := range entries {
-		if name := e.Name(); strings.HasSuffix(name, ".json") && (strings.HasPrefix(name, journalPrefix) || strings.HasPrefix(name, backupPrefix)) {
+		name := e.Name()
+		if strings.HasSuffix(name, ".json") && slices.ContainsFunc([]string{journalPrefix, backupPrefix, dropPrefix}, func(p string) bool { return strings.HasPrefix(name, p) }) {
 			return true
 		}
 	}

@@ -7,9 +7,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // step is how far a restore has got.
@@ -54,24 +60,29 @@ type journal struct {
 	path string
 }
 
-// unfinishedPrefix starts the names of journals that are being written; the
-// rename takes the name away.
-const unfinishedPrefix = ".journal-"
-
 // removeUnfinished removes what a kill left between a journal's first byte and
-// its rename. The caller's lock says that nobody is writing one now. What
-// cannot be removed does no harm.
+// its name: shared/durable's temporary files, and those of odpm before it wrote
+// journals with that. One that somebody has locked is of a backup that begins.
+// What cannot be removed does no harm.
 func removeUnfinished(stateDir string) {
 	entries, err := os.ReadDir(stateDir)
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), unfinishedPrefix) {
-			_ = os.Remove(filepath.Join(stateDir, e.Name()))
+		if !e.Type().IsRegular() || !unfinishedName.MatchString(e.Name()) {
+			continue
 		}
+		path := filepath.Join(stateDir, e.Name())
+		lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
+		if ok, err := lock.TryLock(); err == nil && ok {
+			_ = os.Remove(path)
+		}
+		_ = lock.Close()
 	}
 }
+
+var unfinishedName = regexp.MustCompile(`^\.(journal-|` + journalPrefix + `|` + backupPrefix + `|` + dropPrefix + `)`)
 
 const (
 	journalVersion = 1
@@ -86,29 +97,20 @@ func newJournal(stateDir string, j journal) *journal {
 
 // save writes the journal durably: when it returns, the next run sees it.
 func (j *journal) save() error {
-	dir := filepath.Dir(j.path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("journal of the restore: %w", err)
-	}
-	b, err := json.MarshalIndent(j, "", "  ")
-	if err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(dir, unfinishedPrefix+"*")
-	if err != nil {
-		return fmt.Errorf("journal of the restore: %w", err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(append(b, '\n'))
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	return saveJournal("restore", j.path, j, nil)
+}
+
+// saveJournal writes a journal of what ("restore", "backup", "drop").
+func saveJournal(what, path string, content any, hold func(tmp string) error) error {
+	b, err := json.MarshalIndent(content, "", "  ")
 	if err == nil {
-		err = os.Rename(tmp.Name(), j.path)
+		err = os.MkdirAll(filepath.Dir(path), 0o700)
 	}
 	if err == nil {
-		err = syncDir(dir)
+		err = durable.WriteFileHeld(path, append(b, '\n'), 0o600, hold)
 	}
 	if err != nil {
-		return fmt.Errorf("journal of the restore: %w", err)
+		return fmt.Errorf("journal of the %s: %w", what, err)
 	}
 	return nil
 }
@@ -118,11 +120,15 @@ func (j *journal) to(s step) error {
 	return j.save()
 }
 
-func (j *journal) remove() error {
-	if err := os.Remove(j.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (j *journal) remove() error { return removeJournal(j.path) }
+
+// removeJournal removes it durably: work that is done must not be recovered from
+// once more.
+func removeJournal(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return syncDir(filepath.Dir(j.path))
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 func (j *journal) live() string   { return filepath.Join(j.Filestore, j.Target) }
@@ -136,8 +142,15 @@ type journalError struct {
 }
 
 func (e *journalError) Error() string {
-	return fmt.Sprintf("the journal of an interrupted run cannot be read: %s: %v; look at the databases named odpm_… with odpm database list, then move the file away", e.path, e.err)
+	return fmt.Sprintf("the journal of an interrupted run cannot be read: %s: %v. See which databases named odpm_… are there: odpm database list. Then move the journal aside: %s",
+		e.path, e.err, moveAside(e.path))
 }
+
+// moveAside is the command that takes a journal out of the way and keeps it.
+func moveAside(path string) string {
+	return "mv " + shell.Quote(path) + " " + shell.Quote(path+".unreadable")
+}
+
 func (e *journalError) Unwrap() error { return e.err }
 
 // journals reads what interrupted runs left behind.
@@ -184,10 +197,4 @@ func journals(stateDir string) ([]*journal, error) {
 const hiddenPrefix = "odpm_"
 
 // syncDir makes renames in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
+func syncDir(dir string) error { return durable.SyncDir(dir) }

@@ -47,11 +47,21 @@ func (s *Server) purposes() (map[string]purpose, error) {
 			known[j.Target] = p
 		}
 	}
-	backups, err := backupJournals(s.StateDir)
+	drops, err := dropJournals(s.StateDir)
 	if err != nil {
 		return nil, err
 	}
+	for _, j := range drops {
+		known[j.Database] = purpose{j.Database, j.path}
+	}
+	backups, err := backupJournals(s.StateDir)
+	if err != nil && !IsLeftBehind(err) {
+		return nil, err
+	}
 	for _, j := range backups {
+		if j.empty() {
+			continue
+		}
 		known[filepath.Base(j.Links)] = purpose{j.Database, j.path}
 	}
 	return known, nil

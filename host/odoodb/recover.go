@@ -8,9 +8,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Recovered is an interrupted restore that the next run has dealt with.
+// Recovered is an interrupted restore or drop that the next run has dealt with.
 type Recovered struct {
 	Database string
+	// Drop: it was a drop; Completed then says that the database is gone, and
+	// Filestore is the directory that was removed, "" where there was none.
+	Drop      bool
+	Filestore string
 	// Completed: the restored database is in place. Otherwise everything is as
 	// it was before the restore.
 	Completed bool
@@ -21,7 +25,8 @@ type Recovered struct {
 	OdooStarted bool
 }
 
-// Recover completes or reverts restores that a crash cut short: reverts them
+// Recover completes or reverts drops and restores that a crash cut short. A drop
+// is completed where the database is gone. Restores are reverted
 // unless the renames had happened, since from then on the restored database is
 // proven and in place. It needs the lock that serialises odpm's runs on this
 // cluster, or it would take the work of a running restore for a crash. It
@@ -34,8 +39,12 @@ func (s *Server) Recover(ctx context.Context, odoo OdooService) ([]Recovered, er
 	if left != nil && !IsLeftBehind(left) {
 		return nil, left
 	}
+	drops, err := dropJournals(s.StateDir)
+	if err != nil {
+		return nil, err
+	}
 	all, err := journals(s.StateDir)
-	if err != nil || len(all) == 0 {
+	if err != nil || len(all)+len(drops) == 0 {
 		return nil, cmp.Or(err, left)
 	}
 	c, err := s.admin(ctx, maintenance)
@@ -44,6 +53,13 @@ func (s *Server) Recover(ctx context.Context, odoo OdooService) ([]Recovered, er
 	}
 	defer closeConn(c)
 	var done []Recovered
+	for _, j := range drops {
+		r, err := s.settleDrop(ctx, c, j)
+		if err != nil {
+			return done, fmt.Errorf("after an interrupted drop of database %q (journal %s): %w", j.Database, j.path, err)
+		}
+		done = append(done, r)
+	}
 	for _, j := range all {
 		r, err := s.recoverOne(ctx, c, j, odoo)
 		if err != nil {

@@ -136,9 +136,7 @@ func (r *restore) run(ctx context.Context) (err error) {
 		if err == nil || swapped {
 			return
 		}
-		clean, cancel := detached(ctx)
-		defer cancel()
-		if cerr := r.cleanUp(clean); cerr != nil {
+		if cerr := r.s.undo(ctx, r.c, r.journal, r.o.Odoo); cerr != nil {
 			err = errors.Join(err, fmt.Errorf("cleaning up failed as well; the next run of odpm tries again: %w", cerr))
 		}
 	}()
@@ -176,24 +174,6 @@ func (r *restore) run(ctx context.Context) (err error) {
 	return r.end(end)
 }
 
-// cleanUp removes what a failed restore made. Its connection is a new one: the
-// old one may be what failed.
-func (r *restore) cleanUp(ctx context.Context) error {
-	closeConn(r.c)
-	r.c = nil
-	c, err := r.s.admin(ctx, maintenance)
-	if err != nil {
-		return err
-	}
-	defer closeConn(c)
-	if err := quiesce(ctx, c, r.journal.New); err != nil {
-		return err
-	}
-	if err := interlock(ctx, c, r.journal.New); err != nil {
-		return err
-	}
-	return r.s.revert(ctx, c, r.journal, r.o.Odoo)
-}
 
 func (r *restore) newJournal() *journal {
 	name := hiddenPrefix + token()
@@ -327,6 +307,13 @@ func (r *restore) end(ctx context.Context) error {
 		r.rep.warn("there was a file store without a database; it is kept as %s", j.former())
 	}
 	startErr := restartOdoo(ctx, j, r.o.Odoo)
+	if r.c.IsClosed() {
+		c, err := r.s.admin(ctx, maintenance)
+		if err != nil {
+			return errors.Join(startErr, fmt.Errorf("database %q is restored and in place, but: %w", j.Target, err))
+		}
+		r.c = c
+	}
 	held, err := r.s.finish(ctx, r.c, j)
 	if held != nil {
 		r.rep.Kept, r.rep.KeptFilestore = j.Old, j.former()

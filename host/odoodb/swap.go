@@ -34,23 +34,45 @@ func (s *Server) swap(ctx context.Context, c *pgx.Conn, j *journal, o RestoreOpt
 	err := s.swapSteps(ctx, work, c, j, o)
 	if err == nil {
 		// What fails from here on is the next run's to complete, not to undo.
-		if err := open(work, c, j); err != nil {
+		if err := s.openAtLast(work, c, j); err != nil {
 			return fmt.Errorf("database %q is restored and nobody is let into it yet; the next run of odpm does that: %w", j.Target, err)
 		}
 		err := j.to(stepSwapped)
 		o.Progress.send(Event{Phase: PhaseSwap, Done: 1, Total: 1, Items: true, Finished: true})
 		return err
 	}
-	if rerr := s.revert(work, c, j, o.Odoo); rerr != nil {
+	if rerr := s.undo(ctx, c, j, o.Odoo); rerr != nil {
 		return errors.Join(err, fmt.Errorf("undoing it failed as well; the next run of odpm tries again: %w", rerr))
 	}
 	return err
+}
+
+// undo reverts what a failed restore did, on a connection and in a time of its
+// own: a cancellation closes the connection that it meets, and the server may
+// still be at work for it. c is not used again.
+func (s *Server) undo(ctx context.Context, c *pgx.Conn, j *journal, odoo OdooService) error {
+	ctx, done := interrupt.Cleanup(ctx, swapping)
+	defer done()
+	closeConn(c)
+	c, err := s.admin(ctx, maintenance)
+	if err != nil {
+		return err
+	}
+	defer closeConn(c)
+	if err := quiesce(ctx, c, j.New); err != nil {
+		return err
+	}
+	if err := interlock(ctx, c, j.New); err != nil {
+		return err
+	}
+	return s.revert(ctx, c, j, odoo)
 }
 
 func (s *Server) swapSteps(ctx, work context.Context, c *pgx.Conn, j *journal, o RestoreOptions) error {
 	if err := stopOdoo(ctx, j, o.Odoo); err != nil {
 		return err
 	}
+	fault("odoo stopped")
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -134,6 +156,21 @@ func open(ctx context.Context, c *pgx.Conn, j *journal) error {
 		fault("opened")
 	}
 	return err
+}
+
+// openAtLast tries a second connection: a database that is whole must not stay
+// closed because the restore's own was lost.
+func (s *Server) openAtLast(ctx context.Context, c *pgx.Conn, j *journal) error {
+	err := open(ctx, c, j)
+	if err == nil {
+		return nil
+	}
+	again, aerr := s.admin(ctx, maintenance)
+	if aerr != nil {
+		return errors.Join(err, aerr)
+	}
+	defer closeConn(again)
+	return open(ctx, again, j)
 }
 
 func present(path string) bool {

@@ -2,26 +2,76 @@ package odoodb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/gofrs/flock"
 )
 
 // A kill between a journal's first byte and its rename leaves a file that
 // says nothing; the next run takes it away, without asking a server.
 func TestUnfinishedJournal(t *testing.T) {
 	s := &Server{StateDir: t.TempDir()}
-	left := filepath.Join(s.StateDir, unfinishedPrefix+"123")
-	if err := os.WriteFile(left, []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
+	var left []string
+	for _, name := range []string{".journal-123", ".backup-0123456789abcdef", ".restore-odpm_0123456789abcdef.json.1.tmp", ".drop-0123456789abcdef.json.2.tmp"} {
+		left = append(left, filepath.Join(s.StateDir, name))
+		if err := os.WriteFile(left[len(left)-1], []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
+	begun := filepath.Join(s.StateDir, ".backup-fedcba9876543210.json.3.tmp")
+	lock := flock.New(begun)
+	if ok, err := lock.TryLock(); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	defer lock.Close()
 	if done, err := s.Recover(context.Background(), nil); err != nil || len(done) > 0 {
 		t.Fatal(done, err)
 	}
-	if _, err := os.Stat(left); !os.IsNotExist(err) {
-		t.Error(err)
+	for _, path := range left {
+		if present(path) {
+			t.Errorf("%s is still there", path)
+		}
+	}
+	if !present(begun) {
+		t.Error("the journal of a backup that begins was removed")
+	}
+}
+
+// A power cut took the content of a backup's journal, or a disk fault changed
+// it. No run ends at it: nobody needs what it would have said.
+func TestUnreadableBackupJournal(t *testing.T) {
+	s := &Server{StateDir: t.TempDir(), OdooDataDir: t.TempDir()}
+	for name, content := range map[string]string{"0123456789abcdef": "", "1123456789abcdef": strings.Repeat("\x00", 200)} {
+		path := filepath.Join(s.StateDir, backupPrefix+name+".json")
+		links := filepath.Join(s.OdooDataDir, "filestore", hiddenPrefix+name)
+		if err := errors.Join(os.MkdirAll(links, 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Recover(t.Context(), nil); err != nil {
+			t.Errorf("%q: %v", content, err)
+		}
+		if present(path) || present(links) {
+			t.Errorf("%q: it is still there", content)
+		}
+	}
+	path := filepath.Join(s.StateDir, backupPrefix+"2123456789abcdef.json")
+	if err := os.WriteFile(path, []byte(`{"version": 1, "datab`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Recover(t.Context(), nil)
+	if !IsLeftBehind(err) || !strings.Contains(err.Error(), "mv "+path+" "+path+".unreadable") {
+		t.Errorf("cut off: %v", err)
+	}
+	if err := os.Rename(path, path+".unreadable"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Recover(t.Context(), nil); err != nil || Interrupted(s.StateDir) {
+		t.Errorf("moved aside as advised: %v", err)
 	}
 }
 

@@ -15,7 +15,14 @@ const suffix = ".tmp"
 // WriteFile replaces path with data: a temporary file beside it, fsync,
 // rename, fsync of the directory. The temporary file is gone on any error. A
 // symbolic link at path is replaced, not followed.
-func WriteFile(path string, data []byte, mode os.FileMode) (err error) {
+func WriteFile(path string, data []byte, mode os.FileMode) error {
+	return WriteFileHeld(path, data, mode, nil)
+}
+
+// WriteFileHeld is WriteFile for a file that somebody must hold, by a lock,
+// before anybody else can find it: hold is given the temporary file's name when
+// its content is safe and its own name is still to come.
+func WriteFileHeld(path string, data []byte, mode os.FileMode, hold func(tmp string) error) (err error) {
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*"+suffix)
 	if err != nil {
@@ -39,6 +46,11 @@ func WriteFile(path string, data []byte, mode os.FileMode) (err error) {
 	}
 	if err = tmp.Close(); err != nil {
 		return err
+	}
+	if hold != nil {
+		if err = hold(tmp.Name()); err != nil {
+			return err
+		}
 	}
 	if err = os.Rename(tmp.Name(), path); err != nil {
 		return err
