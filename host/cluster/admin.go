@@ -8,7 +8,6 @@ import (
 	"os/user"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -293,11 +292,7 @@ func quiet(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-func closeConn(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	conn.Close(ctx)
-}
+func closeConn(conn *pgx.Conn) { engine.Close(conn) }
 
 // shown is a name for a message; no control character reaches a terminal.
 func shown(name string) string { return fmt.Sprintf("%q", name) }

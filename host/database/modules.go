@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/ui"
@@ -198,7 +199,7 @@ func (w *work) installed(ctx context.Context, want []string) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close(context.WithoutCancel(ctx))
+	defer engine.Close(c)
 	rows, err := c.Query(ctx, "SELECT name::text, state::text FROM public.ir_module_module")
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/odoodb/archive"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
@@ -178,7 +179,7 @@ func (w *work) exists(ctx context.Context, name string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer c.Close(context.WithoutCancel(ctx))
+	defer engine.Close(c)
 	var there bool
 	err = c.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)", name).Scan(&there)
 	return there, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -49,4 +50,12 @@ func (e *ExitError) Error() string {
 		msg += ": " + e.Stderr
 	}
 	return msg
+}
+
+// Close says goodbye, even if the work's own context has ended, and waits for
+// no server that does not answer.
+func Close(c *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = c.Close(ctx)
 }

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/odpm/odpm/host/engine"
 )
 
 // querier is a connection or a transaction.
@@ -21,9 +22,7 @@ type querier interface {
 
 // closeConn says goodbye even if the work's context is cancelled already.
 func closeConn(c *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	_ = c.Close(ctx)
+	engine.Close(c)
 }
 
 // columns of a table in public; empty where there is no such table.

@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -58,9 +60,19 @@ CMD %s
 func jsonArray(words []string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
-		quoted[i] = fmt.Sprintf("%q", w)
+		quoted[i] = jsonString(w)
 	}
 	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+// jsonString and not %q: Go's \a, \x1b and \U0001f600 are not JSON, and the
+// builder would take the line for a shell's.
+func jsonString(s string) string {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(s) // a string
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // wishImage decides about the image. Where Docker was not asked, the official
@@ -216,7 +228,7 @@ func (s *Session) buildImage(ctx context.Context) error {
 	if len(cmd) == 0 {
 		cmd = officialCmd
 	}
-	text := dockerfile(s.Project.OdooImage, base.Entrypoint, cmd) + fmt.Sprintf("LABEL %s=%q\n", engine.LabelBase, base.ID)
+	text := dockerfile(s.Project.OdooImage, base.Entrypoint, cmd) + fmt.Sprintf("LABEL %s=%s\n", engine.LabelBase, jsonString(base.ID))
 	if err := durable.WriteFile(filepath.Join(dir, "odpm-checker"), binary, 0o755); err != nil {
 		return err
 	}

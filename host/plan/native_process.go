@@ -8,11 +8,13 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/odpm/odpm/host/process"
 )
 
-// process is the Odoo that ODOO_COMMAND started, remembered by its pid and
+// odooProc is the Odoo that ODOO_COMMAND started, remembered by its pid and
 // the kernel's start time, so that a pid that was given anew is not mistaken.
-type process struct {
+type odooProc struct {
 	pid   int
 	birth string
 	id    string
@@ -20,18 +22,18 @@ type process struct {
 
 const processFile = "odoo.pid"
 
-func (s *Session) odooProcess() process {
+func (s *Session) odooProcess() odooProc {
 	line, err := s.Dirs.Remembered(processFile)
 	f := strings.Fields(line)
 	if err != nil || len(f) != 3 {
-		return process{}
+		return odooProc{}
 	}
 	pid, _ := strconv.Atoi(f[0])
-	return process{pid, f[1], f[2]}
+	return odooProc{pid, f[1], f[2]}
 }
 
-func (p process) runs() bool {
-	return p.pid > 1 && syscall.Kill(p.pid, 0) == nil && birth(p.pid) == p.birth
+func (p odooProc) runs() bool {
+	return p.pid > 1 && process.Lives(p.pid) && birth(p.pid) == p.birth
 }
 
 // birth is the process's start time in clock ticks (proc(5), field 22); "-"
@@ -49,7 +51,7 @@ func birth(pid int) string {
 	return f[19]
 }
 
-func (p process) stop(ctx context.Context) error {
+func (p odooProc) stop(ctx context.Context) error {
 	if !p.runs() {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/engine"
@@ -115,7 +116,9 @@ func (s *Session) publishedAsLast(port int) bool {
 	if s.Snapshot != nil && s.Snapshot.Compose.HostPort == port {
 		return true
 	}
-	addr, err := s.PG.HostAddr(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	addr, err := s.PG.HostAddr(ctx)
 	if err != nil {
 		return false
 	}

@@ -34,9 +34,14 @@ func (s *Session) recover(ctx context.Context) error {
 	}
 	done, err := s.DatabaseServer().Recover(ctx, s.OdooService())
 	for _, r := range done {
-		if r.Completed {
+		switch {
+		case r.Drop && r.Completed:
+			s.Term.Say("odpm: an interrupted drop of %s was completed: the database is gone, and its filestore", ui.Clean(r.Database))
+		case r.Drop:
+			s.Term.Say("odpm: an interrupted drop of %s was undone; the database is as it was before", ui.Clean(r.Database))
+		case r.Completed:
 			s.Term.Say("odpm: an interrupted restore of %s was completed", ui.Clean(r.Database))
-		} else {
+		default:
 			s.Term.Say("odpm: an interrupted restore of %s was undone; the database is as it was before", ui.Clean(r.Database))
 		}
 		if r.Kept != "" {

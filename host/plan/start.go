@@ -75,7 +75,9 @@ func (s *Session) onOwnData(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	if stop := s.own.Stop(context.WithoutCancel(ctx)); stop != nil {
+	end, done := interrupt.Cleanup(ctx, time.Minute)
+	defer done()
+	if stop := s.own.Stop(end); stop != nil {
 		return errors.Join(err, fmt.Errorf("it could not be stopped: %w", stop))
 	}
 	s.started = false

@@ -67,6 +67,7 @@ func (s *Session) oldNative() engine.Writer {
 		return nil
 	}
 	old := native.New(s.nativeOptions(was.DataPathAbs, was.HostPort))
+	// It reads postmaster.pid.
 	st, err := old.Status(context.Background())
 	if err != nil || !st.Running {
 		return nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/odpm/odpm/host/process"
 	"github.com/odpm/odpm/shared/shell"
 	"github.com/odpm/odpm/shared/snapshot"
 )
@@ -159,7 +160,7 @@ const noteWait = 500 * time.Millisecond
 func holder(path string) (note string, pid int) {
 	for end := time.Now().Add(noteWait); ; time.Sleep(5 * time.Millisecond) {
 		note = readNote(path)
-		if _, err := fmt.Sscanf(note, "pid %d ", &pid); err == nil && pid > 0 && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		if _, err := fmt.Sscanf(note, "pid %d ", &pid); err == nil && process.Lives(pid) {
 			return note, pid
 		}
 		if time.Now().After(end) {

@@ -109,7 +109,7 @@ func (p *prober) login(ctx context.Context, conf *pgconn.Config) (*Result, error
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close(context.Background())
+	defer goodbye(conn)
 	res, err := identify(ctx, conn, conf.User)
 	if err != nil {
 		return nil, p.classify(err, a, conf.Database)
@@ -135,7 +135,7 @@ func (p *prober) also(ctx context.Context, res *Result, name string) error {
 	if err != nil {
 		return err
 	}
-	conn.Close(context.Background())
+	goodbye(conn)
 	res.Databases[name] = true
 	return nil
 }
@@ -256,3 +256,11 @@ type joined struct{ errs []error }
 
 func (j *joined) Error() string   { return "no address accepted a connection" }
 func (j *joined) Unwrap() []error { return j.errs }
+
+// goodbye tells the server that we are done with it, and waits for none that
+// does not answer: an attempt's own time may be over.
+func goodbye(conn *pgconn.PgConn) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = conn.Close(ctx)
+}

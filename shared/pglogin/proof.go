@@ -56,7 +56,7 @@ func (a *attempt) authenticate(ctx context.Context, conf *pgconn.Config) (*pgcon
 		go func() {
 			defer close(p.done)
 			if o := <-end; o.conn != nil {
-				o.conn.Close(context.Background())
+				goodbye(o.conn)
 			}
 		}()
 		a.proof = p

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -117,7 +118,7 @@ func (a *api) do(ctx context.Context, verb, method, path string, query url.Value
 		if json.Unmarshal(text, &said) != nil || said.Message == "" {
 			said.Message = strings.TrimSpace(string(text))
 		}
-		return nil, &Failure{Verb: Program + " " + verb, Code: resp.StatusCode, Stderr: wording.LastLines(clean(said.Message), 12)}
+		return nil, &Failure{Verb: Program + " " + verb, Status: resp.Status, Stderr: wording.LastLines(clean(said.Message), 12)}
 	}
 	return resp, nil
 }
@@ -171,8 +172,30 @@ func (a *api) speaks(ctx context.Context, verb string) (string, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.version = "/v" + v
+	a.version = "/v" + known(v)
 	return a.version, nil
+}
+
+// newest is the newest version of the API whose answers this code was written
+// for: an engine may change them in the next, and speaks the older ones too
+// (https://docs.docker.com/reference/api/engine/version-history/).
+const newest = "1.47"
+
+// known is the engine's version, or ours where that is older.
+func known(engines string) string {
+	if major, minor, ok := apiVersion(engines); ok {
+		if ourMajor, ourMinor, _ := apiVersion(newest); major > ourMajor || major == ourMajor && minor > ourMinor {
+			return newest
+		}
+	}
+	return engines
+}
+
+func apiVersion(s string) (major, minor int, ok bool) {
+	a, b, ok := strings.Cut(s, ".")
+	major, err := strconv.Atoi(a)
+	minor, err2 := strconv.Atoi(b)
+	return major, minor, ok && err == nil && err2 == nil
 }
 
 // finish reads what is left of an answer: a connection with something in it

@@ -73,6 +73,25 @@ func TestEngineUnreached(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+	t.Run("an engine newer than this", func(t *testing.T) {
+		var asked string
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Api-Version", "9.99")
+			if r.URL.Path != "/_ping" {
+				asked = r.URL.Path
+				w.WriteHeader(http.StatusConflict)
+			}
+		}))
+		defer s.Close()
+		t.Setenv("DOCKER_HOST", "tcp://"+s.Listener.Addr().String())
+		err := ask(limit(t))
+		if asked != "/v1.47/containers/json" {
+			t.Errorf("asked for %s, whose answers this was not written for", asked)
+		}
+		if err == nil || strings.Contains(err.Error(), "exit code") || !strings.Contains(err.Error(), "409 Conflict") {
+			t.Errorf("%v", err)
+		}
+	})
 	t.Run("no client", func(t *testing.T) {
 		t.Setenv("PATH", t.TempDir())
 		var u *docker.Unavailable

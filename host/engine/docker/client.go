@@ -78,12 +78,19 @@ func (c client) stream(ctx context.Context, w io.Writer, args ...string) error {
 type Failure struct {
 	// Verb is what was run, without options: "docker compose up".
 	Verb string
+	// Code is docker's exit code; 0 where the engine's API was asked.
 	Code int
+	// Status is the engine's answer over HTTP ("409 Conflict"), "" where the
+	// client was run.
+	Status string
 	// Stderr holds docker's own last lines.
 	Stderr string
 }
 
 func (f *Failure) Error() string {
+	if f.Stderr == "" && f.Status != "" {
+		return fmt.Sprintf("%s: the engine answered %s and said nothing else", f.Verb, f.Status)
+	}
 	if f.Stderr == "" {
 		return fmt.Sprintf("%s failed with exit code %d and said nothing", f.Verb, f.Code)
 	}

@@ -62,7 +62,9 @@ func (e *Reader) waitReady(ctx context.Context, c *container) error {
 		if ctx.Err() != nil {
 			return e.notInTime(ctx, c, told)
 		}
-		now, lookErr := e.cl.inspect(context.WithoutCancel(ctx), c.ID)
+		look, cancel := detached(ctx, 20*time.Second)
+		now, lookErr := e.cl.inspect(look, c.ID)
+		cancel()
 		if lookErr != nil {
 			return lookErr
 		}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/odpm/odpm/host/process"
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -73,12 +74,12 @@ func (p *postmaster) inTheWay(backends []int) error {
 // belongsTo tells whether pid is a living process of uid, the processes that
 // PostgreSQL minds.
 func belongsTo(pid, uid int) bool {
-	if err := syscall.Kill(pid, 0); err != nil && !errors.Is(err, syscall.EPERM) {
+	if !process.Lives(pid) {
 		return false
 	}
 	info, err := os.Stat("/proc/" + strconv.Itoa(pid))
 	if err != nil {
-		// No /proc (macOS), and kill has told what there is to know unless root asks.
+		// No /proc (macOS): it may be this user's.
 		return os.Geteuid() == uid
 	}
 	return int(info.Sys().(*syscall.Stat_t).Uid) == uid

@@ -5,9 +5,10 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/odpm/odpm/host/datadir"
+
+	"github.com/odpm/odpm/host/process"
 )
 
 // postmaster is postmaster.pid: pid, data directory, start time, port, socket
@@ -59,7 +60,7 @@ func readPostmaster(clusterDir string) (*postmaster, error) {
 // kill -9 and a restart of the machine, and its number may belong to anybody by
 // then, to another cluster's server too.
 func (p *postmaster) alive() bool {
-	if err := syscall.Kill(p.pid, 0); err != nil && err != syscall.EPERM {
+	if !process.Lives(p.pid) {
 		return false
 	}
 	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.pid))
