@@ -16,6 +16,9 @@ const (
 	Initialised
 	// Other: something that is not a cluster.
 	Other
+	// Unfinished: an initdb that was cut short. There is a PG_VERSION, and no
+	// global/pg_control or not yet the databases that every cluster has.
+	Unfinished
 )
 
 // Facts is what was seen.
@@ -32,7 +35,7 @@ type Facts struct {
 	ClusterDir string
 	// UID and GID own ClusterDir (or Path), -1 when unknown.
 	UID, GID int
-	// Reason says why the state is Unknown or Other.
+	// Reason says why the state is Unknown, Other or Unfinished.
 	Reason string
 }
 
@@ -40,7 +43,7 @@ type Facts struct {
 func (f Facts) Nonempty() *bool {
 	var v bool
 	switch f.State {
-	case Initialised, Other:
+	case Initialised, Other, Unfinished:
 		v = true
 	case Missing, Empty:
 	default:

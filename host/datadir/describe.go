@@ -15,6 +15,8 @@ func (f Facts) Describe() string {
 			text += ", system_identifier " + f.SystemIdentifier
 		}
 		return text
+	case Unfinished:
+		return "no cluster yet: " + f.Reason
 	case Other:
 		return "not a cluster: " + f.Reason
 	}

@@ -68,6 +68,9 @@ func Look(path string, imageMajor int) Facts {
 		f.State, f.Major, f.ClusterDir = Initialised, major, dir
 		f.UID, f.GID = own(dir)
 		f.SystemIdentifier, _ = identity(root, dir)
+		if why := unfinished(root, dir); why != "" {
+			f.State, f.Reason = Unfinished, why
+		}
 		return f
 	}
 	f.State = Empty

@@ -174,7 +174,6 @@ func (r *restore) run(ctx context.Context) (err error) {
 	return r.end(end)
 }
 
-
 func (r *restore) newJournal() *journal {
 	name := hiddenPrefix + token()
 	j := journal{

@@ -53,6 +53,13 @@ func (s *Session) dataProblems() {
 	if s.Project.External {
 		return
 	}
+	// The container of a first run that was killed may still be at it.
+	if f.State == datadir.Unfinished && !s.status.Running {
+		s.Problems = append(s.Problems, &ui.Refusal{
+			What: fmt.Sprintf("The PostgreSQL data directory %s holds no cluster: %s. PostgreSQL never ran on it. Nothing was written or started.", f.Path, f.Reason),
+			Ways: s.unfinishedWays(f),
+		})
+	}
 	if f.State == datadir.Other {
 		s.Problems = append(s.Problems, &ui.Refusal{
 			What: fmt.Sprintf("The PostgreSQL data directory %s holds something that is not a cluster: %s. Nothing was written or started.", f.Path, f.Reason),
@@ -70,6 +77,15 @@ func (s *Session) dataProblems() {
 	if p := datadir.LayoutProblem(f, s.Project.PostgresMajor); p != nil && !s.Project.KeepCompose {
 		s.Problems = append(s.Problems, &ui.Refusal{What: p.Message + ". Nothing was written or started.", Ways: p.Ways})
 	}
+}
+
+// unfinishedWays: what an initdb left is moved aside, or, in a volume of
+// Docker's own, removed with it.
+func (s *Session) unfinishedWays(f datadir.Facts) []string {
+	if dir := filepath.Join(f.Path, f.ClusterDir); filepath.IsAbs(dir) {
+		return []string{"sudo mv " + shell.Quote(dir) + " " + shell.Quote(dir+".unfinished") + "        and the next run makes a new cluster"}
+	}
+	return []string{"docker volume rm -f " + shell.Quote(f.Path) + "        and the next run makes a new cluster; its stopped container goes first: docker rm NAME"}
 }
 
 // composeProblem: a compose file that is not ours is never overwritten.

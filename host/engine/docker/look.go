@@ -108,7 +108,8 @@ func (e *Reader) subdir() string {
 }
 
 // lookScript prints lines of fields separated by tabs: "own DIR UID GID",
-// "version DIR FIRST-LINE", "control DIR HEX", "entry NAME".
+// "version DIR FIRST-LINE", "control DIR HEX", "made DIR CONTROL DATABASES" where
+// initdb has made its directories, "entry NAME".
 const lookScript = `cd /data || exit 3
 t=$(printf '\t')
 stat -c "own$t.$t%u$t%g" .
@@ -117,6 +118,7 @@ for d in . [0-9]*/docker data ${1:+"$1"}; do
 stat -c "own$t$d$t%u$t%g" "$d"
 echo "version$t$d$t$(head -c 64 "$d/PG_VERSION" | head -n 1)"
 echo "control$t$d$t$(head -c 8 "$d/global/pg_control" 2>/dev/null | od -An -v -tx1 | tr -d ' \n')"
+[ -d "$d/base" ] && [ -d "$d/global" ] && echo "made$t$d$t$([ -e "$d/global/pg_control" ] && echo yes)$t$(ls "$d/base" | grep -c '^[0-9]*$')"
 done
 ls -A | head -n 50 | sed "s/^/entry$t/"
 `
@@ -128,6 +130,7 @@ var majorDir = regexp.MustCompile(`^[0-9]+/docker$`)
 func parseLook(out string, f datadir.Facts, imageMajor int, sub string) datadir.Facts {
 	type cluster struct {
 		version, control string
+		unfinished       string
 		uid, gid         int
 	}
 	found := map[string]*cluster{}
@@ -151,6 +154,10 @@ func parseLook(out string, f datadir.Facts, imageMajor int, sub string) datadir.
 		case fields[0] == "version":
 			at(fields[1]).version = fields[2]
 			order = append(order, fields[1])
+		case fields[0] == "made" && len(fields) == 4:
+			if n, err := strconv.Atoi(fields[3]); err == nil {
+				at(fields[1]).unfinished = datadir.UnfinishedReason(fields[2] == "yes", n)
+			}
 		case fields[0] == "control":
 			at(fields[1]).control = fields[2]
 		}
@@ -171,6 +178,9 @@ func parseLook(out string, f datadir.Facts, imageMajor int, sub string) datadir.
 		f.State, f.Major = datadir.Initialised, major
 		if raw, err := hex.DecodeString(c.control); err == nil {
 			f.SystemIdentifier = datadir.ParseIdentity(raw)
+		}
+		if c.unfinished != "" {
+			f.State, f.Reason = datadir.Unfinished, c.unfinished
 		}
 		return f
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/regular"
@@ -29,6 +30,11 @@ func (e *Engine) initdb(ctx context.Context) error {
 	if err := e.makeDir(dir, as); err != nil {
 		return err
 	}
+	mark, err := e.markInit(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer mark.Close()
 	password := ""
 	if e.o.Password != nil {
 		if password, err = e.o.Password(); err != nil {
@@ -38,6 +44,12 @@ func (e *Engine) initdb(ctx context.Context) error {
 	args := []string{"-D", dir, "-U", "postgres", "-E", "UTF8", "--locale=C", "--auth-host=scram-sha-256", "--auth-local=peer"}
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir, cmd.Env, cmd.SysProcAttr = "/", serverEnv(), as.attr()
+	// A Ctrl-C at the terminal is odpm's to pass on: at SIGTERM initdb removes
+	// what it has made, which a kill leaves there.
+	cmd.SysProcAttr.Setpgid = true
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 20 * time.Second
+	cmd.ExtraFiles = []*os.File{mark}
 	if password != "" {
 		// A pipe, so that the password is in no file but our own and in no
 		// process's arguments.
@@ -56,15 +68,21 @@ func (e *Engine) initdb(ctx context.Context) error {
 				return err
 			}
 		}
-		cmd.ExtraFiles = []*os.File{r}
-		cmd.Args = append(cmd.Args, "--pwfile=/dev/fd/3")
+		cmd.ExtraFiles = append(cmd.ExtraFiles, r)
+		cmd.Args = append(cmd.Args, "--pwfile=/dev/fd/4")
 	}
 	out := &wording.Tail{Max: 64 << 10}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("initdb in %s: %w", dir, ctx.Err())
+		}
 		return fmt.Errorf("initdb in %s: %w\n%s", dir, err, wording.LastLines(out.String(), 10))
 	}
-	return e.socketRules(dir, as)
+	if err := e.socketRules(dir, as); err != nil {
+		return err
+	}
+	return os.Remove(e.markPath())
 }
 
 // socketRules lets the server's operating-system user be two roles by peer.

@@ -68,7 +68,7 @@ func (e *Reader) Kind() string { return "native" }
 
 // Look reads the data directory as this user may.
 func (e *Reader) Look(context.Context) (datadir.Facts, error) {
-	return datadir.Look(e.o.DataDir, e.o.Major), nil
+	return e.look(), nil
 }
 
 // clusterDir is where PG_VERSION is, or will be.
@@ -85,7 +85,7 @@ func (e *Reader) clusterDir() string {
 // Status reads postmaster.pid, which the server itself keeps current; no
 // connection is made, so nothing is written to the server's log.
 func (e *Reader) Status(context.Context) (engine.Status, error) {
-	f := datadir.Look(e.o.DataDir, e.o.Major)
+	f := e.look()
 	s := engine.Status{Exists: f.State == datadir.Initialised}
 	pm, err := readPostmaster(e.clusterDir())
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {

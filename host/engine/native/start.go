@@ -32,7 +32,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	} else if s.Running {
 		return e.waitReady(ctx, nil)
 	}
-	facts := datadir.Look(e.o.DataDir, e.o.Major)
+	facts := e.look()
 	switch facts.State {
 	case datadir.Initialised:
 		if facts.Major != e.o.Major {
@@ -42,6 +42,8 @@ func (e *Engine) Start(ctx context.Context) error {
 		if err := e.initdb(ctx); err != nil {
 			return err
 		}
+	case datadir.Unfinished:
+		return errors.New(facts.UnfinishedProblem())
 	default:
 		return fmt.Errorf("%s cannot be used as a data directory: %s", e.o.DataDir, facts.Reason)
 	}
