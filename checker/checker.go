@@ -19,6 +19,7 @@ import (
 	"github.com/odpm/odpm/checker/target"
 	"github.com/odpm/odpm/shared/handoff"
 	"github.com/odpm/odpm/shared/pglogin"
+	"github.com/odpm/odpm/shared/redact"
 )
 
 // BaselineError is a baseline that was demanded and not written.
@@ -34,8 +35,9 @@ func (e *SignalError) Error() string { return "stopped by signal " + e.Signal.St
 
 // Run does the whole job. Without --check it returns only with an error: the
 // process is Odoo then. Its caller is the main thread (see main's init), which
-// does nothing but wait for the rest and exec.
-func Run(s *settings.Settings, log *slog.Logger) error {
+// does nothing but wait for the rest and exec. The password that Odoo will use
+// becomes one of the secrets that the log hides.
+func Run(s *settings.Settings, log *slog.Logger, secrets *redact.Values) error {
 	var (
 		program string
 		unwatch = func() error { return nil }
@@ -44,7 +46,7 @@ func Run(s *settings.Settings, log *slog.Logger) error {
 	)
 	go func() {
 		defer close(done)
-		program, unwatch, err = ready(s, log, unwatch)
+		program, unwatch, err = ready(s, log, secrets, unwatch)
 	}()
 	<-done
 	if err != nil {
@@ -59,7 +61,7 @@ func Run(s *settings.Settings, log *slog.Logger) error {
 
 // ready does everything before the exec, and gives the program's path. unwatch
 // is replaced where signals are watched.
-func ready(s *settings.Settings, log *slog.Logger, unwatch func() error) (string, func() error, error) {
+func ready(s *settings.Settings, log *slog.Logger, secrets *redact.Values, unwatch func() error) (string, func() error, error) {
 	program := ""
 	if len(s.Argv) > 0 {
 		// A program that does not exist is said before a minute of waiting.
@@ -76,6 +78,7 @@ func ready(s *settings.Settings, log *slog.Logger, unwatch func() error) (string
 	if err != nil {
 		return "", unwatch, err
 	}
+	secrets.Add(t.Password.Text)
 	for _, w := range t.Warnings {
 		log.Warn(w)
 	}

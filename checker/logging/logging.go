@@ -9,11 +9,13 @@ import (
 
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
+
+	"github.com/odpm/odpm/shared/redact"
 )
 
-// New makes the logger. format is auto, text, logfmt or json; level is debug,
+// New makes the logger, which hides secrets in all that it writes. format is auto, text, logfmt or json; level is debug,
 // info, warn or error.
-func New(w *os.File, format, level string) *slog.Logger {
+func New(w *os.File, secrets *redact.Values, format, level string) *slog.Logger {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		l = slog.LevelInfo
@@ -25,7 +27,7 @@ func New(w *os.File, format, level string) *slog.Logger {
 			format = "text"
 		}
 	}
-	return slog.New(handler(w, format, l, tty && os.Getenv("NO_COLOR") == ""))
+	return slog.New(handler(secrets.Writer(w), format, l, tty && os.Getenv("NO_COLOR") == ""))
 }
 
 func handler(w io.Writer, format string, level slog.Level, colour bool) slog.Handler {

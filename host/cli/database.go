@@ -74,7 +74,7 @@ where it does not run, and left running.`,
 					return err
 				}
 				for _, q := range sql {
-					fmt.Fprintln(a.out, ui.Clean(q))
+					fmt.Fprintln(a.out, ui.Clean(a.secrets.Hide(q)))
 				}
 				if len(sql) == 0 {
 					a.term.Say("odpm: nothing to do; the role is as the project wants it")
@@ -90,7 +90,7 @@ where it does not run, and left running.`,
 				return nil
 			}
 			for _, line := range rep.Done {
-				fmt.Fprintln(a.out, ui.Clean(line))
+				fmt.Fprintln(a.out, ui.Clean(a.secrets.Hide(line)))
 			}
 			return nil
 		},

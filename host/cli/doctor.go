@@ -27,7 +27,7 @@ func (a *App) doctorCommand() *cobra.Command {
 				case setup.Note:
 					word = ui.Paint(a.term.OutColor, ui.Yellow, "note   ")
 				}
-				fmt.Fprintf(a.out, "%s  %s\n", word, ui.CleanLines(f.Text))
+				fmt.Fprintf(a.out, "%s  %s\n", word, ui.CleanLines(a.secrets.Hide(f.Text)))
 			}
 			if bad > 0 {
 				return Outcome(1)

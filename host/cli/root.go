@@ -17,7 +17,9 @@ import (
 
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/redact"
 )
 
 // App is one invocation.
@@ -31,6 +33,8 @@ type App struct {
 	root        *cobra.Command
 	term        *ui.Terminal
 	interrupted <-chan struct{}
+	// secrets are hidden in everything that is shown.
+	secrets redact.Values
 
 	common struct {
 		dir, color, progress string
@@ -71,6 +75,7 @@ func New(in, out, err *os.File, args, environ []string, interrupted <-chan struc
 }
 
 func (a *App) newTerminal(o ui.Options) {
+	o.Secrets = &a.secrets
 	a.term = ui.New(a.in, a.stdout, a.err, o)
 	a.term.Out, a.term.Interrupted = a.out, a.interrupted
 }
@@ -113,7 +118,7 @@ func (a *App) Fail(err error, kind string) {
 		enc := json.NewEncoder(a.out)
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
-		if enc.Encode(map[string]any{"error": map[string]string{"kind": kind, "message": ui.CleanLines(err.Error())}}) == nil {
+		if enc.Encode(map[string]any{"error": map[string]string{"kind": kind, "message": ui.CleanLines(a.secrets.Hide(err.Error()))}}) == nil {
 			return
 		}
 	}
@@ -207,6 +212,10 @@ func (a *App) before(*cobra.Command) error {
 		}
 	}
 	a.newTerminal(ui.Options{Color: a.common.color, NoInput: a.common.noInput})
+	// What was typed is no secret; a name in it must stay one that can be typed again.
+	a.secrets.Public(a.args...)
+	home, _ := os.UserHomeDir()
+	project.LearnSecrets(&a.secrets, a.common.dir, home, a.environ)
 	return nil
 }
 

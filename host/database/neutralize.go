@@ -46,5 +46,5 @@ func (w *work) neutralize(ctx context.Context, database string, modules []string
 	}
 	command := w.OdooCommand()[0]
 	return w.Stack.RunOnce(ctx, engine.RunOnce{Service: w.Project.OdooServiceName, NoDeps: true,
-		Args: []string{command, "neutralize", "-d", database}, Stdout: w.Term.Err, Stderr: w.Term.Err})
+		Args: []string{command, "neutralize", "-d", database}, Stdout: w.Term.Stream(), Stderr: w.Term.Stream()})
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/aymanbagabas/go-udiff"
 
-	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/redact"
 )
 
 // Diff is a change of a file, with secrets masked.
@@ -25,7 +25,7 @@ func diffFiles(path string, old, new []byte) *Diff {
 	if old != nil && bytes.Equal(old, new) {
 		return nil
 	}
-	a, b := wording.MaskSecrets(string(old)), wording.MaskSecrets(string(new))
+	a, b := redact.Text(string(old)), redact.Text(string(new))
 	text := udiff.Unified(path, path, a, b)
 	if a == b {
 		// Only a masked value differs.

@@ -31,6 +31,7 @@ func (s *Session) readKept(ctx context.Context) error {
 		return undecided("Odoo", "ODOO_SERVICE_NAME", f.Files[0], f.OdooCandidates)
 	}
 	s.kept = f
+	s.secrets().Add(f.Secrets()...)
 	pg := f.Postgres
 	p.Name, p.PlainName, p.Prefix = f.Name, f.Name, ""
 	p.ServiceName, p.OdooServiceName, p.VolumeName = pg.Service, f.Odoo.Service, pg.VolumeKey

@@ -73,7 +73,7 @@ func (s *Session) RunOdooOnce(ctx context.Context, args []string) error {
 func (s *Session) odooOnce(ctx context.Context, args []string) error {
 	if s.Stack != nil {
 		return s.Stack.RunOnce(ctx, engine.RunOnce{Service: s.Project.OdooServiceName,
-			Args: append(s.OdooCommand(), args...), Stdout: s.Term.Err, Stderr: s.Term.Err, NoDeps: true})
+			Args: append(s.OdooCommand(), args...), Stdout: s.Term.Stream(), Stderr: s.Term.Stream(), NoDeps: true})
 	}
 	argv, err := s.OdooArgv(ctx, args...)
 	if err != nil {
@@ -85,6 +85,6 @@ func (s *Session) odooOnce(ctx context.Context, args []string) error {
 	}
 	cmd := exec.CommandContext(ctx, s.want.image.checker, append([]string{"--"}, argv...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Project.Dir, env, s.Term.Err, s.Term.Err
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Project.Dir, env, s.Term.Stream(), s.Term.Stream()
 	return cmd.Run()
 }

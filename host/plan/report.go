@@ -65,6 +65,7 @@ func (r *Report) RequiredChanges() bool {
 // WriteTable shows the plan to a person.
 func (r *Report) WriteTable(out io.Writer, color, diffs bool) {
 	s := r.Session
+	out = s.secrets().Writer(out)
 	paint := func(st ui.Style, text string) string { return ui.Paint(color, st, text) }
 	p := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
 	drifts := drift.Changes(r.Session.Drifts)
@@ -129,7 +130,7 @@ func (r *Report) writeDiffs(out io.Writer, paint func(ui.Style, string) string) 
 			continue
 		}
 		fmt.Fprintf(out, "\n%s %s\n", ui.Clean(e.Diff.Path), e.Diff.Summary)
-		for _, l := range strings.Split(strings.TrimRight(ui.CleanLines(e.Diff.Unified), "\n"), "\n") {
+		for _, l := range strings.Split(strings.TrimRight(ui.CleanLines(r.Session.secrets().HideText(e.Diff.Unified)), "\n"), "\n") {
 			switch {
 			case strings.HasPrefix(l, "+"):
 				l = paint(ui.Green, l)

@@ -32,6 +32,7 @@ type jsonRefusal struct {
 // WriteJSON is the contract of docs/plan-json.md.
 func (r *Report) WriteJSON(out io.Writer, diffs bool) error {
 	s := r.Session
+	hide := s.secrets().Hide
 	doc := struct {
 		Version  int             `json:"plan_version"`
 		Steps    []jsonStep      `json:"steps"`
@@ -44,19 +45,28 @@ func (r *Report) WriteJSON(out io.Writer, diffs bool) error {
 	}{Version: 1, Drifts: DriftsJSON(s.Drifts), Blocking: s.Blocking(), Warnings: []string{}, Refusals: []jsonRefusal{},
 		Summary: map[Outcome]int{Run: r.count(Run), Update: r.count(Update), Noop: r.count(Noop), Skip: r.count(Skip)}}
 	for _, e := range r.Entries {
-		doc.Steps = append(doc.Steps, jsonStep{e.ID, e.Outcome, e.Required, e.Outcome == Run || e.Outcome == Update, e.Description, ui.Clean(e.Reason), e.SQL})
+		doc.Steps = append(doc.Steps, jsonStep{e.ID, e.Outcome, e.Required, e.Outcome == Run || e.Outcome == Update, e.Description, ui.Clean(hide(e.Reason)), hidden(hide, e.SQL)})
 		if diffs && e.Diff != nil {
-			doc.Diffs = append(doc.Diffs, jsonDiff{e.Diff.Path, e.Diff.Summary, e.Diff.Unified})
+			doc.Diffs = append(doc.Diffs, jsonDiff{e.Diff.Path, e.Diff.Summary, s.secrets().HideText(e.Diff.Unified)})
 		}
 	}
 	for _, w := range s.Warnings {
-		doc.Warnings = append(doc.Warnings, ui.Clean(w))
+		doc.Warnings = append(doc.Warnings, ui.Clean(hide(w)))
 	}
 	for _, p := range s.Problems {
-		doc.Refusals = append(doc.Refusals, jsonRefusal{ui.CleanLines(p.Error()), ui.IsRefusal(p)})
+		doc.Refusals = append(doc.Refusals, jsonRefusal{ui.CleanLines(hide(p.Error())), ui.IsRefusal(p)})
 	}
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(doc)
+}
+
+// hidden is each text without secrets.
+func hidden(hide func(string) string, texts []string) []string {
+	var out []string
+	for _, t := range texts {
+		out = append(out, hide(t))
+	}
+	return out
 }

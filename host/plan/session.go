@@ -17,6 +17,7 @@ import (
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/redact"
 	"github.com/odpm/odpm/shared/snapshot"
 )
 
@@ -37,6 +38,14 @@ type Options struct {
 	Progress       string
 	// Verbose says each step's outcome and reason before it is applied.
 	Verbose bool
+}
+
+// secrets are what nothing may show; nil where nothing is shown.
+func (o Options) secrets() *redact.Values {
+	if o.Term == nil {
+		return nil
+	}
+	return o.Term.Secrets
 }
 
 // Session is one look at a project and what follows from it.
@@ -108,6 +117,8 @@ func Load(ctx context.Context, o Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.secrets().Add(p.AppPassword, p.Settings.AdminPassword)
+	o.secrets().Public(p.Words()...)
 	s := &Session{Options: o, Project: p, Dirs: state.NewDirs(p.Dir), Warnings: p.Warnings}
 	s.Snapshot, err = snapshot.Load(s.snapshotPath())
 	if errors.Is(err, snapshot.ErrMissing) {

@@ -14,9 +14,10 @@ import (
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
-	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/redact"
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -80,11 +81,11 @@ func Init(ctx context.Context, o plan.Options, fromCompose string) error {
 				o.Term.Say("%s says it all already", f.name)
 				continue
 			}
-			o.Term.Say("%s gets what it lacks:\n%s", f.name, ui.CleanLines(wording.MaskSecrets(strings.TrimPrefix(f.content, string(old)))))
+			o.Term.Say("%s gets what it lacks:\n%s", f.name, ui.CleanLines(redact.Text(strings.TrimPrefix(f.content, string(old)))))
 		} else if err == nil {
 			o.Term.Say("%s exists and is left as it is", f.name)
 			if fromCompose != "" {
-				o.Term.Say("it would have been:\n%s", ui.CleanLines(wording.MaskSecrets(f.content)))
+				o.Term.Say("it would have been:\n%s", ui.CleanLines(redact.Text(f.content)))
 			}
 			continue
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -114,10 +115,12 @@ func proposed(ctx context.Context, o plan.Options, file string) ([]newFile, []st
 			env[k] = v
 		}
 	}
+	project.LearnFile(o.Term.Secrets, file)
 	f, err := compose.Read(ctx, file, env)
 	if err != nil {
 		return nil, nil, err
 	}
+	o.Term.Secrets.Add(f.Secrets()...)
 	p := f.Propose(o.Dir)
 	if p.Blocking() {
 		r := &ui.Refusal{What: file + " cannot be gone on with as it is. Nothing was written."}

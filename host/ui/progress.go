@@ -62,7 +62,7 @@ func (b *bars) Report(task, phase, unit string, done, total int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.p == nil {
-		b.p = mpb.New(mpb.WithOutput(b.t.Err), mpb.WithWidth(min(b.t.Width, 100)), mpb.WithAutoRefresh())
+		b.p = mpb.New(mpb.WithOutput(b.t.Stream()), mpb.WithWidth(min(b.t.Width, 100)), mpb.WithAutoRefresh())
 	}
 	one := b.all[phase]
 	if one == nil {

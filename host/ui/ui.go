@@ -16,12 +16,18 @@ import (
 	"unicode"
 
 	"golang.org/x/term"
+
+	"github.com/odpm/odpm/shared/redact"
 )
 
 // Terminal is where a run reads and writes.
 type Terminal struct {
-	In       *os.File
+	In *os.File
+	// Out and Err are where results and messages go; secrets are hidden in what
+	// is written to Err.
 	Out, Err io.Writer
+	// Secrets are what no message may show.
+	Secrets *redact.Values
 	// Interactive: a person can be asked (stdin and stderr are a TTY, no --no-input).
 	Interactive bool
 	// OutColor and ErrColor: escape sequences may be written there.
@@ -33,6 +39,17 @@ type Terminal struct {
 	Interrupted <-chan struct{}
 	// Width of the error stream's terminal, 80 off a TTY.
 	Width int
+
+	raw *os.File
+}
+
+// Stream is the error stream itself, for a program that is started and for
+// what moves the cursor.
+func (t *Terminal) Stream() io.Writer {
+	if t.raw == nil {
+		return t.Err
+	}
+	return t.raw
 }
 
 // Options steer New; the zero value is --color auto with prompts.
@@ -41,6 +58,8 @@ type Options struct {
 	Color   string
 	NoInput bool
 	Getenv  func(string) string
+	// Secrets may be nil: none are known.
+	Secrets *redact.Values
 }
 
 // New looks at the three streams. Colour: --color > NO_COLOR >
@@ -49,7 +68,10 @@ func New(in, out, err *os.File, o Options) *Terminal {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
-	t := &Terminal{In: in, Out: out, Err: err, Width: 80}
+	if o.Secrets == nil {
+		o.Secrets = &redact.Values{}
+	}
+	t := &Terminal{In: in, Out: out, Err: o.Secrets.Writer(err), Secrets: o.Secrets, Width: 80, raw: err}
 	t.ErrTTY = isTTY(err)
 	t.Interactive = !o.NoInput && isTTY(in) && t.ErrTTY
 	t.OutColor, t.ErrColor = color(o, isTTY(out)), color(o, t.ErrTTY)

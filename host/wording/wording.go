@@ -6,6 +6,8 @@ package wording
 import (
 	"bytes"
 	"strings"
+
+	"github.com/odpm/odpm/shared/redact"
 )
 
 // OrUnset says so where there is no value.
@@ -16,13 +18,14 @@ func OrUnset(v string) string {
 	return v
 }
 
-// LastLines are the last n lines, without the final newlines.
+// LastLines are the last n lines of what a program wrote, without the final
+// newlines and without what looks like a secret.
 func LastLines(text string, n int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	if len(lines) > n {
 		lines = lines[len(lines)-n:]
 	}
-	return strings.Join(lines, "\n")
+	return redact.Text(strings.Join(lines, "\n"))
 }
 
 // Tail is a writer that keeps the last Max bytes of what a program wrote.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/odpm/odpm/checker"
 	"github.com/odpm/odpm/checker/handover"
@@ -17,6 +18,7 @@ import (
 	"github.com/odpm/odpm/checker/settings"
 	"github.com/odpm/odpm/checker/target"
 	"github.com/odpm/odpm/shared/pglogin"
+	"github.com/odpm/odpm/shared/redact"
 )
 
 // version is set by the linker (-X main.version=…).
@@ -63,14 +65,20 @@ func run(args []string) int {
 		fmt.Println("odpm-checker", buildVersion())
 		return 0
 	}
-	log := logging.New(os.Stderr, s.LogFormat, s.LogLevel)
+	secrets := &redact.Values{}
+	for _, kv := range os.Environ() {
+		if k, v, _ := strings.Cut(kv, "="); redact.IsKey(k) {
+			secrets.Add(v)
+		}
+	}
+	log := logging.New(os.Stderr, secrets, s.LogFormat, s.LogLevel)
 	if envErr == nil {
 		envErr = s.Validate()
 	}
 	if envErr != nil {
 		return fail(log, envErr)
 	}
-	if err := checker.Run(s, log); err != nil {
+	if err := checker.Run(s, log, secrets); err != nil {
 		return fail(log, err)
 	}
 	return 0
