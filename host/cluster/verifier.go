@@ -21,6 +21,11 @@ import (
 // scramIterations is PostgreSQL's SCRAM_SHA_256_DEFAULT_ITERATIONS.
 const scramIterations = 4096
 
+// maxIterations bounds what is computed to compare a verifier, since a role
+// may store any for itself: a thousand times what PostgreSQL's own have by
+// default, some seconds.
+const maxIterations = 1000 * scramIterations
+
 const saltLen = 16
 
 // Verifier is what PostgreSQL stores for a password, made here so that no
@@ -61,6 +66,9 @@ func Matches(verifier, role, password string) bool {
 	}
 	s, ok := parseSCRAM(verifier)
 	if !ok {
+		return false
+	}
+	if s.iterations > maxIterations {
 		return false
 	}
 	k, err := scramKeys(password, s.salt, s.iterations)

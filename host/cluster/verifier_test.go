@@ -3,6 +3,7 @@ package cluster
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestVerifier(t *testing.T) {
@@ -73,5 +74,18 @@ func TestWantedValidate(t *testing.T) {
 	}
 	if err := (Wanted{Role: strings.Repeat("ö", 31), Password: "x"}).validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAbsurdIterations: a role stores what it likes as its own verifier, and
+// comparing must not take hours.
+func TestAbsurdIterations(t *testing.T) {
+	v, err := Verifier("", "odoo", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	if Matches(strings.Replace(v, "$4096:", "$2000000000:", 1), "odoo", "x") || time.Since(start) > 10*time.Second {
+		t.Errorf("compared for %v", time.Since(start))
 	}
 }
