@@ -111,22 +111,14 @@ func (h Hints) passwordOf(role string) string {
 }
 
 // Admin connects to a database as a superuser over the server's own socket;
-// database "" is postgres. The session logs none of its statements. The error
-// is a *NoAdmin (ErrNoAdmin) where the server answered and nobody may in.
-func Admin(ctx context.Context, pg engine.Server, h Hints, database string) (*pgx.Conn, error) {
-	conn, err := admin(ctx, pg, h, database, "")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := conn.Exec(ctx, "RESET search_path"); err != nil {
-		closeConn(conn)
-		return nil, err
-	}
-	return conn, nil
+// database "" is postgres. The error is a *NoAdmin (ErrNoAdmin) where the server
+// answered and nobody may in.
+func Admin(ctx context.Context, pg engine.Server, h Hints, database string) (*Session, error) {
+	return admin(ctx, pg, h, database, "")
 }
 
 // admin leaves out one role: the application role before it is demoted.
-func admin(ctx context.Context, pg engine.Server, h Hints, database, except string) (*pgx.Conn, error) {
+func admin(ctx context.Context, pg engine.Server, h Hints, database, except string) (*Session, error) {
 	none := &NoAdmin{}
 	queue := h.candidates()
 	for i := 0; i < len(queue); i++ {
@@ -143,15 +135,11 @@ func admin(ctx context.Context, pg engine.Server, h Hints, database, except stri
 			return nil, err
 		}
 		if super {
-			if err := quiet(ctx, conn); err != nil {
-				conn.Close(ctx)
-				return nil, err
-			}
 			return conn, nil
 		}
 		none.Attempts = append(none.Attempts, Attempt{Role: role})
 		more, err := superusers(ctx, conn)
-		conn.Close(ctx)
+		closeConn(conn)
 		if err != nil {
 			return nil, err
 		}
@@ -162,7 +150,7 @@ func admin(ctx context.Context, pg engine.Server, h Hints, database, except stri
 }
 
 // anyLogin connects as whoever may in, a superuser if there is one.
-func anyLogin(ctx context.Context, pg engine.Server, h Hints) (*pgx.Conn, bool, error) {
+func anyLogin(ctx context.Context, pg engine.Server, h Hints) (*Session, bool, error) {
 	conn, err := admin(ctx, pg, h, "", "")
 	var none *NoAdmin
 	if err == nil || !errors.As(err, &none) {
@@ -178,29 +166,22 @@ func anyLogin(ctx context.Context, pg engine.Server, h Hints) (*pgx.Conn, bool, 
 }
 
 // login is one attempt, and says whether the role is a superuser.
-func login(ctx context.Context, pg engine.Server, h Hints, role, database string) (*pgx.Conn, bool, error) {
+func login(ctx context.Context, pg engine.Server, h Hints, role, database string) (*Session, bool, error) {
 	databases := []string{database}
 	if database == "" {
 		// People do drop postgres; template1 is then the one that is there.
 		databases = []string{"postgres", "template1"}
 	}
+	if h.Startup == nil {
+		h.Startup = &Startup{}
+	}
 	dial := &dialer{Server: pg}
 	var err error
 	for _, db := range databases {
-		var conn *pgx.Conn
-		conn, err = engine.Connect(ctx, dial, engine.Login{User: role, Password: h.passwordOf(role), Database: db})
+		var conn *Session
+		var super bool
+		conn, super, err = h.Startup.login(ctx, dial, engine.Login{User: role, Password: h.passwordOf(role), Database: db})
 		if err == nil {
-			var super bool
-			// A database's owner chooses its search_path, and could have a
-			// superuser's "=" mean a function of his own.
-			if _, err = conn.Exec(ctx, "SET search_path = pg_catalog"); err != nil {
-				conn.Close(ctx)
-				return nil, false, err
-			}
-			if err = conn.QueryRow(ctx, `SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user`).Scan(&super); err != nil {
-				conn.Close(ctx)
-				return nil, false, err
-			}
 			return conn, super, nil
 		}
 		if dial.err != nil {
@@ -211,6 +192,39 @@ func login(ctx context.Context, pg engine.Server, h Hints, role, database string
 		}
 	}
 	return nil, false, err
+}
+
+// errThroughPooler: what protects a session was not passed on, and nothing says
+// that the next statement meets the same server process.
+var errThroughPooler = errors.New("a connection pooler answers, which does not pass on what protects a superuser's session; give odpm the server's own address")
+
+// login tries as a superuser first: the server refuses some of the parameters
+// to everybody else, before anything is run.
+func (s *Startup) login(ctx context.Context, pg engine.Server, l engine.Login) (*Session, bool, error) {
+	protected := true
+	conn, err := s.open(ctx, pg, l, adminParameters)
+	if sqlState(err) == "42501" {
+		protected = false
+		conn, err = s.open(ctx, pg, l, lesserParameters)
+	}
+	if pooler(err) {
+		l.Params = nil
+		conn, err = engine.Connect(ctx, pg, l)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	var super bool
+	var path string
+	err = conn.QueryRow(ctx, `SELECT rolsuper, pg_catalog.current_setting('search_path') FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) session_user`).Scan(&super, &path)
+	if err == nil && super && !(protected && path == "pg_catalog") {
+		err = errThroughPooler
+	}
+	if err != nil {
+		closeConn(conn)
+		return nil, false, err
+	}
+	return &Session{conn}, super, nil
 }
 
 // dialer keeps the error of Dial: pgx folds it into one of its own, where it
@@ -253,46 +267,21 @@ func refusal(role string, err error) (Attempt, bool) {
 }
 
 // superusers that may log in; every role can see them.
-func superusers(ctx context.Context, conn *pgx.Conn) ([]string, error) {
-	rows, err := conn.Query(ctx, `SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolsuper AND rolcanlogin ORDER BY oid`)
+func superusers(ctx context.Context, conn querier) ([]string, error) {
+	rows, err := conn.Query(ctx, `SELECT rolname::pg_catalog.text FROM pg_catalog.pg_roles WHERE rolsuper AND rolcanlogin ORDER BY oid`)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// quiet keeps what a superuser's session does out of the server's log, also
-// when a statement fails, and messages in English. Each SET is a query of its
-// own: several in one string are logged as one, before the first has worked.
-func quiet(ctx context.Context, conn *pgx.Conn) error {
-	for _, s := range []string{
-		"SET log_statement = 'none'",
-		"SET log_min_duration_statement = -1",
-		"SET log_min_error_statement = 'panic'",
-		"SET log_transaction_sample_rate = 0",
-		"SET lc_messages = 'C'",
-		"SET default_transaction_read_only = off",
-		"SET statement_timeout = 0",
-	} {
-		if _, err := conn.Exec(ctx, s); err != nil {
-			return fmt.Errorf("prepare the administrator's session (%s): %w", s, err)
-		}
-	}
-	// Extensions that log statements or keep their text; a parameter of one
-	// that is not loaded is accepted too.
-	more := []string{"SET pg_stat_statements.track = 'none'", "SET pgaudit.log = 'none'"}
-	if !strings.HasPrefix(conn.PgConn().ParameterStatus("server_version"), "12.") {
-		more = append(more, "SET log_min_duration_sample = -1")
-	}
-	for _, s := range more {
-		if _, err := conn.Exec(ctx, s); err != nil && sqlState(err) == "" {
-			return err
-		}
-	}
-	return nil
+// querier is a session, ours or an owner's.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-func closeConn(conn *pgx.Conn) { engine.Close(conn) }
+func closeConn(conn interface{ Close(context.Context) error }) { engine.Close(conn) }
 
 // shown is a name for a message; no control character reaches a terminal.
 func shown(name string) string { return fmt.Sprintf("%q", name) }

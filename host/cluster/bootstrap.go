@@ -57,13 +57,13 @@ func goodAsItIs(ctx context.Context, pg engine.Server, w Wanted) (string, bool) 
 	if Prove(ctx, addr, w, "") != nil || Prove(ctx, addr, Wanted{Role: w.Role, Password: w.Password + "x"}, "") == nil {
 		return "", false
 	}
-	conn, err := engine.Connect(ctx, overTCP{pg, addr}, engine.Login{User: w.Role, Password: saslprep.Password(w.Password), Database: pglogin.DefaultDatabase})
+	conn, err := new(Startup).Owner(ctx, overTCP{pg, addr}, engine.Login{User: w.Role, Password: saslprep.Password(w.Password), Database: pglogin.DefaultDatabase})
 	if err != nil {
 		return "", false
 	}
 	defer closeConn(conn)
 	var right bool
-	if err := conn.QueryRow(ctx, `SELECT rolcreatedb AND NOT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user`).Scan(&right); err != nil || !right {
+	if err := conn.QueryRow(ctx, `SELECT rolcreatedb AND NOT rolsuper FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user`).Scan(&right); err != nil || !right {
 		return "", false
 	}
 	names, err := superusers(ctx, conn)
@@ -162,7 +162,7 @@ func singleUser(ctx context.Context, pg engine.Writer, w Wanted, o EnsureOptions
 
 // quietLines are single-user mode's: it writes its log to stderr, which we read.
 func quietLines() []string {
-	return []string{"SET log_min_error_statement = 'panic';", "SET log_statement = 'none';", "SET log_min_messages = 'warning';"}
+	return []string{"SET search_path = pg_catalog;", "SET log_min_error_statement = 'panic';", "SET log_statement = 'none';", "SET log_min_messages = 'warning';"}
 }
 
 var factsLine = regexp.MustCompile(`odpm-facts ([0-9a-f]+)`)

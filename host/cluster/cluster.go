@@ -35,6 +35,9 @@ type Hints struct {
 	Password string
 	// App is tried with its own password.
 	App Wanted
+	// Startup is the server's; nil is a new one, which has yet to learn its
+	// version.
+	Startup *Startup
 }
 
 // validate refuses what cannot become a role or a password, before any work.

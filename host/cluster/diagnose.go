@@ -92,7 +92,7 @@ func beforeLogin(r pglogin.Reason) bool {
 }
 
 type diagnostician struct {
-	conn                     *pgx.Conn
+	conn                     *Session
 	super                    bool
 	role, password, database string
 	client                   *pglogin.Error
@@ -155,7 +155,7 @@ func (d *diagnostician) secret(ctx context.Context) error {
 		return nil
 	}
 	var stored string
-	if err := d.conn.QueryRow(ctx, `SELECT coalesce(rolpassword, '') FROM pg_catalog.pg_authid WHERE rolname = $1`, d.role).Scan(&stored); err != nil {
+	if err := d.conn.QueryRow(ctx, `SELECT coalesce(rolpassword, ''::pg_catalog.text) FROM pg_catalog.pg_authid WHERE rolname OPERATOR(pg_catalog.=) $1::pg_catalog.name`, d.role).Scan(&stored); err != nil {
 		return err
 	}
 	if !Matches(stored, d.role, d.password) {
@@ -198,7 +198,7 @@ func (d *diagnostician) attributes(context.Context) error {
 
 func (d *diagnostician) databaseState(ctx context.Context) error {
 	var open bool
-	err := d.conn.QueryRow(ctx, `SELECT datallowconn FROM pg_catalog.pg_database WHERE datname = $1`, d.database).Scan(&open)
+	err := d.conn.QueryRow(ctx, `SELECT datallowconn FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) $1::pg_catalog.name`, d.database).Scan(&open)
 	if errors.Is(err, pgx.ErrNoRows) {
 		next := "odpm -d " + shell.Quote(d.database) + " -i base"
 		if d.database == pglogin.DefaultDatabase {
@@ -219,7 +219,7 @@ func (d *diagnostician) databaseState(ctx context.Context) error {
 		return nil
 	}
 	var may bool
-	if err := d.conn.QueryRow(ctx, `SELECT pg_catalog.has_database_privilege($1::oid, $2::text, 'CONNECT')`, d.facts.OID, d.database).Scan(&may); err != nil {
+	if err := d.conn.QueryRow(ctx, `SELECT pg_catalog.has_database_privilege($1::pg_catalog.oid, $2::pg_catalog.text, 'CONNECT'::pg_catalog.text)`, d.facts.OID, d.database).Scan(&may); err != nil {
 		return err
 	}
 	if !may {

@@ -17,7 +17,7 @@ func (d *diagnostician) hba(ctx context.Context) error {
 	method := d.client != nil && d.client.Reason == pglogin.AuthMethod
 	if !d.super {
 		if rejected || method {
-			d.is(CauseHBA, []string{d.sql("SELECT * FROM pg_hba_file_rules")}, "pg_hba.conf does not let role %s connect to database %s from there; which line it is only a superuser can see", shown(d.role), shown(d.database))
+			d.is(CauseHBA, []string{d.sql("SELECT * FROM pg_catalog.pg_hba_file_rules")}, "pg_hba.conf does not let role %s connect to database %s from there; which line it is only a superuser can see", shown(d.role), shown(d.database))
 		}
 		return nil
 	}
@@ -54,7 +54,7 @@ func (d *diagnostician) hba(ctx context.Context) error {
 	case rule.Method != nil && !byPassword(*rule.Method) && *rule.Method != "reject" && (sure || method):
 		d.is(CauseAuthMethod, add, "line %d of %s wants %s and not a password from role %s, database %s, %s", rule.Line, file, *rule.Method, shown(d.role), shown(d.database), from)
 	case rejected:
-		d.is(CauseHBA, []string{d.reload(), d.sql("SELECT * FROM pg_hba_file_rules")}, "line %d of %s lets role %s in with %s, and the server refuses by its rules: it has not read the file since it was changed, or the client comes from an address that another line is for", rule.Line, file, shown(d.role), deref(rule.Method))
+		d.is(CauseHBA, []string{d.reload(), d.sql("SELECT * FROM pg_catalog.pg_hba_file_rules")}, "line %d of %s lets role %s in with %s, and the server refuses by its rules: it has not read the file since it was changed, or the client comes from an address that another line is for", rule.Line, file, shown(d.role), deref(rule.Method))
 	}
 	return nil
 }
@@ -79,9 +79,9 @@ func (d *diagnostician) rule(ctx context.Context) (*hbaRule, bool, error) {
 	}
 	c.tls = ssl == "on"
 	rows, err := d.conn.Query(ctx, `WITH RECURSIVE m(oid) AS (
-			SELECT roleid FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles r ON r.oid = a.member WHERE r.rolname = $1
-			UNION SELECT a.roleid FROM pg_catalog.pg_auth_members a JOIN m ON a.member = m.oid)
-		SELECT pg_catalog.pg_get_userbyid(oid)::text FROM m`, d.role)
+			SELECT roleid FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) a.member WHERE r.rolname OPERATOR(pg_catalog.=) $1::pg_catalog.name
+			UNION SELECT a.roleid FROM pg_catalog.pg_auth_members a JOIN m ON a.member OPERATOR(pg_catalog.=) m.oid)
+		SELECT pg_catalog.pg_get_userbyid(oid)::pg_catalog.text FROM m`, d.role)
 	if err != nil {
 		return nil, false, err
 	}
@@ -115,7 +115,7 @@ func (d *diagnostician) first(file, line string) string {
 	return d.asServer + "sed -i " + shell.Quote("1i "+line) + " " + shell.Quote(file)
 }
 
-func (d *diagnostician) reload() string { return d.sql("SELECT pg_reload_conf()") }
+func (d *diagnostician) reload() string { return d.sql("SELECT pg_catalog.pg_reload_conf()") }
 
 // sql goes to the database that let us in.
 func (d *diagnostician) sql(statement string) string {
@@ -133,12 +133,14 @@ func (d *diagnostician) limits(ctx context.Context) error {
 		return nil
 	}
 	err := d.conn.QueryRow(ctx, `SELECT r.rolconnlimit,
-		(SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE usesysid = r.oid AND backend_type = 'client backend')::int,
-		coalesce((SELECT datconnlimit FROM pg_catalog.pg_database WHERE datname = $2), -1),
-		(SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = $2 AND backend_type = 'client backend')::int,
-		(SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend')::int,
+		(SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity
+			WHERE usesysid OPERATOR(pg_catalog.=) r.oid AND backend_type OPERATOR(pg_catalog.=) 'client backend'::pg_catalog.text)::int,
+		coalesce((SELECT datconnlimit FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) $2::pg_catalog.name), -1),
+		(SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity
+			WHERE datname OPERATOR(pg_catalog.=) $2::pg_catalog.name AND backend_type OPERATOR(pg_catalog.=) 'client backend'::pg_catalog.text)::int,
+		(SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type OPERATOR(pg_catalog.=) 'client backend'::pg_catalog.text)::int,
 		pg_catalog.current_setting('max_connections')::int, pg_catalog.current_setting('superuser_reserved_connections')::int
-		FROM pg_catalog.pg_roles r WHERE r.oid = $1`, d.facts.OID, d.database).
+		FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid`, d.facts.OID, d.database).
 		Scan(&roleLimit, &roleUsed, &dbLimit, &dbUsed, &used, &most, &reserved)
 	if err != nil {
 		return err
@@ -152,7 +154,7 @@ func (d *diagnostician) limits(ctx context.Context) error {
 	case dbLimit >= 0 && dbUsed >= dbLimit && !d.facts.Superuser:
 		d.is(CauseDatabaseLimit, []string{d.sql("ALTER DATABASE " + ident(d.database) + " CONNECTION LIMIT -1")}, "database %s takes %d connections, and has %d", shown(d.database), dbLimit, dbUsed)
 	case used >= most-reserved || told:
-		d.is(CauseTooMany, []string{d.sql("SELECT usename, datname, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC")},
+		d.is(CauseTooMany, []string{d.sql("SELECT usename, datname, pg_catalog.count(*) FROM pg_catalog.pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC")},
 			"the server has %d of its %d connections in use, %d of them are kept for superusers; lower db_maxconn or workers in odoo.conf, or raise max_connections", used, most, reserved)
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 // catalogs that were read are written down instead; note says so.
 func dumpRoles(ctx context.Context, pg engine.Remote, admin, database string, h Hints, r *roles) (dump []byte, note string) {
 	var out bytes.Buffer
-	env := []string{"PGAPPNAME=odpm"}
+	env := []string{"PGAPPNAME=odpm", AdminOptions(r.major())}
 	if p := h.passwordOf(admin); p != "" {
 		env = append(env, "PGPASSWORD="+p)
 	}
@@ -64,7 +64,7 @@ func (r *roles) dump() []byte {
 			if s.Database != "" {
 				in = " IN DATABASE " + ident(s.Database)
 			}
-			fmt.Fprintf(&b, "ALTER ROLE %s%s SET %s TO %s;\n", ident(s.Role), in, settingName(name), literal(value))
+			fmt.Fprintf(&b, "ALTER ROLE %s%s SET %s;\n", ident(s.Role), in, SettingSQL(name, value))
 		}
 	}
 	return b.Bytes()
@@ -95,13 +95,3 @@ func (x role) options() string {
 }
 
 func upper(b bool) string { return strings.ToUpper(fmt.Sprint(b)) }
-
-// settingName quotes a parameter's name, part by part: an extension's has a
-// dot in it.
-func settingName(name string) string {
-	var parts []string
-	for _, p := range strings.Split(name, ".") {
-		parts = append(parts, ident(p))
-	}
-	return strings.Join(parts, ".")
-}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/odpm/odpm/host/engine"
 )
 
@@ -73,7 +71,7 @@ func EnsureAppRole(ctx context.Context, pg engine.Remote, w Wanted, o EnsureOpti
 
 // ensureLive works on a superuser's connection; it puts another one in its
 // place where it has to.
-func ensureLive(ctx context.Context, pg engine.Remote, conn **pgx.Conn, w Wanted, o EnsureOptions) (Report, error) {
+func ensureLive(ctx context.Context, pg engine.Remote, conn **Session, w Wanted, o EnsureOptions) (Report, error) {
 	var rep Report
 	p := policy{admin: administrator(*conn, w), adminPassword: o.Hints.Password}
 	r, err := readRoles(ctx, *conn)
@@ -135,7 +133,7 @@ func ensureLive(ctx context.Context, pg engine.Remote, conn **pgx.Conn, w Wanted
 
 // otherAdmin looks for an administrator beside the application role, on whose
 // connection we are.
-func otherAdmin(ctx context.Context, pg engine.Server, conn **pgx.Conn, r *roles, w Wanted, h Hints, p policy) (policy, error) {
+func otherAdmin(ctx context.Context, pg engine.Server, conn **Session, r *roles, w Wanted, h Hints, p policy) (policy, error) {
 	if x := r.find(w.Role); x == nil || x.OID == bootstrapOID && r.major() >= 16 {
 		return p, nil
 	}
@@ -164,7 +162,7 @@ func withAdmin(h Hints, names ...string) Hints {
 }
 
 // run sends one statement. Its error names what was meant, never the text.
-func run(ctx context.Context, conn *pgx.Conn, s Statement) error {
+func run(ctx context.Context, conn *Session, s Statement) error {
 	if _, err := conn.Exec(ctx, s.SQL); err != nil {
 		return fmt.Errorf("%s: %s (%s)", s.What, mask(err.Error()), s.Masked)
 	}
@@ -173,7 +171,7 @@ func run(ctx context.Context, conn *pgx.Conn, s Statement) error {
 
 // verify reads everything again: a verifier that the server did not take for
 // one would have been hashed and locked the role out, without an error.
-func verify(ctx context.Context, conn *pgx.Conn, w Wanted, p policy) error {
+func verify(ctx context.Context, conn *Session, w Wanted, p policy) error {
 	r, err := readRoles(ctx, conn)
 	if err != nil {
 		return err

@@ -68,7 +68,7 @@ func TestRoleDumpWithoutProgram(t *testing.T) {
 				t.Errorf("%s: %v", line, err)
 			}
 		}
-		got, err := fresh.Snapshot(ctx, conn)
+		got, err := fresh.Snapshot(ctx, conn.Conn)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -81,7 +81,7 @@ func Probe(ctx context.Context, pg engine.Server, h Hints, appRole string) (Fact
 		return f, err
 	}
 	f.Major = f.VersionNum / 10000
-	if err := optional(conn.QueryRow(ctx, `SELECT system_identifier::text FROM pg_catalog.pg_control_system()`).Scan(&f.SystemIdentifier)); err != nil {
+	if err := optional(conn.QueryRow(ctx, `SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()`).Scan(&f.SystemIdentifier)); err != nil {
 		return f, err
 	}
 	if err := optional(conn.QueryRow(ctx, `SELECT pg_catalog.current_setting('data_directory')`).Scan(&f.DataDirectory)); err != nil {
@@ -115,11 +115,11 @@ func optional(err error) error {
 }
 
 // roleFacts gives nil for a role that does not exist.
-func roleFacts(ctx context.Context, conn *pgx.Conn, name string, super bool) (*RoleFacts, error) {
+func roleFacts(ctx context.Context, conn *Session, name string, super bool) (*RoleFacts, error) {
 	r := &RoleFacts{}
-	err := conn.QueryRow(ctx, `SELECT rolname::text, oid, rolsuper, rolcanlogin, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls, rolconnlimit,
-		CASE WHEN pg_catalog.isfinite(rolvaliduntil) THEN rolvaliduntil END, coalesce(rolvaliduntil < pg_catalog.now(), false)
-		FROM pg_catalog.pg_roles WHERE rolname = $1`, name).
+	err := conn.QueryRow(ctx, `SELECT rolname::pg_catalog.text, oid, rolsuper, rolcanlogin, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls, rolconnlimit,
+		CASE WHEN pg_catalog.isfinite(rolvaliduntil) THEN rolvaliduntil END, coalesce(rolvaliduntil OPERATOR(pg_catalog.<) pg_catalog.now(), false)
+		FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) $1::pg_catalog.name`, name).
 		Scan(&r.Name, &r.OID, &r.Superuser, &r.Login, &r.CreateDB, &r.CreateRole, &r.Replication, &r.BypassRLS, &r.ConnectionLimit, &r.ValidUntil, &r.Expired)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
@@ -128,7 +128,7 @@ func roleFacts(ctx context.Context, conn *pgx.Conn, name string, super bool) (*R
 		return r, err
 	}
 	var stored *string
-	if err := conn.QueryRow(ctx, `SELECT rolpassword FROM pg_catalog.pg_authid WHERE rolname = $1`, name).Scan(&stored); err != nil {
+	if err := conn.QueryRow(ctx, `SELECT rolpassword FROM pg_catalog.pg_authid WHERE rolname OPERATOR(pg_catalog.=) $1::pg_catalog.name`, name).Scan(&stored); err != nil {
 		return r, err
 	}
 	has := stored != nil
@@ -139,9 +139,9 @@ func roleFacts(ctx context.Context, conn *pgx.Conn, name string, super bool) (*R
 	return r, nil
 }
 
-func databases(ctx context.Context, conn *pgx.Conn) ([]DatabaseFacts, error) {
-	rows, err := conn.Query(ctx, `SELECT datname::text, pg_catalog.pg_get_userbyid(datdba)::text, pg_catalog.pg_encoding_to_char(encoding)::text,
-		coalesce(datcollate::text, ''), coalesce(datctype::text, ''), datallowconn, datistemplate, datconnlimit
+func databases(ctx context.Context, conn *Session) ([]DatabaseFacts, error) {
+	rows, err := conn.Query(ctx, `SELECT datname::pg_catalog.text, pg_catalog.pg_get_userbyid(datdba)::pg_catalog.text, pg_catalog.pg_encoding_to_char(encoding)::pg_catalog.text,
+		coalesce(datcollate::pg_catalog.text, ''::pg_catalog.text), coalesce(datctype::pg_catalog.text, ''::pg_catalog.text), datallowconn, datistemplate, datconnlimit
 		FROM pg_catalog.pg_database ORDER BY datname`)
 	if err != nil {
 		return nil, err
@@ -150,14 +150,13 @@ func databases(ctx context.Context, conn *pgx.Conn) ([]DatabaseFacts, error) {
 }
 
 // collations: 15 began to record the version per database; C and POSIX have none.
-func collations(ctx context.Context, conn *pgx.Conn, major int) ([]CollationProblem, error) {
+func collations(ctx context.Context, conn *Session, major int) ([]CollationProblem, error) {
 	if major < 15 {
 		return nil, nil
 	}
-	rows, err := conn.Query(ctx, `SELECT datname::text, datcollversion, pg_catalog.pg_database_collation_actual_version(oid)
+	rows, err := conn.Query(ctx, `SELECT datname::pg_catalog.text, datcollversion, pg_catalog.pg_database_collation_actual_version(oid)
 		FROM pg_catalog.pg_database
-		WHERE datcollversion IS DISTINCT FROM pg_catalog.pg_database_collation_actual_version(oid)
-		AND datcollversion IS NOT NULL AND pg_catalog.pg_database_collation_actual_version(oid) IS NOT NULL ORDER BY datname`)
+		WHERE datcollversion OPERATOR(pg_catalog.<>) pg_catalog.pg_database_collation_actual_version(oid) ORDER BY datname`)
 	if err != nil {
 		return nil, err
 	}
@@ -180,14 +179,15 @@ func visibleRoles(ctx context.Context, pg engine.Server, h Hints) (*roles, error
 	return readVisible(ctx, conn)
 }
 
-func readVisible(ctx context.Context, conn *pgx.Conn) (*roles, error) {
+func readVisible(ctx context.Context, conn *Session) (*roles, error) {
 	r := &roles{Lesser: true}
 	if err := conn.QueryRow(ctx, `SELECT pg_catalog.current_setting('server_version_num')::int, pg_catalog.pg_is_in_recovery()`).Scan(&r.VersionNum, &r.InRecovery); err != nil {
 		return nil, err
 	}
-	rows, err := conn.Query(ctx, `SELECT oid, rolname::text, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls, rolconnlimit,
-		coalesce(nullif(rolvaliduntil, 'infinity')::text, ''), coalesce(rolvaliduntil < pg_catalog.now(), false), ''::text
-		FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' ORDER BY oid`)
+	rows, err := conn.Query(ctx, `SELECT oid, rolname::pg_catalog.text, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls, rolconnlimit,
+		coalesce(CASE WHEN rolvaliduntil OPERATOR(pg_catalog.<>) 'infinity'::pg_catalog.timestamptz THEN rolvaliduntil::pg_catalog.text END, ''::pg_catalog.text),
+		coalesce(rolvaliduntil OPERATOR(pg_catalog.<) pg_catalog.now(), false), ''::pg_catalog.text
+		FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.!~) '^pg_'::pg_catalog.text ORDER BY oid`)
 	if err != nil {
 		return nil, err
 	}

@@ -21,8 +21,8 @@ type hbaRule struct {
 
 // hbaRules reads the file on disk; the server may still go by what it loaded
 // before. Only a superuser may.
-func hbaRules(ctx context.Context, conn *pgx.Conn) ([]hbaRule, error) {
-	rows, err := conn.Query(ctx, `SELECT line_number, coalesce(type, ''), coalesce(database, '{}'), coalesce(user_name, '{}'), address, netmask, auth_method, error
+func hbaRules(ctx context.Context, conn *Session) ([]hbaRule, error) {
+	rows, err := conn.Query(ctx, `SELECT line_number, coalesce(type, ''::pg_catalog.text), coalesce(database, '{}'::pg_catalog.text[]), coalesce(user_name, '{}'::pg_catalog.text[]), address, netmask, auth_method, error
 		FROM pg_catalog.pg_hba_file_rules ORDER BY line_number`)
 	if err != nil {
 		return nil, err

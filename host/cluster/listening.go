@@ -27,7 +27,7 @@ func listening(ctx context.Context, pg engine.Server, h Hints, unreached pglogin
 	}
 	defer closeConn(conn)
 	settings := map[string]struct{ value, source string }{}
-	rows, err := conn.Query(ctx, `SELECT name, setting, source FROM pg_catalog.pg_settings WHERE name IN ('listen_addresses', 'port')`)
+	rows, err := conn.Query(ctx, `SELECT name, setting, source FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) ANY (ARRAY['listen_addresses', 'port']::pg_catalog.text[])`)
 	if err != nil {
 		return nil
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/odpm/odpm/host/engine"
 )
 
@@ -41,7 +39,7 @@ func ensureManaged(ctx context.Context, pg engine.Remote, w Wanted, o EnsureOpti
 	return rep, true, nil
 }
 
-func planManaged(ctx context.Context, pg engine.Server, conn *pgx.Conn, w Wanted) (Plan, *roles, error) {
+func planManaged(ctx context.Context, pg engine.Server, conn *Session, w Wanted) (Plan, *roles, error) {
 	r, err := readVisible(ctx, conn)
 	if err != nil {
 		return Plan{}, nil, err
@@ -53,7 +51,7 @@ func planManaged(ctx context.Context, pg engine.Server, conn *pgx.Conn, w Wanted
 
 // roleMaker is a connection as a role with CREATEROLE, nil where none of those
 // that could log in has it. The application role does not count.
-func roleMaker(ctx context.Context, pg engine.Server, w Wanted, h Hints, none *NoAdmin) (*pgx.Conn, error) {
+func roleMaker(ctx context.Context, pg engine.Server, w Wanted, h Hints, none *NoAdmin) (*Session, error) {
 	for _, a := range none.Attempts {
 		if a.SQLState != "" || a.Role == w.Role {
 			continue
@@ -63,7 +61,7 @@ func roleMaker(ctx context.Context, pg engine.Server, w Wanted, h Hints, none *N
 			return nil, err
 		}
 		var may bool
-		if err := conn.QueryRow(ctx, `SELECT rolcreaterole FROM pg_catalog.pg_roles WHERE rolname = session_user`).Scan(&may); err != nil {
+		if err := conn.QueryRow(ctx, `SELECT rolcreaterole FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) session_user`).Scan(&may); err != nil {
 			closeConn(conn)
 			return nil, err
 		}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Statement is one change to a role.
@@ -42,7 +40,7 @@ func (p Plan) Masked() []string {
 
 // administrator is the superuser that a connection proves to be usable; the
 // application role is none, since it is about to lose that.
-func administrator(conn *pgx.Conn, w Wanted) string {
+func administrator(conn *Session, w Wanted) string {
 	if u := conn.Config().User; u != w.Role {
 		return u
 	}

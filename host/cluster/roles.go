@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // bootstrapOID is the role that initdb made.
@@ -91,7 +89,7 @@ func (r *roles) admins(except string) []string {
 	return out
 }
 
-func readRoles(ctx context.Context, conn *pgx.Conn) (*roles, error) {
+func readRoles(ctx context.Context, conn *Session) (*roles, error) {
 	var version int
 	if err := conn.QueryRow(ctx, "SELECT pg_catalog.current_setting('server_version_num')::int").Scan(&version); err != nil {
 		return nil, err
@@ -128,22 +126,25 @@ func rolesSQL(version int) string {
 		`'encoding', pg_catalog.getdatabaseencoding(),`,
 		`'password_encryption', pg_catalog.current_setting('password_encryption'),`,
 		`'in_recovery', pg_catalog.pg_is_in_recovery(),`,
-		`'scram_only', (SELECT coalesce(pg_catalog.bool_or(auth_method = 'scram-sha-256'), false) FROM pg_catalog.pg_hba_file_rules WHERE type LIKE 'host%'),`,
-		`'trusting', (SELECT coalesce(pg_catalog.json_agg(line_number ORDER BY line_number), '[]') FROM pg_catalog.pg_hba_file_rules`,
-		`WHERE type LIKE 'host%' AND auth_method = 'trust' AND (address IN ('all', 'samenet') OR netmask IN ('0.0.0.0', '::'))),`,
-		`'roles', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object('oid', oid::int8, 'name', rolname::text, 'super', rolsuper,`,
+		`'scram_only', (SELECT coalesce(pg_catalog.bool_or(auth_method OPERATOR(pg_catalog.=) 'scram-sha-256'::pg_catalog.text), false)`,
+		`FROM pg_catalog.pg_hba_file_rules WHERE pg_catalog.starts_with(type, 'host'::pg_catalog.text)),`,
+		`'trusting', (SELECT coalesce(pg_catalog.json_agg(line_number ORDER BY line_number), '[]'::pg_catalog.json) FROM pg_catalog.pg_hba_file_rules`,
+		`WHERE pg_catalog.starts_with(type, 'host'::pg_catalog.text) AND auth_method OPERATOR(pg_catalog.=) 'trust'::pg_catalog.text AND`,
+		`(address OPERATOR(pg_catalog.=) ANY (ARRAY['all', 'samenet']::pg_catalog.text[]) OR netmask OPERATOR(pg_catalog.=) ANY (ARRAY['0.0.0.0', '::']::pg_catalog.text[]))),`,
+		`'roles', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object('oid', oid::pg_catalog.int8, 'name', rolname::pg_catalog.text, 'super', rolsuper,`,
 		`'inherit', rolinherit, 'createrole', rolcreaterole, 'createdb', rolcreatedb, 'login', rolcanlogin, 'replication', rolreplication,`,
-		`'bypassrls', rolbypassrls, 'connlimit', rolconnlimit, 'until', coalesce(nullif(rolvaliduntil, 'infinity')::text, ''),`,
-		`'expired', coalesce(rolvaliduntil < pg_catalog.now(), false), 'password', coalesce(rolpassword, '')) ORDER BY oid)`,
-		`FROM pg_catalog.pg_authid WHERE rolname !~ '^pg_'),`,
-		`'members', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('role', g.rolname::text, 'member', u.rolname::text,`,
-		`'grantor', coalesce(b.rolname::text, ''), 'admin', m.admin_option, ` + grant + `) ORDER BY g.rolname, u.rolname), '[]')`,
-		`FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_authid g ON g.oid = m.roleid JOIN pg_catalog.pg_authid u ON u.oid = m.member`,
-		`LEFT JOIN pg_catalog.pg_authid b ON b.oid = m.grantor WHERE u.rolname !~ '^pg_'),`,
-		`'settings', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('database', coalesce(d.datname::text, ''),`,
-		`'role', a.rolname::text, 'config', s.setconfig) ORDER BY a.rolname, d.datname), '[]')`,
-		`FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_authid a ON a.oid = s.setrole LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase)`,
-		`)::text`,
+		`'bypassrls', rolbypassrls, 'connlimit', rolconnlimit, 'until',`,
+		`coalesce(CASE WHEN rolvaliduntil OPERATOR(pg_catalog.<>) 'infinity'::pg_catalog.timestamptz THEN rolvaliduntil::pg_catalog.text END, ''::pg_catalog.text),`,
+		`'expired', coalesce(rolvaliduntil OPERATOR(pg_catalog.<) pg_catalog.now(), false), 'password', coalesce(rolpassword, ''::pg_catalog.text)) ORDER BY oid)`,
+		`FROM pg_catalog.pg_authid WHERE rolname OPERATOR(pg_catalog.!~) '^pg_'::pg_catalog.text),`,
+		`'members', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('role', g.rolname::pg_catalog.text, 'member', u.rolname::pg_catalog.text,`,
+		`'grantor', coalesce(b.rolname::pg_catalog.text, ''::pg_catalog.text), 'admin', m.admin_option, ` + grant + `) ORDER BY g.rolname, u.rolname), '[]'::pg_catalog.json)`,
+		`FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_authid g ON g.oid OPERATOR(pg_catalog.=) m.roleid JOIN pg_catalog.pg_authid u ON u.oid OPERATOR(pg_catalog.=) m.member`,
+		`LEFT JOIN pg_catalog.pg_authid b ON b.oid OPERATOR(pg_catalog.=) m.grantor WHERE u.rolname OPERATOR(pg_catalog.!~) '^pg_'::pg_catalog.text),`,
+		`'settings', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('database', coalesce(d.datname::pg_catalog.text, ''::pg_catalog.text),`,
+		`'role', a.rolname::pg_catalog.text, 'config', s.setconfig) ORDER BY a.rolname, d.datname), '[]'::pg_catalog.json)`,
+		`FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_authid a ON a.oid OPERATOR(pg_catalog.=) s.setrole LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) s.setdatabase)`,
+		`)::pg_catalog.text`,
 	}, " ")
 }
 

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/ui"
@@ -195,25 +194,8 @@ func (w *work) startAgain(ctx context.Context, err error) error {
 
 // installed asks the database for the state of each wanted module.
 func (w *work) installed(ctx context.Context, want []string) error {
-	c, err := w.server.Admin(ctx, w.req.Name)
+	state, err := w.server.ModuleStates(ctx, w.req.Name)
 	if err != nil {
-		return err
-	}
-	defer engine.Close(c)
-	rows, err := c.Query(ctx, "SELECT name::text, state::text FROM public.ir_module_module")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	state := map[string]string{}
-	for rows.Next() {
-		var name, st string
-		if err := rows.Scan(&name, &st); err != nil {
-			return err
-		}
-		state[name] = st
-	}
-	if err := rows.Err(); err != nil {
 		return err
 	}
 	var missing []string

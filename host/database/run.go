@@ -181,7 +181,7 @@ func (w *work) exists(ctx context.Context, name string) (bool, error) {
 	}
 	defer engine.Close(c)
 	var there bool
-	err = c.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)", name).Scan(&there)
+	err = c.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) $1::pg_catalog.name)", name).Scan(&there)
 	return there, err
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"time"
 
@@ -16,6 +17,10 @@ type Login struct {
 	Password string
 	// ApplicationName defaults to "odpm".
 	ApplicationName string
+	// Params are parameters for the startup packet, which no setting of a
+	// database or role comes before. A server that does not know one of them
+	// refuses the login (42704).
+	Params map[string]string
 }
 
 // Connect opens a pgx connection through the server's own socket, so that it
@@ -31,6 +36,7 @@ func Connect(ctx context.Context, pg Server, l Login) (*pgx.Conn, error) {
 	}
 	cfg.User, cfg.Database, cfg.Password = l.User, l.Database, l.Password
 	cfg.RuntimeParams = map[string]string{"application_name": "odpm", "client_encoding": "UTF8"}
+	maps.Copy(cfg.RuntimeParams, l.Params)
 	if l.ApplicationName != "" {
 		cfg.RuntimeParams["application_name"] = l.ApplicationName
 	}
@@ -54,7 +60,7 @@ func (e *ExitError) Error() string {
 
 // Close says goodbye, even if the work's own context has ended, and waits for
 // no server that does not answer.
-func Close(c *pgx.Conn) {
+func Close(c interface{ Close(context.Context) error }) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	_ = c.Close(ctx)

@@ -1,6 +1,7 @@
 package odoodb
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // AdminPassword is what --set-admin-pass wants.
@@ -102,11 +105,11 @@ func (s *Server) SetAdminPassword(ctx context.Context, a AdminPassword) (AdminRe
 	if err != nil {
 		return rep, err
 	}
-	if rep.Rounds, err = passwordRounds(ctx, c, major); err != nil {
+	if rep.Rounds, err = s.passwordRounds(ctx, c, a.Database, major); err != nil {
 		return rep, err
 	}
 	// Half a second of work, outside of the transaction that holds the row.
-	hash, err := hashPassword(a.Password, rep.Rounds)
+	hash, err := hashPassword(ctx, a.Password, rep.Rounds)
 	if err != nil {
 		return rep, err
 	}
@@ -185,42 +188,88 @@ func loginFree(ctx context.Context, tx pgx.Tx, database string, rep AdminReport)
 }
 
 func storePassword(ctx context.Context, tx pgx.Tx, users map[string]bool, rep AdminReport, hash string) error {
-	set := []string{"login = $1"}
+	set := []string{"login = secret.login"}
 	switch {
 	case users["password_crypt"]:
 		// auth_crypt of Odoo 11 and before: the clear-text column is emptied,
 		// or the module would take it for a password that is not hashed yet.
-		set = append(set, "password_crypt = $2", "password = ''")
+		set = append(set, "password_crypt = secret.hash", "password = ''")
 	case rep.OdooMajor <= 11:
 		return fmt.Errorf("the database is of Odoo %d without the module auth_crypt, which keeps passwords in clear text; install auth_crypt first", rep.OdooMajor)
 	default:
-		set = append(set, "password = $2")
+		set = append(set, "password = secret.hash")
 	}
 	if users["write_date"] {
 		set = append(set, "write_date = (now() AT TIME ZONE 'UTC')")
 	}
-	tag, err := tx.Exec(ctx, `UPDATE public.res_users SET `+strings.Join(set, ", ")+` WHERE id = $3`, rep.Login, hash, rep.UserID)
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Code == "23505" {
-		return &loginTakenError{database: tx.Conn().Config().Database, login: rep.Login, active: true}
-	}
-	if err != nil {
+	if err := secretly(ctx, tx, rep.UserID, rep.Login, hash, set); err != nil {
+		var pgErr *pgconn.PgError
+		switch {
+		case !errors.As(err, &pgErr):
+			return err
+		case pgErr.Code == "23505":
+			return &loginTakenError{database: tx.Conn().Config().Database, login: rep.Login, active: true}
+		case pgErr.Code == rowsChanged:
+			return fmt.Errorf("user %d: %s rows changed instead of 1 (a rule or trigger of the database interferes)", rep.UserID, pgErr.Message)
+		}
 		return err
-	}
-	if tag.RowsAffected() != 1 {
-		return fmt.Errorf("user %d: %d rows changed instead of 1 (a rule or trigger of the database interferes)", rep.UserID, tag.RowsAffected())
 	}
 	return nil
 }
+
+// rowsChanged is the SQLSTATE with which the block below says how many rows it
+// has changed, where that is not one.
+const rowsChanged = "ZZ001"
+
+// secretly sets columns of a user from a row called secret, with the columns
+// login and hash. The role is no superuser and cannot keep its statements, their
+// parameters and their plans out of the server's log (log_statement,
+// log_min_duration_statement, debug_print_plan, auto_explain, pgaudit), so the
+// hash is in none of them: it comes as COPY data, in pieces of which an error's
+// context would show one. A refused UPDATE would show the whole row in its
+// detail, so the block passes on its code and message alone.
+func secretly(ctx context.Context, tx pgx.Tx, user int, login, hash string, set []string) error {
+	name := pgx.Identifier{"odpm_" + token()}.Sanitize()
+	if _, err := tx.Exec(ctx, `CREATE TEMPORARY TABLE `+name+` (place pg_catalog.int4, login pg_catalog.text, hash pg_catalog.text) ON COMMIT DROP`); err != nil {
+		return err
+	}
+	var data bytes.Buffer
+	const piece = 8
+	for i := 0; i < len(hash); i += piece {
+		fmt.Fprintf(&data, "%d\t%s\t%s\n", i, copyText.Replace(login), copyText.Replace(hash[i:min(i+piece, len(hash))]))
+	}
+	if _, err := tx.Conn().PgConn().CopyFrom(ctx, &data, `COPY pg_temp.`+name+` FROM STDIN`); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `DO $odpm$
+		DECLARE n pg_catalog.int8;
+		BEGIN
+			UPDATE public.res_users u SET `+strings.Join(set, ", ")+`
+				FROM (SELECT pg_catalog.min(s.login) AS login, pg_catalog.string_agg(s.hash, '' ORDER BY s.place) AS hash FROM pg_temp.`+name+` s) secret
+				WHERE u.id = `+strconv.Itoa(user)+`;
+			GET DIAGNOSTICS n = ROW_COUNT;
+			IF n <> 1 THEN
+				RAISE EXCEPTION USING ERRCODE = '`+rowsChanged+`', MESSAGE = n::pg_catalog.text;
+			END IF;
+		EXCEPTION WHEN OTHERS THEN
+			RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = SQLERRM;
+		END $odpm$`)
+	return err
+}
+
+// copyText escapes a value for COPY's text format.
+var copyText = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`)
 
 // signalCaches tells every Odoo worker to drop its caches; without it a
 // running Odoo keeps accepting the old password and its sessions. Up to Odoo
 // 18 the signals are sequences, from 19 tables that a row is added to.
 func signalCaches(ctx context.Context, tx pgx.Tx) ([]string, error) {
-	rows, err := tx.Query(ctx, `SELECT c.relname::text, c.relkind::text FROM pg_catalog.pg_class c
-		WHERE c.relnamespace = 'public'::regnamespace AND (
-			c.relkind = 'S' AND (c.relname IN ('base_registry_signaling', 'base_cache_signaling') OR c.relname LIKE 'base\_cache\_signaling\_%')
-			OR c.relkind = 'r' AND c.relname LIKE 'orm\_signaling\_%')
+	rows, err := tx.Query(ctx, `SELECT c.relname::pg_catalog.text, c.relkind::pg_catalog.text
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+		WHERE n.nspname OPERATOR(pg_catalog.=) 'public'::pg_catalog.name AND (
+			c.relkind OPERATOR(pg_catalog.=) 'S'::pg_catalog."char" AND
+				c.relname OPERATOR(pg_catalog.~) '^base_(registry_signaling|cache_signaling(_.*)?)$'::pg_catalog.text
+			OR c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog."char" AND pg_catalog.starts_with(c.relname::pg_catalog.text, 'orm_signaling_'::pg_catalog.text))
 		ORDER BY 1`)
 	if err != nil {
 		return nil, err
@@ -234,7 +283,7 @@ func signalCaches(ctx context.Context, tx pgx.Tx) ([]string, error) {
 	for _, sig := range signals {
 		table := pgx.Identifier{"public", sig.Name}.Sanitize()
 		if sig.Kind == "S" {
-			_, err = tx.Exec(ctx, `SELECT pg_catalog.nextval($1::regclass)`, table)
+			_, err = tx.Exec(ctx, `SELECT pg_catalog.nextval($1::pg_catalog.regclass)`, table)
 		} else {
 			_, err = tx.Exec(ctx, `INSERT INTO `+table+` DEFAULT VALUES`)
 		}
@@ -246,10 +295,14 @@ func signalCaches(ctx context.Context, tx pgx.Tx) ([]string, error) {
 	return names, nil
 }
 
+// maxRounds is more than ten times what Odoo uses, some ten seconds of work.
+// With more nobody could log in to Odoo either.
+const maxRounds = 10_000_000
+
 // passwordRounds is the work factor that Odoo of this version uses itself: 25000
 // (passlib's default) up to 15, 600000 from 16, and from 17 the parameter
 // password.hashing.rounds where it asks for more.
-func passwordRounds(ctx context.Context, q querier, major int) (int, error) {
+func (s *Server) passwordRounds(ctx context.Context, q querier, database string, major int) (int, error) {
 	if major < 16 {
 		return 25000, nil
 	}
@@ -262,7 +315,13 @@ func passwordRounds(ctx context.Context, q querier, major int) (int, error) {
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return 0, err
 	}
-	if n, err := strconv.Atoi(strings.TrimSpace(value)); err == nil && n > floor {
+	n, err := strconv.Atoi(strings.TrimSpace(value))
+	if n > maxRounds && (err == nil || errors.Is(err, strconv.ErrRange)) {
+		return 0, fmt.Errorf("database %q asks for %.40s rounds of hashing (system parameter password.hashing.rounds), and odpm computes at most %d; Odoo's own default is %d, which it goes back to with: %s -d %s -c %s",
+			database, strings.TrimSpace(value), maxRounds, floor, s.PG.Psql(ctx, s.AppRole), shell.Quote(conninfo(database)),
+			shell.Quote(`DELETE FROM public.ir_config_parameter WHERE key = 'password.hashing.rounds'`))
+	}
+	if err == nil && n > floor {
 		return n, nil
 	}
 	return floor, nil

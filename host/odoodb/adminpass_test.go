@@ -1,13 +1,16 @@
 package odoodb
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // pythonVerifies recomputes a hash with Python's hashlib, the way passlib's
@@ -35,7 +38,7 @@ func TestHashIsPasslibs(t *testing.T) {
 		t.Fatal("the oracle does not verify Odoo's own hash")
 	}
 	for _, pw := range []string{"admin", "pä$$ 'word\\", strings.Repeat("x", 300)} {
-		hash, err := hashPassword(pw, 1000)
+		hash, err := hashPassword(ctx, pw, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,4 +183,53 @@ func TestSetAdminPasswordOfOtherVersions(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// TestHashIsNotLogged: the role is no superuser and cannot switch the server's
+// log off; the hash is in nothing that can be logged, also where it is refused.
+func TestHashIsNotLogged(t *testing.T) {
+	s, c, _ := legacyServer(t, 15, "")
+	oldOdoo(t, s, "prod", "15.0.1.3", `INSERT INTO ir_model_data VALUES ('base', 'user_admin', 'res.users', 2)`)
+	mustAdmin(t, s, maintenance, `ALTER SYSTEM SET log_parameter_max_length_on_error = -1`, `ALTER SYSTEM SET log_error_verbosity = verbose`, `SELECT pg_reload_conf()`)
+	if _, err := s.SetAdminPassword(ctx, AdminPassword{Database: "prod", Password: "neu", Login: `a\tb "x"`}); err != nil {
+		t.Fatal(err)
+	}
+	hash := value[string](t, s, "prod", `SELECT password FROM res_users WHERE id = 2 AND login = E'a\\tb "x"'`)
+	if !pythonVerifies(t, "neu", hash) {
+		t.Errorf("stored %q", hash)
+	}
+	for _, refuse := range []string{`ALTER TABLE res_users ADD CHECK (password = '') NOT VALID`, `ALTER TABLE res_users ALTER password TYPE varchar(20) USING ''`} {
+		mustApp(t, s, "prod", refuse)
+		if _, err := s.SetAdminPassword(ctx, AdminPassword{Database: "prod", Password: "neu"}); err == nil {
+			t.Error("no error")
+		}
+	}
+	if log := c.Log(); strings.Contains(log, "pbkdf2") || strings.Contains(log, hash[len(hash)-40:]) || !strings.Contains(log, "res_users") {
+		for line := range strings.SplitSeq(log, "\n") {
+			if strings.Contains(line, "pbkdf2") || strings.Contains(line, hash[len(hash)-40:]) {
+				t.Errorf("the log has: %.300s", line)
+			}
+		}
+		t.Error("the hash is in the server's log, or nothing is")
+	}
+}
+
+// TestManyRounds: a parameter of the database does not keep odpm busy for hours.
+func TestManyRounds(t *testing.T) {
+	s := newServer(t)
+	for _, rounds := range []string{"2000000000", "99999999999999999999999"} {
+		db := "rounds" + rounds
+		oldOdoo(t, s, db, "18.0.1.3", `INSERT INTO ir_model_data VALUES ('base', 'user_admin', 'res.users', 2)`,
+			`INSERT INTO ir_config_parameter VALUES ('password.hashing.rounds', '`+rounds+`')`)
+		_, err := s.SetAdminPassword(ctx, AdminPassword{Database: db, Password: "neu"})
+		if err == nil || !strings.Contains(err.Error(), rounds) || !strings.Contains(err.Error(), "DELETE FROM public.ir_config_parameter") {
+			t.Errorf("got %v", err)
+		}
+	}
+	short, cancel := context.WithCancel(ctx)
+	time.AfterFunc(50*time.Millisecond, cancel)
+	start := time.Now()
+	if _, err := hashPassword(short, "x", maxRounds); !errors.Is(err, context.Canceled) || time.Since(start) > 2*time.Second {
+		t.Errorf("after %v: %v", time.Since(start), err)
+	}
 }

@@ -157,15 +157,15 @@ func (b *backup) check(ctx context.Context) error {
 
 // snapshot opens the snapshot and stages the file store for it.
 func (b *backup) snapshot(ctx context.Context) error {
-	login, unreadable, err := b.s.dumper(ctx, b.o.Database)
+	who, unreadable, err := b.s.dumper(ctx, b.o.Database)
 	if err != nil {
 		return err
 	}
 	if unreadable > 0 {
-		b.res.warn("role %q may not read everything in %d tables, sequences or large objects of the database; it is dumped as %q", b.s.AppRole, unreadable, login.User)
+		b.res.warn("role %q may not read everything in %d tables, sequences or large objects of the database; it is dumped as %q", b.s.AppRole, unreadable, who.login.User)
 	}
-	login.ApplicationName = backupApp(b.journal.id())
-	b.snap, err = b.s.takeSnapshot(ctx, login, func(sn *snapshot) error {
+	who.login.ApplicationName = backupApp(b.journal.id())
+	b.snap, err = b.s.takeSnapshot(ctx, who, func(sn *snapshot) error {
 		b.res.OdooVersion = seriesOf(sn.base)
 		if sn.base == "" && b.o.Format == archive.Zip {
 			return fmt.Errorf("%w; for a backup without manifest and file store: --backup-format dump", &notOdooError{b.o.Database})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 
@@ -29,28 +30,23 @@ func IsUnproven(err error) bool {
 
 // checkModules compares what is installed with the manifest, and base with the
 // project's Odoo. It returns the database's Odoo version.
-func checkModules(ctx context.Context, q querier, database string, m *archive.Manifest, projectMajor int) (major, modules int, err error) {
-	major, err = odooMajor(ctx, q, database)
+func checkModules(ctx context.Context, c *pgx.Conn, database string, m *archive.Manifest, projectMajor int) (major, installed int, err error) {
+	all, err := modules(ctx, c, database)
+	var base string
+	if err == nil {
+		base, err = baseOf(all, database)
+	}
 	if IsNotOdoo(err) {
 		return 0, 0, &unprovenError{"the archive's database is not an Odoo database (no installed module base)"}
 	}
 	if err != nil {
 		return 0, 0, err
 	}
-	rows, err := q.Query(ctx, `SELECT name::text, coalesce(latest_version, '') FROM public.ir_module_module WHERE state = 'installed'`)
-	if err != nil {
+	if major, err = namedMajor(base, database); err != nil {
 		return 0, 0, err
 	}
-	type module struct{ Name, Version string }
-	installed, err := pgx.CollectRows(rows, pgx.RowToStructByPos[module])
-	if err != nil {
-		return 0, 0, err
-	}
+	have := installedVersions(all)
 	if m != nil && m.Modules != nil {
-		have := map[string]string{}
-		for _, i := range installed {
-			have[i.Name] = i.Version
-		}
 		if diff := compareModules(m.Modules, have); len(diff) > 0 {
 			return 0, 0, &unprovenError{"the restored modules are not those of the manifest: " + few(diff)}
 		}
@@ -58,7 +54,18 @@ func checkModules(ctx context.Context, q querier, database string, m *archive.Ma
 	if projectMajor != 0 && major != projectMajor {
 		return 0, 0, versionMismatch(major, projectMajor)
 	}
-	return major, len(installed), nil
+	return major, len(have), nil
+}
+
+// installedVersions are what a manifest lists.
+func installedVersions(all []module) map[string]string {
+	have := map[string]string{}
+	for _, m := range all {
+		if m.state == "installed" {
+			have[m.name] = m.version
+		}
+	}
+	return have
 }
 
 func versionMismatch(archived, project int) error {
@@ -97,12 +104,19 @@ func fewOf(items []string, total int) string {
 }
 
 // storedFiles are the file store names that a database's attachments have.
-func storedFiles(ctx context.Context, q querier) ([]string, error) {
-	cols, err := columns(ctx, q, "ir_attachment")
+func storedFiles(ctx context.Context, c *pgx.Conn) ([]string, error) {
+	cols, err := columns(ctx, c, "ir_attachment")
 	if err != nil || !cols["store_fname"] {
 		return nil, err
 	}
-	return collect(ctx, q, `SELECT DISTINCT store_fname::text FROM public.ir_attachment WHERE store_fname IS NOT NULL AND store_fname <> '' ORDER BY 1`)
+	var names []string
+	err = copyOut(ctx, c, "ir_attachment", []string{"store_fname"}, func(v []string) {
+		if v[0] != "" {
+			names = append(names, v[0])
+		}
+	})
+	slices.Sort(names)
+	return slices.Compact(names), err
 }
 
 // missingFiles are those names that have no file below dir. A name that leads

@@ -1,6 +1,7 @@
 package odoodb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/odpm/odpm/host/cluster"
 )
 
 // CreateOptions steer how an empty database is made.
@@ -17,8 +20,6 @@ type CreateOptions struct {
 	// for a role that is not a superuser, and takes pg_trgm with it.
 	Unaccent bool
 
-	// hidden makes it a template, which Odoo neither lists nor runs crons of.
-	hidden bool
 	// extensions are created beside pg_trgm.
 	extensions []string
 	// elsewhere are extensions that are not: the dump has them in another schema.
@@ -44,41 +45,60 @@ func (s *Server) Create(ctx context.Context, database string, o CreateOptions) e
 	if err := checkNew(database); err != nil {
 		return err
 	}
-	_, err := s.create(ctx, database, o)
-	return err
+	c, err := s.admin(ctx, maintenance)
+	if err != nil {
+		return err
+	}
+	defer closeConn(c)
+	if _, err := lookup(ctx, c, database); !IsMissing(err) {
+		return cmp.Or[error](err, &existsError{database})
+	}
+	hidden := hiddenPrefix + token()
+	oid, err := s.create(ctx, hidden, database, o)
+	if err == nil {
+		err = pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+			for _, change := range []string{`OWNER TO ` + ident(s.AppRole), `IS_TEMPLATE false CONNECTION LIMIT -1`, `RENAME TO ` + ident(database)} {
+				if _, err := tx.Exec(ctx, `ALTER DATABASE `+ident(hidden)+` `+change); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	var pgErr *pgconn.PgError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &pgErr) && pgErr.Code == "42P04":
+		err = &existsError{database}
+	}
+	return errors.Join(err, s.dropAgain(ctx, hidden, oid))
 }
 
-// create gives the new database's oid. A database that could not be completed
-// is dropped again.
-func (s *Server) create(ctx context.Context, database string, o CreateOptions) (oid uint32, err error) {
+// create makes a database under a hidden name, with its extensions, and gives
+// its oid; shown is what it is for. It is the administrator's, a template (which
+// Odoo neither lists nor runs crons of), and lets nobody in but superusers: the
+// scripts of extensions run as one, and must find nothing there that somebody
+// else has made.
+func (s *Server) create(ctx context.Context, hidden, shown string, o CreateOptions) (oid uint32, err error) {
 	c, err := s.admin(ctx, maintenance)
 	if err != nil {
 		return 0, err
 	}
 	defer closeConn(c)
-	sql := `CREATE DATABASE ` + ident(database) + ` TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' OWNER ` + ident(s.AppRole)
+	sql := `CREATE DATABASE ` + ident(hidden) + ` TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' IS_TEMPLATE true CONNECTION LIMIT 0`
 	if o.tablespace != "" {
 		sql += ` TABLESPACE ` + ident(o.tablespace)
 	}
-	if o.hidden {
-		sql += ` IS_TEMPLATE true`
-		if err := interlock(ctx, c, database); err != nil {
-			return 0, err
-		}
+	if err := interlock(ctx, c, hidden); err != nil {
+		return 0, err
 	}
 	if _, err := c.Exec(ctx, sql); err != nil {
-		var pgErr *pgconn.PgError
-		if errors.As(err, &pgErr) && pgErr.Code == "42P04" {
-			return 0, &existsError{database}
-		}
-		return 0, fmt.Errorf("create database %q: %w", database, err)
+		return 0, fmt.Errorf("create database %q: %w", shown, err)
 	}
-	info, err := lookup(ctx, c, database)
+	info, err := lookup(ctx, c, hidden)
 	if err == nil {
-		err = s.addExtensions(ctx, database, o)
-	}
-	if err != nil && !o.hidden { // a hidden one is its journal's business
-		err = errors.Join(err, s.dropAgain(ctx, database, info.OID))
+		err = s.addExtensions(ctx, hidden, o)
 	}
 	return info.OID, err
 }
@@ -119,7 +139,7 @@ func (s *Server) addExtensions(ctx context.Context, database string, o CreateOpt
 			return extensionError(ext, err)
 		}
 		if ext == "unaccent" {
-			if _, err := c.Exec(ctx, `ALTER FUNCTION public.unaccent(text) IMMUTABLE`); err != nil {
+			if _, err := c.Exec(ctx, `ALTER FUNCTION public.unaccent(pg_catalog.text) IMMUTABLE`); err != nil {
 				return fmt.Errorf("make unaccent(text) IMMUTABLE: %w", err)
 			}
 		}
@@ -138,7 +158,7 @@ func extensionError(ext string, err error) error {
 // dropHidden drops a database of odpm's own making, if it is the one with this
 // oid. One that is gone by then is gone: a drop that a killed run sent may end
 // only now.
-func dropHidden(ctx context.Context, c *pgx.Conn, database string, oid uint32) error {
+func dropHidden(ctx context.Context, c *cluster.Session, database string, oid uint32) error {
 	info, err := lookup(ctx, c, database)
 	if IsMissing(err) || err == nil && oid != 0 && info.OID != oid {
 		return nil

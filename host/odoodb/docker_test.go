@@ -10,12 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
-	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine/docker"
 	"github.com/odpm/odpm/host/odoodb/archive"
-	"github.com/odpm/odpm/host/odoodb/odoodbtest"
 	"github.com/odpm/odpm/test/localpg"
 )
 
@@ -63,8 +60,8 @@ volumes:
 	}
 	s := &Server{
 		PG: pg, Programs: pg, AppRole: "odoo ü", AppPassword: `p'w "x`, OdooDataDir: filepath.Join(dir, "odoo"), StateDir: filepath.Join(dir, "state"),
-		Admin: func(ctx context.Context, database string) (*pgx.Conn, error) {
-			return engine.Connect(ctx, pg, engine.Login{User: odoodbtest.Superuser, Password: "boot-secret", Database: database})
+		Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
+			return cluster.Admin(ctx, pg, cluster.Hints{Password: "boot-secret"}, database)
 		},
 	}
 	mustAdmin(t, s, maintenance, `CREATE ROLE `+ident(s.AppRole)+` LOGIN CREATEDB PASSWORD `+literal(s.AppPassword))

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sys/unix"
 
+	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/shared/shell"
 )
@@ -71,7 +72,8 @@ type dbinfo struct {
 func lookup(ctx context.Context, q querier, database string) (dbinfo, error) {
 	var i dbinfo
 	err := q.QueryRow(ctx, `SELECT d.oid, pg_catalog.pg_get_userbyid(datdba), spcname, datistemplate, datallowconn
-		FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace WHERE datname = $1`, database).
+		FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace t ON t.oid OPERATOR(pg_catalog.=) d.dattablespace
+		WHERE datname OPERATOR(pg_catalog.=) $1::pg_catalog.name`, database).
 		Scan(&i.OID, &i.Owner, &i.Tablespace, &i.Template, &i.AllowC)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return i, &missingError{database}
@@ -82,16 +84,16 @@ func lookup(ctx context.Context, q querier, database string) (dbinfo, error) {
 // serverMajor is server_version_num / 10000.
 func serverMajor(ctx context.Context, q querier) (int, error) {
 	var num int
-	err := q.QueryRow(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&num)
+	err := q.QueryRow(ctx, `SELECT pg_catalog.current_setting('server_version_num')::int`).Scan(&num)
 	return num / 10000, err
 }
 
 // preparedHolders names the prepared transactions of a database: neither a
 // drop nor a rename is possible while there is one.
 func preparedHolders(ctx context.Context, q querier, database string) ([]string, error) {
-	return collect(ctx, q, `SELECT format('prepared transaction %L of role %I, prepared %s; end it with: ROLLBACK PREPARED %L;',
-		gid, owner, to_char(prepared, 'YYYY-MM-DD HH24:MI:SS'), gid)
-		FROM pg_catalog.pg_prepared_xacts WHERE database = $1 ORDER BY prepared`, database)
+	return collect(ctx, q, `SELECT pg_catalog.format('prepared transaction %L of role %I, prepared %s; end it with: ROLLBACK PREPARED %L;',
+		gid, owner, pg_catalog.to_char(prepared, 'YYYY-MM-DD HH24:MI:SS TZ'::pg_catalog.text), gid)
+		FROM pg_catalog.pg_prepared_xacts WHERE database OPERATOR(pg_catalog.=) $1::pg_catalog.name ORDER BY prepared`, database)
 }
 
 // dropHolders names everything that stands against dropping a database.
@@ -103,12 +105,12 @@ func dropHolders(ctx context.Context, q querier, database string) ([]string, err
 		return nil, err
 	}
 	for _, sql := range []string{
-		`SELECT format('%s replication slot %L (plugin %s); if nobody needs it: SELECT pg_drop_replication_slot(%L);',
+		`SELECT pg_catalog.format('%s replication slot %L (plugin %s); if nobody needs it: SELECT pg_drop_replication_slot(%L);',
 			CASE WHEN active THEN 'active' ELSE 'inactive' END, slot_name, plugin, slot_name)
-			FROM pg_catalog.pg_replication_slots WHERE database = $1 ORDER BY slot_name`,
-		`SELECT format('subscription %I; in that database: DROP SUBSCRIPTION %I;', subname, subname)
-			FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid
-			WHERE d.datname = $1 ORDER BY subname`,
+			FROM pg_catalog.pg_replication_slots WHERE database OPERATOR(pg_catalog.=) $1::pg_catalog.name ORDER BY slot_name`,
+		`SELECT pg_catalog.format('subscription %I; in that database: DROP SUBSCRIPTION %I;', subname, subname)
+			FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) s.subdbid
+			WHERE d.datname OPERATOR(pg_catalog.=) $1::pg_catalog.name ORDER BY subname`,
 	} {
 		more, err := collect(ctx, q, sql, database)
 		if err != nil {
@@ -171,6 +173,11 @@ func (s *Server) Drop(ctx context.Context, database string) (DropReport, error) 
 		return rep, errors.Join(err, uerr)
 	}
 	fault("drop done")
+	if ours {
+		if _, err := dropLoader(ctx, c, database); err != nil {
+			return rep, err
+		}
+	}
 	if rep.Filestore, err = s.removeFilestore(database); err != nil {
 		return rep, err
 	}
@@ -206,12 +213,13 @@ func removable(filestore string) error {
 }
 
 // dropDatabase ends the database's sessions, drops it and looks whether it is gone.
-func dropDatabase(ctx context.Context, c *pgx.Conn, database string, info dbinfo) (sessions int, err error) {
+func dropDatabase(ctx context.Context, c *cluster.Session, database string, info dbinfo) (sessions int, err error) {
 	major, err := serverMajor(ctx, c)
 	if err != nil {
 		return 0, err
 	}
-	err = c.QueryRow(ctx, `SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datid = $1 AND backend_type = 'client backend'`, info.OID).Scan(&sessions)
+	err = c.QueryRow(ctx, `SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity
+		WHERE datid OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND backend_type OPERATOR(pg_catalog.=) 'client backend'::pg_catalog.text`, info.OID).Scan(&sessions)
 	if err != nil {
 		return 0, err
 	}
@@ -230,7 +238,7 @@ func dropDatabase(ctx context.Context, c *pgx.Conn, database string, info dbinfo
 	}
 	// A statement that did nothing must not be reported as done.
 	var still bool
-	if err := c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE oid = $1)`, info.OID).Scan(&still); err != nil {
+	if err := c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid)`, info.OID).Scan(&still); err != nil {
 		return sessions, err
 	}
 	if still {
@@ -242,7 +250,7 @@ func dropDatabase(ctx context.Context, c *pgx.Conn, database string, info dbinfo
 // dropWithoutForce does what WITH (FORCE) does on 13 and later: nobody new may
 // come in, those who are in are ended, until the drop succeeds. The caller opens
 // the database again where it does not.
-func dropWithoutForce(ctx context.Context, c *pgx.Conn, database string, info dbinfo) error {
+func dropWithoutForce(ctx context.Context, c *cluster.Session, database string, info dbinfo) error {
 	if _, err := c.Exec(ctx, `ALTER DATABASE `+ident(database)+` ALLOW_CONNECTIONS false`); err != nil {
 		return err
 	}
@@ -263,14 +271,14 @@ func dropWithoutForce(ctx context.Context, c *pgx.Conn, database string, info db
 }
 
 // endSessions terminates everybody in a database but ourselves.
-func endSessions(ctx context.Context, c *pgx.Conn, oid uint32) error {
+func endSessions(ctx context.Context, c *cluster.Session, oid uint32) error {
 	_, err := c.Exec(ctx, `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-		WHERE datid = $1 AND pid <> pg_catalog.pg_backend_pid()`, oid)
+		WHERE datid OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()`, oid)
 	return err
 }
 
 // dropRefused turns PostgreSQL's refusal into one that names owner and holders.
-func dropRefused(ctx context.Context, c *pgx.Conn, database string, info dbinfo, err error) error {
+func dropRefused(ctx context.Context, c *cluster.Session, database string, info dbinfo, err error) error {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
 		return err
@@ -283,8 +291,9 @@ func dropRefused(ctx context.Context, c *pgx.Conn, database string, info dbinfo,
 		if herr != nil {
 			return errors.Join(err, herr)
 		}
-		more, herr := collect(ctx, c, `SELECT format('session %s of role %I (%s)', pid, usename, coalesce(nullif(application_name, ''), backend_type))
-			FROM pg_catalog.pg_stat_activity WHERE datid = $1 AND pid <> pg_catalog.pg_backend_pid()`, info.OID)
+		more, herr := collect(ctx, c, `SELECT pg_catalog.format('session %s of role %I (%s)', pid, usename,
+			CASE WHEN application_name OPERATOR(pg_catalog.<>) ''::pg_catalog.text THEN application_name ELSE backend_type END)
+			FROM pg_catalog.pg_stat_activity WHERE datid OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()`, info.OID)
 		if herr != nil {
 			return errors.Join(err, herr)
 		}

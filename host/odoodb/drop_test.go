@@ -1,11 +1,14 @@
 package odoodb
 
 import (
+	"context"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/odpm/odpm/host/cluster"
 )
 
 func TestCreate(t *testing.T) {
@@ -132,8 +135,10 @@ func TestDropOfAnothersDatabase(t *testing.T) {
 	mustAdmin(t, s, maintenance, `CREATE DATABASE `+db)
 	defer mustAdmin(t, s, maintenance, `DROP DATABASE `+db)
 	// Without an administrator's rights, the owner is named.
-	noRights := *s
-	noRights.Admin = s.app
+	noRights := &Server{PG: s.PG, AppRole: s.AppRole, Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
+		c, err := s.app(ctx, database)
+		return &cluster.Session{Conn: c}, err
+	}}
 	if _, err := noRights.Drop(ctx, db); err == nil || !strings.Contains(err.Error(), `belongs to role "postgres"`) {
 		t.Errorf("got %v", err)
 	}
@@ -150,7 +155,7 @@ func TestDropWithoutForce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeConn(other)
-	c, err := s.Admin(ctx, maintenance)
+	c, err := root(s, maintenance)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +164,7 @@ func TestDropWithoutForce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := dropWithoutForce(ctx, c, "zwoelf", info); err != nil {
+	if err := dropWithoutForce(ctx, &cluster.Session{Conn: c}, "zwoelf", info); err != nil {
 		t.Fatal(err)
 	}
 	if slices.Contains(databases(t, s), "zwoelf") {

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/odpm/odpm/host/cluster"
 )
 
 // dropJournal is what the next run needs to know if a drop is cut short: below
@@ -30,7 +30,7 @@ type dropJournal struct {
 const dropPrefix = "drop-"
 
 // beginDrop writes the journal and takes the interlock on c.
-func (s *Server) beginDrop(ctx context.Context, c *pgx.Conn, database string, info dbinfo) (*dropJournal, error) {
+func (s *Server) beginDrop(ctx context.Context, c *cluster.Session, database string, info dbinfo) (*dropJournal, error) {
 	id := token()
 	j := &dropJournal{Version: journalVersion, Database: database, OID: info.OID, Allowed: info.AllowC, Template: info.Template, Lock: hiddenPrefix + id}
 	j.path = filepath.Join(s.StateDir, dropPrefix+id+".json")
@@ -84,7 +84,7 @@ func (s *Server) undoDrop(ctx context.Context, j *dropJournal) (done Recovered, 
 
 // settleDrop opens the database again that was to be dropped, or, where it is
 // gone, removes its file store.
-func (s *Server) settleDrop(ctx context.Context, c *pgx.Conn, j *dropJournal) (Recovered, error) {
+func (s *Server) settleDrop(ctx context.Context, c *cluster.Session, j *dropJournal) (Recovered, error) {
 	r := Recovered{Database: j.Database, Drop: true}
 	if err := quiesce(ctx, c, j.Lock); err != nil {
 		return r, err

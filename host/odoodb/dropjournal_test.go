@@ -3,7 +3,6 @@ package odoodb
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,8 +10,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/odpm/odpm/host/odoodb/odoodbtest"
 	"github.com/odpm/odpm/test/localpg"
@@ -33,10 +30,11 @@ func server12(t *testing.T) (s *Server, password string) {
 	if err := errors.Join(cl.Launch(), cl.WaitReady(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	connect := func(ctx context.Context, db string) (*pgx.Conn, error) {
-		return pgx.Connect(ctx, fmt.Sprintf("host=127.0.0.1 port=%d user=postgres password=%s dbname=%s sslmode=disable", cl.Port, cl.Password, db))
-	}
-	return &Server{PG: odoodbtest.Attach(bin, cl.SocketDir(), cl.Port), AppRole: "postgres", Admin: connect, OdooDataDir: t.TempDir(), StateDir: t.TempDir()}, cl.Password
+	pg := odoodbtest.Attach(bin, cl.SocketDir(), cl.Port)
+	before := rootPassword
+	rootPassword = cl.Password
+	t.Cleanup(func() { rootPassword = before })
+	return &Server{PG: pg, AppRole: "postgres", Admin: adminWith(pg, cl.Password), OdooDataDir: t.TempDir(), StateDir: t.TempDir()}, cl.Password
 }
 
 // allowed is datallowconn, nil where the database is gone.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/odoodb/odoodbtest"
 )
@@ -34,7 +35,7 @@ func newServer(t *testing.T) *Server {
 	}
 	mustAdmin(t, s, maintenance, `CREATE ROLE `+ident(s.AppRole)+` LOGIN CREATEDB`)
 	t.Cleanup(func() {
-		c, err := s.Admin(ctx, maintenance)
+		c, err := root(s, maintenance)
 		if err != nil {
 			t.Error(err)
 			return
@@ -45,7 +46,7 @@ func newServer(t *testing.T) *Server {
 			t.Error(err)
 		}
 		for _, db := range dbs {
-			if err := dropHidden(ctx, c, db, 0); err != nil {
+			if err := dropHidden(ctx, &cluster.Session{Conn: c}, db, 0); err != nil {
 				t.Error(err)
 			}
 		}
@@ -56,15 +57,27 @@ func newServer(t *testing.T) *Server {
 	return s
 }
 
-func adminOf(pg engine.Remote) func(context.Context, string) (*pgx.Conn, error) {
-	return func(ctx context.Context, database string) (*pgx.Conn, error) {
-		return engine.Connect(ctx, pg, engine.Login{User: odoodbtest.Superuser, Password: os.Getenv(adminPasswordEnv), Database: database})
+func adminOf(pg engine.Remote) func(context.Context, string) (*cluster.Session, error) {
+	return adminWith(pg, os.Getenv(adminPasswordEnv))
+}
+
+func adminWith(pg engine.Remote, password string) func(context.Context, string) (*cluster.Session, error) {
+	return func(ctx context.Context, database string) (*cluster.Session, error) {
+		return cluster.Admin(ctx, pg, cluster.Hints{Password: password}, database)
 	}
+}
+
+// rootPassword is a superuser's where pg_hba.conf asks for one.
+var rootPassword = "boot-secret"
+
+// root is a superuser's plain session, in which tests set things up and look.
+func root(s *Server, database string) (*pgx.Conn, error) {
+	return engine.Connect(ctx, s.PG, engine.Login{User: odoodbtest.Superuser, Password: rootPassword, Database: database})
 }
 
 func mustAdmin(t *testing.T, s *Server, database string, sqls ...string) {
 	t.Helper()
-	c, err := s.Admin(ctx, database)
+	c, err := root(s, database)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +105,7 @@ func mustApp(t *testing.T, s *Server, database string, sqls ...string) {
 
 func value[T any](t *testing.T, s *Server, database, sql string, args ...any) T {
 	t.Helper()
-	c, err := s.Admin(ctx, database)
+	c, err := root(s, database)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +165,7 @@ func fingerprint(t *testing.T, s *Server, database string) string {
 // rowCounts has a checksum of the rows of every table.
 func rowCounts(t *testing.T, s *Server, database string) string {
 	t.Helper()
-	c, err := s.Admin(ctx, database)
+	c, err := root(s, database)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +227,7 @@ func treeSum(t *testing.T, dir string) string {
 
 func databases(t *testing.T, s *Server) []string {
 	t.Helper()
-	c, err := s.Admin(ctx, maintenance)
+	c, err := root(s, maintenance)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/odpm/odpm/host/cluster"
 )
 
 // A statement outlives the client that sent it: CREATE DATABASE goes on for
@@ -27,33 +27,34 @@ func interlockKey(hidden string) (int64, error) {
 
 // interlock takes the lock on a connection to the maintenance database, for as
 // long as the connection lives.
-func interlock(ctx context.Context, c *pgx.Conn, hidden string) error {
+func interlock(ctx context.Context, c *cluster.Session, hidden string) error {
 	key, err := interlockKey(hidden)
 	if err != nil {
 		return err
 	}
-	_, err = c.Exec(ctx, `SELECT pg_catalog.pg_advisory_lock_shared($1)`, key)
+	_, err = c.Exec(ctx, `SELECT pg_catalog.pg_advisory_lock_shared($1::bigint)`, key)
 	return err
 }
 
 // quiesce ends what is left of a restore's connections and returns when they
 // are gone. c is a connection to the maintenance database that is not one of them.
-func quiesce(ctx context.Context, c *pgx.Conn, hidden string) error {
+func quiesce(ctx context.Context, c *cluster.Session, hidden string) error {
 	key, err := interlockKey(hidden)
 	if err != nil {
 		return err
 	}
 	// pg_locks has the key's upper half as classid and its lower one as objid.
 	_, err = c.Exec(ctx, `SELECT pg_catalog.pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l
-		WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.pid <> pg_catalog.pg_backend_pid()
-		AND l.classid::bigint = $1 AND l.objid::bigint = $2
-		AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())`,
+		WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'::pg_catalog.text AND l.objsubid OPERATOR(pg_catalog.=) 1::pg_catalog.int2
+		AND l.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
+		AND l.classid::bigint OPERATOR(pg_catalog.=) $1::bigint AND l.objid::bigint OPERATOR(pg_catalog.=) $2::bigint
+		AND l.database OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())`,
 		int64(uint64(key)>>32), int64(uint64(key)&0xffffffff))
 	if err == nil {
-		_, err = c.Exec(ctx, `SELECT pg_catalog.pg_advisory_lock($1)`, key)
+		_, err = c.Exec(ctx, `SELECT pg_catalog.pg_advisory_lock($1::bigint)`, key)
 	}
 	if err == nil {
-		_, err = c.Exec(ctx, `SELECT pg_catalog.pg_advisory_unlock($1)`, key)
+		_, err = c.Exec(ctx, `SELECT pg_catalog.pg_advisory_unlock($1::bigint)`, key)
 	}
 	if err != nil {
 		return fmt.Errorf("wait for the end of the interrupted work: %w", err)

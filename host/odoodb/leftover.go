@@ -82,7 +82,8 @@ func (s *Server) LeftOvers(ctx context.Context) ([]LeftOver, error) {
 		return nil, err
 	}
 	defer closeConn(c)
-	names, err := collect(ctx, c, `SELECT datname::text FROM pg_catalog.pg_database WHERE datname LIKE 'odpm\_%' ORDER BY 1`)
+	names, err := collect(ctx, c, `SELECT datname::pg_catalog.text FROM pg_catalog.pg_database
+		WHERE pg_catalog.starts_with(datname::pg_catalog.text, 'odpm_'::pg_catalog.text) ORDER BY 1`)
 	if err != nil {
 		return nil, err
 	}

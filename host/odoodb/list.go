@@ -13,6 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/odpm/odpm/host/cluster"
 )
 
 // DatabaseState says what a database is to Odoo.
@@ -78,10 +80,10 @@ func (s *Server) List(ctx context.Context) ([]Database, error) {
 		return nil, err
 	}
 	defer closeConn(c)
-	rows, err := c.Query(ctx, `SELECT datname::text, pg_catalog.pg_get_userbyid(datdba)::text,
-		coalesce(CASE WHEN pg_catalog.has_database_privilege(oid, 'CONNECT') THEN pg_catalog.pg_database_size(oid) END, -1),
-		pg_catalog.pg_encoding_to_char(encoding)::text, datallowconn, datistemplate
-		FROM pg_catalog.pg_database WHERE datname NOT IN ('template0', 'template1') ORDER BY datname`)
+	rows, err := c.Query(ctx, `SELECT datname::pg_catalog.text, pg_catalog.pg_get_userbyid(datdba)::pg_catalog.text,
+		coalesce(CASE WHEN pg_catalog.has_database_privilege(oid, 'CONNECT'::pg_catalog.text) THEN pg_catalog.pg_database_size(oid) END, '-1'::bigint),
+		pg_catalog.pg_encoding_to_char(encoding)::pg_catalog.text, datallowconn, datistemplate
+		FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.<>) ALL (ARRAY['template0', 'template1']::pg_catalog.name[]) ORDER BY datname`)
 	if err != nil {
 		return nil, fmt.Errorf("list databases: %w", err)
 	}
@@ -125,19 +127,35 @@ func (s *Server) inspect(ctx context.Context, d *Database) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	c, err := s.admin(ctx, d.Name)
+	err := s.inspectAsOwner(ctx, d)
+	if err != nil && ctx.Err() == nil {
+		var c *cluster.Session
+		if c, err = s.admin(ctx, d.Name); err == nil {
+			defer closeConn(c)
+			err = inspectOdoo(ctx, c.Conn, d)
+		}
+	}
 	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Code == "3D000" {
+	switch {
+	case errors.As(err, &pgErr) && pgErr.Code == "3D000":
 		d.State, d.Reason = Unreadable, "it was dropped meanwhile"
-		return
-	}
-	if err == nil {
-		defer closeConn(c)
-		err = inspectOdoo(ctx, c, d)
-	}
-	if err != nil {
+	case err != nil:
 		d.State, d.Reason = Unreadable, err.Error()
 	}
+}
+
+// inspectAsOwner looks as whom the database belongs to, where that is the
+// application role.
+func (s *Server) inspectAsOwner(ctx context.Context, d *Database) error {
+	if d.Owner != s.AppRole {
+		return errors.New("it is another role's")
+	}
+	c, err := s.app(ctx, d.Name)
+	if err != nil {
+		return err
+	}
+	defer closeConn(c)
+	return inspectOdoo(ctx, c, d)
 }
 
 // explain says of odpm's own databases, and of one whose connections a swap has
@@ -153,8 +171,8 @@ func (d *Database) explain(p purpose) {
 	}
 }
 
-func inspectOdoo(ctx context.Context, q querier, d *Database) error {
-	v, err := baseVersion(ctx, q, d.Name)
+func inspectOdoo(ctx context.Context, c *pgx.Conn, d *Database) error {
+	v, err := baseVersion(ctx, c, d.Name)
 	switch {
 	case err == nil:
 		d.State, d.IsOdoo, d.BaseVersion, d.OdooVersion = Initialised, true, v, seriesOf(v)
@@ -163,9 +181,12 @@ func inspectOdoo(ctx context.Context, q querier, d *Database) error {
 		return err
 	}
 	var tables bool
-	err = q.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%'
-		AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend p WHERE p.classid = 'pg_class'::regclass AND p.objid = c.oid AND p.deptype = 'e'))`).Scan(&tables)
+	err = c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+		WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p', 'f']::pg_catalog."char"[])
+		AND n.nspname OPERATOR(pg_catalog.<>) ALL (ARRAY['pg_catalog', 'information_schema']::pg_catalog.name[])
+		AND NOT pg_catalog.starts_with(n.nspname::pg_catalog.text, 'pg_toast'::pg_catalog.text)
+		AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend p WHERE p.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+			AND p.objid OPERATOR(pg_catalog.=) c.oid AND p.deptype OPERATOR(pg_catalog.=) 'e'::pg_catalog."char"))`).Scan(&tables)
 	d.State = Empty
 	if tables {
 		d.State = Other

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -52,21 +53,25 @@ var measures = []measure{
 	{"ir_config_parameter", []string{"key", "value"}, `INSERT INTO public.ir_config_parameter (key, value) VALUES ('database.is_neutralized', 'true') ON CONFLICT (key) DO UPDATE SET value = 'true'`},
 }
 
-// neutralize makes a restored copy harmless before anybody can see it.
-func (s *Server) neutralize(ctx context.Context, database string, major int, withOdoo NeutralizeWithOdoo) error {
-	c, err := s.app(ctx, database)
-	if err != nil {
-		return err
+// toNeutralize are the modules that Odoo's command has to know.
+func toNeutralize(all []module) []string {
+	var names []string
+	for _, m := range all {
+		if m.installed() {
+			names = append(names, m.name)
+		}
 	}
-	if major < OdooNeutralizes {
-		defer closeConn(c)
-		return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error { return applyMeasures(ctx, tx) })
-	}
-	modules, err := collect(ctx, c, `SELECT name::text FROM public.ir_module_module WHERE state IN ('installed', 'to upgrade', 'to remove') ORDER BY 1`)
-	closeConn(c)
-	if err != nil {
-		return err
-	}
+	slices.Sort(names)
+	return names
+}
+
+// neutralizeTables is for versions that have no such command.
+func neutralizeTables(ctx context.Context, c *pgx.Conn) error {
+	return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error { return applyMeasures(ctx, tx) })
+}
+
+// neutralize has Odoo make a restored copy harmless before anybody can see it.
+func (s *Server) neutralize(ctx context.Context, database string, major int, modules []string, withOdoo NeutralizeWithOdoo) error {
 	if withOdoo == nil {
 		return fmt.Errorf("database of Odoo %d: neutralizing needs Odoo's own command, and there is no Odoo to run it", major)
 	}
@@ -74,7 +79,8 @@ func (s *Server) neutralize(ctx context.Context, database string, major int, wit
 		return fmt.Errorf("neutralize with Odoo: %w", err)
 	}
 	// Odoo's exit code says little; the flag is the last thing it writes.
-	if c, err = s.app(ctx, database); err != nil {
+	c, err := s.app(ctx, database)
+	if err != nil {
 		return err
 	}
 	defer closeConn(c)
@@ -116,15 +122,10 @@ func applyMeasures(ctx context.Context, tx pgx.Tx) error {
 // resetIdentity gives a copy its own identity, as Odoo does when it duplicates
 // a database: two databases with one uuid are one customer to odoo.com, and
 // one secret makes the sessions of either valid in both.
-func (s *Server) resetIdentity(ctx context.Context, database, baseURL string) error {
+func resetIdentity(ctx context.Context, c *pgx.Conn, baseURL string) error {
 	if baseURL == "" {
 		baseURL = "http://localhost:8069"
 	}
-	c, err := s.app(ctx, database)
-	if err != nil {
-		return err
-	}
-	defer closeConn(c)
 	return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
 		for _, p := range []struct {
 			key, value string
@@ -142,7 +143,7 @@ func (s *Server) resetIdentity(ctx context.Context, database, baseURL string) er
 			}
 		}
 		var now string
-		if err := tx.QueryRow(ctx, `SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')`).Scan(&now); err != nil {
+		if err := tx.QueryRow(ctx, `SELECT pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'::pg_catalog.text)`).Scan(&now); err != nil {
 			return err
 		}
 		return setParameter(ctx, tx, "database.create_date", now, true)

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
 
 // querier is a connection or a transaction.
@@ -21,16 +23,18 @@ type querier interface {
 }
 
 // closeConn says goodbye even if the work's context is cancelled already.
-func closeConn(c *pgx.Conn) {
+func closeConn(c interface{ Close(context.Context) error }) {
 	engine.Close(c)
 }
 
 // columns of a table in public; empty where there is no such table.
 func columns(ctx context.Context, q querier, table string) (map[string]bool, error) {
-	rows, err := q.Query(ctx, `SELECT a.attname::text FROM pg_catalog.pg_attribute a
-		JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-		WHERE c.relnamespace = 'public'::regnamespace AND c.relname = $1 AND c.relkind IN ('r', 'p')
-		AND a.attnum > 0 AND NOT a.attisdropped`, table)
+	rows, err := q.Query(ctx, `SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute a
+		JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) a.attrelid
+		JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+		WHERE n.nspname OPERATOR(pg_catalog.=) 'public'::pg_catalog.name AND c.relname OPERATOR(pg_catalog.=) $1::pg_catalog.name
+		AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p']::pg_catalog."char"[])
+		AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2 AND NOT a.attisdropped`, table)
 	if err != nil {
 		return nil, err
 	}
@@ -45,22 +49,100 @@ func columns(ctx context.Context, q querier, table string) (map[string]bool, err
 	return set, nil
 }
 
+// copyOut reads columns of a table in public; NULL is "". It is how odpm reads
+// what somebody else has made, whoever it is logged in as: a SELECT could run
+// the casts and operators of its columns' types, the functions of a view and
+// those of its policies, and COPY TO takes no view and evaluates nothing.
+func copyOut(ctx context.Context, c *pgx.Conn, table string, names []string, each func(values []string)) error {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = ident(n)
+	}
+	heaps, err := heapsOf(ctx, c, table)
+	if err != nil {
+		return err
+	}
+	for _, heap := range heaps {
+		if _, err := c.PgConn().CopyTo(ctx, sqldump.NewRows(names, names, each), "COPY "+heap+" ("+strings.Join(quoted, ", ")+") TO STDOUT"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// heapsOf are a table of public and, where it is partitioned, its parts: COPY
+// takes one by one.
+func heapsOf(ctx context.Context, c *pgx.Conn, table string) ([]string, error) {
+	return collect(ctx, c, `WITH RECURSIVE t(oid) AS (
+			SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+			WHERE n.nspname OPERATOR(pg_catalog.=) 'public'::pg_catalog.name AND c.relname OPERATOR(pg_catalog.=) $1::pg_catalog.name
+			UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN t ON i.inhparent OPERATOR(pg_catalog.=) t.oid)
+		SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM t JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.oid
+		JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+		WHERE c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog."char" ORDER BY 1`, table)
+}
+
+// module is a row of ir_module_module.
+type module struct{ name, state, version string }
+
+// installed: in Odoo's registry, and not only on its list.
+func (m module) installed() bool {
+	return m.state == "installed" || m.state == "to upgrade" || m.state == "to remove"
+}
+
+// modules reads ir_module_module; a database without it is a notOdooError.
+func modules(ctx context.Context, c *pgx.Conn, database string) ([]module, error) {
+	names := []string{"name", "state", "latest_version"}
+	cols, err := columns(ctx, c, "ir_module_module")
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range names {
+		if !cols[n] {
+			return nil, &notOdooError{database}
+		}
+	}
+	var all []module
+	err = copyOut(ctx, c, "ir_module_module", names, func(v []string) { all = append(all, module{v[0], v[1], v[2]}) })
+	return all, err
+}
+
+// ModuleStates gives the state of each module that Odoo has on its list, as
+// ir_module_module has it ("installed", "to upgrade", …). A database without
+// that list is IsNotOdoo.
+func (s *Server) ModuleStates(ctx context.Context, database string) (map[string]string, error) {
+	c, err := s.app(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	defer closeConn(c)
+	all, err := modules(ctx, c, database)
+	if err != nil {
+		return nil, s.explainDenied(ctx, database, err)
+	}
+	states := map[string]string{}
+	for _, m := range all {
+		states[m.name] = m.state
+	}
+	return states, nil
+}
+
 // baseVersion is the version of the installed module base, "18.0.1.3".
-func baseVersion(ctx context.Context, q querier, database string) (string, error) {
-	mods, err := columns(ctx, q, "ir_module_module")
+func baseVersion(ctx context.Context, c *pgx.Conn, database string) (string, error) {
+	all, err := modules(ctx, c, database)
 	if err != nil {
 		return "", err
 	}
-	if !mods["latest_version"] {
-		return "", &notOdooError{database}
+	return baseOf(all, database)
+}
+
+func baseOf(all []module, database string) (string, error) {
+	for _, m := range all {
+		if m.name == "base" && m.installed() {
+			return m.version, nil
+		}
 	}
-	var version string
-	err = q.QueryRow(ctx, `SELECT coalesce(latest_version, '') FROM public.ir_module_module
-		WHERE name = 'base' AND state IN ('installed', 'to upgrade', 'to remove')`).Scan(&version)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return "", &notOdooError{database}
-	}
-	return version, err
+	return "", &notOdooError{database}
 }
 
 // versionMajor reads "18.0.1.3", "saas~17.4.1.3" and "saas-18.2".
@@ -76,11 +158,15 @@ func majorOf(version string) int {
 }
 
 // odooMajor is the Odoo version of a database.
-func odooMajor(ctx context.Context, q querier, database string) (int, error) {
-	v, err := baseVersion(ctx, q, database)
+func odooMajor(ctx context.Context, c *pgx.Conn, database string) (int, error) {
+	v, err := baseVersion(ctx, c, database)
 	if err != nil {
 		return 0, err
 	}
+	return namedMajor(v, database)
+}
+
+func namedMajor(v, database string) (int, error) {
 	if n := majorOf(v); n > 0 {
 		return n, nil
 	}
@@ -96,7 +182,7 @@ func (s *Server) explainDenied(ctx context.Context, database string, err error) 
 	owner := "another role"
 	if c, cerr := s.admin(ctx, maintenance); cerr == nil {
 		defer closeConn(c)
-		_ = c.QueryRow(ctx, `SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname = $1`, database).Scan(&owner)
+		_ = c.QueryRow(ctx, `SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) $1::pg_catalog.name`, database).Scan(&owner)
 	}
 	return fmt.Errorf("database %q belongs to role %q and its tables are not role %q's: %w", database, owner, s.AppRole, err)
 }

@@ -11,8 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/odpm/odpm/host/odoodb/archive"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
@@ -26,8 +24,6 @@ type preflighted struct {
 	// extensions are made in public before the dump runs; elsewhere are those
 	// that the dump makes in another schema.
 	extensions, elsewhere []string
-	// super: the application role is a superuser.
-	super bool
 }
 
 // preflight refuses what cannot work. It writes nothing anywhere.
@@ -100,25 +96,13 @@ func (r *restore) checkServer(ctx context.Context) error {
 			return &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("was written by pg_dump %d, in format %s that pg_restore %d cannot read; make the backup with pg_dump %d", h.DumpMajor(), h.ArchiveVersion, client, client)}
 		}
 	}
-	rows, err := r.c.Query(ctx, `SELECT rolname::text, rolsuper FROM pg_catalog.pg_roles`)
-	if err != nil {
-		return err
-	}
-	type role struct {
-		Name  string
-		Super bool
-	}
-	roles, err := pgx.CollectRows(rows, pgx.RowToStructByPos[role])
+	names, err := collect(ctx, r.c, `SELECT rolname::pg_catalog.text FROM pg_catalog.pg_roles`)
 	if err != nil {
 		return err
 	}
 	p.roles = map[string]bool{}
-	for _, x := range roles {
-		p.roles[x.Name] = true
-		if x.Name == r.s.AppRole && x.Super {
-			p.super = true
-			r.rep.warn("role %q is a superuser: the archive's SQL runs with all rights on the cluster, programs on its machine included; odpm database ensure-role", x.Name)
-		}
+	for _, name := range names {
+		p.roles[name] = true
 	}
 	if !p.roles[r.s.AppRole] {
 		return fmt.Errorf("role %q does not exist; create it with: odpm database ensure-role", r.s.AppRole)
@@ -142,13 +126,13 @@ func (r *restore) checkHead(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	available, err := collect(ctx, r.c, `SELECT name::text FROM pg_catalog.pg_available_extensions`)
+	available, err := collect(ctx, r.c, `SELECT name::pg_catalog.text FROM pg_catalog.pg_available_extensions`)
 	if err != nil {
 		return err
 	}
 	var trusted []string
 	if r.plan.serverMajor >= 13 {
-		if trusted, err = collect(ctx, r.c, `SELECT DISTINCT name::text FROM pg_catalog.pg_available_extension_versions WHERE trusted`); err != nil {
+		if trusted, err = collect(ctx, r.c, `SELECT DISTINCT name::pg_catalog.text FROM pg_catalog.pg_available_extension_versions WHERE trusted`); err != nil {
 			return err
 		}
 	}

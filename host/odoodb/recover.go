@@ -5,7 +5,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/odpm/odpm/host/cluster"
 )
 
 // Recovered is an interrupted restore or drop that the next run has dealt with.
@@ -72,7 +72,7 @@ func (s *Server) Recover(ctx context.Context, odoo OdooService) ([]Recovered, er
 
 // recoverOne may be killed as well as what it recovers from, and its
 // statements outlive it: it holds the restore's lock while it works.
-func (s *Server) recoverOne(ctx context.Context, c *pgx.Conn, j *journal, odoo OdooService) (Recovered, error) {
+func (s *Server) recoverOne(ctx context.Context, c *cluster.Session, j *journal, odoo OdooService) (Recovered, error) {
 	r := Recovered{Database: j.Target, OdooStarted: j.OdooStopped && odoo != nil}
 	if err := quiesce(ctx, c, j.New); err != nil {
 		return r, err
@@ -94,7 +94,7 @@ func (s *Server) recoverOne(ctx context.Context, c *pgx.Conn, j *journal, odoo O
 	return r, err
 }
 
-func (s *Server) complete(ctx context.Context, c *pgx.Conn, j *journal, odoo OdooService) (kept string, err error) {
+func (s *Server) complete(ctx context.Context, c *cluster.Session, j *journal, odoo OdooService) (kept string, err error) {
 	if j.Step == stepSwapping {
 		if err := j.moveFiles(); err != nil {
 			return "", err

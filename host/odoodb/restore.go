@@ -9,8 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
+	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/host/odoodb/archive"
@@ -107,10 +106,13 @@ type restore struct {
 	rep RestoreReport
 
 	a       *archive.Archive
-	c       *pgx.Conn // administrator, on the maintenance database
+	c       *cluster.Session // administrator, on the maintenance database
 	plan    preflighted
 	journal *journal
 	owner   *owner
+	// password is the loading role's; later are statements for the owner-to-be.
+	password string
+	later    []string
 }
 
 func (r *restore) close() {
@@ -144,7 +146,7 @@ func (r *restore) run(ctx context.Context) (err error) {
 	if err := newFilestore(r.journal.Filestore, r.journal.fresh(), r.owner); err != nil {
 		return err
 	}
-	oid, err := r.s.create(ctx, r.journal.New, CreateOptions{Unaccent: r.o.Unaccent, hidden: true, extensions: r.plan.extensions, elsewhere: r.plan.elsewhere, tablespace: r.plan.old.Tablespace})
+	oid, err := r.s.create(ctx, r.journal.New, r.o.Database, CreateOptions{Unaccent: r.o.Unaccent, extensions: r.plan.extensions, elsewhere: r.plan.elsewhere, tablespace: r.plan.old.Tablespace})
 	if err != nil {
 		return err
 	}
@@ -153,6 +155,10 @@ func (r *restore) run(ctx context.Context) (err error) {
 		return err
 	}
 	fault("created")
+	if err := r.makeLoader(ctx); err != nil {
+		return err
+	}
+	fault("loader made")
 	if err := r.fill(ctx); err != nil {
 		return err
 	}
@@ -213,24 +219,25 @@ func (r *restore) loadDump(ctx context.Context) error {
 	defer sql.Close()
 	l := &load.Loader{
 		Database: r.journal.New, Jobs: r.o.Jobs,
-		Connect: func(ctx context.Context) (*pgx.Conn, error) { return r.s.app(ctx, r.journal.New) },
+		Connect: r.loader,
 		Read: func(done, total int64, finished bool) {
 			r.o.Progress.send(Event{Phase: PhaseRestore, Done: done, Total: total, Finished: finished})
 		},
 		Built: func(done, total int64, finished bool) {
 			r.o.Progress.send(Event{Phase: PhaseIndexes, Done: done, Total: total, Items: true, Finished: finished})
 		},
-		Policy: sqldump.Policy{ServerMajor: r.plan.serverMajor, Super: r.plan.super, HasRole: func(role string) bool { return r.plan.roles[role] }},
+		Policy: sqldump.Policy{ServerMajor: r.plan.serverMajor, Owner: r.s.AppRole, HasRole: func(role string) bool { return r.plan.roles[role] }},
 	}
 	err = r.readError(l.Load(ctx, sql, r.a.DumpSize))
 	r.rep.Warnings = append(r.rep.Warnings, l.Warnings()...)
+	r.later = l.Later()
 	return err
 }
 
 // prove compares the restored database with what the archive and the project
 // promise.
 func (r *restore) prove(ctx context.Context) error {
-	c, err := r.s.app(ctx, r.journal.New)
+	c, err := r.loader(ctx)
 	if err != nil {
 		return err
 	}
@@ -274,20 +281,45 @@ func (r *restore) prove(ctx context.Context) error {
 	return nil
 }
 
-// adapt does what was asked for beyond restoring, while nobody can see the database.
+// adapt does what was asked for beyond restoring, while nobody can see the
+// database, and gives it to the application role. What odpm itself changes sets
+// off the archive's triggers, so that comes before.
 func (r *restore) adapt(ctx context.Context) error {
-	if r.o.Neutralize {
-		if err := r.s.neutralize(ctx, r.journal.New, r.rep.OdooMajor, r.o.NeutralizeWithOdoo); err != nil {
-			return err
-		}
-		r.rep.Neutralized = true
+	c, err := r.loader(ctx)
+	if err != nil {
+		return err
 	}
+	defer closeConn(c)
+	byOdoo := r.o.Neutralize && r.rep.OdooMajor >= OdooNeutralizes
+	var installed []string
 	if r.o.Copy {
-		if err := r.s.resetIdentity(ctx, r.journal.New, r.o.BaseURL); err != nil {
+		if err := resetIdentity(ctx, c, r.o.BaseURL); err != nil {
 			return err
 		}
-		r.rep.Copied = true
 	}
+	switch {
+	case byOdoo:
+		all, err := modules(ctx, c, r.journal.New)
+		if err != nil {
+			return err
+		}
+		installed = toNeutralize(all)
+	case r.o.Neutralize:
+		if err := neutralizeTables(ctx, c); err != nil {
+			return err
+		}
+	}
+	closeConn(c)
+	fault("adapted")
+	if err := r.handOver(ctx); err != nil {
+		return err
+	}
+	if byOdoo {
+		if err := r.s.neutralize(ctx, r.journal.New, r.rep.OdooMajor, installed, r.o.NeutralizeWithOdoo); err != nil {
+			return err
+		}
+	}
+	r.rep.Neutralized, r.rep.Copied = r.o.Neutralize, r.o.Copy
 	return nil
 }
 

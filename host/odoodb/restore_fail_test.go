@@ -349,9 +349,8 @@ func TestRestoreNeedsTheRole(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	other.AppRole = odoodbtest.Superuser
-	rep, err := other.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db super"})
-	if err != nil || len(rep.Warnings) != 1 || !strings.Contains(rep.Warnings[0], "is a superuser") {
-		t.Errorf("%v %+v", err, rep)
+	if _, err := other.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db super"}); err != nil {
+		t.Error(err)
 	}
 	if err := dropAll(s, "db super"); err != nil {
 		t.Fatal(err)

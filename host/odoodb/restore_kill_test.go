@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/odpm/odpm/host/cluster"
 )
 
 // oldDatabase is a small Odoo database with a file store, called db, which
@@ -79,7 +81,7 @@ func TestRestoreKilled(t *testing.T) {
 	}
 
 	small, smallRestored := smallArchive(t, s)
-	moments := []string{"journal", "created", "filled", "proven", "shut", "renamed", "files half", "files moved", "opened", "swapped"}
+	moments := []string{"journal", "created", "loader made", "filled", "adapted", "handed over", "proven", "shut", "renamed", "files half", "files moved", "opened", "swapped"}
 	rng := rand.New(rand.NewPCG(20, 4))
 	for range 20 {
 		moments = append(moments, (time.Duration(rng.Int64N(int64(took)))).String())
@@ -161,13 +163,13 @@ func TestRestoreKilled(t *testing.T) {
 }
 
 func dropAll(s *Server, names ...string) error {
-	c, err := s.Admin(ctx, maintenance)
+	c, err := root(s, maintenance)
 	if err != nil {
 		return err
 	}
 	defer closeConn(c)
 	for _, n := range names {
-		if err := dropHidden(ctx, c, n, 0); err != nil {
+		if err := dropHidden(ctx, &cluster.Session{Conn: c}, n, 0); err != nil {
 			return err
 		}
 		if strings.ContainsAny(n, "/.") {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/odoodb/archive"
 )
 
@@ -81,10 +82,9 @@ func TestRestoreOfWhatAnAdministratorAdded(t *testing.T) {
 // noLeftovers: whatever happened, nothing of odpm's own is left behind.
 func noLeftovers(t *testing.T, s *Server) {
 	t.Helper()
-	for _, db := range databases(t, s) {
-		if strings.HasPrefix(db, hiddenPrefix) {
-			t.Errorf("database %s is left", db)
-		}
+	if left := value[string](t, s, maintenance, `SELECT concat_ws(' ', (SELECT string_agg(datname, ',') FROM pg_database WHERE datname ~ '^odpm_'),
+		(SELECT string_agg(rolname, ',') FROM pg_roles WHERE rolname ~ '^odpm_'))`); left != "" {
+		t.Errorf("databases or roles are left: %s", left)
 	}
 	for _, pattern := range []string{filepath.Join(s.OdooDataDir, "filestore", hiddenPrefix+"*"), filepath.Join(s.StateDir, "*"), filepath.Join(s.StateDir, ".*")} {
 		if found, _ := filepath.Glob(pattern); len(found) > 0 {
@@ -157,13 +157,13 @@ func TestRestoreReplaces(t *testing.T) {
 	mustAdmin(t, s, maintenance, `CREATE ROLE `+ident(reader), `SET allow_in_place_tablespaces = on`, `CREATE TABLESPACE `+ident(space)+` LOCATION ''`,
 		`ALTER DATABASE `+ident(db)+` SET TABLESPACE `+ident(space))
 	t.Cleanup(func() { // before the databases go, which newServer's own clean-up does
-		c, err := s.Admin(ctx, maintenance)
+		c, err := root(s, maintenance)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer closeConn(c)
 		for _, db := range databases(t, s) {
-			if err := dropHidden(ctx, c, db, 0); err != nil {
+			if err := dropHidden(ctx, &cluster.Session{Conn: c}, db, 0); err != nil {
 				t.Error(err)
 			}
 		}
@@ -326,7 +326,7 @@ func TestNeutralizeBefore16(t *testing.T) {
 		`INSERT INTO ir_mail_server (name, smtp_host, active) VALUES ('live', 'mail', true)`,
 		`CREATE TABLE payment_acquirer (id serial, state varchar)`, `INSERT INTO payment_acquirer (state) VALUES ('enabled'), ('test')`,
 		`CREATE TABLE fetchmail_server (id serial, active bool)`, `INSERT INTO fetchmail_server (active) VALUES (true)`)
-	if err := s.neutralize(ctx, "n13", 13, nil); err != nil {
+	if err := neutralized(s, "n13"); err != nil {
 		t.Fatal(err)
 	}
 	got := value[string](t, s, "n13", `SELECT concat_ws(' ', (SELECT string_agg(id::text, ',') FROM ir_cron WHERE active),
@@ -337,10 +337,19 @@ func TestNeutralizeBefore16(t *testing.T) {
 	}
 	oldOdoo(t, s, "n12", "12.0.1.3", `CREATE TABLE payment_acquirer (id serial, environment varchar, website_published bool)`,
 		`INSERT INTO payment_acquirer (environment, website_published) VALUES ('prod', true)`)
-	if err := s.neutralize(ctx, "n12", 12, nil); err != nil {
+	if err := neutralized(s, "n12"); err != nil {
 		t.Fatal(err)
 	}
 	if got := value[string](t, s, "n12", `SELECT environment || website_published FROM payment_acquirer`); got != "testfalse" {
 		t.Errorf("got %s", got)
 	}
+}
+
+func neutralized(s *Server, database string) error {
+	c, err := s.app(ctx, database)
+	if err != nil {
+		return err
+	}
+	defer closeConn(c)
+	return neutralizeTables(ctx, c)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
 )
 
@@ -24,8 +25,8 @@ type Server struct {
 	// where pg_hba asks for one on the socket.
 	AppRole, AppPassword string
 
-	// Admin connects to a database as a superuser (cluster.Admin gives one).
-	Admin func(ctx context.Context, database string) (*pgx.Conn, error)
+	// Admin connects to a database as a superuser, as cluster.Admin does.
+	Admin func(ctx context.Context, database string) (*cluster.Session, error)
 
 	// OdooDataDir is Odoo's data_dir on this machine; file stores are in
 	// filestore/NAME below it.
@@ -35,23 +36,30 @@ type Server struct {
 	PostgresDataDir string
 	// StateDir is .odpm/state: journals of work that a crash may cut short.
 	StateDir string
+
+	startup cluster.Startup
 }
 
 // app connects to a database as the role that Odoo uses.
 func (s *Server) app(ctx context.Context, database string) (*pgx.Conn, error) {
-	c, err := engine.Connect(ctx, s.PG, engine.Login{User: s.AppRole, Password: s.AppPassword, Database: database})
+	return s.owner(ctx, engine.Login{User: s.AppRole, Password: s.AppPassword, Database: database})
+}
+
+// owner connects to a database as the one whom its contents belong to.
+func (s *Server) owner(ctx context.Context, l engine.Login) (*pgx.Conn, error) {
+	c, err := s.startup.Owner(ctx, s.PG, l)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == "3D000" {
-		return nil, &missingError{database}
+		return nil, &missingError{l.Database}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("log in to database %q as role %q: %w", database, s.AppRole, err)
+		return nil, fmt.Errorf("log in to database %q as role %q: %w", l.Database, l.User, err)
 	}
 	return c, nil
 }
 
 // admin connects to a database as a superuser.
-func (s *Server) admin(ctx context.Context, database string) (*pgx.Conn, error) {
+func (s *Server) admin(ctx context.Context, database string) (*cluster.Session, error) {
 	c, err := s.Admin(ctx, database)
 	if err != nil {
 		return nil, fmt.Errorf("log in to database %q as administrator: %w", database, err)

@@ -9,14 +9,15 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
 )
 
 // snapshot is one moment of a database, which pg_dump and our own queries see
 // alike for as long as the connection's transaction is open.
 type snapshot struct {
-	login engine.Login
-	c     *pgx.Conn
+	dumper
+	c *pgx.Conn
 	// id is what pg_dump --snapshot takes.
 	id string
 	// heap and toast are the sizes of the tables without indexes.
@@ -33,43 +34,65 @@ type snapshot struct {
 
 func (sn *snapshot) close() { closeConn(sn.c) }
 
-// noTimeouts: a limit that somebody set on the role or the database is for
-// Odoo's requests and would end the snapshot in the middle of a dump.
-const noTimeouts = `SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings
-	WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout', 'lock_timeout')`
-
 // notReadable counts what pg_dump could not dump as role $1: what the role has
 // no privilege for, tables of which a row security policy would hide rows from
 // it (pg_dump refuses them then), and other roles' large objects.
-const notReadable = `SELECT (SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_%' AND c.relkind IN ('r', 'p', 'm', 'S', 'f', 'v')
-		AND (NOT (pg_catalog.has_table_privilege(r.oid, c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE'))
+const notReadable = `SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+		WHERE n.nspname OPERATOR(pg_catalog.<>) 'information_schema'::pg_catalog.name
+		AND NOT pg_catalog.starts_with(n.nspname::pg_catalog.text, 'pg_'::pg_catalog.text)
+		AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p', 'm', 'S', 'f', 'v']::pg_catalog."char"[])
+		AND (NOT (pg_catalog.has_table_privilege(r.oid, c.oid, 'SELECT'::pg_catalog.text) AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE'::pg_catalog.text))
 			OR c.relrowsecurity AND NOT (r.rolsuper OR r.rolbypassrls)
-				AND (c.relforcerowsecurity OR NOT pg_catalog.pg_has_role(r.oid, c.relowner, 'USAGE'))))
-	+ (SELECT count(*) FROM pg_catalog.pg_largeobject_metadata l WHERE NOT pg_catalog.pg_has_role(r.oid, l.lomowner, 'USAGE'))
-	FROM pg_catalog.pg_roles r WHERE r.rolname = $1`
+				AND (c.relforcerowsecurity OR NOT pg_catalog.pg_has_role(r.oid, c.relowner, 'USAGE'::pg_catalog.text))))
+	OPERATOR(pg_catalog.+) (SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata l
+		WHERE NOT pg_catalog.pg_has_role(r.oid, l.lomowner, 'USAGE'::pg_catalog.text))
+	FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) $1::pg_catalog.name`
 
-// dumper is who dumps: the application role, as Odoo itself would do it, and
+// dumper is who dumps.
+type dumper struct {
+	login engine.Login
+	// super: the administrator.
+	super bool
+}
+
+// dumper finds out who dumps: the application role, as Odoo itself would do it, and
 // the administrator only where that role may not read everything.
-func (s *Server) dumper(ctx context.Context, database string) (login engine.Login, unreadable int, err error) {
+func (s *Server) dumper(ctx context.Context, database string) (d dumper, unreadable int, err error) {
 	c, err := s.admin(ctx, database)
 	if err != nil {
-		return login, 0, err
+		return d, 0, err
 	}
 	defer closeConn(c)
-	login = engine.Login{User: s.AppRole, Password: s.AppPassword, Database: database}
+	d.login = engine.Login{User: s.AppRole, Password: s.AppPassword, Database: database}
 	var known bool
-	if err := c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = $1 AND rolcanlogin)`, s.AppRole).Scan(&known); err != nil {
-		return login, 0, err
+	if err := c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) $1::pg_catalog.name AND rolcanlogin)`, s.AppRole).Scan(&known); err != nil {
+		return d, 0, err
 	}
 	if known {
 		err = c.QueryRow(ctx, notReadable, s.AppRole).Scan(&unreadable)
 		if err != nil || unreadable == 0 {
-			return login, 0, err
+			return d, 0, err
 		}
 	}
-	login.User, login.Password = c.Config().User, c.Config().Password
-	return login, unreadable, nil
+	d.super = true
+	d.login.User, d.login.Password = c.Config().User, c.Config().Password
+	return d, unreadable, nil
+}
+
+// open gives a session of the dumper's.
+func (d dumper) open(ctx context.Context, s *Server) (*pgx.Conn, error) {
+	if !d.super {
+		return s.owner(ctx, d.login)
+	}
+	c, err := s.admin(ctx, d.login.Database)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.Exec(ctx, `SELECT pg_catalog.set_config('application_name', $1::pg_catalog.text, false)`, d.login.ApplicationName); err != nil {
+		closeConn(c)
+		return nil, err
+	}
+	return c.Conn, nil
 }
 
 // takeSnapshot opens a database's snapshot. While use runs, Odoo's collector of
@@ -77,19 +100,19 @@ func (s *Server) dumper(ctx context.Context, database string) (login engine.Logi
 // holds it in the mode that writers take. So every file that the snapshot
 // refers to is there until use has returned, and Odoo's users notice nothing.
 //
-// login.ApplicationName is what all of the backup's sessions are found by.
-func (s *Server) takeSnapshot(ctx context.Context, login engine.Login, use func(*snapshot) error) (_ *snapshot, err error) {
-	sn := &snapshot{login: login}
-	guard, err := engine.Connect(ctx, s.PG, login)
+// The login's ApplicationName is what all of the backup's sessions are found by.
+func (s *Server) takeSnapshot(ctx context.Context, d dumper, use func(*snapshot) error) (_ *snapshot, err error) {
+	sn := &snapshot{dumper: d}
+	guard, err := d.open(ctx, s)
 	if err != nil {
-		return nil, fmt.Errorf("log in to database %q as role %q: %w", login.Database, login.User, err)
-	}
-	defer closeConn(guard) // and with its transaction the lock
-	if err := holdAttachments(ctx, guard, login.Database); err != nil {
 		return nil, err
 	}
-	if sn.c, err = engine.Connect(ctx, s.PG, login); err != nil {
-		return nil, fmt.Errorf("log in to database %q as role %q: %w", login.Database, login.User, err)
+	defer closeConn(guard) // and with its transaction the lock
+	if err := holdAttachments(ctx, guard, d.login.Database); err != nil {
+		return nil, err
+	}
+	if sn.c, err = d.open(ctx, s); err != nil {
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -100,11 +123,8 @@ func (s *Server) takeSnapshot(ctx context.Context, login engine.Login, use func(
 	if _, err := sn.c.Exec(ctx, `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`); err != nil {
 		return nil, err
 	}
-	if _, err := sn.c.Exec(ctx, noTimeouts); err != nil {
-		return nil, err
-	}
 	if err := sn.read(ctx); err != nil {
-		return nil, fmt.Errorf("read database %q: %w", login.Database, err)
+		return nil, fmt.Errorf("read database %q: %w", d.login.Database, err)
 	}
 	return sn, use(sn)
 }
@@ -115,7 +135,7 @@ func holdAttachments(ctx context.Context, c *pgx.Conn, database string) error {
 	if err != nil || len(cols) == 0 {
 		return err
 	}
-	for _, sql := range []string{`BEGIN`, noTimeouts, `SET LOCAL lock_timeout = '60s'`} {
+	for _, sql := range []string{`BEGIN`, `SET LOCAL lock_timeout = '60s'`} {
 		if _, err := c.Exec(ctx, sql); err != nil {
 			return err
 		}
@@ -129,32 +149,27 @@ func holdAttachments(ctx context.Context, c *pgx.Conn, database string) error {
 }
 
 func (sn *snapshot) read(ctx context.Context) error {
-	err := sn.c.QueryRow(ctx, `SELECT pg_catalog.pg_export_snapshot(), current_setting('server_version_num')::int`).Scan(&sn.id, &sn.pgVersion)
+	err := sn.c.QueryRow(ctx, `SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_version_num')::int`).Scan(&sn.id, &sn.pgVersion)
 	if err != nil {
 		return err
 	}
-	err = sn.c.QueryRow(ctx, `SELECT coalesce(sum(pg_catalog.pg_relation_size(c.oid)), 0)::bigint,
-		coalesce(sum(CASE WHEN c.reltoastrelid <> 0 THEN pg_catalog.pg_relation_size(c.reltoastrelid) END), 0)::bigint
-		FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'm') AND c.oid >= 16384`).Scan(&sn.heap, &sn.toast)
+	err = sn.c.QueryRow(ctx, `SELECT coalesce(pg_catalog.sum(pg_catalog.pg_relation_size(c.oid)), 0::numeric)::bigint,
+		coalesce(pg_catalog.sum(CASE WHEN c.reltoastrelid OPERATOR(pg_catalog.<>) 0::pg_catalog.oid THEN pg_catalog.pg_relation_size(c.reltoastrelid) END), 0::numeric)::bigint
+		FROM pg_catalog.pg_class c WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'm']::pg_catalog."char"[]) AND c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid`).Scan(&sn.heap, &sn.toast)
 	if err != nil {
 		return err
 	}
-	sn.base, err = baseVersion(ctx, sn.c, sn.login.Database)
+	all, err := modules(ctx, sn.c, sn.login.Database)
+	if err == nil {
+		sn.base, err = baseOf(all, sn.login.Database)
+	}
 	if IsNotOdoo(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	rows, err := sn.c.Query(ctx, `SELECT name::text, coalesce(latest_version, '')::text FROM public.ir_module_module WHERE state = 'installed'`)
-	if err != nil {
-		return err
-	}
-	sn.modules = map[string]string{}
-	var name, version string
-	if _, err = pgx.ForEachRow(rows, []any{&name, &version}, func() error { sn.modules[name] = version; return nil }); err != nil {
-		return err
-	}
+	sn.modules = installedVersions(all)
 	sn.stored, err = storedFiles(ctx, sn.c)
 	return err
 }
@@ -164,6 +179,12 @@ func (sn *snapshot) dumpCommand(args ...string) engine.Command {
 	cmd := engine.Command{
 		Argv: append([]string{"pg_dump", "--no-owner", "--no-password", "--snapshot=" + sn.id, "-U", sn.login.User, "-d", conninfo(sn.login.Database)}, args...),
 		Env:  []string{"PGAPPNAME=" + sn.login.ApplicationName, "PGCLIENTENCODING=UTF8"},
+	}
+	switch {
+	case sn.super:
+		cmd.Env = append(cmd.Env, cluster.AdminOptions(sn.pgVersion/10000))
+	case sn.c.Config().RuntimeParams["search_path"] != "": // else a pooler has refused them
+		cmd.Env = append(cmd.Env, cluster.OwnerOptions(sn.pgVersion/10000))
 	}
 	if sn.login.Password != "" {
 		cmd.Env = append(cmd.Env, "PGPASSWORD="+sn.login.Password)
@@ -182,7 +203,7 @@ func (s *Server) endBackup(ctx context.Context, id string) error {
 		return err
 	}
 	defer closeConn(c)
-	_, err = c.Exec(ctx, `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = $1`, backupApp(id))
+	_, err = c.Exec(ctx, `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name OPERATOR(pg_catalog.=) $1::pg_catalog.text`, backupApp(id))
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/shared/shell"
 )
@@ -22,7 +23,7 @@ const swapping = 10 * time.Minute
 // swap puts the new database and file store in the place of the old ones. On
 // an error everything is back as it was, or the journal is still there and
 // the error says so.
-func (s *Server) swap(ctx context.Context, c *pgx.Conn, j *journal, o RestoreOptions) error {
+func (s *Server) swap(ctx context.Context, c *cluster.Session, j *journal, o RestoreOptions) error {
 	// From here on half of the work is worse than all or nothing of it, so
 	// cancelling is looked at before every step and then ends in reverting.
 	work, done := interrupt.Cleanup(ctx, swapping)
@@ -50,7 +51,7 @@ func (s *Server) swap(ctx context.Context, c *pgx.Conn, j *journal, o RestoreOpt
 // undo reverts what a failed restore did, on a connection and in a time of its
 // own: a cancellation closes the connection that it meets, and the server may
 // still be at work for it. c is not used again.
-func (s *Server) undo(ctx context.Context, c *pgx.Conn, j *journal, odoo OdooService) error {
+func (s *Server) undo(ctx context.Context, c *cluster.Session, j *journal, odoo OdooService) error {
 	ctx, done := interrupt.Cleanup(ctx, swapping)
 	defer done()
 	closeConn(c)
@@ -68,7 +69,7 @@ func (s *Server) undo(ctx context.Context, c *pgx.Conn, j *journal, odoo OdooSer
 	return s.revert(ctx, c, j, odoo)
 }
 
-func (s *Server) swapSteps(ctx, work context.Context, c *pgx.Conn, j *journal, o RestoreOptions) error {
+func (s *Server) swapSteps(ctx, work context.Context, c *cluster.Session, j *journal, o RestoreOptions) error {
 	if err := stopOdoo(ctx, j, o.Odoo); err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func (s *Server) swapSteps(ctx, work context.Context, c *pgx.Conn, j *journal, o
 // a database of that name. It lets nobody into the new one, whose files are
 // still to come: Odoo would miss its attachments, and write new ones to a directory
 // that is about to be thrown away.
-func renameBoth(ctx, work context.Context, c *pgx.Conn, j *journal) error {
+func renameBoth(ctx, work context.Context, c *cluster.Session, j *journal) error {
 	var err error
 	for range 3 {
 		if err = ctx.Err(); err != nil {
@@ -150,7 +151,7 @@ func renameBoth(ctx, work context.Context, c *pgx.Conn, j *journal) error {
 }
 
 // open lets connections into the new database, whose files are in place by now.
-func open(ctx context.Context, c *pgx.Conn, j *journal) error {
+func open(ctx context.Context, c *cluster.Session, j *journal) error {
 	_, err := c.Exec(ctx, `ALTER DATABASE `+ident(j.Target)+` ALLOW_CONNECTIONS true`)
 	if err == nil {
 		fault("opened")
@@ -160,7 +161,7 @@ func open(ctx context.Context, c *pgx.Conn, j *journal) error {
 
 // openAtLast tries a second connection: a database that is whole must not stay
 // closed because the restore's own was lost.
-func (s *Server) openAtLast(ctx context.Context, c *pgx.Conn, j *journal) error {
+func (s *Server) openAtLast(ctx context.Context, c *cluster.Session, j *journal) error {
 	err := open(ctx, c, j)
 	if err == nil {
 		return nil
@@ -221,7 +222,7 @@ func byOID(ctx context.Context, q querier, oid uint32) (string, error) {
 		return "", nil
 	}
 	var name string
-	err := q.QueryRow(ctx, `SELECT datname::text FROM pg_catalog.pg_database WHERE oid = $1`, oid).Scan(&name)
+	err := q.QueryRow(ctx, `SELECT datname::pg_catalog.text FROM pg_catalog.pg_database WHERE oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid`, oid).Scan(&name)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", nil
 	}
@@ -230,7 +231,7 @@ func byOID(ctx context.Context, q querier, oid uint32) (string, error) {
 
 // revert brings back what was there before the swap and removes the new
 // database and file store. It is safe to run again after a crash.
-func (s *Server) revert(ctx context.Context, c *pgx.Conn, j *journal, odoo OdooService) error {
+func (s *Server) revert(ctx context.Context, c *cluster.Session, j *journal, odoo OdooService) error {
 	wasSwapping := j.Step != stepLoading
 	if wasSwapping {
 		if err := j.to(stepReverting); err != nil {
@@ -245,6 +246,9 @@ func (s *Server) revert(ctx context.Context, c *pgx.Conn, j *journal, odoo OdooS
 	if err := dropHidden(ctx, c, j.New, j.NewOID); err != nil {
 		return fmt.Errorf("drop the unfinished database %q: %w", j.New, err)
 	}
+	if _, err := dropLoader(ctx, c, j.New); err != nil {
+		return fmt.Errorf("drop the role of the unfinished restore, %q: %w", j.New, err)
+	}
 	fault("revert dropped")
 	if err := os.RemoveAll(j.fresh()); err != nil {
 		return fmt.Errorf("remove the unfinished file store: %w", err)
@@ -256,7 +260,7 @@ func (s *Server) revert(ctx context.Context, c *pgx.Conn, j *journal, odoo OdooS
 	return j.remove()
 }
 
-func (s *Server) revertSwap(ctx context.Context, c *pgx.Conn, j *journal) error {
+func (s *Server) revertSwap(ctx context.Context, c *cluster.Session, j *journal) error {
 	newName, err := byOID(ctx, c, j.NewOID)
 	if err != nil {
 		return err
@@ -344,7 +348,7 @@ func restartOdoo(ctx context.Context, j *journal, odoo OdooService) error {
 
 // finish drops what was replaced, or leaves it where nobody can log in, and
 // ends the journal. held names what kept the old database from being dropped.
-func (s *Server) finish(ctx context.Context, c *pgx.Conn, j *journal) (held error, err error) {
+func (s *Server) finish(ctx context.Context, c *cluster.Session, j *journal) (held error, err error) {
 	if !j.KeepOld {
 		held = dropOld(ctx, c, j)
 		fault("finish dropped")
@@ -359,7 +363,7 @@ func (s *Server) finish(ctx context.Context, c *pgx.Conn, j *journal) (held erro
 }
 
 // dropOld drops the replaced database, unless something has come to hold it.
-func dropOld(ctx context.Context, c *pgx.Conn, j *journal) error {
+func dropOld(ctx context.Context, c *cluster.Session, j *journal) error {
 	name, err := byOID(ctx, c, j.OldOID)
 	if err != nil || name == "" {
 		return err

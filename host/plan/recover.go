@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/ui"
@@ -15,7 +13,7 @@ import (
 func (s *Session) DatabaseServer() *odoodb.Server {
 	return &odoodb.Server{
 		PG: s.PG, Programs: s.PG, AppRole: s.Project.AppRole, AppPassword: s.Project.AppPassword,
-		Admin: func(ctx context.Context, database string) (*pgx.Conn, error) {
+		Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
 			return cluster.Admin(ctx, s.PG, s.hints(), database)
 		},
 		OdooDataDir: s.Project.OdooDataDir, PostgresDataDir: s.Project.DataDir, StateDir: s.Dirs.State(),

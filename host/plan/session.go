@@ -69,6 +69,7 @@ type Session struct {
 	// own is PG where odpm runs it, nil for an external one.
 	own engine.Writer
 
+	startup cluster.Startup
 	status  engine.Status
 	facts   *cluster.Facts
 	holders []engine.Holder
@@ -173,7 +174,7 @@ func (s *Session) ensuresRole() bool {
 
 // hints say how to become administrator of this cluster.
 func (s *Session) hints() cluster.Hints {
-	h := cluster.Hints{App: s.wanted()}
+	h := cluster.Hints{App: s.wanted(), Startup: &s.startup}
 	if s.Project.External {
 		user, password, _ := s.adminURL()
 		if user != "" {

@@ -235,7 +235,7 @@ func unchanged(ctx context.Context, t *testing.T, c *legacy.Cluster, s state) {
 		t.Fatalf("no administrator afterwards: %v", err)
 	}
 	defer conn.Close(ctx)
-	after, err := c.Snapshot(ctx, conn)
+	after, err := c.Snapshot(ctx, conn.Conn)
 	if err != nil {
 		t.Fatal(err)
 	}

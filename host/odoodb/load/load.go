@@ -43,6 +43,8 @@ type Loader struct {
 	settingBytes int
 	batch        []string
 	batchBytes   int
+	later        []string
+	laterBytes   int
 	warnings     []string
 	warned       map[string]bool
 	trailer      bool
@@ -50,6 +52,9 @@ type Loader struct {
 
 // Warnings are sentences for a person about what was left out.
 func (l *Loader) Warnings() []string { return l.warnings }
+
+// Later are the statements that the policy wants to be run as the owner.
+func (l *Loader) Later() []string { return l.later }
 
 // Load reads the dump, of so many bytes (0 when unknown), once. Tables are made
 // on one connection and rows are loaded as they come; from the first index or
@@ -204,11 +209,18 @@ func (l *Loader) comment(text []byte) {
 // wanted applies the policy.
 func (l *Loader) wanted(stmt []byte) bool {
 	v := l.Policy.Judge(stmt)
+	if v.Later {
+		if l.laterBytes += len(stmt); l.laterBytes <= maxKept {
+			l.later = append(l.later, string(stmt))
+		} else {
+			v.Warn = fmt.Sprintf("default privileges were left out, since the dump has more than %d MiB of them", maxKept>>20)
+		}
+	}
 	if v.Warn != "" && !l.warned[v.Warn] && len(l.warnings) < maxWarnings {
 		l.warned[v.Warn] = true
 		l.warnings = append(l.warnings, v.Warn)
 	}
-	return !v.Drop
+	return !v.Drop && !v.Later
 }
 
 func (l *Loader) built(done, total int64, finished bool) {

@@ -162,7 +162,8 @@ func (p *postRunner) flush(ctx context.Context) error {
 // order of their tables' sizes: the last one should not be the longest.
 func (p *postRunner) largestFirst(ctx context.Context) error {
 	results, err := p.l.sessions[0].conn.Exec(ctx, `SELECT n.nspname, c.relname, pg_catalog.pg_table_size(c.oid)
-		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND c.oid >= 16384`).ReadAll()
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+		WHERE c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog."char" AND c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid`).ReadAll()
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package sqldump
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,6 +11,8 @@ type Verdict struct {
 	// Drop: the statement is left out. Warn says why, if a person should know.
 	Drop bool
 	Warn string
+	// Later: it is about the owner and runs as him, when everything else has.
+	Later bool
 }
 
 // Policy decides about statements. The list of what is left out is short on
@@ -17,8 +20,9 @@ type Verdict struct {
 type Policy struct {
 	// ServerMajor is the target's major.
 	ServerMajor int
-	// Super: the dump runs as a superuser.
-	Super bool
+	// Owner is the role that everything belongs to in the end. The dump runs as
+	// another one, which is no superuser.
+	Owner string
 	// HasRole says whether a role exists on the target.
 	HasRole func(string) bool
 }
@@ -43,15 +47,13 @@ func (p Policy) Judge(stmt []byte) Verdict {
 		return Verdict{Drop: true}
 	case t0(t) == "alter" && ownerTo(stmt):
 		return Verdict{Drop: true}
-	case t0(t) == "grant", t0(t) == "revoke", has(t, "alter", "default", "privileges"):
+	case t0(t) == "grant", t0(t) == "revoke":
 		return p.judgeGrant(stmt)
+	case has(t, "alter", "default", "privileges"):
+		return p.judgeDefault(stmt)
 	}
-	if !p.Super {
-		if v, found := superuserOnly(t); found {
-			return v
-		}
-	}
-	return Verdict{}
+	v, _ := superuserOnly(t)
+	return v
 }
 
 func t0(t []string) string {
@@ -115,6 +117,29 @@ func (p Policy) judgeGrant(stmt []byte) Verdict {
 		}
 	}
 	return Verdict{}
+}
+
+// judgeDefault keeps what is said about the owner's objects to come; those of
+// other roles are not the archive's business.
+func (p Policy) judgeDefault(stmt []byte) Verdict {
+	t := Tokens(stmt, 1<<16)
+	for i, w := range t {
+		if w != "for" || !slices.Contains([]string{"role", "user"}, at(t, i+1)) {
+			continue
+		}
+		for j := i + 2; j < len(t) && isIdent(t[j]); j += 2 {
+			if role := unquote(t[j]); role != p.Owner {
+				return Verdict{Drop: true, Warn: fmt.Sprintf("default privileges of role %q were left out: everything belongs to role %q", role, p.Owner)}
+			}
+			if at(t, j+1) != "," {
+				break
+			}
+		}
+		break
+	}
+	v := p.judgeGrant(stmt)
+	v.Later = !v.Drop
+	return v
 }
 
 // Setting says whether a statement sets a session parameter that every

@@ -41,7 +41,7 @@ func (p *place) fill(ctx context.Context) error {
 		}
 	}
 	g := &generator{rng: rand.New(rand.NewPCG(1, 2))}
-	if err := g.tables(ctx, c, p.o.Rows); err != nil {
+	if err := g.tables(ctx, c.Conn, p.o.Rows); err != nil {
 		return err
 	}
 	for _, sql := range []string{

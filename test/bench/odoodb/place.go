@@ -11,8 +11,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
+	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engine/native"
 	"github.com/odpm/odpm/host/odoodb"
@@ -72,8 +71,8 @@ func (p *place) server() *odoodb.Server {
 	pg := p.engine()
 	return &odoodb.Server{
 		PG: pg, Programs: pg, AppRole: appRole, AppPassword: "bench", OdooDataDir: p.odoo(), StateDir: p.state(),
-		Admin: func(ctx context.Context, database string) (*pgx.Conn, error) {
-			return engine.Connect(ctx, pg, engine.Login{User: "postgres", Password: "bench", Database: database})
+		Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
+			return cluster.Admin(ctx, pg, cluster.Hints{Password: "bench"}, database)
 		},
 	}
 }

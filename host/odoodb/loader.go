@@ -1,0 +1,177 @@
+package odoodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/engine"
+)
+
+// An archive is a program of somebody else's, and its functions can do whatever
+// the role may do that runs them: the application role can rename and drop
+// every Odoo database of the cluster. So an archive is loaded as a role that is
+// made for it, owns the new database and nothing else, and is dropped before
+// anybody sees the result. It has the new database's hidden name, so that the
+// journal names it, too.
+//
+// It has to be a login: SET ROLE and SET SESSION AUTHORIZATION are undone by one
+// statement of the archive's.
+
+// loaderLife bounds how long a role that nobody came to drop could log in; its
+// password is known to the process that made it alone.
+const loaderLife = 7 * 24 * time.Hour
+
+// makeLoader makes the role and gives it the new database.
+func (r *restore) makeLoader(ctx context.Context) error {
+	r.password = token() + token()
+	verifier, err := cluster.Verifier("", r.journal.New, r.password)
+	if err != nil {
+		return err
+	}
+	role := ident(r.journal.New)
+	for _, sql := range []string{
+		`CREATE ROLE ` + role + ` LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD ` + literal(verifier) +
+			` VALID UNTIL ` + literal(time.Now().Add(loaderLife).UTC().Format("2006-01-02 15:04:05+00")),
+		`ALTER DATABASE ` + role + ` OWNER TO ` + role,
+		`ALTER DATABASE ` + role + ` CONNECTION LIMIT -1`,
+	} {
+		if _, err := r.c.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("make the role that the archive is loaded as: %w", err)
+		}
+	}
+	c, err := r.loader(ctx)
+	if err != nil {
+		return r.loaderRefused(err)
+	}
+	closeConn(c)
+	return nil
+}
+
+// loader connects to the new database as that role.
+func (r *restore) loader(ctx context.Context) (*pgx.Conn, error) {
+	return r.s.owner(ctx, engine.Login{User: r.journal.New, Password: r.password, Database: r.journal.New})
+}
+
+// loaderRefused explains a pg_hba.conf that lets certain roles in and no others.
+func (r *restore) loaderRefused(err error) error {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || !strings.HasPrefix(pgErr.Code, "28") {
+		return err
+	}
+	return fmt.Errorf("an archive is loaded as a role of its own (%s…), which pg_hba.conf does not let in with a password over the server's own socket; "+
+		"add this line to it, before any line for all roles, and reload the server: local all all scram-sha-256 (lines for single roles that stand before it keep their meaning): %w", hiddenPrefix, err)
+}
+
+// ownedRelations are what each needs a statement of its own, as "schema.name".
+// Indexes, TOAST tables and the sequences of columns follow their table.
+const ownedRelations = `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+	FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+	JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) c.relowner
+	WHERE r.rolname OPERATOR(pg_catalog.=) $1::pg_catalog.name
+	AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p', 'v', 'm', 'f']::pg_catalog."char"[]) ORDER BY 1`
+
+// handOverAtOnce bounds how many tables change hands in one transaction: it
+// locks them with all that belongs to them, and REASSIGN OWNED of a database of
+// Odoo's size takes more locks than a server has by default.
+const handOverAtOnce = 50
+
+// handOver gives everything to the application role and drops the loading role.
+func (r *restore) handOver(ctx context.Context) error {
+	if err := r.reassign(ctx); err != nil {
+		return fmt.Errorf("give the restored database to role %q: %w", r.s.AppRole, err)
+	}
+	fault("handed over")
+	if err := r.runLater(ctx); err != nil {
+		return err
+	}
+	kept, err := dropLoader(ctx, r.c, r.journal.New)
+	if kept != nil {
+		r.rep.warn("role %q, as which the archive was loaded, could not be dropped and may not log in any more: %v", r.journal.New, kept)
+	}
+	return err
+}
+
+// reassign reads catalogs and changes owners: nothing of the archive's runs.
+func (r *restore) reassign(ctx context.Context) error {
+	c, err := r.s.admin(ctx, r.journal.New)
+	if err != nil {
+		return err
+	}
+	defer closeConn(c)
+	from, to := ident(r.journal.New), ident(r.s.AppRole)
+	// A dump has no settings of the database; functions in it could make some.
+	for _, sql := range []string{`ALTER DATABASE ` + from + ` RESET ALL`, `ALTER DATABASE ` + from + ` OWNER TO ` + to} {
+		if _, err := c.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	relations, err := collect(ctx, c, ownedRelations, r.journal.New)
+	if err != nil {
+		return err
+	}
+	for len(relations) > 0 {
+		n := min(len(relations), handOverAtOnce)
+		var b strings.Builder
+		for _, relation := range relations[:n] {
+			fmt.Fprintf(&b, "ALTER TABLE %s OWNER TO %s;\n", relation, to)
+		}
+		// In one round trip, which is one transaction.
+		if _, err := c.PgConn().Exec(ctx, b.String()).ReadAll(); err != nil {
+			return err
+		}
+		relations = relations[n:]
+	}
+	for _, sql := range []string{`REASSIGN OWNED BY ` + from + ` TO ` + to, `DROP OWNED BY ` + from} {
+		if _, err := c.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runLater runs what the dump says about the application role's own future:
+// ALTER DEFAULT PRIVILEGES, in which nothing is executed.
+func (r *restore) runLater(ctx context.Context) error {
+	if len(r.later) == 0 {
+		return nil
+	}
+	c, err := r.s.app(ctx, r.journal.New)
+	if err != nil {
+		return err
+	}
+	defer closeConn(c)
+	for _, sql := range r.later {
+		// One statement and no more, by the protocol.
+		if res := c.PgConn().ExecParams(ctx, sql, nil, nil, nil, nil).Read(); res.Err != nil {
+			return fmt.Errorf("restore into database %q: %w, in: %s", r.o.Database, res.Err, sql)
+		}
+	}
+	return nil
+}
+
+// dropLoader drops a restore's role, if it is there. kept says why PostgreSQL
+// keeps it: somebody has given it privileges in another database.
+func dropLoader(ctx context.Context, c *cluster.Session, role string) (kept, err error) {
+	var there bool
+	if err := c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) $1::pg_catalog.name)`, role).Scan(&there); err != nil || !there {
+		return nil, err
+	}
+	// Privileges on what all databases share.
+	if _, err := c.Exec(ctx, `DROP OWNED BY `+ident(role)); err != nil {
+		return nil, err
+	}
+	_, err = c.Exec(ctx, `DROP ROLE `+ident(role))
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "2BP01" {
+		kept = fmt.Errorf("%w (%s)", err, pgErr.Detail)
+		_, err = c.Exec(ctx, `ALTER ROLE `+ident(role)+` NOLOGIN PASSWORD NULL`)
+	}
+	return kept, err
+}
