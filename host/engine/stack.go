@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+
+	"github.com/odpm/odpm/shared/entrypoint"
 )
 
 // StackReader looks at the compose project around PostgreSQL, where Docker
@@ -84,9 +86,14 @@ type Image struct {
 	Env, Labels     map[string]string
 	// Checker is where odpm-checker lies in the image, "" if it has none.
 	Checker string
-	// AppendsLogin: its /entrypoint.sh is the official one up to Odoo 18, which
-	// gives "odoo" the login as arguments, the password too, each cut out of
-	// odoo.conf as its line's third word; and OdooProgram is there.
+	// Script is the shell script in its entrypoint, "" where there is none, and
+	// Does what that does.
+	Script string
+	Does   entrypoint.Script
+	// AppendsLogin: all that Script does, as in every form of the official
+	// image's, is to give "odoo" options of its own, the login with the password
+	// among them; any other command it executes as it stands, and OdooProgram is
+	// there.
 	AppendsLogin bool
 }
 

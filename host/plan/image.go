@@ -83,7 +83,7 @@ func (s *Session) wishImage(ctx context.Context, w *desired) error {
 		// The document is written for a later `docker compose` all the same.
 		w.image = imageWish{ref: p.OdooImage, reason: "PostgreSQL and Odoo run without containers"}
 		w.image.checker, w.image.problem = FindChecker(p.Env, runtime.GOOS)
-		w.image.command = odooCommand(w, engine.Image{Cmd: officialCmd, AppendsLogin: p.OdooMajor < 19})
+		w.image.command = odooCommand(w, engine.Image{Cmd: officialCmd, AppendsLogin: true})
 		if w.image.problem == nil {
 			w.image.ref = s.builtTag(w.image.checker, dockerfile(p.OdooImage, officialEntrypoint, officialCmd))
 		}
@@ -93,7 +93,7 @@ func (s *Session) wishImage(ctx context.Context, w *desired) error {
 		w.image = imageWish{ref: p.OdooImage, reason: "ODPM_COMPOSE=keep: the compose file's own image is used"}
 		return nil
 	}
-	base := engine.Image{Entrypoint: officialEntrypoint, Cmd: officialCmd, AppendsLogin: p.OdooMajor < 19}
+	base := engine.Image{Entrypoint: officialEntrypoint, Cmd: officialCmd, AppendsLogin: true}
 	known := false
 	if s.Stack != nil {
 		img, err := s.Stack.Image(ctx, p.OdooImage)
@@ -145,10 +145,10 @@ func (s *Session) wishImage(ctx context.Context, w *desired) error {
 }
 
 // odooCommand is what compose gives the entrypoint to start, nil for "odoo".
-// The official entrypoint up to Odoo 18 would put the password into the
-// process's arguments, and cut values out of odoo.conf at their first space
-// (odoo/docker#334). Odoo by its path is executed as it stands, and reads
-// odoo.conf itself.
+// The official entrypoint puts the password into the process's arguments. Up to
+// spring 2026 it also cuts values out of odoo.conf at their first space
+// (odoo/docker#334), and it ends at a password with one in every form. Odoo by
+// its path is executed as it stands, and reads odoo.conf itself.
 func odooCommand(w *desired, base engine.Image) []string {
 	if len(base.Cmd) > 0 && base.Cmd[0] != "odoo" {
 		return base.Cmd
@@ -205,7 +205,7 @@ func (s *Session) buildImage(ctx context.Context) error {
 		return err
 	}
 	if base.Checker != "" || !slices.Equal(base.Entrypoint, officialEntrypoint) || !slices.Equal(base.Cmd, officialCmd) ||
-		base.AppendsLogin != (s.Project.OdooMajor < 19) {
+		!base.AppendsLogin {
 		// What was assumed without the image may be wrong now that it is here.
 		again := *s.want
 		if err := s.wishImage(ctx, &again); err != nil {

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/shared/entrypoint"
 )
 
 // LabelChecker says in an image where odpm-checker lies.
@@ -30,6 +31,8 @@ type contentCache struct {
 // content is what only an image's files tell.
 type content struct {
 	checker      string
+	script       string
+	does         entrypoint.Script
 	appendsLogin bool
 }
 
@@ -105,7 +108,7 @@ func (e *Reader) Image(ctx context.Context, ref string) (engine.Image, error) {
 	}
 	img := engine.Image{ID: c.ID, User: c.Config.User, Entrypoint: c.Config.Entrypoint, Cmd: c.Config.Cmd, Env: c.env(), Labels: c.Config.Labels}
 	found, err := e.content(ctx, c)
-	img.Checker, img.AppendsLogin = found.checker, found.appendsLogin
+	img.Checker, img.Script, img.Does, img.AppendsLogin = found.checker, found.script, found.does, found.appendsLogin
 	return img, err
 }
 
@@ -140,14 +143,10 @@ func (e *Reader) content(ctx context.Context, c imageConfig) (content, error) {
 				return err
 			}
 		}
-		if !slices.Contains(c.Config.Entrypoint, officialScript) {
-			return nil
-		}
-		script, err := files.text(officialScript)
-		if err != nil || !strings.Contains(script, "check_config") || !strings.Contains(script, "cut -d") {
+		if err := found.readScript(files, c.Config.Entrypoint); err != nil || !found.does.ByName || !found.does.HandsOn || !found.does.OptionsOfItsOwn || found.does.Other != "" {
 			return err
 		}
-		_, err = files.mode(engine.OdooProgram)
+		_, err := files.mode(engine.OdooProgram)
 		found.appendsLogin = err == nil
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
@@ -164,8 +163,23 @@ func (e *Reader) content(ctx context.Context, c imageConfig) (content, error) {
 	return found, nil
 }
 
-// officialScript is the official image's entrypoint.
-const officialScript = "/entrypoint.sh"
+// readScript finds the entrypoint's shell script and reads it.
+func (f *content) readScript(files *files, words []string) error {
+	for _, word := range words {
+		if !path.IsAbs(word) || path.Base(word) == "odpm-checker" {
+			continue
+		}
+		text, err := files.text(word)
+		if err != nil {
+			return err
+		}
+		if entrypoint.IsShell(text) {
+			f.script, f.does = word, entrypoint.Read(text)
+			return nil
+		}
+	}
+	return nil
+}
 
 // UserID resolves the user that an image's container runs as from the image's
 // own passwd, without running it.

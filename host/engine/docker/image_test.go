@@ -55,8 +55,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// The official entrypoint up to Odoo 18 is known by its script; one of another
-// make, or without Odoo at its place, is not.
+// The official entrypoint is known by what its script does, in each of its
+// forms; one that does more, or without Odoo at its place, is not.
 func TestImageAppendsLogin(t *testing.T) {
 	ctx := limit(t)
 	e := docker.New(docker.Options{})
@@ -66,6 +66,10 @@ func TestImageAppendsLogin(t *testing.T) {
 		want       bool
 	}{
 		"official":            {"FROM odoo:18.0\n", true},
+		"its older form":      {"FROM odoo:16.0\n", true},
+		"of 19":               {"FROM odoo:19.0\n", true},
+		"under another name":  {"FROM odoo:18.0\nUSER root\nRUN mv /entrypoint.sh /start\nENTRYPOINT [\"/start\"]\n", true},
+		"that does more":      {"FROM odoo:18.0\nUSER root\nRUN sed -i '2a mkdir -p /tmp/x' /entrypoint.sh\n", false},
 		"behind the checker":  {"FROM odoo:18.0\nENTRYPOINT [\"/x\", \"--\", \"/entrypoint.sh\"]\n", true},
 		"another entrypoint":  {"FROM odoo:18.0\nENTRYPOINT [\"/start\"]\n", false},
 		"a script of its own": {"FROM odoo:18.0\nUSER root\nRUN echo 'exec \"$@\"' > /entrypoint.sh\n", false},

@@ -1,5 +1,6 @@
 """Options: the command line beats the configuration file, which beats PG* in
-the environment (libpq reads those where nothing is given), as up to Odoo 18."""
+the environment (libpq reads those where nothing is given), as up to Odoo 18.
+Odoo 19 reads PG* itself, and they beat the file, empty ones too."""
 import configparser
 import optparse
 import os
@@ -65,7 +66,7 @@ DEFAULTS = {
 
 def unset(value):
     """False and the empty string are no value; None is text before Odoo 19."""
-    return value in (None, False, "", "False", "false")
+    return value in (None, False, "", "False", "false") or value == "None" and int(release.version.split(".")[0]) >= 19
 
 
 class Config(dict):
@@ -90,8 +91,14 @@ class Config(dict):
             parser.error("The config file '%s' selected with -c/--config doesn't exist or is not readable, "
                          "use -s/--save if you want to generate it" % options.config)
         self.read_file()
+        if int(release.version.split(".")[0]) >= 19:
+            for name in ("HOST", "PORT", "USER", "PASSWORD", "SSLMODE"):
+                if "PG" + name in os.environ:
+                    self["db_" + name.lower()] = os.environ["PG" + name]
+            self["db_name"] = os.environ.get("PGDATABASE", self.get("db_name"))
         for key, value in vars(options).items():
-            if value is not None:
+            # An empty option counts from 19 on.
+            if value is not None and (value != "" or int(release.version.split(".")[0]) >= 19):
                 self[key] = value
         for key in ("db_host", "db_port", "db_user", "db_password", "db_name", "db_sslmode"):
             self[key] = None if unset(self.get(key)) else self[key]

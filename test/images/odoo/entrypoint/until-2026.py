@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Waits until a login into the database postgres works, as the official image does."""
+"""Waits until a login into the database postgres works, as the official image
+did up to spring 2026."""
 import argparse
 import sys
 import time
