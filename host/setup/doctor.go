@@ -107,6 +107,9 @@ func Examine(ctx context.Context, o plan.Options) []Finding {
 	for _, w := range s.Warnings {
 		add(Note, "%s", w)
 	}
+	if text := s.LoginInArguments(ctx); text != "" {
+		add(Note, "%s", text)
+	}
 	if s.Snapshot == nil {
 		add(Note, "no login has been recorded yet; see: odpm plan")
 	} else {
