@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/checker/baseline"
+	"github.com/odpm/odpm/checker/behind"
 	"github.com/odpm/odpm/checker/handover"
 	"github.com/odpm/odpm/checker/settings"
 	"github.com/odpm/odpm/checker/target"
@@ -36,8 +37,9 @@ func (e *SignalError) Error() string { return "stopped by signal " + e.Signal.St
 // Run does the whole job. Without --check it returns only with an error: the
 // process is Odoo then. Its caller is the main thread (see main's init), which
 // does nothing but wait for the rest and exec. The password that Odoo will use
-// becomes one of the secrets that the log hides.
-func Run(s *settings.Settings, log *slog.Logger, secrets *redact.Values) error {
+// becomes one of the secrets that the log hides. script is the one that has
+// called the checker in Odoo's place, nil in front of everything.
+func Run(s *settings.Settings, log *slog.Logger, secrets *redact.Values, script *behind.State) error {
 	var (
 		program string
 		unwatch = func() error { return nil }
@@ -46,9 +48,12 @@ func Run(s *settings.Settings, log *slog.Logger, secrets *redact.Values) error {
 	)
 	go func() {
 		defer close(done)
-		program, unwatch, err = ready(s, log, secrets, unwatch)
+		program, unwatch, err = ready(s, log, secrets, unwatch, script)
 	}()
 	<-done
+	if script != nil {
+		script.Done(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -61,7 +66,7 @@ func Run(s *settings.Settings, log *slog.Logger, secrets *redact.Values) error {
 
 // ready does everything before the exec, and gives the program's path. unwatch
 // is replaced where signals are watched.
-func ready(s *settings.Settings, log *slog.Logger, secrets *redact.Values, unwatch func() error) (string, func() error, error) {
+func ready(s *settings.Settings, log *slog.Logger, secrets *redact.Values, unwatch func() error, script *behind.State) (string, func() error, error) {
 	program := ""
 	if len(s.Argv) > 0 {
 		// A program that does not exist is said before a minute of waiting.
@@ -73,8 +78,12 @@ func ready(s *settings.Settings, log *slog.Logger, secrets *redact.Values, unwat
 	}
 	// First of all: what was announced while this start waits is another start.
 	startID := handoff.LoadStart(s.RuntimeDir)
+	if script != nil {
+		// The script took its time as well.
+		startID = script.StartID
+	}
 	hand, handErr := baseline.Handoff(s.RuntimeDir, s.HandoffID)
-	t, err := resolve(s, hand, handErr)
+	t, err := resolve(s, hand, handErr, script)
 	if err != nil {
 		return "", unwatch, err
 	}
@@ -82,7 +91,10 @@ func ready(s *settings.Settings, log *slog.Logger, secrets *redact.Values, unwat
 	for _, w := range t.Warnings {
 		log.Warn(w)
 	}
-	if !t.NoConnection {
+	switch {
+	case t.Script != nil:
+		err = stepBehind(s, log, t.Script, program, startID)
+	case !t.NoConnection:
 		var ctx context.Context
 		ctx, unwatch = watchSignals()
 		err = prove(ctx, s, log, t, announced{hand, handErr, startID})
@@ -90,7 +102,38 @@ func ready(s *settings.Settings, log *slog.Logger, secrets *redact.Values, unwat
 	return program, unwatch, err
 }
 
-func resolve(s *settings.Settings, hand *handoff.Handoff, handErr error) (*target.Target, error) {
+// stepBehind prepares the script's run, and does it for --check.
+func stepBehind(s *settings.Settings, log *slog.Logger, script *target.Script, program, startID string) error {
+	tell(log, script)
+	st, argv, err := behind.New(script, s.Flags, s.Argv)
+	if err != nil {
+		return &target.ConfigError{Where: script.Name, What: err.Error(), Next: "give the container a directory to write: a tmpfs at /tmp"}
+	}
+	st.StartID = startID
+	if !s.Check {
+		s.Argv = argv
+		return st.Enter()
+	}
+	ctx, unwatch := watchSignals()
+	err = st.Check(ctx, program, argv, 2*time.Duration(s.Timeout)+time.Minute)
+	return errors.Join(unwatch(), err)
+}
+
+// tell says what is not known of a script.
+func tell(log *slog.Logger, script *target.Script) {
+	var because []any
+	if script.Unknown != "" {
+		because = []any{"because_of", script.Unknown}
+	}
+	switch {
+	case !script.Sure:
+		log.Warn("odpm-checker does not know "+script.Name+", and cannot see that it starts odoo by its name: if it does, the login is proven then; if it starts Odoo by a path, none is", because...)
+	case script.Unknown != "":
+		log.Warn("odpm-checker does not know "+script.Name+": the login is proven when it starts Odoo, with what Odoo is given then", because...)
+	}
+}
+
+func resolve(s *settings.Settings, hand *handoff.Handoff, handErr error, script *behind.State) (*target.Target, error) {
 	major := 0
 	if handErr == nil {
 		major = hand.OdooMajor
@@ -103,7 +146,11 @@ func resolve(s *settings.Settings, hand *handoff.Handoff, handErr error) (*targe
 	if err != nil {
 		return nil, err
 	}
-	return target.Resolve(target.Input{Argv: s.Argv, Lookup: os.LookupEnv, OdooMajor: major, Override: override})
+	in := target.Input{Argv: s.Argv, Lookup: os.LookupEnv, OdooMajor: major, Override: override}
+	if script != nil {
+		in.GivenBy = script.Script
+	}
+	return target.Resolve(in)
 }
 
 // announced is what odpm said before this start.

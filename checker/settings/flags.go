@@ -51,7 +51,7 @@ func (s *Settings) ParseFlags(args []string) error {
 	case dashes && len(program) == 0:
 		return &UsageError{"nothing follows --; name the program to start, or leave -- out for a proof alone"}
 	}
-	s.Argv = program
+	s.Argv, s.Flags = program, own
 	if !dashes {
 		s.Check = true
 	}

@@ -45,8 +45,9 @@ type Settings struct {
 
 	// Check is set by --check: prove and record, start nothing.
 	Check bool `ignored:"true"`
-	// Argv is the program behind "--".
-	Argv []string `ignored:"true"`
+	// Argv is the program behind "--", Flags what stands before it.
+	Argv  []string `ignored:"true"`
+	Flags []string `ignored:"true"`
 	// ShowVersion is set by --version.
 	ShowVersion bool `ignored:"true"`
 }

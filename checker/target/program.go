@@ -2,14 +2,11 @@ package target
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
-)
 
-// odooPrograms are the names under which Odoo is started.
-var odooPrograms = map[string]bool{
-	"odoo": true, "odoo-bin": true, "odoo.py": true, "odoo-bin.py": true,
-	"odoo-server": true, "openerp-server": true,
-}
+	"github.com/odpm/odpm/shared/entrypoint"
+)
 
 var (
 	shells        = map[string]bool{"sh": true, "bash": true, "dash": true, "ash": true}
@@ -21,33 +18,40 @@ var noConnection = map[string]bool{
 	"scaffold": true, "help": true, "genproxytoken": true, "tsconfig": true, "upgrade_code": true,
 }
 
-// program recognises Odoo and the image's entrypoint, also behind wrappers
-// such as tini, gosu or an interpreter, and a script that is given Odoo's
-// connection options. Any other program is taken for one that starts Odoo
-// without any.
+// program recognises Odoo and a shell script that starts it, also behind
+// wrappers such as tini, gosu or an interpreter, and a program that is given
+// Odoo's connection options. Any other is taken for one that connects by PG*.
 func (r *resolver) program(argv []string) error {
 	asUser := false
 	for i, arg := range argv {
 		base := filepath.Base(arg)
+		if i == 0 || !valueFollows[argv[i-1]] {
+			if !slices.Contains(entrypoint.Programs, base) {
+				if done, err := r.script(argv, i); done || err != nil {
+					return err
+				}
+			}
+		}
 		if i > 0 && connectionOption(arg) {
-			// A script of one's own that is given what only Odoo understands.
+			// A program of one's own that is given what only Odoo understands.
+			r.byOption = true
 			r.runsOdoo(argv[1:])
 			return nil
 		}
 		switch {
 		case i > 0 && valueFollows[argv[i-1]]:
 			// -d odoo, --data-dir /srv/odoo: a name, not a program.
-		case shells[base] && i+1 < len(argv) && strings.HasPrefix(argv[i+1], "-"):
-			// A command line in a string: nobody can tell what it expands to.
-			return nil
+		case shells[base]:
+			if _, line := shellLine(argv[i+1:]); line {
+				// One that has nothing to do with Odoo.
+				return nil
+			}
 		case userSwitchers[base]:
 			asUser = true
 		case asUser && arg == "odoo":
 			// gosu odoo …: a name of a user, not of a program.
 			asUser = false
-		case base == "entrypoint.sh":
-			return r.entrypoint(arg, argv[i+1:])
-		case odooPrograms[base], arg == "-m" && i+1 < len(argv) && argv[i+1] == "odoo":
+		case slices.Contains(entrypoint.Programs, base), arg == "-m" && i+1 < len(argv) && argv[i+1] == "odoo":
 			if arg == "-m" {
 				i++
 			}

@@ -1,7 +1,7 @@
 // Package target finds out what the program behind the checker will connect
-// to, by that program's own rules: Odoo's, which changed with version 19, or
-// those of the official image's /entrypoint.sh. What it proves is then the
-// very connection that Odoo opens a moment later.
+// to, by that program's own rules: Odoo's, which changed with version 19. What
+// is proven is then the very connection that Odoo opens a moment later. Of a
+// script that starts Odoo it says that there is one.
 package target
 
 import (
@@ -33,6 +33,9 @@ type Target struct {
 	// NoConnection is set where the program does not open a connection at all,
 	// as in "odoo --version"; there is then nothing to prove.
 	NoConnection bool
+	// Script is set where a shell script decides what Odoo is given; nothing
+	// else is known then.
+	Script *Script
 	// Warnings are worth a line each; they never hold a password.
 	Warnings []string
 }
@@ -47,6 +50,8 @@ type Input struct {
 	OdooMajor int
 	// Override are ODPM_DB_*: they beat everything.
 	Override Override
+	// GivenBy is the script that made Argv, "" for a person.
+	GivenBy string
 }
 
 // Override are the connection settings of images of one's own.
@@ -84,8 +89,15 @@ func Resolve(in Input) (*Target, error) {
 	if err := r.program(in.Argv); err != nil {
 		return nil, err
 	}
-	if r.t.NoConnection {
+	if in.GivenBy != "" && !r.odoo {
+		// The script asks the program for something else, its version perhaps.
+		r.t.NoConnection = true
+	}
+	if r.t.NoConnection || r.t.Script != nil {
 		return r.t, nil
+	}
+	if v, ok := r.cli[dbPort]; ok && v == "" {
+		return nil, &ConfigError{r.commandLine(), "--db_port is empty, so Odoo would not start", "set db_port to PostgreSQL's port, usually 5432"}
 	}
 	if err := r.readConf(); err != nil {
 		return nil, err
@@ -121,25 +133,23 @@ type resolver struct {
 
 	// odoo is set where the program is known to be Odoo; args are its own.
 	odoo bool
-	args []string
-	cli  map[string]string
-	// image is set where the official entrypoint starts it; the values that
-	// the script appends are in appended.
-	image    bool
-	appended map[string]Value
+	// byOption: it was known by its arguments, not by its name.
+	byOption bool
+	args     []string
+	cli      map[string]string
+	// within counts the scripts that this one is an argument of.
+	within int
 
 	conf *odooconf.File
 }
 
 // value is one parameter by the program's precedence.
 func (r *resolver) value(name string) Value {
-	if v, ok := r.appended[name]; ok && (v.Text != "" || r.OdooMajor >= 19) {
-		return v
-	}
 	modern := r.OdooMajor >= 19
 	// Up to 18 an empty option counts as not given; from 19 on it counts.
 	if v, ok := r.cli[name]; ok && (v != "" || modern) {
-		return Value{v, "command line"}
+		r.comparedWithFile(name, v)
+		return Value{v, r.commandLine()}
 	}
 	env, inEnv := r.Lookup(pgVariable[name])
 	if modern && inEnv {
@@ -169,6 +179,27 @@ func (r *resolver) value(name string) Value {
 		return Value{"", pgVariable[name]}
 	}
 	return Value{"", "libpq's default"}
+}
+
+// commandLine names the place where an argument was given.
+func (r *resolver) commandLine() string {
+	if r.GivenBy != "" {
+		return "command line by " + r.GivenBy
+	}
+	return "command line"
+}
+
+// comparedWithFile warns where a script has read a line of odoo.conf otherwise
+// than Odoo does: up to spring 2026 the official image's took its third word.
+func (r *resolver) comparedWithFile(name, given string) {
+	if r.GivenBy == "" || r.conf == nil {
+		return
+	}
+	v, ok := r.conf.Value(name, r.OdooMajor)
+	if ok && v != given && (strings.Contains(v, given) || strings.Contains(given, v)) {
+		r.warn(r.t.ConfPath + ": " + r.GivenBy + " gives Odoo only a part of the line of " + name +
+			", or more than its value; write it as \"" + name + " = value\" with single spaces, and a value without any")
+	}
 }
 
 // check refuses what Odoo would refuse.

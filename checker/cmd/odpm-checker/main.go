@@ -10,13 +10,16 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/odpm/odpm/checker"
+	"github.com/odpm/odpm/checker/behind"
 	"github.com/odpm/odpm/checker/handover"
 	"github.com/odpm/odpm/checker/logging"
 	"github.com/odpm/odpm/checker/settings"
 	"github.com/odpm/odpm/checker/target"
+	"github.com/odpm/odpm/shared/entrypoint"
 	"github.com/odpm/odpm/shared/pglogin"
 	"github.com/odpm/odpm/shared/redact"
 )
@@ -51,8 +54,25 @@ func main() {
 }
 
 func run(args []string) int {
+	script, program, called := behind.Called(os.Args[0])
+	if script != nil {
+		if err := script.Leave(); err != nil {
+			fmt.Fprintln(os.Stderr, "odpm-checker:", err)
+			return exitConfig
+		}
+	}
+	if called {
+		if program == entrypoint.WaitProgram {
+			// What it waits for is waited for where Odoo is started.
+			return 0
+		}
+		args = append(append(slices.Clone(script.Flags), "--", program), args...)
+	}
 	s, envErr := settings.FromEnv()
 	err := s.ParseFlags(args)
+	if script != nil && script.Report != 0 {
+		s.Check = true
+	}
 	switch {
 	case errors.Is(err, settings.ErrHelp):
 		fmt.Print(settings.Usage)
@@ -78,7 +98,7 @@ func run(args []string) int {
 	if envErr != nil {
 		return fail(log, envErr)
 	}
-	if err := checker.Run(s, log, secrets); err != nil {
+	if err := checker.Run(s, log, secrets, script); err != nil {
 		return fail(log, err)
 	}
 	return 0
@@ -93,8 +113,11 @@ func fail(log *slog.Logger, err error) int {
 		baseline *checker.BaselineError
 		sig      *checker.SignalError
 		program  *handover.Error
+		ended    *behind.Ended
 	)
 	switch {
+	case errors.As(err, &ended):
+		return ended.Code
 	case errors.As(err, &login):
 		code := exitRefused
 		switch {

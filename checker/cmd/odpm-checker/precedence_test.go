@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 )
 
@@ -163,8 +162,8 @@ func TestConfigFile(t *testing.T) {
 	})
 }
 
-// TestScriptOfOnesOwn: what is given Odoo's connection options is checked as
-// Odoo is; without one of them nobody can tell, and PG* count.
+// TestScriptOfOnesOwn: what it finally gives to Odoo is checked, as Odoo reads
+// it.
 func TestScriptOfOnesOwn(t *testing.T) {
 	ok := good(server(t).Port)
 	dir := t.TempDir()
@@ -182,113 +181,8 @@ func TestScriptOfOnesOwn(t *testing.T) {
 		r.want(t, 0, "login proven", "odoo pid=", "odoo.conf")
 	}
 	invocation{env: bad.pg(), args: []string{"--timeout", "300ms", "--", script, "-c", conf}}.run(t).want(t, 69)
-	invocation{env: ok.pg(), args: []string{"--timeout", "300ms", "--", script, "-c", conf}}.run(t).want(t, 0, "PGHOST")
-}
-
-// TestEntrypoint compares the checker with the script itself: whatever the
-// script hands to Odoo is what has to have been proven. Each case names the
-// arguments that Odoo is to get, so that the script is checked as well.
-func TestEntrypoint(t *testing.T) {
-	c := server(t)
-	sql(t, c, "CREATE ROLE plain LOGIN PASSWORD 'plain'")
-	ok := source{"127.0.0.1", strconv.Itoa(c.Port), "plain", "plain"}
-	dir := t.TempDir()
-	secret := write(t, filepath.Join(dir, "secret"), "plain\n\n")
-	for _, tc := range []struct {
-		name string
-		conf string
-		env  []string
-		args []string
-		// code of 18's script and of 19's.
-		code18, code19 int
-	}{
-		{"variables alone", "[options]\n", ok.image(), nil, 0, 0},
-		{"file beats variables", ok.conf(), bad.image(), nil, 0, 0},
-		{"file in part", "[options]\ndb_user = plain\ndb_password = plain\n", with(bad.image(), "HOST=127.0.0.1", "PORT="+ok.port), nil, 0, 0},
-		{"variables beat arguments", "[options]\n", ok.image(), bad.arguments(), 0, 0},
-		{"arguments beat the file only where nothing is appended", bad.conf(), nil, ok.arguments(), 69, 0},
-		{"a password file beats PASSWORD", "[options]\n", with(ok.image(), "PASSWORD=nothing", "PASSWORD_FILE="+secret), nil, 0, 0},
-		{"links of old compose files", "[options]\n", []string{"DB_PORT_5432_TCP_ADDR=127.0.0.1", "DB_PORT_5432_TCP_PORT=" + ok.port, "DB_ENV_POSTGRES_USER=plain", "POSTGRES_PASSWORD=plain"}, nil, 0, 0},
-		{"PG* keep 19's arguments away", "[options]\n", with(ok.pg(), bad.image()...), nil, 69, 0},
-		{"PG* beat the file in 19", bad.conf(), ok.pg(), nil, 69, 0},
-		{"an empty variable is the default", "[options]\n", with(ok.image(), "USER=", "DB_ENV_POSTGRES_USER=plain"), nil, 0, 0},
-		{"a commented key does not stand", "[options]\n# db_user = x\n;db_port = 1\n", ok.image(), nil, 0, 0},
-		{"a key in another section stands", "[options]\n[other]\ndb_user = plain\n", with(ok.image(), "USER=nobody"), nil, 0, 77},
-		{"tight spelling is cut wrongly by 18", strings.ReplaceAll(ok.conf(), " = ", "="), nil, nil, 78, 0},
-	} {
-		for version, code := range map[string]int{"18": tc.code18, "19": tc.code19} {
-			t.Run(version+"/"+tc.name, func(t *testing.T) {
-				script, err := os.ReadFile("testdata/entrypoint-" + version + ".sh")
-				if err != nil {
-					t.Fatal(err)
-				}
-				d := t.TempDir()
-				entry := filepath.Join(d, "entrypoint.sh")
-				if err := os.WriteFile(entry, script, 0o755); err != nil {
-					t.Fatal(err)
-				}
-				rc := write(t, filepath.Join(d, "odoo.conf"), tc.conf)
-				inv := invocation{env: with(tc.env, "ODOO_RC="+rc, "ODOO_VERSION="+version+".0"),
-					args: append([]string{"--timeout", "300ms", "--", entry, "odoo"}, tc.args...)}
-				r := inv.run(t)
-				r.want(t, code)
-				if r.code != 0 {
-					return
-				}
-				compareArguments(t, r)
-			})
-		}
-	}
-}
-
-// compareArguments reads what Odoo was given as Odoo does, the last one of
-// each counting, and compares it with the line that says what was checked.
-func compareArguments(t *testing.T, r result) {
-	t.Helper()
-	var args []string
-	for _, line := range strings.Split(r.stdout, "\n") {
-		if a, ok := strings.CutPrefix(line, "arg="); ok {
-			args = append(args, a)
-		}
-	}
-	for i, a := range args {
-		field, ok := map[string]string{"--db_host": "host", "--db_port": "port", "--db_user": "user"}[a]
-		if !ok || strings.Contains(strings.Join(args[i+1:], " "), a) {
-			continue
-		}
-		if !strings.Contains(r.stderr, " "+field+"="+args[i+1]+" ") {
-			t.Errorf("Odoo was given %s %s; checked was\n%s", a, args[i+1], r.stderr)
-		}
-	}
-}
-
-// TestEntrypointOtherCommands: the script's other branches.
-func TestEntrypointOtherCommands(t *testing.T) {
-	c := server(t)
-	d := t.TempDir()
-	entry := filepath.Join(d, "entrypoint.sh")
-	script, _ := os.ReadFile("testdata/entrypoint-18.sh")
-	if err := os.WriteFile(entry, script, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	rc := write(t, filepath.Join(d, "odoo.conf"), "[options]\n")
-	env := with(good(c.Port).image(), "ODOO_RC="+rc)
-	t.Run("options without odoo", func(t *testing.T) {
-		r := invocation{env: env, args: []string{"--", entry, "-d", "shop"}}.run(t)
-		r.want(t, 0, "databases=postgres,shop")
-	})
-	t.Run("another command", func(t *testing.T) {
-		// The script executes it as it stands: no HOST, no USER.
-		r := invocation{env: with(connection(c), "HOST=nowhere.invalid", "USER=nobody", "ODOO_RC="+rc), args: []string{"--timeout", "1s", "--", entry, "env"}}.run(t)
-		r.want(t, 0, "HOST=nowhere.invalid")
-	})
-	t.Run("scaffold", func(t *testing.T) {
-		invocation{env: []string{"HOST=nowhere.invalid", "ODOO_RC=" + rc}, args: []string{"--", entry, "odoo", "scaffold", "x"}}.run(t).want(t, 0, "arg=scaffold")
-	})
-	t.Run("password file that cannot be read", func(t *testing.T) {
-		r := invocation{env: with(env, "PASSWORD_FILE="+d+"/absent"), args: []string{"--", entry, "odoo"}}.run(t)
-		r.want(t, 78, "PASSWORD_FILE")
-	})
+	invocation{env: ok.pg(), args: []string{"--timeout", "300ms", "--", script, "-c", conf}}.run(t).want(t, 69, "nowhere.invalid")
+	invocation{env: ok.pg(), args: []string{"--", script}}.run(t).want(t, 0, "PGHOST")
 }
 
 // TestHostAddr: libpq connects to PGHOSTADDR whatever Odoo gives as db_host.
