@@ -42,6 +42,14 @@ type StackReader interface {
 	// host paths, in a short network-less container of the image. It answers
 	// with one line a problem.
 	CheckAccess(ctx context.Context, image, user string, paths []Access) ([]string, error)
+	// EngineInfo says which engine answers.
+	EngineInfo(ctx context.Context) (Info, error)
+	// Sees tells whether a container of the image finds at path, an absolute one
+	// of this machine, a file with that content: it looks from a read-only,
+	// network-less container. An engine elsewhere has other files there.
+	Sees(ctx context.Context, image, path, content string) (bool, error)
+	// HostIDs are a container's uid and gid as this machine counts them.
+	HostIDs(ctx context.Context, image string, uid, gid int) (hostUID, hostGID int, err error)
 	// UserID is the uid and gid that a container of the image runs as.
 	UserID(ctx context.Context, image string) (uid, gid int, err error)
 }
@@ -70,6 +78,16 @@ type StackWriter interface {
 	// RunOnce runs `docker compose run --rm` and streams; a code other than 0
 	// is *ExitError.
 	RunOnce(ctx context.Context, r RunOnce) error
+}
+
+// Info is what an engine says of itself.
+type Info struct {
+	// ID stays the same as long as the engine's data do; Podman gives another
+	// with every answer.
+	ID string
+	// Remapped: uids in containers are others on this machine (userns-remap, an
+	// engine without root).
+	Remapped bool
 }
 
 // Access is a right that a container's user must have on a host path.

@@ -139,6 +139,10 @@ func (s *Session) rememberUp(ctx context.Context) error {
 	if b.Services, err = s.composeHashes(ctx); err != nil {
 		return err
 	}
+	return s.writeBroughtUp(b)
+}
+
+func (s *Session) writeBroughtUp(b broughtUp) error {
 	data, err := json.MarshalIndent(b, "", "  ")
 	if err != nil {
 		return err

@@ -33,7 +33,21 @@ func (o stackOdoo) Stop(ctx context.Context) error {
 	return o.s.Stack.StopService(ctx, o.s.Project.OdooServiceName)
 }
 func (o stackOdoo) Start(ctx context.Context) error {
-	return o.s.Stack.Up(ctx, nil, o.s.Project.OdooServiceName)
+	was, err := o.s.readBroughtUp()
+	if err := o.s.Stack.Up(ctx, nil, o.s.Project.OdooServiceName); err != nil {
+		return err
+	}
+	if err != nil || was.Services == nil {
+		return nil
+	}
+	// compose up to 2.20 gives a service another hash where it is named
+	// together with --no-deps, and the record has the last.
+	hashes, err := o.s.composeHashes(ctx)
+	if hash := hashes[o.s.Project.OdooServiceName]; err == nil && hash != "" && hash != was.Services[o.s.Project.OdooServiceName] {
+		was.Services[o.s.Project.OdooServiceName] = hash
+		err = o.s.writeBroughtUp(was)
+	}
+	return err
 }
 
 type nativeOdoo struct{ s *Session }

@@ -112,6 +112,9 @@ func (s *Session) apply(ctx context.Context) error {
 	if err := s.Dirs.Ensure(); err != nil {
 		return err
 	}
+	if err := s.engineShares(ctx); err != nil {
+		return err
+	}
 	for _, step := range Steps() {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -143,6 +146,9 @@ func (s *Session) applyStep(ctx context.Context, step Step) error {
 // PostgreSQL, and leaves Odoo as it is.
 func (s *Session) applyFiles(ctx context.Context) error {
 	if err := s.Dirs.Ensure(); err != nil {
+		return err
+	}
+	if err := s.engineShares(ctx); err != nil {
 		return err
 	}
 	for _, step := range Steps() {

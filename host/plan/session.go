@@ -61,6 +61,9 @@ type Session struct {
 	Problems []error
 	Warnings []string
 
+	// remapped: the engine's containers have other uids than this machine sees.
+	remapped bool
+
 	// EngineKind is "docker", "native", "external" or "" where none was asked.
 	EngineKind string
 	// PG is nil where no engine was asked; Stack is nil in native too.

@@ -117,13 +117,14 @@ func (s *Session) ownDirs(ctx context.Context) error {
 	}
 	if s.kept != nil {
 		var uid, gid int
+		var err error
 		switch n, _ := fmt.Sscanf(s.kept.Odoo.User, "%d:%d", &uid, &gid); n {
 		case 2:
-			s.Dirs.UID, s.Dirs.GID = uid, gid
-			return nil
+			s.Dirs.UID, s.Dirs.GID, err = s.hostIDs(ctx, s.Project.OdooImage, uid, gid)
+			return err
 		case 1:
-			s.Dirs.UID, s.Dirs.GID = uid, uid
-			return nil
+			s.Dirs.UID, s.Dirs.GID, err = s.hostIDs(ctx, s.Project.OdooImage, uid, uid)
+			return err
 		}
 	}
 	image := s.Project.OdooImage
@@ -139,8 +140,8 @@ func (s *Session) ownDirs(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("whom %s runs as: %w", image, err)
 	}
-	s.Dirs.UID, s.Dirs.GID = uid, gid
-	return nil
+	s.Dirs.UID, s.Dirs.GID, err = s.hostIDs(ctx, image, uid, gid)
+	return err
 }
 
 // imageStep puts the checker into the Odoo image.
@@ -231,6 +232,9 @@ func (composeStep) Apply(ctx context.Context, s *Session) error {
 		if _, err := s.Dirs.Secret(bootstrapSecret); err != nil {
 			return err
 		}
+		if err := s.giveSecret(ctx); err != nil {
+			return err
+		}
 	}
 	if err := s.makeDataDirs(); err != nil {
 		return err
@@ -246,6 +250,23 @@ func (composeStep) Apply(ctx context.Context, s *Session) error {
 		s.Term.Say("odpm: the former %s is kept as %s", s.Rel(c.Path), s.Rel(c.Copy))
 	}
 	return nil
+}
+
+// giveSecret lets the root of a container read the secret, who is nobody on
+// this machine where uids are remapped.
+func (s *Session) giveSecret(ctx context.Context) error {
+	if !s.remapped || os.Geteuid() != 0 {
+		return nil
+	}
+	image, err := s.someImage(ctx)
+	if err != nil || image == "" {
+		return err
+	}
+	uid, gid, err := s.hostIDs(ctx, image, 0, 0)
+	if err != nil {
+		return err
+	}
+	return os.Lchown(s.Dirs.SecretPath(bootstrapSecret), uid, gid)
 }
 
 // makeDataDirs makes data/odoo for the uid that Odoo has. PostgreSQL's

@@ -26,6 +26,8 @@ fi
 n=$((n+1))
 done
 echo "asked $n"
+sed "s/^/uid /" /proc/self/uid_map
+sed "s/^/gid /" /proc/self/gid_map
 `
 
 // CheckAccess tells what a user of an image cannot do with host paths, a line
@@ -80,20 +82,41 @@ func (e *Reader) CheckAccess(ctx context.Context, image, user string, paths []en
 	for _, l := range strings.Split(out, "\n") {
 		if n, ok := strings.CutPrefix(l, "no "); ok {
 			if i, err := strconv.Atoi(n); err == nil && i < len(asked) {
-				problems = append(problems, accessProblem(asked[i], who))
+				problems = append(problems, accessProblem(asked[i], who, onHost(out, uid, gid)))
 			}
 		}
 	}
 	return problems, nil
 }
 
-func accessProblem(a engine.Access, who string) string {
-	_, gid, _ := strings.Cut(who, ":")
+// onHost is uid:gid as this machine counts them, by what accessScript printed.
+func onHost(out string, uid, gid int) string {
+	var users, groups strings.Builder
+	for _, l := range strings.Split(out, "\n") {
+		if m, ok := strings.CutPrefix(l, "uid "); ok {
+			users.WriteString(m + "\n")
+		} else if m, ok := strings.CutPrefix(l, "gid "); ok {
+			groups.WriteString(m + "\n")
+		}
+	}
+	if u, ok := mapped(users.String(), uid); ok {
+		uid = u
+	}
+	if g, ok := mapped(groups.String(), gid); ok {
+		gid = g
+	}
+	return fmt.Sprintf("%d:%d", uid, gid)
+}
+
+// accessProblem names the user as the container does, and in the command as
+// this machine does.
+func accessProblem(a engine.Access, who, host string) string {
+	_, gid, _ := strings.Cut(host, ":")
 	path := shell.Quote(a.Path)
 	// Not o+r: what is read here may hold a password.
 	verb, next := "read", "chgrp "+gid+" "+path+" && chmod g+r "+path
 	if a.Write {
-		verb, next = "write in", "chown -R "+who+" "+path
+		verb, next = "write in", "chown -R "+host+" "+path
 	}
 	owner := ""
 	if info, err := os.Stat(a.Path); err == nil {
@@ -106,6 +129,9 @@ func accessProblem(a engine.Access, who string) string {
 		if !a.Write && info.IsDir() {
 			next = "chmod o+rx " + path
 		}
+	}
+	if host != who {
+		who += " (" + host + " on this machine)"
 	}
 	return fmt.Sprintf("user %s in the container cannot %s %s%s; change it: %s", who, verb, a.Path, owner, next)
 }

@@ -118,7 +118,7 @@ func (a *api) do(ctx context.Context, verb, method, path string, query url.Value
 		if json.Unmarshal(text, &said) != nil || said.Message == "" {
 			said.Message = strings.TrimSpace(string(text))
 		}
-		return nil, &Failure{Verb: Program + " " + verb, Status: resp.Status, Stderr: wording.LastLines(clean(said.Message), 12)}
+		return nil, &Failure{Verb: Program + " " + verb, HTTP: resp.StatusCode, Stderr: wording.LastLines(clean(said.Message), 12)}
 	}
 	return resp, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -80,16 +81,15 @@ type Failure struct {
 	Verb string
 	// Code is docker's exit code; 0 where the engine's API was asked.
 	Code int
-	// Status is the engine's answer over HTTP ("409 Conflict"), "" where the
-	// client was run.
-	Status string
+	// HTTP is the status of the engine's answer (409), 0 where the client was run.
+	HTTP int
 	// Stderr holds docker's own last lines.
 	Stderr string
 }
 
 func (f *Failure) Error() string {
-	if f.Stderr == "" && f.Status != "" {
-		return fmt.Sprintf("%s: the engine answered %s and said nothing else", f.Verb, f.Status)
+	if f.Stderr == "" && f.HTTP != 0 {
+		return fmt.Sprintf("%s: the engine answered %d %s and said nothing else", f.Verb, f.HTTP, http.StatusText(f.HTTP))
 	}
 	if f.Stderr == "" {
 		return fmt.Sprintf("%s failed with exit code %d and said nothing", f.Verb, f.Code)
@@ -151,7 +151,7 @@ func clean(s string) string {
 // noSuch tells whether docker does not know the named object.
 func noSuch(err error) bool {
 	var f *Failure
-	return errors.As(err, &f) && strings.Contains(strings.ToLower(f.Stderr), "no such")
+	return errors.As(err, &f) && (f.HTTP == http.StatusNotFound || strings.Contains(strings.ToLower(f.Stderr), "no such"))
 }
 
 // locked serialises the two streams of a program, which may be given the same

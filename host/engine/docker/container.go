@@ -77,6 +77,12 @@ func (c container) project() string { return c.Config.Labels[labelProject] }
 func (c container) service() string { return c.Config.Labels[labelService] }
 func (c container) oneOff() bool    { return strings.EqualFold(c.Config.Labels[labelOneOff], "true") }
 
+// ran: the container's program was started. One whose start failed has an exit
+// code too.
+func (c container) ran() bool {
+	return c.State.StartedAt != "" && !strings.HasPrefix(c.State.StartedAt, "0001-")
+}
+
 // short is the id as docker itself prints it.
 func (c container) short() string {
 	if len(c.ID) > 12 {
@@ -110,17 +116,30 @@ func (c container) port() int {
 	return 5432
 }
 
-// running lists containers that run (or are paused) by docker ps' filters,
+// running lists containers that are live by docker ps' filters,
 // "label=a=b", inspected; all lists those in any state.
 func (c client) running(ctx context.Context, filters ...string) ([]container, error) {
-	return c.list(ctx, "0", filters)
+	return c.list(ctx, false, filters)
 }
 
 func (c client) all(ctx context.Context, filters ...string) ([]container, error) {
-	return c.list(ctx, "1", filters)
+	return c.list(ctx, true, filters)
 }
 
-func (c client) list(ctx context.Context, all string, filters []string) ([]container, error) {
+// live tells whether what runs in a container writes, or will without anybody
+// starting it: paused and restarting ones count. A state that nobody here has
+// heard of does as well.
+func live(state string) bool {
+	switch state {
+	// The second line has Podman's own words.
+	case "created", "exited", "dead", "removing",
+		"configured", "initialized", "stopped":
+		return false
+	}
+	return true
+}
+
+func (c client) list(ctx context.Context, all bool, filters []string) ([]container, error) {
 	by := map[string][]string{}
 	for _, f := range filters {
 		key, value, _ := strings.Cut(f, "=")
@@ -131,14 +150,19 @@ func (c client) list(ctx context.Context, all string, filters []string) ([]conta
 		return nil, err
 	}
 	var found []struct {
-		ID string `json:"Id"`
+		ID    string `json:"Id"`
+		State string
 	}
-	if err := c.api.get(ctx, "ps", "/containers/json", url.Values{"all": {all}, "filters": {string(text)}}, &found); err != nil {
+	// Podman's list leaves paused containers out unless it is asked for all, and
+	// a server in one goes on when somebody lets it.
+	if err := c.api.get(ctx, "ps", "/containers/json", url.Values{"all": {"1"}, "filters": {string(text)}}, &found); err != nil {
 		return nil, err
 	}
 	var ids []string
 	for _, f := range found {
-		ids = append(ids, f.ID)
+		if all || live(f.State) {
+			ids = append(ids, f.ID)
+		}
 	}
 	return c.inspect(ctx, ids...)
 }
@@ -155,6 +179,8 @@ func (c client) inspect(ctx context.Context, ids ...string) ([]container, error)
 		if err != nil {
 			return nil, err
 		}
+		// Podman calls a paused container one that does not run.
+		ct.State.Running = ct.State.Running || ct.State.Paused
 		list = append(list, ct)
 	}
 	return list, nil

@@ -123,7 +123,7 @@ func (f *files) ask(method, path string) (*http.Response, error) {
 	if !errors.As(err, &refused) {
 		return resp, err
 	}
-	if refused.Code == http.StatusNotFound {
+	if refused.HTTP == http.StatusNotFound {
 		return nil, fs.ErrNotExist
 	}
 	if method == http.MethodHead {
@@ -163,10 +163,10 @@ const labelLook = "io.github.odpm.look"
 // lookedLong is when such a container belongs to nobody any more.
 const lookedLong = 10 * time.Minute
 
-// sweep removes what a kill left of looking into images. They were never
-// started and hold nothing; that they stay is no reason to fail.
-func (e *Reader) sweep(ctx context.Context, label string, older time.Duration) {
-	list, err := e.cl.all(ctx, "label="+label, "status=created")
+// sweep removes containers of ours that a kill left, in the state in which
+// nobody needs them any more; that they stay is no reason to fail.
+func (e *Reader) sweep(ctx context.Context, label, state string, older time.Duration) {
+	list, err := e.cl.all(ctx, "label="+label, "status="+state)
 	if err != nil {
 		return
 	}

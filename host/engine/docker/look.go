@@ -82,8 +82,7 @@ func (e *Reader) probe(ctx context.Context, f datadir.Facts) (datadir.Facts, err
 	}
 	out, _, err := e.runOneOff(ctx, oneOff{
 		name: "odpm-look-" + token(), image: image, user: "0:0", entrypoint: "sh",
-		// Nothing more than the right to read what belongs to others.
-		options: []string{"--read-only", "--cap-drop", "ALL", "--cap-add", "DAC_READ_SEARCH", "--security-opt", "no-new-privileges", "--security-opt", "label=disable"},
+		options: lookOnly,
 		mounts:  []string{"--mount", m},
 		args:    []string{"-c", lookScript, "sh", e.subdir()},
 	})

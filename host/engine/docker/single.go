@@ -203,10 +203,16 @@ func (e *Reader) runOneOff(ctx context.Context, r oneOff) (stdout, stderr string
 		return out.String(), errs.String(), nil
 	}
 	var exit *exec.ExitError
-	if ctx.Err() == nil && errors.As(runErr, &exit) && exit.ExitCode() != 125 {
+	if ctx.Err() == nil && errors.As(runErr, &exit) && !notStarted(exit.ExitCode(), errs.String()) {
 		return out.String(), errs.String(), &engine.ExitError{Program: r.entrypoint, Code: exit.ExitCode(), Stderr: wording.LastLines(strings.TrimSpace(errs.String()), 10)}
 	}
 	return out.String(), errs.String(), failure(ctx, []string{"run"}, runErr, errs.String())
+}
+
+// notStarted: docker run ends with 125 where the engine refused, and with 126
+// or 127 where it could not start the program, which then said nothing itself.
+func notStarted(code int, stderr string) bool {
+	return code == 125 || (code == 126 || code == 127) && strings.HasPrefix(strings.TrimSpace(stderr), Program+": ")
 }
 
 // token makes the names of containers of ours.

@@ -162,18 +162,25 @@ func (c container) published() []engine.Published {
 
 // PortHolder names the container that publishes a port of this host.
 func (e *Reader) PortHolder(ctx context.Context, port int) (string, error) {
-	list, err := e.cl.running(ctx, fmt.Sprintf("publish=%d/tcp", port))
-	if err != nil || len(list) == 0 {
+	// Not by the filter "publish", which Podman does not know.
+	list, err := e.cl.running(ctx)
+	if err != nil {
 		return "", err
 	}
-	return list[0].name(), nil
+	for _, c := range list {
+		if slices.ContainsFunc(c.published(), func(p engine.Published) bool { return p.HostPort == port }) {
+			return c.name(), nil
+		}
+	}
+	return "", nil
 }
 
 // RunOnce runs a one-off container of a service. When ctx ends the container
 // is stopped, with Odoo's ten seconds to end its workers, and removed.
 func (e *Engine) RunOnce(ctx context.Context, r engine.RunOnce) error {
 	name := e.o.Project + "-once-" + token()
-	args := []string{"run", "--rm", "-T", "--name", name}
+	// Not --rm: only the container knows whether its program ran at all.
+	args := []string{"run", "-T", "--name", name, "--label", labelOnce + "="}
 	if r.NoDeps {
 		args = append(args, "--no-deps")
 	}
@@ -202,11 +209,12 @@ func (e *Engine) RunOnce(ctx context.Context, r engine.RunOnce) error {
 	if r.Stderr != nil {
 		cmd.Stderr = io.MultiWriter(&locked{&mu, r.Stderr}, errs)
 	}
+	remove := func(end context.Context) { e.cl.output(end, "rm", "-f", "-v", name) }
 	cmd.Cancel = func() error {
 		end, cancel := detached(ctx, 30*time.Second)
 		defer cancel()
 		e.cl.output(end, "stop", "-t", "10", name)
-		e.cl.output(end, "rm", "-f", "-v", name)
+		remove(end)
 		return cmd.Process.Signal(syscall.SIGTERM)
 	}
 	cmd.WaitDelay = time.Minute
@@ -214,15 +222,28 @@ func (e *Engine) RunOnce(ctx context.Context, r engine.RunOnce) error {
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("one-off run of %s: %w", r.Service, ctx.Err())
 	}
+	end, cancel := detached(ctx, 30*time.Second)
+	defer cancel()
+	defer remove(end)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
+		// compose's own exit code is the program's only where that ran: a name
+		// that is taken, a network that is gone and a program that is not in the
+		// image end with one as well.
+		now, lerr := e.cl.inspect(end, name)
+		if lerr != nil || len(now) == 0 || !now[0].ran() {
+			return failure(ctx, []string{"compose", "run"}, err, errs.String())
+		}
 		program := r.Service
 		if r.Entrypoint != "" {
 			program = r.Entrypoint
 		} else if len(r.Args) > 0 {
 			program = r.Args[0]
 		}
-		return &engine.ExitError{Program: program, Code: exit.ExitCode(), Stderr: wording.LastLines(strings.TrimSpace(errs.String()), 10)}
+		return &engine.ExitError{Program: program, Code: now[0].State.ExitCode, Stderr: wording.LastLines(strings.TrimSpace(errs.String()), 10)}
 	}
 	return err
 }
+
+// labelOnce marks the containers of RunOnce: a kill of odpm leaves one.
+const labelOnce = "io.github.odpm.once"

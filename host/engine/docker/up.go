@@ -14,7 +14,8 @@ import (
 // named. Other services that they depend on are started where they do not run,
 // and left alone where they do.
 func (e *Engine) Up(ctx context.Context, out io.Writer, services ...string) error {
-	e.sweep(ctx, labelLook, lookedLong)
+	e.sweep(ctx, labelLook, "created", lookedLong)
+	e.sweep(ctx, labelOnce, "exited", lookedLong)
 	if err := e.unpause(ctx); err != nil {
 		return err
 	}
