@@ -8,20 +8,26 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/wording"
 )
+
+// dumpTime is for the roles of a cluster, a few rows each.
+const dumpTime = 5 * time.Minute
 
 // dumpRoles writes all roles with their verifiers, as pg_dumpall --roles-only
 // does, before the first change. Where no pg_dumpall fits the server, the
 // catalogs that were read are written down instead; note says so.
 func dumpRoles(ctx context.Context, pg engine.Remote, admin, database string, h Hints, r *roles) (dump []byte, note string) {
-	var out bytes.Buffer
+	out := &wording.Answer{Max: 64 << 20}
+	ctx, cancel := context.WithTimeout(ctx, dumpTime)
+	defer cancel()
 	env := []string{"PGAPPNAME=odpm", AdminOptions(r.major())}
 	if p := h.passwordOf(admin); p != "" {
 		env = append(env, "PGPASSWORD="+p)
 	}
 	err := pg.Command(ctx, engine.Command{
 		Argv: []string{"pg_dumpall", "--roles-only", "--no-password", "-l", database, "-U", admin},
-		Env:  env, Stdout: &out,
+		Env:  env, Stdout: out,
 	})
 	if err == nil && bytes.Contains(out.Bytes(), []byte("CREATE ROLE")) {
 		return out.Bytes(), ""

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/odpm/odpm/host/wording"
 )
@@ -36,11 +37,13 @@ func (w *work) neutralizeNative(ctx context.Context, database string, modules []
 	ask.Stdin = strings.NewReader(strings.Join(modules, "\n"))
 	errs := wording.Tail{Max: 16 << 10}
 	ask.Stderr = &errs
-	out, err := ask.Output()
+	out := &wording.Answer{Max: 1 << 20}
+	ask.Stdout, ask.WaitDelay = out, time.Second
+	err = ask.Run()
 	if err != nil {
 		return fmt.Errorf("which modules Odoo has could not be found out: %w\n%s", err, wording.LastLines(errs.String(), 5))
 	}
-	if names := strings.Fields(string(out)); len(names) > 0 {
+	if names := strings.Fields(out.String()); len(names) > 0 {
 		return modulesMissing(names)
 	}
 	// The subcommand follows the program, before its options.

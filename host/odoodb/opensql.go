@@ -3,14 +3,17 @@ package odoodb
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"regexp"
 	"strconv"
+	"time"
 
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/wording"
 )
 
 // openSQL gives an archive as plain SQL: dump.sql itself, or what the server's
@@ -33,7 +36,7 @@ func (s *Server) output(ctx context.Context, cmd engine.Command) (*programOutput
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	p := &programOutput{r: pr, cancel: cancel, ended: make(chan struct{})}
+	p := &programOutput{name: cmd.Argv[0], r: pr, cancel: cancel, ended: make(chan struct{})}
 	cmd.Stdout = pw
 	go func() {
 		defer close(p.ended)
@@ -46,14 +49,24 @@ func (s *Server) output(ctx context.Context, cmd engine.Command) (*programOutput
 // programOutput is a program's standard output. Its end is the end only if the
 // program says that all went well.
 type programOutput struct {
+	name   string
 	r      *os.File
 	cancel context.CancelFunc
 	ended  chan struct{}
 	err    error
 }
 
+// silence is how long a program may go without a byte: longer than pg_dump
+// waits for anything but a lock that nobody gives up.
+const silence = 30 * time.Minute
+
 func (p *programOutput) Read(b []byte) (int, error) {
+	_ = p.r.SetReadDeadline(time.Now().Add(silence)) // pipes have them
 	n, err := p.r.Read(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		p.cancel()
+		return n, fmt.Errorf("%s has written nothing for %s", p.name, silence)
+	}
 	if err == io.EOF {
 		<-p.ended
 		if p.err != nil {
@@ -71,11 +84,16 @@ func (p *programOutput) Close() error {
 	return err
 }
 
+// versionTime is for a program that has to start and to say one line.
+const versionTime = time.Minute
+
 // programMajor asks a client program beside the server what it is:
 // "pg_restore (PostgreSQL) 15.20 (Debian …)".
 func (s *Server) programMajor(ctx context.Context, program string) (int, error) {
-	var out bytes.Buffer
-	if err := s.Programs.Command(ctx, engine.Command{Argv: []string{program, "--version"}, Stdout: &out}); err != nil {
+	out := &wording.Answer{Max: 64 << 10}
+	ctx, cancel := context.WithTimeoutCause(ctx, versionTime, errors.New("it has not said its version"))
+	defer cancel()
+	if err := s.Programs.Command(ctx, engine.Command{Argv: []string{program, "--version"}, Stdout: out}); err != nil {
 		return 0, fmt.Errorf("ask %s for its version: %w", program, err)
 	}
 	m := programVersion.FindSubmatch(out.Bytes())

@@ -5,6 +5,8 @@ package wording
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/odpm/odpm/shared/redact"
@@ -43,3 +45,35 @@ func (t *Tail) Write(p []byte) (int, error) {
 }
 
 func (t *Tail) String() string { return t.b.String() }
+
+// ErrTooMuch: a program wrote more than its answer can have.
+var ErrTooMuch = errors.New("it wrote more than")
+
+// Answer is a writer that keeps what a program wrote, all of it, and takes no
+// more than Max bytes.
+type Answer struct {
+	Max int
+	// Full is called once there is more; may be nil.
+	Full func(error)
+	b    bytes.Buffer
+	err  error
+}
+
+func (a *Answer) Write(p []byte) (int, error) {
+	if a.err == nil && a.b.Len()+len(p) > a.Max {
+		a.err = fmt.Errorf("%w the %d bytes that an answer may have", ErrTooMuch, a.Max)
+		if a.Full != nil {
+			a.Full(a.err)
+		}
+	}
+	if a.err != nil {
+		return 0, a.err
+	}
+	return a.b.Write(p)
+}
+
+// Err tells that there was more.
+func (a *Answer) Err() error { return a.err }
+
+func (a *Answer) Bytes() []byte  { return a.b.Bytes() }
+func (a *Answer) String() string { return a.b.String() }

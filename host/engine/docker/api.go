@@ -39,6 +39,8 @@ const apiIdle = 10 * time.Second
 
 func newAPI(c client) *api {
 	a := &api{c: c}
+	// The whole answer, its body too.
+	a.http.Timeout = answerTime
 	a.http.Transport = &http.Transport{
 		DialContext:        func(context.Context, string, string) (net.Conn, error) { return a.dial() },
 		MaxConnsPerHost:    2,
@@ -216,7 +218,11 @@ func (a *api) ask(ctx context.Context, verb, method, path string, query url.Valu
 		return err
 	}
 	defer finish(resp)
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+	body := &io.LimitedReader{R: resp.Body, N: documentSize}
+	if err := json.NewDecoder(body).Decode(into); err != nil {
+		if body.N == 0 {
+			err = fmt.Errorf("the engine's answer is larger than %d bytes", documentSize)
+		}
 		return fmt.Errorf("%s %s: %w", Program, verb, err)
 	}
 	return nil

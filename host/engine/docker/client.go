@@ -1,7 +1,6 @@
 package docker
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,10 +25,13 @@ type client struct {
 	env []string
 	dir string
 	api *api
+	// answer is how long the engine, or a small program in a container, has for
+	// an answer. What the image calls sh may be anything.
+	answer time.Duration
 }
 
 func newClient(env []string, dir string) client {
-	c := client{env: env, dir: dir}
+	c := client{env: env, dir: dir, answer: answerTime}
 	c.api = newAPI(c)
 	return c
 }
@@ -49,16 +51,40 @@ func (c client) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd.Env = append(cmd.Env, "COMPOSE_ANSI=never", "DOCKER_CLI_HINTS=false")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 5 * time.Second
+	// Ctrl-C ends a client that does not listen, too.
+	cmd.WaitDelay = time.Second
 	return cmd
 }
 
-// output runs and gives stdout; stderr is for the error.
+const (
+	answerTime = time.Minute
+	// answerSize is what such an answer may have.
+	answerSize = 1 << 20
+	// documentSize is for compose's document, which holds whole files.
+	documentSize = 64 << 20
+	// stopTime is for stopping, where Docker kills after the time that the
+	// container has.
+	stopTime = 15 * time.Minute
+)
+
+// output runs and gives stdout, which is an answer; stderr is for the error.
 func (c client) output(ctx context.Context, args ...string) (string, error) {
-	cmd := c.command(ctx, args...)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	return c.ask(ctx, c.answer, answerSize, nil, args...)
+}
+
+// ask runs what has some time and some bytes for its answer.
+func (c client) ask(ctx context.Context, limit time.Duration, size int, stdin io.Reader, args ...string) (string, error) {
+	timed, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %s", limit))
+	defer cancel()
+	bounded, full := context.WithCancelCause(timed)
+	defer full(nil)
+	cmd := c.command(bounded, args...)
+	out, errs := &wording.Answer{Max: size, Full: full}, &wording.Tail{Max: 64 << 10}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, out, errs
 	err := cmd.Run()
+	if cause := context.Cause(bounded); cause != nil && ctx.Err() == nil {
+		return "", fmt.Errorf("%s: %w", verb(args), cause)
+	}
 	return out.String(), failure(ctx, args, err, errs.String())
 }
 

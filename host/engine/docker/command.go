@@ -118,6 +118,9 @@ func (e *Reader) endProgram(ctx context.Context, ct *container, run *program) {
 	}
 }
 
+// heldSize is more than docker says before a program starts.
+const heldSize = 64 << 10
+
 // program takes a client program's stderr and keeps the first line, our
 // marker, to itself.
 type program struct {
@@ -140,7 +143,9 @@ func (p *program) Write(b []byte) (int, error) {
 	if p.seen {
 		return p.to.Write(b)
 	}
-	p.held.Write(b)
+	if p.held.Len() < heldSize {
+		p.held.Write(b)
+	}
 	line, rest, ok := strings.Cut(p.held.String(), "\n")
 	if !ok {
 		return len(b), nil

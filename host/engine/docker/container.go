@@ -293,11 +293,14 @@ func (e *Reader) ServiceLogs(ctx context.Context, service string, n int) (string
 }
 
 func (e *Reader) logs(ctx context.Context, id string, n int) (string, error) {
-	cmd := e.cl.command(ctx, "logs", "--tail", strconv.Itoa(n), id)
+	// A container that writes faster than it is read has no last line.
+	limited, cancel := context.WithTimeout(ctx, e.cl.answer)
+	defer cancel()
+	cmd := e.cl.command(limited, "logs", "--tail", strconv.Itoa(n), id)
 	out := &wording.Tail{Max: 1 << 20}
 	// One writer for both streams keeps their order.
 	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Run(); err != nil {
+	if err := cmd.Run(); err != nil && (limited.Err() == nil || ctx.Err() != nil) {
 		return "", failure(ctx, []string{"logs"}, err, out.String())
 	}
 	return wording.LastLines(out.String(), n), nil

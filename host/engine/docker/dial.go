@@ -44,7 +44,7 @@ func (e *Reader) dial(ctx context.Context, c *container) (net.Conn, error) {
 		ours.Close()
 		return nil, failure(ctx, []string{"exec"}, err, "")
 	}
-	conn := &relayConn{Conn: ours, cmd: cmd, ended: make(chan struct{}), to: relayAddr(c.name())}
+	conn := &relayConn{Conn: ours, cmd: cmd, ended: make(chan struct{}), to: relayAddr(c.name()), limit: e.cl.answer}
 	go func() {
 		cmd.Wait()
 		close(conn.ended)
@@ -86,16 +86,20 @@ type relayConn struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
 	to    relayAddr
+	// limit is for the greeting.
+	limit time.Duration
 	once  sync.Once
 }
 
 // greeting waits for the relay's "+"; anything else is the reason.
 func (c *relayConn) greeting(ctx context.Context, errs *wording.Tail) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.limit, fmt.Errorf("no answer within %s", c.limit))
+	defer cancel()
 	stop := context.AfterFunc(ctx, func() { c.Conn.SetReadDeadline(time.Unix(1, 0)) })
 	first := make([]byte, 1)
 	_, err := io.ReadFull(c.Conn, first)
 	if !stop() && ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	if err == nil && first[0] == '+' {
 		return nil
@@ -126,7 +130,7 @@ func (c *relayConn) Close() error {
 		select {
 		case <-c.ended:
 			return
-		case <-time.After(3 * time.Second):
+		case <-time.After(time.Second):
 		}
 		c.cmd.Process.Kill()
 		<-c.ended

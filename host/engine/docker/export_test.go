@@ -9,3 +9,9 @@ import (
 func (e *Reader) Sweep(ctx context.Context, label string, older time.Duration) {
 	e.sweep(ctx, label, "created", older)
 }
+
+// SetAnswerTime shortens what everybody has for an answer.
+func (e *Engine) SetAnswerTime(d time.Duration) {
+	e.cl.answer = d
+	e.cl.api.http.Timeout = d
+}

@@ -31,7 +31,7 @@ func (e *Reader) inside(ctx context.Context, image string, look func(*files) err
 	var made struct {
 		ID string `json:"Id"`
 	}
-	err = json.NewDecoder(resp.Body).Decode(&made)
+	err = json.NewDecoder(io.LimitReader(resp.Body, answerSize)).Decode(&made)
 	finish(resp)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", Program, verb, err)

@@ -1,7 +1,7 @@
 package docker
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -11,6 +11,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/odpm/odpm/host/datadir"
@@ -37,7 +38,8 @@ func (e *Engine) SingleUser(ctx context.Context, script string) (string, error) 
 	if c != nil && c.State.Running {
 		return "", heldError([]engine.Holder{holder(*c)})
 	}
-	run := oneOff{name: "odpm-single-" + token(), image: e.o.Image}
+	// A recovery after a crash may come first.
+	run := oneOff{name: "odpm-single-" + token(), image: e.o.Image, limit: time.Hour}
 	pgdata, user := e.pgdata(), "postgres"
 	if c != nil && e.hasData(ctx, *c) {
 		run.mounts = []string{"--volumes-from", c.ID}
@@ -179,6 +181,8 @@ type oneOff struct {
 	// options go before the image, mounts with them.
 	options, mounts, args []string
 	stdin                 string
+	// limit is how long it may take, an answer's time where it is 0.
+	limit time.Duration
 }
 
 // runOneOff runs a container without a network and removes it, also when ctx
@@ -186,18 +190,28 @@ type oneOff struct {
 func (e *Reader) runOneOff(ctx context.Context, r oneOff) (stdout, stderr string, err error) {
 	args := []string{"run", "--rm", "-i", "--name", r.name, "--network", "none", "--pull", "never", "--log-driver", "none", "--user", r.user, "--entrypoint", r.entrypoint}
 	args = append(append(append(args, r.options...), r.mounts...), r.image)
-	cmd := e.cl.command(ctx, append(args, r.args...)...)
+	limit := cmp.Or(r.limit, e.cl.answer)
+	timed, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %s", limit))
+	defer cancel()
+	bounded, full := context.WithCancelCause(timed)
+	defer full(nil)
+	cmd := e.cl.command(bounded, append(args, r.args...)...)
 	cmd.Stdin = strings.NewReader(r.stdin)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	// The client passes SIGTERM on to the container, where PostgreSQL ends its
-	// statement and shuts down.
-	cmd.WaitDelay = 30 * time.Second
+	out, errs := &wording.Answer{Max: answerSize, Full: full}, &wording.Tail{Max: answerSize}
+	cmd.Stdout, cmd.Stderr = out, errs
+	cmd.Cancel = func() error {
+		end, done := detached(ctx, 30*time.Second)
+		defer done()
+		if r.limit > 0 {
+			// PostgreSQL ends its statement and shuts down.
+			e.cl.output(end, "stop", "-t", "10", r.name)
+		}
+		e.cl.output(end, "rm", "-f", "-v", r.name)
+		return cmd.Process.Signal(syscall.SIGTERM)
+	}
 	runErr := cmd.Run()
-	if ctx.Err() != nil {
-		ctx, cancel := detached(ctx, 30*time.Second)
-		defer cancel()
-		e.cl.output(ctx, "rm", "-f", "-v", r.name)
+	if cause := context.Cause(bounded); cause != nil && ctx.Err() == nil {
+		return "", "", fmt.Errorf("%s run: %w", Program, cause)
 	}
 	if runErr == nil {
 		return out.String(), errs.String(), nil

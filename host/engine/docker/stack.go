@@ -30,18 +30,17 @@ func (e *Reader) Validate(ctx context.Context, candidate []byte) error {
 		files[0] = "-"
 	}
 	args := e.composeFiles(files, "config", "--quiet")
-	cmd := e.cl.command(ctx, args...)
+	var stdin io.Reader
 	if candidate != nil {
-		cmd.Stdin = bytes.NewReader(candidate)
+		stdin = bytes.NewReader(candidate)
 	}
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	return failure(ctx, args, cmd.Run(), errs.String())
+	_, err := e.cl.ask(ctx, e.cl.answer, answerSize, stdin, args...)
+	return err
 }
 
 // Config gives the document that compose works with, as JSON.
 func (e *Reader) Config(ctx context.Context) ([]byte, error) {
-	out, err := e.cl.output(ctx, e.compose("config", "--format", "json")...)
+	out, err := e.cl.ask(ctx, e.cl.answer, documentSize, nil, e.compose("config", "--format", "json")...)
 	return []byte(out), err
 }
 
@@ -176,7 +175,8 @@ func (e *Reader) PortHolder(ctx context.Context, port int) (string, error) {
 }
 
 // RunOnce runs a one-off container of a service. When ctx ends the container
-// is stopped, with Odoo's ten seconds to end its workers, and removed.
+// is stopped and removed. Odoo has a moment: what it has not committed is
+// undone, however it ends.
 func (e *Engine) RunOnce(ctx context.Context, r engine.RunOnce) error {
 	name := e.o.Project + "-once-" + token()
 	// Not --rm: only the container knows whether its program ran at all.
@@ -213,11 +213,10 @@ func (e *Engine) RunOnce(ctx context.Context, r engine.RunOnce) error {
 	cmd.Cancel = func() error {
 		end, cancel := detached(ctx, 30*time.Second)
 		defer cancel()
-		e.cl.output(end, "stop", "-t", "10", name)
+		e.cl.output(end, "stop", "-t", "2", name)
 		remove(end)
 		return cmd.Process.Signal(syscall.SIGTERM)
 	}
-	cmd.WaitDelay = time.Minute
 	err := cmd.Run()
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("one-off run of %s: %w", r.Service, ctx.Err())

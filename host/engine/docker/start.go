@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/odpm/odpm/host/wording"
 )
 
 // stopSeconds is how long PostgreSQL gets for its shutdown checkpoint before
@@ -61,6 +63,10 @@ func (e *Reader) waitReady(ctx context.Context, c *container) error {
 		}
 		if ctx.Err() != nil {
 			return e.notInTime(ctx, c, told)
+		}
+		if errors.Is(err, wording.ErrTooMuch) {
+			// No shell says so much: it is none.
+			return fmt.Errorf("PostgreSQL in container %s cannot be asked: %w", c.name(), err)
 		}
 		look, cancel := detached(ctx, 20*time.Second)
 		now, lookErr := e.cl.inspect(look, c.ID)
@@ -161,7 +167,7 @@ func (e *Reader) stop(ctx context.Context, c container) error {
 	if e.isPostgres(c) {
 		args = []string{"stop", "-t", stopSeconds, c.ID}
 	}
-	if _, err := e.cl.output(ctx, args...); err != nil && !noSuch(err) {
+	if _, err := e.cl.ask(ctx, stopTime, answerSize, nil, args...); err != nil && !noSuch(err) {
 		return fmt.Errorf("stop container %s: %w", c.name(), err)
 	}
 	return nil
