@@ -218,9 +218,9 @@ func (a *api) ask(ctx context.Context, verb, method, path string, query url.Valu
 		return err
 	}
 	defer finish(resp)
-	body := &io.LimitedReader{R: resp.Body, N: documentSize}
-	if err := json.NewDecoder(body).Decode(into); err != nil {
-		if body.N == 0 {
+	answer := &io.LimitedReader{R: resp.Body, N: documentSize}
+	if err := json.NewDecoder(answer).Decode(into); err != nil {
+		if answer.N == 0 {
 			err = fmt.Errorf("the engine's answer is larger than %d bytes", documentSize)
 		}
 		return fmt.Errorf("%s %s: %w", Program, verb, err)

@@ -116,7 +116,7 @@ func TestEndlessAnswer(t *testing.T) {
 	e := fake(t, `asked() { while read -r line && [ ${#line} -gt 1 ]; do :; done; }
 case "$*" in
 *dial-stdio*) asked; printf 'HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 0\r\n\r\n'
-asked; printf 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n["'; exec yes aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa;;
+asked; printf 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n["'; exec tr "\\0" a </dev/zero;;
 *) exec yes aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa;;
 esac
 `)
