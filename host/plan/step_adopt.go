@@ -3,11 +3,9 @@ package plan
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/odpm/odpm/host/cluster"
-	"github.com/odpm/odpm/shared/snapshot"
 )
 
 // adoptStep takes over a cluster: PostgreSQL alone is started, the role is
@@ -73,14 +71,9 @@ func (s *Session) writeBaseline(ctx context.Context) error {
 	yes := true
 	b.Cluster.AppRolePresent = &yes
 	b.RecordedAt = time.Now().UTC().Truncate(time.Second)
-	if err := snapshot.Save(s.snapshotPath(), &b); err != nil {
+	// The checker replaces it by rename; its directory is the container's.
+	if err := s.Dirs.SaveSnapshot(&b); err != nil {
 		return fmt.Errorf("the baseline cannot be written: %w", err)
-	}
-	if s.Dirs.UID >= 0 {
-		// The checker replaces it by rename; its directory is the container's.
-		if err := os.Lchown(s.snapshotPath(), s.Dirs.UID, s.Dirs.GID); err != nil {
-			return err
-		}
 	}
 	s.Term.Step("adopted: PostgreSQL %d, baseline in %s", b.Cluster.PGMajor, s.Rel(s.snapshotPath()))
 	return nil

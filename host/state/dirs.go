@@ -10,9 +10,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/odpm/odpm/shared/beneath"
 	"github.com/odpm/odpm/shared/durable"
 	"github.com/odpm/odpm/shared/handoff"
+	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/shell"
+	"github.com/odpm/odpm/shared/snapshot"
 )
 
 // Dirs are the directories odpm keeps in a project.
@@ -40,17 +43,27 @@ func (d Dirs) Ensure() error {
 	for _, dir := range []struct {
 		path string
 		mode os.FileMode
-		give bool
 	}{
-		{d.Runtime(), 0o755, false}, {d.Database(), 0o755, true}, {d.State(), 0o700, false},
+		{d.Runtime(), 0o755}, {d.Database(), 0o755}, {d.State(), 0o700},
 	} {
-		if err := EnsureDir(dir.path, dir.mode); err != nil {
+		at, err := ensureDir(dir.path, dir.mode)
+		if err != nil {
 			return err
 		}
-		durable.Sweep(dir.path, writerLives)
-		if dir.give && d.UID >= 0 {
+		defer at.Close()
+		sweep(at, writerLives)
+		if dir.path != d.Database() {
+			if err := ignore(at); err != nil {
+				return err
+			}
+			continue
+		}
+		// The container writes there and may have put anything in its place, a
+		// directory for example: nothing depends on it.
+		_ = ignore(at)
+		if d.UID >= 0 {
 			// The uid Odoo runs as must be able to create and rename here.
-			if err := os.Lchown(dir.path, d.UID, d.GID); err != nil {
+			if err := at.Chown(d.UID, d.GID); err != nil {
 				return err
 			}
 		}
@@ -60,29 +73,83 @@ func (d Dirs) Ensure() error {
 
 // EnsureDir makes one directory under .odpm with its .gitignore.
 func EnsureDir(path string, mode os.FileMode) error {
-	if info, err := os.Lstat(path); err == nil && !info.IsDir() {
-		return fmt.Errorf("%s is not a directory (%s); move it aside: mv %s %s", path, info.Mode().Type(), shell.Quote(path), shell.Quote(path+".aside"))
+	at, err := ensureDir(path, mode)
+	if err != nil {
+		return err
 	}
+	defer at.Close()
+	return ignore(at)
+}
+
+// ensureDir opens a directory under .odpm, where no link is followed.
+func ensureDir(path string, mode os.FileMode) (*beneath.Dir, error) {
 	// What lies above is no secret; only the directory itself may be one.
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
+	above := filepath.Dir(path)
+	if err := os.MkdirAll(above, 0o755); err != nil {
+		return nil, err
 	}
-	if err := os.Mkdir(path, mode); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
+	parent, err := beneath.Open(above)
+	if err != nil {
+		return nil, err
 	}
-	ignore := filepath.Join(path, ".gitignore")
-	// It is looked at, not read: the container writes in .odpm/database, and
-	// may have put a pipe or a link there.
-	if info, err := os.Lstat(ignore); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+	defer parent.Close()
+	name := filepath.Base(path)
+	at, err := parent.Mkdir(name, mode)
+	if errors.Is(err, os.ErrExist) {
+		at, err = parent.OpenDir(name)
+	}
+	var link *beneath.LinkError
+	var other *beneath.KindError
+	if errors.As(err, &link) || errors.As(err, &other) {
+		return nil, fmt.Errorf("%w; move it aside: mv %s %s", err, shell.Quote(path), shell.Quote(path+".aside"))
+	}
+	return at, err
+}
+
+// ignore keeps a directory's files out of version control.
+func ignore(at *beneath.Dir) error {
+	// It is looked at, not read: what is in it is nobody's business.
+	if info, err := at.Lstat(".gitignore"); err == nil && info.Mode.IsRegular() && info.Size > 0 {
 		return nil
 	}
-	return durable.WriteFile(ignore, []byte("*\n"), 0o644)
+	return at.WriteFile(".gitignore", []byte("*\n"), 0o644, -1, -1)
+}
+
+// sweep removes the temporary files of writers that were killed: those whose
+// last write is longer ago than any writer lives. Nothing depends on it, so a
+// file that cannot be removed is no error.
+func sweep(at *beneath.Dir, age time.Duration) {
+	left := 1000 // there may be any number of somebody's
+	_ = at.Each(func(name string, info beneath.Info) error {
+		if left--; left < 0 {
+			return errors.New("enough")
+		}
+		if durable.IsTemporary(name) && info.Mode.IsRegular() && time.Since(info.Modified) > age {
+			_ = at.Remove(name)
+		}
+		return nil
+	})
+}
+
+// SaveSnapshot writes last_run.json, the container's from then on, where the
+// container may write as well.
+func (d Dirs) SaveSnapshot(s *snapshot.Snapshot) error {
+	data, err := s.Checked()
+	if err != nil {
+		return err
+	}
+	at, err := ensureDir(d.Database(), 0o755)
+	if err != nil {
+		return err
+	}
+	defer at.Close()
+	return at.WriteFile(snapshot.FileName, data, 0o644, d.UID, d.GID)
 }
 
 // Remembered reads a word that odpm remembers under .odpm/state; "" where
 // nothing is remembered. It never writes.
 func (d Dirs) Remembered(name string) (string, error) {
-	data, err := os.ReadFile(filepath.Join(d.State(), name))
+	data, err := regular.ReadNoLink(filepath.Join(d.State(), name), 1<<20)
 	if errors.Is(err, os.ErrNotExist) {
 		return "", nil
 	}

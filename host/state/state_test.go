@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/host/state"
+	"github.com/odpm/odpm/shared/snapshot"
 )
 
 func TestDirs(t *testing.T) {
@@ -77,11 +78,12 @@ func TestDirsOfAHostileContainer(t *testing.T) {
 		"a pipe":                    func() error { return syscall.Mkfifo(ignore, 0o644) },
 		"a link":                    func() error { return os.Symlink(other, ignore) },
 		"a link to what never ends": func() error { return os.Symlink("/dev/zero", ignore) },
+		"a directory":               func() error { return os.MkdirAll(filepath.Join(ignore, "full"), 0o755) },
 	} {
 		if err := d.Ensure(); err != nil {
 			t.Fatal(err)
 		}
-		os.Remove(ignore)
+		os.RemoveAll(ignore)
 		if err := put(); err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +97,7 @@ func TestDirsOfAHostileContainer(t *testing.T) {
 		case <-time.After(5 * time.Second):
 			t.Fatalf("%s holds odpm up", name)
 		}
-		if info, err := os.Lstat(ignore); err != nil || !info.Mode().IsRegular() {
+		if info, err := os.Lstat(ignore); err != nil || !info.Mode().IsRegular() && name != "a directory" {
 			t.Errorf("%s: %v %v", name, info.Mode(), err)
 		}
 	}
@@ -228,4 +230,67 @@ func TestLockIsForEverybody(t *testing.T) {
 		}
 	}
 	t.Errorf("there is no lock of %q", mine)
+}
+
+// TestSnapshotOfAHostileContainer: what lies in last_run.json's place is
+// replaced, and nothing that it leads to is written or given away.
+func TestSnapshotOfAHostileContainer(t *testing.T) {
+	d := state.NewDirs(t.TempDir())
+	if os.Geteuid() == 0 {
+		d.UID, d.GID = 12345, 12345
+	}
+	if err := d.Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "other")
+	if err := os.WriteFile(other, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	present := true
+	s := &snapshot.Snapshot{
+		Cluster:  snapshot.Cluster{AppRole: "odoo", AppRolePresent: &present, DataDirNonempty: true, PGMajor: 15},
+		Compose:  snapshot.Compose{ProjectName: "acme", OdooServiceName: "acme-odoo", ServiceName: "acme-db", DataPathAbs: "/srv/acme/data/postgresql/var/lib/postgresql/data", HostPort: 5432, ImageTag: "15"},
+		OdooConf: snapshot.OdooConf{DBHost: "acme-db", DBPort: 5432, DBUser: "odoo"},
+		Scenario: "developer", RecordedAt: time.Date(2026, 6, 17, 20, 0, 0, 0, time.UTC),
+	}
+	path := filepath.Join(d.Database(), snapshot.FileName)
+	for name, put := range map[string]func() error{
+		"a pipe":      func() error { return syscall.Mkfifo(path, 0o644) },
+		"a link":      func() error { return os.Symlink(other, path) },
+		"a hard link": func() error { return os.Link(other, path) },
+	} {
+		os.Remove(path)
+		if err := put(); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.SaveSnapshot(s); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		info, err := os.Lstat(path)
+		if err != nil || !info.Mode().IsRegular() {
+			t.Fatalf("%s: %v %v", name, info.Mode(), err)
+		}
+		if uid := info.Sys().(*syscall.Stat_t).Uid; d.UID >= 0 && int(uid) != d.UID {
+			t.Errorf("%s: it belongs to %d", name, uid)
+		}
+	}
+	info, err := os.Lstat(other)
+	if text, _ := os.ReadFile(other); err != nil || string(text) != "text" || int(info.Sys().(*syscall.Stat_t).Uid) != os.Geteuid() {
+		t.Errorf("the other file was changed: %q, %v", text, err)
+	}
+	os.Remove(path)
+	os.Mkdir(path, 0o755)
+	if err := d.SaveSnapshot(s); err == nil {
+		t.Error("a directory was replaced")
+	}
+	// The directory itself is not the container's to replace, and is looked at all the same.
+	os.RemoveAll(d.Database())
+	os.Symlink(filepath.Dir(other), d.Database())
+	if err := d.Ensure(); err == nil || !strings.Contains(err.Error(), "move it aside: mv ") {
+		t.Errorf("a link to a directory: %v", err)
+	}
+	if _, err := os.Lstat(filepath.Join(filepath.Dir(other), ".gitignore")); err == nil {
+		t.Error("the link was followed")
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // suffix ends the names of temporary files, which begin with a dot.
@@ -68,20 +67,7 @@ func SyncDir(dir string) error {
 	return d.Sync()
 }
 
-// Sweep removes the temporary files of writers that were killed: those whose
-// last write is longer ago than any writer lives. Nothing depends on it, so a
-// file that cannot be removed is no error.
-func Sweep(dir string, age time.Duration) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") || !strings.HasSuffix(e.Name(), suffix) || !e.Type().IsRegular() {
-			continue
-		}
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > age {
-			os.Remove(filepath.Join(dir, e.Name()))
-		}
-	}
+// IsTemporary tells a name of a file that a writer has not finished.
+func IsTemporary(name string) bool {
+	return strings.HasPrefix(name, ".") && strings.HasSuffix(name, suffix)
 }

@@ -85,14 +85,22 @@ func read(path string) ([]byte, error) {
 // Save writes s beside path, syncs it, renames it over path and syncs the
 // directory: after a power cut there is the old file or the new one, whole.
 func Save(path string, s *Snapshot) error {
-	data, err := s.Encode()
+	data, err := s.Checked()
 	if err != nil {
-		return err
-	}
-	// What Load would refuse is not written over what it takes: members that
-	// were kept may have grown, and a path may hold anything.
-	if _, err := Decode(data); err != nil {
-		return fmt.Errorf("%s is not written, it could not be read again: %w", path, err)
+		return fmt.Errorf("%s is not written: %w", path, err)
 	}
 	return durable.WriteFile(path, data, 0o644)
+}
+
+// Checked encodes s, and gives no text that Load would refuse: members that
+// were kept may have grown, and a path may hold anything.
+func (s *Snapshot) Checked() ([]byte, error) {
+	data, err := s.Encode()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := Decode(data); err != nil {
+		return nil, fmt.Errorf("it could not be read again: %w", err)
+	}
+	return data, nil
 }
