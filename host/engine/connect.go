@@ -46,7 +46,7 @@ func Connect(ctx context.Context, pg Server, l Login) (*pgx.Conn, error) {
 	// A connection of ours is short-lived and may cross pg_terminate or a
 	// pooler of somebody's; a statement cache would only cost round trips.
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
-	return pgx.ConnectConfig(ctx, cfg)
+	return connectGuarded(ctx, cfg)
 }
 
 // Error says which program ended and how, with the last lines it wrote.

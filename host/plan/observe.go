@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/datadir"
@@ -62,6 +63,9 @@ func (s *Session) observe(ctx context.Context) error {
 	return nil
 }
 
+// probeTime is for a login and a handful of short questions.
+const probeTime = 2 * time.Minute
+
 // observeServer asks the server that runs on the project's directory. One
 // that still runs on the old directory would answer for the wrong cluster.
 func (s *Session) observeServer(ctx context.Context) error {
@@ -72,10 +76,15 @@ func (s *Session) observeServer(ctx context.Context) error {
 	if s.Snapshot != nil && !s.samePath(s.Snapshot.Compose.DataPathAbs) {
 		return nil
 	}
-	f, err := cluster.Probe(ctx, s.PG, s.hints(), s.Project.AppRole)
+	asked, cancel := context.WithTimeoutCause(ctx, probeTime, fmt.Errorf("no answer within %s", probeTime))
+	defer cancel()
+	f, err := cluster.Probe(asked, s.PG, s.hints(), s.Project.AppRole)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if asked.Err() != nil {
+			err = context.Cause(asked)
 		}
 		if !errors.Is(err, cluster.ErrNoAdmin) {
 			s.Warnings = append(s.Warnings, fmt.Sprintf("the running server could not be asked: %v", err))
