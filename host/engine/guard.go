@@ -21,7 +21,7 @@ const (
 	loginTime = time.Minute
 	// messageTime is for one message from its first byte to its last, and a
 	// second more for every MiB that it has.
-	messageTime = 30 * time.Second
+	messageTime = 15 * time.Second
 	// messageSize is more than a row has that odpm asks for.
 	messageSize = 64 << 20
 	// noticeSize is what all notices of a session may have: a restore has a

@@ -102,7 +102,7 @@ func TestHostileLogin(t *testing.T) {
 			}
 		}, "invalid"},
 		"negative": {func(c net.Conn) { c.Write([]byte{'R', 0xff, 0xff, 0xff, 0xf0, 'a'}); io.Copy(io.Discard, c) }, "invalid"},
-		"silent": {func(c net.Conn) { io.Copy(io.Discard, c) }, "deadline exceeded"},
+		"silent":   {func(c net.Conn) { io.Copy(io.Discard, c) }, "deadline exceeded"},
 		"drips": {func(c net.Conn) {
 			for _, b := range message('E', "SFATAL\x00C57P03\x00M"+strings.Repeat("x", 100_000)+"\x00\x00") {
 				if _, err := c.Write([]byte{b}); err != nil {

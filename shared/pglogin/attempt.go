@@ -3,12 +3,14 @@ package pglogin
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // attempt is one login: TCP first, on its own, then PostgreSQL's protocol on
@@ -138,6 +140,16 @@ func (p *prober) also(ctx context.Context, res *Result, name string) error {
 	goodbye(conn)
 	res.Databases[name] = true
 	return nil
+}
+
+// messageSize is far more than a server says during a login and a question for
+// who it is; a gigabyte, which it may announce, would be kept in memory.
+const messageSize = 1 << 20
+
+func shortMessages(r io.Reader, w io.Writer) *pgproto3.Frontend {
+	f := pgproto3.NewFrontend(r, w)
+	f.SetMaxBodyLen(messageSize)
+	return f
 }
 
 func (a *attempt) connect(ctx context.Context, conf *pgconn.Config) (*pgconn.PgConn, error) {

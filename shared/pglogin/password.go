@@ -33,7 +33,7 @@ func passwordAsLibpq(conf *pgconn.Config, proving chan int) {
 				conf.Password = prepared
 			}
 		}}
-		return pgproto3.NewFrontend(dialogue, dialogue)
+		return shortMessages(dialogue, dialogue)
 	}
 }
 
