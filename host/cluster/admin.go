@@ -185,7 +185,7 @@ func login(ctx context.Context, pg engine.Server, h Hints, role, database string
 			return conn, super, nil
 		}
 		if dial.err != nil {
-			return nil, false, dial.err
+			return nil, false, &unreached{dial.err}
 		}
 		if code := sqlState(err); code != "3D000" && code != "55000" && code != "42501" {
 			break
@@ -240,6 +240,12 @@ func (d *dialer) Dial(ctx context.Context) (net.Conn, error) {
 	return c, d.err
 }
 
+// unreached is a server that was not asked at all: whatever the words say (a
+// variable's name has "GSS" in it), it has refused nobody.
+type unreached struct{ error }
+
+func (u *unreached) Unwrap() error { return u.error }
+
 func sqlState(err error) string {
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
@@ -252,8 +258,9 @@ func sqlState(err error) string {
 // only the first kind may ever lead to single-user mode.
 func refusal(role string, err error) (Attempt, bool) {
 	var e *pgconn.PgError
+	var u *unreached
 	switch {
-	case err == nil:
+	case err == nil, errors.As(err, &u):
 		return Attempt{}, false
 	case errors.As(err, &e):
 		return Attempt{Role: role, SQLState: e.Code, Routine: e.Routine}, strings.HasPrefix(e.Code, "28") || e.Code == "42501"

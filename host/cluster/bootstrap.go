@@ -54,10 +54,10 @@ func goodAsItIs(ctx context.Context, pg engine.Server, w Wanted) (string, bool) 
 	if err != nil || addr == "" {
 		return "", false
 	}
-	if Prove(ctx, addr, w, "") != nil || Prove(ctx, addr, Wanted{Role: w.Role, Password: w.Password + "x"}, "") == nil {
+	if Prove(ctx, addr, w, "") != nil || Prove(ctx, addr, w.otherPassword(), "") == nil {
 		return "", false
 	}
-	conn, err := new(Startup).Owner(ctx, overTCP{pg, addr}, engine.Login{User: w.Role, Password: saslprep.Password(w.Password), Database: pglogin.DefaultDatabase})
+	conn, err := new(Startup).Owner(ctx, overTCP{pg, w.at(addr)}, engine.Login{User: w.Role, Password: saslprep.Password(w.Password), Database: pglogin.DefaultDatabase})
 	if err != nil {
 		return "", false
 	}

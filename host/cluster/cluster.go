@@ -15,6 +15,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/odpm/odpm/host/engine"
 )
 
 // Wanted is the role that Odoo logs in as.
@@ -23,6 +25,21 @@ type Wanted struct {
 	// MD5 stores the password as an md5 verifier, for client libraries from
 	// before PostgreSQL 10, which do not know SCRAM.
 	MD5 bool
+	// Host is what Odoo calls the server, SSLMode and TLSFiles how its connection
+	// is encrypted: engine.TCP's.
+	Host, SSLMode string
+	TLSFiles      bool
+}
+
+// at is the server as this machine reaches it over TCP.
+func (w Wanted) at(addr string) engine.TCP {
+	return engine.TCP{Addr: addr, Name: w.Host, SSLMode: w.SSLMode, TLSFiles: w.TLSFiles}
+}
+
+// otherPassword is the role with a password that is not its own.
+func (w Wanted) otherPassword() Wanted {
+	w.Password += "x"
+	return w
 }
 
 // Hints help to find an administrator.

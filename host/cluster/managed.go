@@ -83,5 +83,5 @@ func passwordProven(ctx context.Context, pg engine.Server, w Wanted) bool {
 	if Prove(ctx, addr, w, "") != nil {
 		return false
 	}
-	return Prove(ctx, addr, Wanted{Role: w.Role, Password: w.Password + "x"}, "") != nil
+	return Prove(ctx, addr, w.otherPassword(), "") != nil
 }

@@ -65,8 +65,8 @@ func TestLiteral(t *testing.T) {
 
 func TestWantedValidate(t *testing.T) {
 	for name, w := range map[string]Wanted{
-		"no name": {"", "x", false}, "postgres": {"postgres", "x", false}, "reserved": {"pg_monitor", "x", false}, "newline": {"a\nb", "x", false},
-		"not UTF-8": {"a\xff", "x", false}, "too long": {strings.Repeat("ö", 32), "x", false}, "no password": {"odoo", "", false}, "NUL": {"odoo", "a\x00b", false},
+		"no name": {Role: "", Password: "x"}, "postgres": {Role: "postgres", Password: "x"}, "reserved": {Role: "pg_monitor", Password: "x"}, "newline": {Role: "a\nb", Password: "x"},
+		"not UTF-8": {Role: "a\xff", Password: "x"}, "too long": {Role: strings.Repeat("ö", 32), Password: "x"}, "no password": {Role: "odoo", Password: ""}, "NUL": {Role: "odoo", Password: "a\x00b"},
 	} {
 		if err := w.validate(); err == nil || strings.Contains(err.Error(), "a\x00b") {
 			t.Errorf("%s: %v", name, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/odpm/odpm/host/engine/external"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/libpq"
 )
 
 // adminURLKey names the administrator of an external server; odpm changes
@@ -22,25 +23,29 @@ const gateway = "host.docker.internal"
 // useExternal takes the server that odoo.conf names. Docker runs Odoo alone.
 func (s *Session) useExternal(ctx context.Context) error {
 	p := s.Project
-	host, port, mode := "", 5432, ""
+	host, port := "", 5432
 	if p.OdooConf != nil {
 		host, _ = p.OdooConf.Value("db_host", p.OdooMajor)
 		if n, ok, err := p.OdooConf.Int("db_port", p.OdooMajor); ok && err == nil {
 			port = n
 		}
-		mode, _ = p.OdooConf.Value("db_sslmode", p.OdooMajor)
 	}
 	if host == "" {
 		return fmt.Errorf("%s: db_host is not set, and with ODPM_POSTGRES=external it says where PostgreSQL is", s.Rel(p.OdooConfPath))
 	}
-	if _, _, err := s.adminURL(); err != nil {
+	admin, err := s.adminURL()
+	if err != nil {
 		return err
 	}
 	here := host
 	if host == gateway {
 		here = "127.0.0.1"
 	}
-	s.PG = external.New(external.Options{Host: here, Port: port, SSLMode: mode})
+	defer func() {
+		// Which Odoo it is for is known then.
+		mode := libpq.Stricter(s.sslmode(), admin.sslmode)
+		s.PG = external.New(external.Options{Host: here, Name: host, Port: port, SSLMode: mode, TLSFiles: s.tlsFiles() || mode != s.sslmode()})
+	}()
 	if s.NoDocker || p.Runtime == project.Native {
 		return nil
 	}
@@ -60,19 +65,29 @@ func (s *Session) useExternal(ctx context.Context) error {
 	return nil
 }
 
-// adminURL is the administrator's name and password.
-func (s *Session) adminURL() (user, password string, err error) {
+// administrator is what ODPM_POSTGRES_ADMIN_URL says; where the server is,
+// odoo.conf says.
+type administrator struct{ user, password, sslmode string }
+
+func (s *Session) adminURL() (a administrator, err error) {
 	text := s.Project.Env[adminURLKey]
 	if text == "" {
-		return "", "", nil
+		return a, nil
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.User == nil || u.User.Username() == "" || u.Scheme != "postgresql" && u.Scheme != "postgres" {
 		// The text itself may hold the password.
-		return "", "", fmt.Errorf("%s is not a URL of the form postgresql://USER:PASSWORD@HOST", adminURLKey)
+		return a, fmt.Errorf("%s is not a URL of the form postgresql://USER:PASSWORD@HOST", adminURLKey)
 	}
-	password, _ = u.User.Password()
-	return u.User.Username(), password, nil
+	for key := range u.Query() {
+		// What is not followed is not passed over: it may be a demand.
+		if key != "sslmode" {
+			return a, fmt.Errorf("%s has a parameter that odpm does not follow: behind the ? only sslmode may stand; files of TLS are named by PGSSLROOTCERT, PGSSLCERT and PGSSLKEY in the environment", adminURLKey)
+		}
+	}
+	a.user, a.sslmode = u.User.Username(), u.Query().Get("sslmode")
+	a.password, _ = u.User.Password()
+	return a, nil
 }
 
 // mayChangeRoles: on an external server only with an administrator.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/handoff"
+	"github.com/odpm/odpm/shared/libpq"
 )
 
 // upNative proves the login with the checker on this machine, and starts
@@ -44,15 +45,17 @@ func (s *Session) checkerEnv(ctx context.Context) ([]string, error) {
 	}
 	var env []string
 	for _, kv := range s.Environ {
-		// Nothing of the person's libpq settings decides what is proven.
-		if k, _, _ := strings.Cut(kv, "="); strings.HasPrefix(k, "PG") || strings.HasPrefix(k, "ODPM_DB_") || k == handoff.EnvID {
+		// Nothing of the person's libpq settings decides what is proven, but the
+		// files of TLS.
+		if k, _, _ := strings.Cut(kv, "="); strings.HasPrefix(k, "PG") && !libpq.IsTLSVariable(k) || strings.HasPrefix(k, "ODPM_DB_") || k == handoff.EnvID {
 			continue
 		}
 		env = append(env, kv)
 	}
 	return append(env, handoff.EnvID+"="+s.want.handoff.ID,
 		"ODPM_RUNTIME_DIR="+s.Dirs.Runtime(), "ODPM_DATABASE_DIR="+s.Dirs.Database(),
-		"ODPM_DB_HOST="+host, "ODPM_DB_PORT="+port, "ODPM_DB_USER="+s.Project.AppRole, "ODPM_DB_PASSWORD="+s.Project.AppPassword), nil
+		"ODPM_DB_HOST="+host, "ODPM_DB_PORT="+port, "ODPM_DB_USER="+s.Project.AppRole, "ODPM_DB_PASSWORD="+s.Project.AppPassword,
+		"ODPM_DB_SSLMODE="+s.sslmode()), nil
 }
 
 // proveNative has a checker log in as ODOO_COMMAND does, or, without one, as
@@ -128,10 +131,12 @@ func (s *Session) OdooEnv(ctx context.Context) ([]string, error) {
 	host, port, _ := net.SplitHostPort(addr)
 	var env []string
 	for _, kv := range s.Environ {
-		if k, _, _ := strings.Cut(kv, "="); !strings.HasPrefix(k, "PG") && !strings.HasPrefix(k, "ODPM_DB_") {
+		if k, _, _ := strings.Cut(kv, "="); libpq.IsTLSVariable(k) || !strings.HasPrefix(k, "PG") && !strings.HasPrefix(k, "ODPM_DB_") {
 			env = append(env, kv)
 		}
 	}
 	return append(env, handoff.EnvID+"="+s.want.handoff.ID, "ODPM_RUNTIME_DIR="+s.Dirs.Runtime(), "ODPM_DATABASE_DIR="+s.Dirs.Database(),
-		"PGHOST="+host, "PGPORT="+port, "PGUSER="+s.Project.AppRole, "PGPASSWORD="+s.Project.AppPassword), nil
+		"PGHOST="+host, "PGPORT="+port, "PGUSER="+s.Project.AppRole, "PGPASSWORD="+s.Project.AppPassword,
+		// For scripts, and for Odoo from 19 on, which ranks it above odoo.conf.
+		"PGSSLMODE="+s.sslmode()), nil
 }

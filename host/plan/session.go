@@ -179,11 +179,11 @@ func (s *Session) ensuresRole() bool {
 func (s *Session) hints() cluster.Hints {
 	h := cluster.Hints{App: s.wanted(), Startup: &s.startup}
 	if s.Project.External {
-		user, password, _ := s.adminURL()
-		if user != "" {
-			h.Admins = []string{user}
+		a, _ := s.adminURL()
+		if a.user != "" {
+			h.Admins = []string{a.user}
 		}
-		h.Password = password
+		h.Password = a.password
 		return h
 	}
 	if s.kept != nil {
@@ -211,7 +211,8 @@ func (s *Session) shownHints() cluster.Hints {
 
 // wanted is the application role.
 func (s *Session) wanted() cluster.Wanted {
-	return cluster.Wanted{Role: s.Project.AppRole, Password: s.Project.AppPassword}
+	return cluster.Wanted{Role: s.Project.AppRole, Password: s.Project.AppPassword,
+		Host: s.certificateName(), SSLMode: s.sslmode(), TLSFiles: s.tlsFiles()}
 }
 
 // bootstrapSecret names the generated password of a new cluster's superuser.

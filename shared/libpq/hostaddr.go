@@ -17,6 +17,9 @@ type hostaddr struct {
 
 func (o outside) hostaddr(host string) (*hostaddr, error) {
 	text := o.get("hostaddr", "PGHOSTADDR")
+	if o.explicit {
+		text = o.addr
+	}
 	if text == "" {
 		return nil, nil
 	}

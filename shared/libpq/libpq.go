@@ -30,6 +30,13 @@ type Settings struct {
 	// Explicit: nothing is taken from outside but what pgx takes for what is
 	// empty here.
 	Explicit bool
+	// Addr, an address in numbers, is where to connect to in the place of Host,
+	// which stays the name that certificates are for; "" is Host's own. It is
+	// for Explicit, as PGHOSTADDR is otherwise.
+	Addr string
+	// TLSFiles: with Explicit, too, the files of TLS (PGSSLROOTCERT, PGSSLCERT,
+	// PGSSLKEY, else those in ~/.postgresql) are taken, and the versions.
+	TLSFiles bool
 }
 
 // Error is a setting that libpq would not connect with, or that is not done
@@ -72,7 +79,7 @@ func Config(c Settings) (*pgconn.Config, error) {
 		return nil, wrong("no database user: db_user and PGUSER are unset and uid " +
 			strconv.Itoa(os.Getuid()) + " has no name; set db_user")
 	}
-	o := outside{explicit: c.Explicit}
+	o := outside{explicit: c.Explicit, addr: c.Addr, files: c.TLSFiles}
 	if !c.Explicit {
 		var err error
 		if o.service, err = findService(); err != nil {

@@ -13,8 +13,10 @@ import (
 // pgx does otherwise: the connection service, then PG*.
 type outside struct {
 	service *service
-	// explicit: nothing is taken.
+	// explicit: nothing is taken, but addr, and with files what TLS needs.
 	explicit bool
+	addr     string
+	files    bool
 }
 
 // get gives a parameter by libpq's name and its variable.
@@ -25,6 +27,14 @@ func (o outside) get(key, variable string) string {
 		}
 	}
 	return o.env(variable)
+}
+
+// tls is get for the parameters that lead to no other server.
+func (o outside) tls(key, variable string) string {
+	if o.explicit && o.files {
+		return os.Getenv(variable)
+	}
+	return o.get(key, variable)
 }
 
 func (o outside) env(variable string) string {
@@ -120,7 +130,7 @@ func (o outside) asLibpq(pc *pgconn.Config) error {
 			pc.RuntimeParams[parameter] = v
 		}
 	}
-	low, high := o.get("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"), o.get("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION")
+	low, high := o.tls("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"), o.tls("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION")
 	minimum, ok := tlsVersions[strings.ToLower(low)]
 	maximum, ok2 := tlsVersions[strings.ToLower(high)]
 	if !ok || !ok2 || maximum != 0 && minimum > maximum {

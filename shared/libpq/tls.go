@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -18,10 +19,10 @@ import (
 // on without, or fails where sslmode demands it.
 func (o outside) tlsFiles() (kv []string, unusable string) {
 	none := []string{"sslcert=''", "sslkey=''"}
-	if o.explicit {
+	if o.explicit && !o.files {
 		return append(none, "sslrootcert=''"), ""
 	}
-	root := o.get("sslrootcert", "PGSSLROOTCERT")
+	root := o.tls("sslrootcert", "PGSSLROOTCERT")
 	if root == "" {
 		root = home("root.crt")
 	}
@@ -33,14 +34,14 @@ func (o outside) tlsFiles() (kv []string, unusable string) {
 		kv = append(kv, "sslrootcert=''")
 		unusable = "the file of certificate authorities (PGSSLROOTCERT, else ~/.postgresql/root.crt) cannot be used"
 	}
-	cert, key := o.get("sslcert", "PGSSLCERT"), o.get("sslkey", "PGSSLKEY")
+	cert, key := o.tls("sslcert", "PGSSLCERT"), o.tls("sslkey", "PGSSLKEY")
 	if cert == "" {
 		cert = home("postgresql.crt")
 	}
 	if key == "" {
 		key = home("postgresql.key")
 	}
-	if _, err := os.Stat(cert); err != nil || o.get("sslcertmode", "PGSSLCERTMODE") == "disable" {
+	if _, err := os.Stat(cert); err != nil || o.tls("sslcertmode", "PGSSLCERTMODE") == "disable" {
 		return append(kv, none...), unusable
 	}
 	info, err := os.Stat(key)
@@ -107,4 +108,60 @@ func verifiesWithoutRoot(pc *pgconn.Config) bool {
 
 func demandsTLS(sslmode string) bool {
 	return sslmode == "require" || sslmode == "verify-ca" || sslmode == "verify-full"
+}
+
+// modes are libpq's, each as strict as the one before it or stricter.
+var modes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+
+// Stricter gives the stricter one of two sslmodes; "" is none. A word that is
+// none of libpq's is for Config to refuse, and counts as the strictest.
+func Stricter(a, b string) string {
+	rank := func(mode string) int {
+		if i := slices.Index(modes, mode); i >= 0 || mode == "" {
+			return i
+		}
+		return len(modes)
+	}
+	if rank(b) > rank(a) {
+		return b
+	}
+	return a
+}
+
+// tlsVariables are those of libpq's that say how a connection is encrypted, but
+// for PGSSLMODE, and the file in ~/.postgresql that stands for each.
+var tlsVariables = []struct{ name, file string }{
+	{"PGSSLROOTCERT", "root.crt"}, {"PGSSLCERT", "postgresql.crt"}, {"PGSSLKEY", "postgresql.key"}, {"PGSSLCRL", "root.crl"},
+	{"PGSSLCRLDIR", ""}, {"PGSSLCERTMODE", ""}, {"PGSSLMINPROTOCOLVERSION", ""}, {"PGSSLMAXPROTOCOLVERSION", ""},
+}
+
+// IsTLSVariable tells whether a variable says with which files and versions a
+// connection is encrypted; none of them leads to another server.
+func IsTLSVariable(name string) bool {
+	for _, v := range tlsVariables {
+		if v.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// TLSEnv is the environment, KEY=VALUE, of a program that is to find the files
+// of TLS where this process finds them, whatever its HOME is.
+func TLSEnv() []string {
+	var env []string
+	for _, v := range tlsVariables {
+		value := os.Getenv(v.name)
+		if value == "" && v.file != "" {
+			if path := home(v.file); path != "" {
+				if _, err := os.Stat(path); err == nil {
+					value = path
+				}
+			}
+		}
+		if value != "" {
+			env = append(env, v.name+"="+value)
+		}
+	}
+	return env
 }

@@ -53,6 +53,10 @@ type Config struct {
 	// Explicit is set where the connection is not for this process's environment
 	// to change: PGHOSTADDR would lead to another server.
 	Explicit bool
+	// Addr and TLSFiles are package libpq's, for Explicit: the address to connect
+	// to in the place of Host, and whether the files of TLS are looked for.
+	Addr     string
+	TLSFiles bool
 	// AttemptTimeout is 0 for DefaultAttemptTimeout.
 	AttemptTimeout time.Duration
 	// ApplicationName is what pg_stat_activity and the server's log show.
@@ -99,7 +103,7 @@ func (c Config) connConfig() (*pgconn.Config, error) {
 	}
 	role, database := c.EffectiveUser(), cmp.Or(c.Database, DefaultDatabase)
 	pc, err := libpq.Config(libpq.Settings{
-		Host: c.Host, Port: c.Port, User: role, Password: c.Password, Database: database, SSLMode: c.SSLMode, Explicit: c.Explicit,
+		Host: c.Host, Port: c.Port, User: role, Password: c.Password, Database: database, SSLMode: c.SSLMode, Explicit: c.Explicit, Addr: c.Addr, TLSFiles: c.TLSFiles,
 	})
 	var e *libpq.Error
 	switch {

@@ -1,21 +1,12 @@
 package pglogin_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -107,66 +98,25 @@ func logged(t *testing.T, c *localpg.Cluster, words string) int {
 // authority whose file it returns, and restarts it.
 func withTLS(t *testing.T, c *localpg.Cluster) (root string) {
 	t.Helper()
-	if err := c.Stop(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	der, key := certificate(t)
-	raw, err := x509.MarshalECPrivateKey(key)
+	pem, err := c.WithTLS("localhost")
 	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(c.Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	owner := info.Sys().(*syscall.Stat_t)
-	for name, block := range map[string]*pem.Block{
-		"server.crt": {Type: "CERTIFICATE", Bytes: der}, "server.key": {Type: "EC PRIVATE KEY", Bytes: raw},
-	} {
-		path := filepath.Join(c.Dir, name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chown(path, int(owner.Uid), int(owner.Gid)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := c.Append("postgresql.conf", "ssl = on"); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	root = filepath.Join(t.TempDir(), "root.crt")
-	if err := os.WriteFile(root, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644); err != nil {
+	if err := os.WriteFile(root, pem, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return root
 }
 
-// certificate is one for the name localhost that is its own authority.
-func certificate(t *testing.T) (der []byte, key *ecdsa.PrivateKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	if der, err = x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key); err != nil {
-		t.Fatal(err)
-	}
-	return der, key
-}
-
 // otherAuthority is the certificate of one that no server of ours has.
 func otherAuthority(t *testing.T) string {
 	t.Helper()
-	der, _ := certificate(t)
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	pem, _, err := localpg.Certificate("localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem)
 }
 
 // proxy stands between client and server; gate decides what becomes of each

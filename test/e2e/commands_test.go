@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/odpm/odpm/test/localpg"
+	"github.com/odpm/odpm/test/peer"
 )
 
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
@@ -33,6 +35,8 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"subst":          subst,
 		"serve":          serve,
 		"schema":         schema,
+		"peer":           withoutTLS,
+		"received":       received,
 
 		"eventually": eventually,
 		"ordinary":   ordinary,
@@ -194,6 +198,28 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { l.Close() })
 }
+
+// peer PORT stands in PostgreSQL's place until the script ends, without TLS, and
+// asks for passwords in clear.
+func withoutTLS(ts *testscript.TestScript, neg bool, args []string) {
+	p, err := peer.Listen("127.0.0.1:" + args[0])
+	ts.Check(err)
+	ts.Defer(func() { p.Close() })
+	peers.Store(p.Addr(), p)
+}
+
+// received PORT TEXT wants a text among what the peer was sent.
+func received(ts *testscript.TestScript, neg bool, args []string) {
+	p, ok := peers.Load("127.0.0.1:" + args[0])
+	if !ok {
+		ts.Fatalf("no peer on port %s", args[0])
+	}
+	if all := p.(*peer.WithoutTLS).Received(); strings.Contains(all, args[1]) == neg {
+		ts.Fatalf("the peer was sent %q", all)
+	}
+}
+
+var peers sync.Map
 
 // admin DIR SQL runs a statement as the superuser of the native server on
 // DIR, through its own socket.

@@ -4,12 +4,9 @@
 package external
 
 import (
+	"cmp"
 	"context"
-	"crypto/tls"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -17,6 +14,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/shared/libpq"
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -24,9 +22,14 @@ import (
 type Options struct {
 	Host string
 	Port int
+	// Name is what Odoo calls the server, where this machine reaches it as
+	// another: its certificate is for that name. "" is Host.
+	Name string
 	// SSLMode is libpq's word from odoo.conf's db_sslmode: disable, allow,
 	// prefer (""), require, verify-ca, verify-full.
 	SSLMode string
+	// TLSFiles: PGSSLROOTCERT, PGSSLCERT, PGSSLKEY and ~/.postgresql count.
+	TLSFiles bool
 }
 
 // Reader looks. It implements engine.Server, and nothing that needs the
@@ -71,51 +74,9 @@ func (e *Reader) tcp(ctx context.Context) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", e.addr())
 }
 
-// Dial opens a connection as the server's sslmode wants it. TLS is set up
-// here, so that what is put on top need not know.
+// Dial opens a connection as the server's sslmode wants it.
 func (e *Reader) Dial(ctx context.Context) (net.Conn, error) {
-	c, err := e.tcp(ctx)
-	if err != nil || e.o.SSLMode == "disable" || e.o.SSLMode == "allow" {
-		return c, err
-	}
-	return e.startTLS(ctx, c)
-}
-
-// sslRequest is the protocol's question whether the server speaks TLS.
-const sslRequest = 80877103
-
-func (e *Reader) startTLS(ctx context.Context, c net.Conn) (net.Conn, error) {
-	deadline := time.Now().Add(10 * time.Second)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
-	}
-	if err := c.SetDeadline(deadline); err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	var msg [8]byte
-	binary.BigEndian.PutUint32(msg[:], 8)
-	binary.BigEndian.PutUint32(msg[4:], sslRequest)
-	var answer [1]byte
-	_, err := c.Write(msg[:])
-	if err == nil {
-		_, err = io.ReadFull(c, answer[:])
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s does not answer as PostgreSQL: %w", e.addr(), err), c.Close())
-	}
-	verify := e.o.SSLMode == "verify-ca" || e.o.SSLMode == "verify-full"
-	if answer[0] != 'S' {
-		if verify || e.o.SSLMode == "require" {
-			return nil, errors.Join(fmt.Errorf("db_sslmode is %s, and the server at %s offers no TLS", e.o.SSLMode, e.addr()), c.Close())
-		}
-		return c, c.SetDeadline(time.Time{})
-	}
-	// require and prefer encrypt without asking who it is, as libpq does.
-	t := tls.Client(c, &tls.Config{ServerName: e.o.Host, InsecureSkipVerify: !verify, MinVersion: tls.VersionTLS12})
-	if err := t.HandshakeContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("TLS with %s: %w", e.addr(), err), c.Close())
-	}
-	return t, c.SetDeadline(time.Time{})
+	return engine.TCP{Addr: e.addr(), Name: e.o.Name, SSLMode: e.o.SSLMode, TLSFiles: e.o.TLSFiles}.Dial(ctx)
 }
 
 // Command runs this machine's client program against the server.
@@ -126,8 +87,12 @@ func (e *Engine) Command(ctx context.Context, c engine.Command) error {
 	}
 	return engine.RunProgram(ctx, path, c, func(cmd *exec.Cmd) {
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "PGHOST=" + e.o.Host, "PGPORT=" + strconv.Itoa(e.o.Port), "PGPASSFILE=/nonexistent/pgpass", "HOME=/"}
-		if e.o.SSLMode != "" {
-			cmd.Env = append(cmd.Env, "PGSSLMODE="+e.o.SSLMode)
+		cmd.Env = append(cmd.Env, "PGSSLMODE="+cmp.Or(e.o.SSLMode, "prefer"))
+		if e.o.TLSFiles {
+			cmd.Env = append(cmd.Env, libpq.TLSEnv()...)
+		}
+		if e.o.Name != "" && net.ParseIP(e.o.Host) != nil {
+			cmd.Env = append(cmd.Env, "PGHOST="+e.o.Name, "PGHOSTADDR="+e.o.Host)
 		}
 		cmd.Env = append(cmd.Env, c.Env...)
 	})
@@ -142,7 +107,11 @@ func (e *Reader) Psql(_ context.Context, role string) string {
 	if err != nil {
 		return "psql -U " + shell.Quote(role)
 	}
-	return "psql -h " + shell.Quote(host) + " -p " + port + " -U " + shell.Quote(role)
+	program := "psql"
+	if e.o.SSLMode != "" && e.o.SSLMode != "prefer" {
+		program = "PGSSLMODE=" + shell.Quote(e.o.SSLMode) + " psql"
+	}
+	return program + " -h " + shell.Quote(host) + " -p " + port + " -U " + shell.Quote(role)
 }
 
 // AsServer: where it runs is not known.
