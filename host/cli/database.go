@@ -125,6 +125,7 @@ func (a *App) listCommand() *cobra.Command {
 
 func (a *App) verifyCommand() *cobra.Command {
 	var form string
+	var anyFiles bool
 	cmd := &cobra.Command{
 		Use: "verify FILE", Short: "Prove an archive without restoring it",
 		Args: func(_ *cobra.Command, args []string) error {
@@ -138,7 +139,7 @@ func (a *App) verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			res, err := database.Verify(cmd.Context(), a.term, a.common.progress, args[0])
+			res, err := database.Verify(cmd.Context(), a.term, a.common.progress, args[0], anyFiles)
 			if !isJSON {
 				for _, w := range res.Warnings {
 					a.term.Warn("%s", ui.Clean(w))
@@ -158,6 +159,7 @@ func (a *App) verifyCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&form, "format", "table", "table or json")
+	cmd.Flags().BoolVar(&anyFiles, "allow-missing-files", false, "attachments may lack their files, as for a restore")
 	return cmd
 }
 

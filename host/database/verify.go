@@ -12,10 +12,10 @@ import (
 )
 
 // Verify is `odpm database verify FILE`. It needs no project.
-func Verify(ctx context.Context, t *ui.Terminal, mode, file string) (odoodb.VerifyResult, error) {
+func Verify(ctx context.Context, t *ui.Terminal, mode, file string, anyFiles bool) (odoodb.VerifyResult, error) {
 	shown := t.NewProgress(mode)
 	defer shown.Close()
-	res, err := odoodb.Verify(ctx, file, odoodb.VerifyOptions{Progress: func(e odoodb.Event) {
+	res, err := odoodb.Verify(ctx, file, odoodb.VerifyOptions{AllowMissingFiles: anyFiles, Progress: func(e odoodb.Event) {
 		unit := "B"
 		if e.Items {
 			unit = "items"

@@ -28,33 +28,24 @@ func IsUnproven(err error) bool {
 	return errors.As(err, &e) || errors.Is(err, sqldump.ErrCutOff)
 }
 
-// checkModules compares what is installed with the manifest, and base with the
-// project's Odoo. It returns the database's Odoo version.
-func checkModules(ctx context.Context, c *pgx.Conn, database string, m *archive.Manifest, projectMajor int) (major, installed int, err error) {
-	all, err := modules(ctx, c, database)
-	var base string
-	if err == nil {
-		base, err = baseOf(all, database)
-	}
-	if IsNotOdoo(err) {
-		return 0, 0, &unprovenError{"the archive's database is not an Odoo database (no installed module base)"}
-	}
-	if err != nil {
-		return 0, 0, err
-	}
-	if major, err = namedMajor(base, database); err != nil {
-		return 0, 0, err
-	}
-	have := installedVersions(all)
-	if m != nil && m.Modules != nil {
-		if diff := compareModules(m.Modules, have); len(diff) > 0 {
-			return 0, 0, &unprovenError{"the restored modules are not those of the manifest: " + few(diff)}
+// databaseFacts asks a restored database what verify reads in a dump.
+func databaseFacts(ctx context.Context, c *pgx.Conn, a *archive.Archive) (facts, error) {
+	said := newContent()
+	said.stored.has = a.Has
+	for _, table := range []string{modulesTable, attachments} {
+		names := wantedColumns[table]
+		cols, err := columns(ctx, c, table)
+		if err != nil {
+			return facts{}, err
+		}
+		if slices.ContainsFunc(names, func(n string) bool { return !cols[n] }) {
+			continue
+		}
+		if err := copyOut(ctx, c, table, names, func(values []string) { said.row(table, values) }); err != nil {
+			return facts{}, err
 		}
 	}
-	if projectMajor != 0 && major != projectMajor {
-		return 0, 0, versionMismatch(major, projectMajor)
-	}
-	return major, len(have), nil
+	return said.facts()
 }
 
 // installedVersions are what a manifest lists.

@@ -40,6 +40,7 @@ func (r *restore) preflight(ctx context.Context) (err error) {
 	if r.a, err = archive.Open(r.o.File); err != nil {
 		return err
 	}
+	r.rep.Warnings = append(r.rep.Warnings, r.a.Warnings...)
 	if err := r.checkManifest(); err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/interrupt"
@@ -242,43 +244,39 @@ func (r *restore) prove(ctx context.Context) error {
 		return err
 	}
 	defer closeConn(c)
-	r.rep.OdooMajor, r.rep.Modules, err = checkModules(ctx, c, r.o.Database, r.a.Manifest, r.o.OdooMajor)
+	f, err := databaseFacts(ctx, c, r.a)
 	if err != nil {
 		return err
 	}
-	if r.a.Manifest == nil {
-		r.rep.warn("the archive has no manifest: which modules it should have cannot be compared")
+	if r.a.Files == 0 && f.stored > 0 && r.plan.old.OID != 0 {
+		if err := r.takeOver(ctx, c, &f); err != nil {
+			return err
+		}
 	}
+	r.rep.Modules, r.rep.Files, r.rep.Missing = len(f.modules), f.stored, f.missing
+	r.o.Progress.send(Event{Phase: PhaseVerify, Done: int64(f.stored), Total: int64(f.stored), Items: true, Finished: true})
+	j, err := judge(f, wanted{archive: r.a, project: r.o.OdooMajor, missingFiles: r.o.AllowMissingFiles})
+	r.rep.OdooMajor = j.major
+	r.rep.Warnings = append(r.rep.Warnings, j.warnings...)
+	return err
+}
+
+// takeOver links those files of the replaced database that attachments name.
+func (r *restore) takeOver(ctx context.Context, c *pgx.Conn, f *facts) error {
 	names, err := storedFiles(ctx, c)
 	if err != nil {
 		return err
 	}
-	r.rep.Files = len(names)
-	if r.a.Files == 0 && len(names) > 0 && r.plan.old.OID != 0 {
-		n, err := linkFiles(names, r.journal.live(), r.journal.fresh(), r.owner)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			r.rep.warn("the archive has no file store; %d of %d files were taken over from the replaced database", n, len(names))
-		}
-	}
-	missing, err := missingFiles(names, r.journal.fresh())
+	n, err := linkFiles(names, r.journal.live(), r.journal.fresh(), r.owner)
 	if err != nil {
 		return err
 	}
-	r.rep.Missing = len(missing)
-	r.o.Progress.send(Event{Phase: PhaseVerify, Done: int64(len(names)), Total: int64(len(names)), Items: true, Finished: true})
-	switch {
-	case len(missing) == 0:
-	case r.a.Files == 0:
-		r.rep.warn("the archive has no file store: %d of %d attachments' files are missing", len(missing), len(names))
-	case r.o.AllowMissingFiles:
-		r.rep.warn("%d of %d attachments' files are missing in the archive: %s", len(missing), len(names), few(missing))
-	default:
-		return &unprovenError{fmt.Sprintf("%d of the %d files that attachments have are missing in the archive: %s", len(missing), len(names), few(missing))}
+	if n > 0 {
+		r.rep.warn("the archive has no file store; %d of %d files were taken over from the replaced database", n, len(names))
 	}
-	return nil
+	missing, err := missingFiles(names, r.journal.fresh())
+	f.missing, f.names = len(missing), missing
+	return err
 }
 
 // adapt does what was asked for beyond restoring, while nobody can see the
@@ -290,6 +288,9 @@ func (r *restore) adapt(ctx context.Context) error {
 		return err
 	}
 	defer closeConn(c)
+	if r.rep.OdooMajor == 0 && (r.o.Neutralize || r.o.Copy) {
+		return &notOdooError{r.o.Database}
+	}
 	byOdoo := r.o.Neutralize && r.rep.OdooMajor >= OdooNeutralizes
 	var installed []string
 	if r.o.Copy {

@@ -69,3 +69,9 @@ func (s *storedNames) missing() int {
 
 // files is how many names there are.
 func (s *storedNames) files() int { return s.present + s.missing() }
+
+// sorted gives the first names without a file.
+func (s *storedNames) sorted() []string {
+	slices.Sort(s.names)
+	return s.names
+}

@@ -25,7 +25,7 @@ import (
 // there. An archive that passes can still fail to restore into a server that
 // lacks an extension or is older; Restore says that before it begins.
 func Verify(ctx context.Context, file string, o VerifyOptions) (VerifyResult, error) {
-	v := &verifier{o: o, modules: map[string]string{}, last: time.Now()}
+	v := &verifier{o: o, content: newContent(), last: time.Now()}
 	v.res.Path = file
 	err := v.run(ctx, file)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
@@ -39,10 +39,8 @@ type verifier struct {
 	res VerifyResult
 	a   *archive.Archive
 
-	// What the dump says.
-	base    string
-	modules map[string]string
-	stored  storedNames
+	content content
+	unread  int
 
 	total int64
 	files atomic.Int64
@@ -55,7 +53,7 @@ func (v *verifier) run(ctx context.Context, file string) (err error) {
 	}
 	defer v.a.Close()
 	a := v.a
-	v.stored.has = a.Has
+	v.content.stored.has = a.Has
 	v.res.Warnings = append(v.res.Warnings, a.Warnings...)
 	v.res.Format, v.res.Bytes, v.res.Database = a.Format, a.Size, a.Database
 	v.res.ServerVersion, v.res.DumpVersion = a.Header.ServerVersion, a.Header.DumpVersion
@@ -66,14 +64,12 @@ func (v *verifier) run(ctx context.Context, file string) (err error) {
 		v.total = a.DumpSize + a.FilesSize
 		err = v.sql(ctx)
 	}
-	if err == nil {
-		err = v.compareModules()
-	}
+	v.res.Tables, v.res.Rows = v.content.tables, v.content.rows
 	if err == nil && a.Format == archive.Zip {
 		err = v.fileContents(ctx)
 	}
 	if err == nil {
-		err = v.compareFiles()
+		err = v.judge()
 	}
 	if err == nil {
 		v.o.Progress.send(Event{Phase: PhaseVerify, Done: v.total, Total: v.total, Finished: true})
@@ -81,35 +77,32 @@ func (v *verifier) run(ctx context.Context, file string) (err error) {
 	return err
 }
 
+// judge says what follows from all that was read.
+func (v *verifier) judge() error {
+	f, err := v.content.facts()
+	if err != nil {
+		return fmt.Errorf("%s: %w", v.a.Path, err)
+	}
+	f.unread = v.unread > 0
+	v.res.Modules, v.res.Files, v.res.MissingFiles, v.res.Missing = len(f.modules), f.stored, f.missing, f.names
+	v.res.Extra = int(v.a.Files) - (f.stored - f.missing)
+	v.res.OdooVersion = seriesOf(f.base)
+	if m := v.a.Manifest; m != nil && m.MajorVersion != "" {
+		v.res.OdooVersion = m.MajorVersion
+	}
+	j, err := judge(f, wanted{archive: v.a, project: v.o.OdooMajor, missingFiles: v.o.AllowMissingFiles})
+	v.res.Warnings = append(v.res.Warnings, j.warnings...)
+	if err != nil {
+		return fmt.Errorf("%s: %w", v.a.Path, err)
+	}
+	return nil
+}
+
 func (v *verifier) progress(done int64) {
 	if now := time.Now(); now.Sub(v.last) > 100*time.Millisecond {
 		v.last = now
 		v.o.Progress.send(Event{Phase: PhaseVerify, Done: done, Total: v.total})
 	}
-}
-
-// rows is what reads a table's COPY data.
-func (v *verifier) rows(copyStmt string) *sqldump.Rows {
-	v.res.Tables++
-	schema, table, columns := sqldump.CopyTarget([]byte(copyStmt))
-	if schema == "public" && table == "ir_attachment" {
-		return sqldump.NewRows(columns, []string{"store_fname"}, func(f []string) {
-			if f[0] != "" {
-				v.stored.add(f[0])
-			}
-		})
-	}
-	if schema == "public" && table == "ir_module_module" {
-		return sqldump.NewRows(columns, []string{"name", "state", "latest_version"}, func(f []string) {
-			if f[1] == "installed" && len(v.modules) <= maxModules {
-				v.modules[f[0]] = f[2]
-			}
-			if f[0] == "base" && (f[1] == "installed" || f[1] == "to upgrade" || f[1] == "to remove") {
-				v.base = f[2]
-			}
-		})
-	}
-	return sqldump.NewRows(nil, nil, nil)
 }
 
 // sql reads dump.sql as a restore does.
@@ -127,9 +120,13 @@ func (v *verifier) sql(ctx context.Context) error {
 			break
 		}
 		if err == nil && it.Kind == sqldump.Copy {
-			rows := v.rows(string(it.Text))
+			rows := v.content.copy(it.Text)
 			err = sc.CopyData(&tickWriter{rows, func() error { v.progress(sc.Read()); return nil }})
-			v.res.Rows += rows.N
+			v.content.rows += rows.N
+		}
+		if err == nil && it.Kind == sqldump.Statement {
+			v.content.statement(it.Text)
+			v.progress(sc.Read())
 		}
 		if err != nil {
 			if archive.IsRefused(err) {
@@ -150,7 +147,7 @@ func (v *verifier) dump(ctx context.Context) error {
 	var current *sqldump.Rows
 	counted := func() {
 		if current != nil {
-			v.res.Rows += max(current.N-endOfCopy, 0)
+			v.content.rows += max(current.N-endOfCopy, 0)
 			current = nil
 		}
 	}
@@ -159,13 +156,13 @@ func (v *verifier) dump(ctx context.Context) error {
 		if e.Desc != "TABLE DATA" {
 			return nil
 		}
-		current = v.rows(e.Copy)
+		current = v.content.copy([]byte(e.Copy))
 		return &tickWriter{current, ctx.Err}
 	}, func(offset int64) {
 		v.progress(offset)
 	})
 	counted()
-	if unread > 0 {
+	if v.unread = unread; unread > 0 {
 		v.res.warn("%d data blocks are compressed with lz4; they are complete, but their content was not read: neither modules nor attachments could be compared", unread)
 	}
 	if cerr := ctx.Err(); cerr != nil {
@@ -177,44 +174,6 @@ func (v *verifier) dump(ctx context.Context) error {
 // endOfCopy is how many lines pg_dump writes after a table's rows in the custom
 // format: "\." and two empty ones.
 const endOfCopy = 3
-
-// maxModules is ten times what the largest Odoo has.
-const maxModules = 20_000
-
-func (v *verifier) compareModules() error {
-	if len(v.modules) > maxModules {
-		return &unprovenError{fmt.Sprintf("%s: the dump has more than %d installed modules", v.a.Path, maxModules)}
-	}
-	v.res.Modules = len(v.modules)
-	m := v.a.Manifest
-	if m != nil {
-		v.res.OdooVersion = m.MajorVersion
-	}
-	if v.base == "" {
-		if len(v.res.Warnings) > 0 { // the content was not read
-			return nil
-		}
-		if v.a.Format == archive.Dump {
-			v.res.warn("it is not the dump of an Odoo database (no installed module base)")
-			return nil
-		}
-		return &unprovenError{v.a.Path + ": it is not the backup of an Odoo database (no installed module base)"}
-	}
-	if m == nil {
-		v.res.OdooVersion = seriesOf(v.base)
-		if v.a.Format == archive.Zip {
-			v.res.warn("the archive has no manifest: which modules it should have cannot be compared")
-		}
-		return nil
-	}
-	if diff := compareModules(m.Modules, v.modules); m.Modules != nil && len(diff) > 0 {
-		return &unprovenError{v.a.Path + ": the modules in the dump are not those of the manifest: " + few(diff)}
-	}
-	if got, want := majorOf(v.base), majorOf(m.MajorVersion+"."); want != 0 && got != want {
-		return &unprovenError{fmt.Sprintf("%s: the manifest says Odoo %s, and the module base is %s", v.a.Path, m.MajorVersion, v.base)}
-	}
-	return nil
-}
 
 // fileContents reads the file store; the archive's checksums are compared on
 // the way.
@@ -274,23 +233,6 @@ func fileContent(f archive.File, r io.Reader) (intact bool, err error) {
 		return true, nil
 	}
 	return hex.EncodeToString(sum.Sum(nil)) == name, nil
-}
-
-func (v *verifier) compareFiles() error {
-	v.res.Files, v.res.Missing, v.res.MissingFiles = v.stored.files(), v.stored.names, v.stored.missing()
-	v.res.Extra = int(v.a.Files) - v.stored.present
-	sort.Strings(v.res.Missing)
-	n := v.res.MissingFiles
-	switch {
-	case v.stored.full:
-		return &unprovenError{fmt.Sprintf("%s: attachments name more than %d files that are not in the archive", v.a.Path, maxStored)}
-	case n == 0:
-	case v.a.Files == 0:
-		v.res.warn("the archive has no file store: %d of %d attachments' files are missing", n, v.res.Files)
-	default:
-		return &unprovenError{fmt.Sprintf("%s: %d of the %d files that attachments have are missing in the archive: %s", v.a.Path, n, v.res.Files, fewOf(v.res.Missing, n))}
-	}
-	return nil
 }
 
 // cancelReader ends with its context.

@@ -11,6 +11,10 @@ type VerifyOptions struct {
 	Progress Progress
 	// Jobs is the number of goroutines that read the file store, 0 for one per core.
 	Jobs int
+	// OdooMajor is the project's version, 0 if there is none to compare with.
+	OdooMajor int
+	// AllowMissingFiles makes attachments without a file a warning, as a restore's.
+	AllowMissingFiles bool
 }
 
 // VerifyResult is what an archive has been proven to be. It is complete only

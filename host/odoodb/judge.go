@@ -1,0 +1,85 @@
+package odoodb
+
+import (
+	"fmt"
+
+	"github.com/odpm/odpm/host/odoodb/archive"
+)
+
+// facts are what is known about a dump: from reading it (verify, and the last
+// step of a backup), or from the database that it was loaded into (restore).
+type facts struct {
+	// base is the version of the module base, "" where none is installed, and
+	// modules are the installed ones with theirs.
+	base    string
+	modules map[string]string
+	// unread: some data could not be read, so that both are incomplete.
+	unread bool
+	// stored is how many files attachments have, missing how many of those are
+	// not there, names the first of them.
+	stored, missing int
+	names           []string
+}
+
+// wanted is what a dump is compared with.
+type wanted struct {
+	archive *archive.Archive
+	// project is the project's version of Odoo, 0 for any.
+	project int
+	// missingFiles are allowed.
+	missingFiles bool
+}
+
+// judgement is what follows.
+type judgement struct {
+	major    int
+	warnings []string
+}
+
+// judge is the one place that says whether an archive is the backup of an Odoo
+// database: what it lets pass is restored, and nothing else is.
+func judge(f facts, w wanted) (j judgement, err error) {
+	warn := func(format string, args ...any) { j.warnings = append(j.warnings, fmt.Sprintf(format, args...)) }
+	m := w.archive.Manifest
+	j.major = majorOf(f.base)
+	switch {
+	case len(f.modules) > maxModules:
+		return j, &unprovenError{fmt.Sprintf("the dump has more than %d installed modules", maxModules)}
+	case f.base == "" && f.unread:
+		warn("whether it is the dump of an Odoo database could not be read")
+	case f.base == "" && w.archive.Format == archive.Dump:
+		warn("it is not the dump of an Odoo database (no installed module base)")
+	case f.base == "":
+		return j, &unprovenError{"it is not the backup of an Odoo database (no installed module base)"}
+	case j.major == 0:
+		return j, &unprovenError{fmt.Sprintf("the module base has version %q, which names no Odoo version", f.base)}
+	case m == nil:
+		if w.archive.Format == archive.Zip {
+			warn("the archive has no manifest: which modules it should have cannot be compared")
+		}
+	default:
+		if diff := compareModules(m.Modules, f.modules); m.Modules != nil && !f.unread && len(diff) > 0 {
+			return j, &unprovenError{"the modules in the dump are not those of the manifest: " + few(diff)}
+		}
+		if want := majorOf(m.MajorVersion + "."); want != 0 && j.major != want {
+			return j, &unprovenError{fmt.Sprintf("the manifest says Odoo %s, and the module base is %s", m.MajorVersion, f.base)}
+		}
+	}
+	if w.project != 0 && j.major != 0 && j.major != w.project {
+		return j, versionMismatch(j.major, w.project)
+	}
+	switch {
+	case f.missing == 0:
+	case w.archive.Files == 0:
+		warn("the archive has no file store: %d of %d attachments' files are missing", f.missing, f.stored)
+	case w.missingFiles:
+		warn("%d of %d attachments' files are missing in the archive: %s", f.missing, f.stored, fewOf(f.names, f.missing))
+	default:
+		return j, &unprovenError{fmt.Sprintf("%d of the %d files that attachments have are missing in the archive: %s; --allow-missing-files takes it all the same",
+			f.missing, f.stored, fewOf(f.names, f.missing))}
+	}
+	return j, nil
+}
+
+// maxModules is ten times what the largest Odoo has.
+const maxModules = 20_000
