@@ -135,7 +135,7 @@ func TestDropOfAnothersDatabase(t *testing.T) {
 	mustAdmin(t, s, maintenance, `CREATE DATABASE `+db)
 	defer mustAdmin(t, s, maintenance, `DROP DATABASE `+db)
 	// Without an administrator's rights, the owner is named.
-	noRights := &Server{PG: s.PG, AppRole: s.AppRole, Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
+	noRights := &Server{PG: s.PG, AppRole: s.AppRole, StateDir: s.StateDir, Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
 		c, err := s.app(ctx, database)
 		return &cluster.Session{Conn: c}, err
 	}}
