@@ -97,6 +97,10 @@ func TestRealComposeUnderstandsEveryVariant(t *testing.T) {
 			p := &s.Project
 			p.Prefix, p.ServiceName, p.OdooServiceName, p.VolumeName = "acme", "acme-db", "acme-odoo", "acme-postgres-data"
 		},
+		"file stores elsewhere": func(s *Spec) {
+			s.Project.FilestoreDir = "/big/file stores"
+			s.Project.FilestoreDirs = map[string]string{"prod": "/big/prod", "my $db": filepath.Join(s.Project.Dir, "mine")}
+		},
 		"server":   func(s *Spec) { s.Project.Scenario = project.Server },
 		"ci":       func(s *Spec) { s.Project.Scenario = project.CI },
 		"major 18": func(s *Spec) { s.Project.PostgresMajor, s.Project.PostgresVersion = 18, "18" },
@@ -176,6 +180,13 @@ func checkConfig(t *testing.T, s Spec, c config) {
 	}
 	eq("conf", mounts["/etc/odoo/odoo.conf"], p.OdooConfPath+" true")
 	eq("data", mounts["/var/lib/odoo"], p.OdooDataDir+" false")
+	if p.FilestoreDir != "" {
+		eq("file stores", mounts["/var/lib/odoo/filestore"], p.FilestoreDir+" false")
+	}
+	for name, dir := range p.FilestoreDirs {
+		// The order of compose's own escaping: what it prints is escaped again.
+		eq("file store of "+name, mounts["/var/lib/odoo/filestore/"+strings.ReplaceAll(name, "$", "$$")], dir+" false")
+	}
 	eq("runtime", mounts["/run/odpm/runtime"], filepath.Join(p.Dir, ".odpm/runtime")+" true")
 	eq("database", mounts["/run/odpm/database"], filepath.Join(p.Dir, ".odpm/database")+" false")
 	if p.AddonsDir != "" {

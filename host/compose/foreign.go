@@ -100,6 +100,10 @@ type ForeignOdoo struct {
 	// ConfPath is the odoo.conf on the host, DataDir the data directory, ""
 	// where they are not mounted from the host.
 	ConfPath, DataDir string
+	// FilestoreDir is the host directory that is mounted in the place of
+	// filestore in the data directory, FilestoreDirs those of single databases.
+	FilestoreDir  string
+	FilestoreDirs map[string]string
 	// User is compose's user:.
 	User   string
 	Mounts []types.ServiceVolumeConfig

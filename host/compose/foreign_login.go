@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -121,6 +122,13 @@ func (f *Foreign) describeOdoo(s types.ServiceConfig) {
 		switch {
 		case v.Target == OdooDataTarget:
 			o.DataDir = v.Source
+		case v.Target == FilestoreTarget:
+			o.FilestoreDir = v.Source
+		case path.Dir(v.Target) == FilestoreTarget:
+			if o.FilestoreDirs == nil {
+				o.FilestoreDirs = map[string]string{}
+			}
+			o.FilestoreDirs[path.Base(v.Target)] = v.Source
 		case strings.HasPrefix(v.Target, "/etc/odoo/") && strings.HasSuffix(v.Target, ".conf"), v.Target == env(s, "ODOO_RC"):
 			o.ConfPath = v.Source
 		case v.Target == "/etc/odoo" || v.Target == "/etc/odoo/":

@@ -1,7 +1,9 @@
 package compose
 
 import (
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -75,6 +77,12 @@ func odooMounts(s Spec) []types.ServiceVolumeConfig {
 		data = "data/odoo"
 	}
 	mounts = append(mounts, bind(hostPath(p.Dir, data), OdooDataTarget, false))
+	if p.FilestoreDir != "" {
+		mounts = append(mounts, bind(hostPath(p.Dir, p.FilestoreDir), FilestoreTarget, false))
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.FilestoreDirs)) {
+		mounts = append(mounts, bind(hostPath(p.Dir, p.FilestoreDirs[name]), FilestoreTarget+"/"+name, false))
+	}
 	if p.AddonsDir != "" {
 		mounts = append(mounts, bind(hostPath(p.Dir, p.AddonsDir), AddonsTarget, true))
 	}

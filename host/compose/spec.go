@@ -16,6 +16,8 @@ const (
 	// OdooDataTarget is where data/odoo is mounted; Odoo is told to keep its
 	// data_dir there.
 	OdooDataTarget = "/var/lib/odoo"
+	// FilestoreTarget has the databases' file stores in it.
+	FilestoreTarget = OdooDataTarget + "/filestore"
 	// OdooConfTarget is where odoo.conf is mounted, whatever its name on the
 	// host: the official image reads it there.
 	OdooConfTarget = "/etc/odoo/odoo.conf"

@@ -54,6 +54,10 @@ func (s *Session) readKept(ctx context.Context) error {
 	if f.Odoo.DataDir != "" {
 		p.OdooDataDir = f.Odoo.DataDir
 	}
+	if len(f.Odoo.FilestoreDirs) > 0 || f.Odoo.FilestoreDir != "" {
+		// What the file mounts is what Odoo sees.
+		p.FilestoreDir, p.FilestoreDirs = f.Odoo.FilestoreDir, f.Odoo.FilestoreDirs
+	}
 	for _, problem := range f.Problems {
 		switch problem.Code {
 		case "password_in_clear", "other_services", "role":

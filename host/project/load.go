@@ -240,6 +240,7 @@ func (l *loader) paths() error {
 			return fmt.Errorf("the path %q holds a line break, a control character or bytes that are not UTF-8; compose cannot mount it, or last_run.json not hold it", s)
 		}
 	}
+	l.filestores()
 	switch p.DataDir {
 	case "":
 		return nil

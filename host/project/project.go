@@ -65,6 +65,11 @@ type Project struct {
 	DataVolume string
 	// OdooDataDir is data/odoo, absolute: Odoo's data_dir on the host.
 	OdooDataDir string
+	// FilestoreDir is ODOO_FILESTORE_DIR: what stands for filestore in
+	// OdooDataDir, "" where that does. FilestoreDirs are the directories of
+	// single databases, ODOO_FILESTORE_DIRS. Both are absolute.
+	FilestoreDir  string
+	FilestoreDirs map[string]string
 	// AddonsDir is addons/, "" where it does not exist.
 	AddonsDir string
 	BackupDir string

@@ -170,6 +170,36 @@ func TestDataDirectoryOfItsOwn(t *testing.T) {
 	}
 }
 
+// Odoo's container can write in these directories: none may hold anything else,
+// and none may lie where the container could put another one in its place.
+func TestFilestoresElsewhere(t *testing.T) {
+	dir, home := write(t, map[string]string{"odpm.json": manifest,
+		".env": "ODOO_FILESTORE_DIR=~/fs\nODOO_FILESTORE_DIRS='prod=/big/prod \"my db=/big/a b\" a=b=c=../x'\n"})
+	p, err := project.Load(dir, nil, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"prod": "/big/prod", "my db": "/big/a b", "a=b=c": filepath.Join(filepath.Dir(dir), "x")}
+	if p.FilestoreDir != filepath.Join(home, "fs") || cmp.Diff(want, p.FilestoreDirs) != "" {
+		t.Errorf("%q %q", p.FilestoreDir, p.FilestoreDirs)
+	}
+	for line, want := range map[string]string{
+		"ODOO_FILESTORE_DIR=/": "holds /", "ODOO_FILESTORE_DIR=.": "file stores alone", "ODOO_FILESTORE_DIR=~": "file stores alone",
+		"ODOO_FILESTORE_DIR=data": "file stores alone", "ODOO_FILESTORE_DIR=data/odoo/filestore": "data/odoo", "ODOO_FILESTORE_DIR=.odpm/x": ".odpm",
+		"ODOO_FILESTORE_DIR=~/odoo_backups/x": "odoo_backups", "ODOO_FILESTORE_DIR=data/postgresql": "postgresql",
+		"ODOO_FILESTORE_DIRS=prod": "NAME=DIRECTORY", "ODOO_FILESTORE_DIRS==/big": "NAME=DIRECTORY", "ODOO_FILESTORE_DIRS=prod=": "NAME=DIRECTORY",
+		"ODOO_FILESTORE_DIRS='a=/b; b=/c'": "NAME=DIRECTORY", `ODOO_FILESTORE_DIRS='a="/b'`: "NAME=DIRECTORY", "ODOO_FILESTORE_DIRS=..=/big/x": "name of a database",
+		"ODOO_FILESTORE_DIRS=prod=data/odoo/filestore/prod": "data/odoo", "ODOO_FILESTORE_DIRS='a=/big b=/big/b'": "directory each", "ODOO_FILESTORE_DIRS='a=/big b=/big'": "directory each",
+		"ODOO_FILESTORE_DIR=/big\nODOO_FILESTORE_DIRS=a=/big/a": "outside of ODOO_FILESTORE_DIR",
+	} {
+		dir, home := write(t, map[string]string{"odpm.json": manifest, ".env": line + "\n"})
+		_, err := project.Load(dir, nil, home)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "ODOO_FILESTORE_DIR") {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
 func TestSettings(t *testing.T) {
 	dir, home := write(t, map[string]string{"odpm.json": manifest, ".env": "ADMIN_PW=hush\n",
 		"user_settings.json": `{"init_modules": "sale, crm", "update_modules": ["stock"], "db_manager_password": "m",
