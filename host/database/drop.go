@@ -37,11 +37,14 @@ func (w *work) drop(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return refuse(err)
 	}
 	line := fmt.Sprintf("odpm: dropped %s (owner %s, %d connections ended)", ui.Clean(rep.Database), ui.Clean(rep.Owner), rep.Sessions)
 	if rep.Filestore != "" {
 		line += ", and its filestore " + w.Rel(rep.Filestore)
+		if rep.FilestoreKept {
+			line += " (the directory stays, empty: .env names it)"
+		}
 	}
 	w.Term.Say("%s", line)
 	return nil

@@ -41,12 +41,20 @@ func WriteList(out io.Writer, all []odoodb.Database) {
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", ui.Clean(d.Name), ui.Clean(version), size, ui.Clean(d.Owner), filestoreText(d), stateText(d))
 	}
 	tw.Flush()
+	for _, d := range all {
+		if d.FilestoreReason != "" {
+			fmt.Fprintf(out, "\nFilestore of %s: %s\n", ui.Clean(d.Name), ui.CleanLines(d.FilestoreReason))
+		}
+	}
 }
 
 func filestoreText(d odoodb.Database) string {
 	text := string(d.FilestoreState)
 	if d.Files >= 0 && d.FilestoreState != odoodb.FilestoreMissing {
 		text = fmt.Sprintf("%d files, %s", d.Files, ui.Bytes(d.FilestoreBytes))
+	}
+	if d.FilestoreReason != "" {
+		text += ", see below"
 	}
 	return text
 }
@@ -64,20 +72,21 @@ func stateText(d odoodb.Database) string {
 
 // databaseDoc is one database in JSON (docs/database-list-json.md).
 type databaseDoc struct {
-	Name           string `json:"name"`
-	Owner          string `json:"owner"`
-	Bytes          int64  `json:"bytes"`
-	Encoding       string `json:"encoding"`
-	State          string `json:"state"`
-	Reason         string `json:"reason,omitempty"`
-	IsOdoo         bool   `json:"is_odoo"`
-	OdooVersion    string `json:"odoo_version,omitempty"`
-	Template       bool   `json:"template"`
-	Connections    bool   `json:"allow_connections"`
-	Filestore      string `json:"filestore"`
-	FilestoreState string `json:"filestore_state"`
-	Files          int64  `json:"filestore_files"`
-	FilestoreBytes int64  `json:"filestore_bytes"`
+	Name            string `json:"name"`
+	Owner           string `json:"owner"`
+	Bytes           int64  `json:"bytes"`
+	Encoding        string `json:"encoding"`
+	State           string `json:"state"`
+	Reason          string `json:"reason,omitempty"`
+	IsOdoo          bool   `json:"is_odoo"`
+	OdooVersion     string `json:"odoo_version,omitempty"`
+	Template        bool   `json:"template"`
+	Connections     bool   `json:"allow_connections"`
+	Filestore       string `json:"filestore"`
+	FilestoreState  string `json:"filestore_state"`
+	FilestoreReason string `json:"filestore_reason,omitempty"`
+	Files           int64  `json:"filestore_files"`
+	FilestoreBytes  int64  `json:"filestore_bytes"`
 }
 
 // WriteListJSON shows them as JSON. -1 means unknown.
@@ -85,7 +94,7 @@ func WriteListJSON(out io.Writer, all []odoodb.Database) error {
 	docs := []databaseDoc{}
 	for _, d := range all {
 		docs = append(docs, databaseDoc{ui.Clean(d.Name), ui.Clean(d.Owner), d.Bytes, d.Encoding, string(d.State), ui.Clean(d.Reason), d.IsOdoo,
-			ui.Clean(d.OdooVersion), d.Template, d.AllowConnections, d.Filestore, string(d.FilestoreState), d.Files, d.FilestoreBytes})
+			ui.Clean(d.OdooVersion), d.Template, d.AllowConnections, d.Filestore, string(d.FilestoreState), ui.CleanLines(d.FilestoreReason), d.Files, d.FilestoreBytes})
 	}
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)

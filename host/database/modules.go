@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -55,8 +53,7 @@ func (w *work) modules(ctx context.Context) error {
 		return fmt.Errorf("there is no database %q to update. Make it: odpm -d %s -i", r.Name, shell.Quote(r.Name))
 	case !exists:
 		// A filestore without a database is somebody's, and outlives the attempt.
-		_, ferr := os.Lstat(filepath.Join(w.Project.OdooDataDir, "filestore", r.Name))
-		hadFiles = ferr == nil
+		hadFiles = w.server.HasFilestore(r.Name)
 		if err := w.server.Create(ctx, r.Name, odoodb.CreateOptions{Unaccent: w.unaccent()}); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/odoodb/archive"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
@@ -187,7 +188,7 @@ func (w *work) exists(ctx context.Context, name string) (bool, error) {
 
 // refuse makes odoodb's refusals a refusal of the run: nothing was touched.
 func refuse(err error) error {
-	if archive.IsRefused(err) || sqldump.IsRefused(err) || odoodb.IsUnproven(err) || odoodb.IsFileExists(err) {
+	if archive.IsRefused(err) || sqldump.IsRefused(err) || odoodb.IsUnproven(err) || odoodb.IsFileExists(err) || filestore.IsLink(err) {
 		return &ui.Refusal{What: err.Error(), Err: err}
 	}
 	return err

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb/archive"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
@@ -44,38 +45,51 @@ type backup struct {
 	res BackupResult
 
 	journal backupJournal
-	snap    *snapshot
-	staged  *staged
+	// home has the database's file store in it, nil where Odoo has none yet.
+	home   *filestore.Home
+	snap   *snapshot
+	staged *staged
 }
 
 func (b *backup) run(ctx context.Context) (err error) {
 	if err := b.check(ctx); err != nil {
 		return err
 	}
+	if b.o.Format == archive.Zip {
+		if err := b.openHome(); err != nil {
+			return err
+		}
+		defer b.home.Close()
+	}
 	id := token()
 	b.journal = backupJournal{
 		Database: b.o.Database, Part: partName(b.res.Path, id),
-		Links:  filepath.Join(b.s.OdooDataDir, "filestore", hiddenPrefix+id),
+		Links:  filepath.Join(b.s.Files.Root(), hiddenPrefix+id),
 		Copies: filepath.Join(filepath.Dir(b.res.Path), hiddenPrefix+id),
 	}
+	if b.home != nil {
+		b.journal.Links = b.home.At(hiddenPrefix + id)
+	}
+	b.journal.home = b.home
 	if err := b.journal.begin(b.s.StateDir, id); err != nil {
 		return err
 	}
+	fault("backup begun")
 	part, err := os.OpenFile(b.journal.Part, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return errors.Join(fmt.Errorf("directory of backups: %w; set BACKUP_DIR to one that can be written", err), b.journal.end())
+		return errors.Join(fmt.Errorf("directory of backups: %w; set BACKUP_DIR to one that can be written", err), b.journal.end(ctx))
 	}
 	defer func() {
 		err = errors.Join(err, part.Close())
 		if err == nil {
 			err = b.publish()
 		}
+		end, cancel := detached(ctx)
+		defer cancel()
 		if err != nil {
-			end, cancel := detached(ctx)
 			_ = b.s.endBackup(end, id) // they end by themselves, only later
-			cancel()
 		}
-		if cerr := b.journal.end(); cerr != nil && err == nil {
+		if cerr := b.journal.end(end); cerr != nil && err == nil {
 			b.res.warn("what the backup made for itself could not be removed, the next run tries again: %v", cerr)
 		}
 	}()
@@ -83,6 +97,7 @@ func (b *backup) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer b.snap.close()
+	defer b.staged.close()
 	fault("backup snapshot")
 	w := &counter{w: bufio.NewWriterSize(part, 1<<18)}
 	if b.o.Format == archive.Dump {
@@ -174,6 +189,25 @@ func (b *backup) check(ctx context.Context) error {
 	return err
 }
 
+// openHome opens the file store's directory before anything is written.
+func (b *backup) openHome() (err error) {
+	b.home, err = b.s.Files.Home(b.o.Database)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		var live *filestore.Store
+		if live, err = b.home.Open(b.home.Live); err == nil {
+			return live.Close()
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		b.home.Close()
+	}
+	return fmt.Errorf("file store: %w", err)
+}
+
 // snapshot opens the snapshot and stages the file store for it.
 func (b *backup) snapshot(ctx context.Context) error {
 	who, unreadable, err := b.s.dumper(ctx, b.o.Database)
@@ -196,8 +230,9 @@ func (b *backup) snapshot(ctx context.Context) error {
 			return b.room(sn, 0, 0)
 		}
 		g := &stager{
-			live: b.s.filestore(b.o.Database), links: b.journal.Links, copies: b.journal.Copies, all: b.o.AllFiles,
-			room: func(files, extra int64) error { return b.room(sn, files, extra) },
+			home: b.home, links: filepath.Base(b.journal.Links), all: b.o.AllFiles,
+			copies: func() (*filestore.Store, error) { return filestore.Copies(b.journal.Copies) },
+			room:   func(files, extra int64) error { return b.room(sn, files, extra) },
 		}
 		b.staged, err = g.stage(ctx, sn.stored)
 		return err
@@ -214,6 +249,9 @@ func (b *backup) snapshot(ctx context.Context) error {
 	b.res.Files, b.res.FilesBytes, b.res.Missing = len(b.staged.names), b.staged.bytes, b.staged.missing
 	if n := len(b.res.Missing); n > 0 {
 		b.res.warn("%d of %d attachments' files are not in the file store: %s", n, len(b.snap.stored), few(b.res.Missing))
+	}
+	if n := len(b.staged.foreign); n > 0 {
+		b.res.warn("%d files are left out, because they are not files of Odoo's: %s", n, few(b.staged.foreign))
 	}
 	if b.staged.copied != nil {
 		b.res.warn("the files could not be hard-linked and were copied, which took %d MiB during the backup: %v", b.staged.bytes>>20, b.staged.copied)
@@ -237,7 +275,7 @@ func (b *backup) room(sn *snapshot, files, extra int64) error {
 
 // publish gives the archive its name, durably.
 func (b *backup) publish() error {
-	if present(b.res.Path) {
+	if _, err := os.Lstat(b.res.Path); !errors.Is(err, fs.ErrNotExist) {
 		return &fileExistsError{b.res.Path}
 	}
 	if err := os.Rename(b.journal.Part, b.res.Path); err != nil {
@@ -348,14 +386,9 @@ func (b *backup) writeFiles(ctx context.Context, p *packer) error {
 	if b.staged == nil || len(b.staged.names) == 0 {
 		return nil
 	}
-	root, err := os.OpenRoot(b.staged.dir)
-	if err != nil {
-		return fmt.Errorf("file store: %w", err)
-	}
-	defer root.Close()
 	var done atomic.Int64
 	last := time.Now()
-	err = p.files(ctx, root, b.staged.names, func(size int64) {
+	err := p.files(ctx, b.staged.store, b.staged.names, func(size int64) {
 		n := done.Add(size)
 		if now := time.Now(); now.Sub(last) > 100*time.Millisecond {
 			last = now

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb/archive"
 )
 
@@ -42,7 +43,7 @@ func attachmentSums(t *testing.T, s *Server, db string) string {
 	t.Helper()
 	var keep []string
 	for _, l := range strings.Split(treeSum(t, s.filestore(db)), "\n") {
-		if !strings.HasPrefix(l, checklist+"/") {
+		if !strings.HasPrefix(l, filestore.Checklist+"/") {
 			keep = append(keep, l)
 		}
 	}

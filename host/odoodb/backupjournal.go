@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/gofrs/flock"
+
+	"github.com/odpm/odpm/host/filestore"
 )
 
 // backupJournal names what a backup makes beside its archive, so that a kill
@@ -30,6 +32,8 @@ type backupJournal struct {
 
 	path string
 	lock *flock.Flock
+	// home is the directory with Links in it, nil where it is not there.
+	home *filestore.Home
 }
 
 const backupPrefix = "backup-"
@@ -57,8 +61,11 @@ func (j *backupJournal) begin(stateDir, id string) error {
 }
 
 // end removes what a backup made besides its archive, and then the journal.
-func (j *backupJournal) end() error {
-	err := errors.Join(os.RemoveAll(j.Links), os.RemoveAll(j.Copies))
+func (j *backupJournal) end(ctx context.Context) error {
+	err := filestore.RemoveCopies(ctx, j.Copies)
+	if j.home != nil {
+		err = errors.Join(err, j.home.Remove(ctx, filepath.Base(j.Links)))
+	}
 	// With the other two there cannot be such a file either.
 	if perr := os.Remove(j.Part); !errors.Is(perr, fs.ErrNotExist) && !errors.Is(perr, syscall.ENOTDIR) && !errors.Is(perr, syscall.ENAMETOOLONG) {
 		err = errors.Join(err, perr)
@@ -169,14 +176,14 @@ func (s *Server) recoverBackups(ctx context.Context) error {
 		if j.empty() {
 			id := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(j.path), backupPrefix), ".json")
 			if links := hiddenPrefix + id; isLeftOver(links) {
-				j.Links = filepath.Join(s.OdooDataDir, "filestore", links)
+				j.Links = s.linksOf(links)
 			}
-			if err := j.end(); err != nil {
+			if err := s.removeBackups(ctx, j); err != nil {
 				left = errors.Join(left, fmt.Errorf("after an interrupted backup: %w (journal %s)", err, j.path))
 			}
 			continue
 		}
-		if err := errors.Join(s.endBackup(ctx, j.id()), j.end()); err != nil {
+		if err := errors.Join(s.endBackup(ctx, j.id()), s.removeBackups(ctx, j)); err != nil {
 			left = errors.Join(left, fmt.Errorf("after an interrupted backup of database %q: %w (journal %s)", j.Database, err, j.path))
 		}
 	}
@@ -184,6 +191,28 @@ func (s *Server) recoverBackups(ctx context.Context) error {
 		left = leftBehindError{left}
 	}
 	return left
+}
+
+// linksOf finds a directory of links where nothing says of which database it is.
+func (s *Server) linksOf(name string) string {
+	found, err := s.Files.Find(func(n string) bool { return n == name })
+	if err != nil || len(found) == 0 {
+		return filepath.Join(s.Files.Root(), name)
+	}
+	return found[0]
+}
+
+// removeBackups removes what a dead backup has left.
+func (s *Server) removeBackups(ctx context.Context, j *backupJournal) (err error) {
+	if j.Links == "" {
+		return j.end(ctx)
+	}
+	j.home, err = s.Files.Reopen(j.Database, filepath.Dir(j.Links), j.Database)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(err, j.lock.Close())
+	}
+	defer j.home.Close()
+	return j.end(ctx)
 }
 
 // globQuote makes a directory's name stand for itself in a pattern.

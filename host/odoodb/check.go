@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb/archive"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
@@ -110,22 +109,14 @@ func storedFiles(ctx context.Context, c *pgx.Conn) ([]string, error) {
 	return slices.Compact(names), err
 }
 
-// missingFiles are those names that have no file below dir. A name that leads
-// out of dir is missing whatever is there.
-func missingFiles(names []string, dir string) ([]string, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
+// missingFiles are those names that have no file of Odoo's in a file store. A
+// name that leads out of it is missing whatever is there.
+func missingFiles(names []string, store *filestore.Store) []string {
 	var missing []string
 	for _, n := range names {
-		if filepath.IsLocal(n) {
-			if st, err := root.Stat(n); err == nil && st.Mode().IsRegular() {
-				continue
-			}
+		if _, err := store.Size(n); err != nil {
+			missing = append(missing, n)
 		}
-		missing = append(missing, n)
 	}
-	return missing, nil
+	return missing
 }

@@ -5,7 +5,7 @@
 // # Server
 //
 // Everything but Verify is a method of Server, which has no constructor: fill
-// in PG, AppRole, AppPassword, Admin, OdooDataDir and StateDir. Admin is a
+// in PG, AppRole, AppPassword, Admin, Files and StateDir. Admin is a
 // plain func, so a method value such as cluster.Admin fits. A Server holds no
 // connection and needs no closing.
 //

@@ -12,6 +12,7 @@ import (
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine/docker"
+	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb/archive"
 	"github.com/odpm/odpm/test/localpg"
 )
@@ -59,7 +60,7 @@ volumes:
 		t.Fatal(err)
 	}
 	s := &Server{
-		PG: pg, Programs: pg, AppRole: "odoo ü", AppPassword: `p'w "x`, OdooDataDir: filepath.Join(dir, "odoo"), StateDir: filepath.Join(dir, "state"),
+		PG: pg, Programs: pg, AppRole: "odoo ü", AppPassword: `p'w "x`, Files: filestore.Layout{DataDir: filepath.Join(dir, "odoo")}, StateDir: filepath.Join(dir, "state"),
 		Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
 			return cluster.Admin(ctx, pg, cluster.Hints{Password: "boot-secret"}, database)
 		},

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,7 +23,9 @@ type DropReport struct {
 	// Sessions is how many connections were ended.
 	Sessions int
 	// Filestore is the directory that was removed, "" where there was none.
-	Filestore string
+	// FilestoreKept: it was emptied, and is there for the next database of the name.
+	Filestore     string
+	FilestoreKept bool
 }
 
 // missingError is a database that does not exist.
@@ -156,8 +156,9 @@ func (s *Server) Drop(ctx context.Context, database string) (DropReport, error) 
 	if len(held) > 0 {
 		return rep, &heldError{database, info.Owner, held}
 	}
-	if err := removable(s.filestore(database)); err != nil {
-		return rep, fmt.Errorf("database %q was not dropped: %w. Drop it as a user who may remove them: sudo odpm -d %s --db-drop", database, err, shell.Quote(database))
+	// What would be in the way at the end is said before anything is gone.
+	if err := s.removable(database); err != nil {
+		return rep, err
 	}
 	j, err := s.beginDrop(ctx, c, database, info)
 	if err != nil {
@@ -168,6 +169,7 @@ func (s *Server) Drop(ctx context.Context, database string) (DropReport, error) 
 		done, uerr := s.undoDrop(ctx, j)
 		if uerr == nil && done.Completed {
 			rep.Filestore = done.Filestore
+			rep.FilestoreKept = rep.Filestore != "" && s.Files.Recorded(database)
 			return rep, nil
 		}
 		return rep, errors.Join(err, uerr)
@@ -178,38 +180,12 @@ func (s *Server) Drop(ctx context.Context, database string) (DropReport, error) 
 			return rep, err
 		}
 	}
-	if rep.Filestore, err = s.removeFilestore(database); err != nil {
+	if rep.Filestore, err = s.removeFilestore(ctx, database); err != nil {
 		return rep, err
 	}
+	rep.FilestoreKept = rep.Filestore != "" && s.Files.Recorded(database)
 	fault("drop emptied")
 	return rep, removeJournal(j.path)
-}
-
-// removable tells, before a database is dropped, that its file store could not
-// be removed after it: another user's directories, or a file system that is
-// mounted read-only.
-func removable(filestore string) error {
-	return filepath.WalkDir(filestore, func(path string, d fs.DirEntry, err error) error {
-		if path == filestore && errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("its file store could not be removed after it: %w", err)
-		}
-		if !d.IsDir() {
-			return nil
-		}
-		dirs := []string{path}
-		if path == filestore {
-			dirs = append(dirs, filepath.Dir(path))
-		}
-		for _, dir := range dirs {
-			if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
-				return fmt.Errorf("its file store could not be removed after it: write in %s: %w", dir, err)
-			}
-		}
-		return nil
-	})
 }
 
 // dropDatabase ends the database's sessions, drops it and looks whether it is gone.
@@ -304,16 +280,61 @@ func dropRefused(ctx context.Context, c *cluster.Session, database string, info 
 	return fmt.Errorf("drop database %q (owner %q): %w", database, info.Owner, err)
 }
 
+// removable tells, before a database is dropped, that its file store could not
+// be removed after it. A link in its place is refused as well: nothing that it
+// leads to would be removed, and the drop would not be one.
+func (s *Server) removable(database string) error {
+	home, err := s.Files.Home(database)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		defer home.Close()
+		err = home.Removable()
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS):
+		return fmt.Errorf("database %q was not dropped: its file store could not be removed after it: %w. Drop it as a user who may remove them: sudo odpm -d %s --db-drop", database, err, shell.Quote(database))
+	}
+	return fmt.Errorf("database %q was not dropped: its file store: %w", database, err)
+}
+
 // removeFilestore deletes the attachments of a database that no longer exists.
-func (s *Server) removeFilestore(database string) (string, error) {
+func (s *Server) removeFilestore(ctx context.Context, database string) (string, error) {
 	dir := s.filestore(database)
-	if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
+	home, err := s.Files.Home(database)
+	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	var there bool
+	if err == nil {
+		defer home.Close()
+		there, err = home.Drop(ctx)
+	}
+	if err != nil {
 		return "", fmt.Errorf("database %q is dropped, but its file store remains (%w); remove it with: sudo rm -rf %s", database, err, shell.Quote(dir))
 	}
+	if !there {
+		return "", nil
+	}
 	return dir, nil
+}
+
+// HasFilestore says whether there is a file store for a database, or anything
+// in its place, which is not to be removed then.
+func (s *Server) HasFilestore(database string) bool {
+	home, err := s.Files.Home(database)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	if err != nil {
+		return true
+	}
+	defer home.Close()
+	filled, err := home.Filled(home.Live)
+	return filled || err != nil
 }
 
 // cleaning is what a server may take for it. The next run does what is left.

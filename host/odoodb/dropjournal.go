@@ -108,7 +108,7 @@ func (s *Server) settleDrop(ctx context.Context, c *cluster.Session, j *dropJour
 	r.Completed = true
 	// A database that has been made under the name since owns the files.
 	if _, err := lookup(ctx, c, j.Database); IsMissing(err) {
-		r.Filestore, err = s.removeFilestore(j.Database)
+		r.Filestore, err = s.removeFilestore(ctx, j.Database)
 		if err != nil {
 			return r, err
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb/odoodbtest"
 	"github.com/odpm/odpm/test/localpg"
 )
@@ -34,7 +35,7 @@ func server12(t *testing.T) (s *Server, password string) {
 	before := rootPassword
 	rootPassword = cl.Password
 	t.Cleanup(func() { rootPassword = before })
-	return &Server{PG: pg, AppRole: "postgres", Admin: adminWith(pg, cl.Password), OdooDataDir: t.TempDir(), StateDir: t.TempDir()}, cl.Password
+	return &Server{PG: pg, AppRole: "postgres", Admin: adminWith(pg, cl.Password), Files: filestore.Layout{DataDir: t.TempDir()}, StateDir: t.TempDir()}, cl.Password
 }
 
 // allowed is datallowconn, nil where the database is gone.

@@ -2,6 +2,7 @@ package odoodb
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -50,7 +51,11 @@ func (s *Server) helper(t *testing.T, verb, file, killAt string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	pg := s.PG.(*odoodbtest.Postgres)
-	cmd := exec.Command(self, verb, pg.Bin, pg.Socket, strconv.Itoa(pg.Port), s.AppRole, s.OdooDataDir, s.StateDir, abs, killAt)
+	files, err := json.Marshal(s.Files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, verb, pg.Bin, pg.Socket, strconv.Itoa(pg.Port), s.AppRole, string(files), s.StateDir, abs, killAt)
 	cmd.Env = append(os.Environ(), helperEnv+"=1")
 	cmd.Stderr = os.Stderr
 	return cmd
@@ -62,7 +67,10 @@ func runHelper(a []string) error {
 		return err
 	}
 	pg := odoodbtest.Attach(a[1], a[2], port)
-	s := &Server{PG: pg, Programs: pg, AppRole: a[4], Admin: adminOf(pg), OdooDataDir: a[5], StateDir: a[6]}
+	s := &Server{PG: pg, Programs: pg, AppRole: a[4], Admin: adminOf(pg), StateDir: a[6]}
+	if err := json.Unmarshal([]byte(a[5]), &s.Files); err != nil {
+		return err
+	}
 	fault = func(at string) {
 		if at == a[8] {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb/odoodbtest"
 )
 
@@ -26,12 +27,12 @@ func newServer(t *testing.T) *Server {
 	t.Helper()
 	pg := odoodbtest.Shared(t)
 	s := &Server{
-		PG:          pg,
-		Programs:    pg,
-		AppRole:     "odoo " + token(), // a name that needs quoting
-		Admin:       adminOf(pg),
-		OdooDataDir: filepath.Join(t.TempDir(), "odoo's data"), // as well
-		StateDir:    filepath.Join(t.TempDir(), "state"),
+		PG:       pg,
+		Programs: pg,
+		AppRole:  "odoo " + token(), // a name that needs quoting
+		Admin:    adminOf(pg),
+		Files:    filestore.Layout{DataDir: filepath.Join(t.TempDir(), "odoo's data")}, // as well
+		StateDir: filepath.Join(t.TempDir(), "state"),
 	}
 	mustAdmin(t, s, maintenance, `CREATE ROLE `+ident(s.AppRole)+` LOGIN CREATEDB`)
 	t.Cleanup(func() {
@@ -237,4 +238,26 @@ func databases(t *testing.T, s *Server) []string {
 		t.Fatal(err)
 	}
 	return dbs
+}
+
+// present says whether there is anything of that name.
+func present(path string) bool {
+	_, err := os.Lstat(path)
+	return !os.IsNotExist(err)
+}
+
+// missingIn is missingFiles of a database.
+func missingIn(t *testing.T, s *Server, database string, names []string) []string {
+	t.Helper()
+	home, err := s.Files.Home(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer home.Close()
+	store, err := home.Open(home.Live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	return missingFiles(names, store)
 }

@@ -1,6 +1,8 @@
 package odoodb
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/shared/durable"
 	"github.com/odpm/odpm/shared/shell"
 )
@@ -53,11 +56,17 @@ type journal struct {
 	// KeepFiles: there was a file store without a database.
 	KeepFiles bool `json:"keep_files,omitempty"`
 
-	// Filestore is the directory with Target, New and Old as its entries.
+	// Filestore is the directory with the live file store, New and Old as its
+	// entries. Live is the live one's name, Target where it is empty.
 	Filestore   string `json:"filestore"`
+	Live        string `json:"live,omitempty"`
 	OdooStopped bool   `json:"odoo_stopped,omitempty"`
 
 	path string
+	// home is Filestore, opened; nil where it is not there. made is New's file
+	// store, nil in the run that recovers.
+	home *filestore.Home
+	made *filestore.Store
 }
 
 // removeUnfinished removes what a kill left between a journal's first byte and
@@ -131,9 +140,47 @@ func removeJournal(path string) error {
 	return durable.SyncDir(filepath.Dir(path))
 }
 
-func (j *journal) live() string   { return filepath.Join(j.Filestore, j.Target) }
-func (j *journal) fresh() string  { return filepath.Join(j.Filestore, j.New) }
-func (j *journal) former() string { return filepath.Join(j.Filestore, j.Old) }
+// live is the live file store's name in Filestore.
+func (j *journal) live() string { return cmp.Or(j.Live, j.Target) }
+
+// at is the path of a name in Filestore, to show.
+func (j *journal) at(name string) string { return filepath.Join(j.Filestore, name) }
+
+func (j *journal) has(name string) (bool, error) {
+	if j.home == nil {
+		return false, nil
+	}
+	return j.home.Has(name)
+}
+
+func (j *journal) removeFiles(ctx context.Context, name string) error {
+	if j.home == nil {
+		return nil
+	}
+	return j.home.Remove(ctx, name)
+}
+
+// openFiles opens the file stores of an interrupted run's journal.
+func (j *journal) openFiles(files filestore.Layout) error {
+	home, err := files.Reopen(j.Target, j.Filestore, j.live())
+	if errors.Is(err, fs.ErrNotExist) && j.Step == stepLoading {
+		return nil // it had not been made yet
+	}
+	if err != nil {
+		return fmt.Errorf("file stores of the journal: %w", err)
+	}
+	j.home = home
+	return nil
+}
+
+func (j *journal) close() {
+	if j.made != nil {
+		j.made.Close()
+	}
+	if j.home != nil {
+		j.home.Close()
+	}
+}
 
 // journalError is a journal that cannot be read: guessing would be worse.
 type journalError struct {
@@ -179,7 +226,7 @@ func journals(stateDir string) ([]*journal, error) {
 		if j.Version != journalVersion {
 			return nil, &journalError{path, fmt.Errorf("version %d is not known to this odpm", j.Version)}
 		}
-		for _, n := range []string{j.Target, j.New, j.Old} {
+		for _, n := range []string{j.Target, j.New, j.Old, j.live()} {
 			if err := checkName(n); err != nil {
 				return nil, &journalError{path, err}
 			}

@@ -2,10 +2,7 @@ package odoodb
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/odpm/odpm/shared/shell"
@@ -98,16 +95,13 @@ func (s *Server) LeftOvers(ctx context.Context) ([]LeftOver, error) {
 		}
 		found = append(found, l)
 	}
-	root := filepath.Join(s.OdooDataDir, "filestore")
-	entries, err := os.ReadDir(root)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	names, err = s.Files.Find(isLeftOver)
+	if err != nil {
 		return found, fmt.Errorf("file store: %w", err)
 	}
-	for _, e := range entries {
-		if !isLeftOver(e.Name()) {
-			continue
-		}
-		l := LeftOver{Kind: "filestore", Name: e.Name(), Path: filepath.Join(root, e.Name()), For: known[e.Name()].target, Journal: known[e.Name()].journal}
+	for _, path := range names {
+		n := filepath.Base(path)
+		l := LeftOver{Kind: "filestore", Name: n, Path: path, For: known[n].target, Journal: known[n].journal}
 		if l.Journal == "" {
 			l.Remedy = "sudo rm -rf " + shell.Quote(l.Path)
 		}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -15,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/filestore"
+	"github.com/odpm/odpm/shared/beneath"
 )
 
 // DatabaseState says what a database is to Odoo.
@@ -66,6 +66,9 @@ type Database struct {
 	// Filestore is the directory, whether it is there or not.
 	Filestore      string
 	FilestoreState FilestoreState
+	// FilestoreReason says why it is missing or unknown although something is
+	// there; more than one line.
+	FilestoreReason string
 	// Files and FilestoreBytes count what is in it, without Odoo's list of
 	// files to collect; both are -1 where that was not known cheaply.
 	Files, FilestoreBytes int64
@@ -108,7 +111,7 @@ func (s *Server) List(ctx context.Context) ([]Database, error) {
 			continue
 		}
 		d.Filestore = s.filestore(d.Name)
-		d.FilestoreState, d.Files, d.FilestoreBytes = countFiles(d.Filestore)
+		s.countFiles(&d)
 		list = append(list, d)
 	}
 	return list, nil
@@ -213,44 +216,41 @@ func seriesOf(version string) string {
 const countLimit = 200_000
 
 // countFiles looks at a database's file store.
-func countFiles(dir string) (state FilestoreState, files, bytes int64) {
-	st, err := os.Stat(dir)
+func (s *Server) countFiles(d *Database) {
+	d.FilestoreState, d.Files, d.FilestoreBytes = FilestoreMissing, 0, 0
+	home, err := s.Files.Home(d.Name)
+	var store *filestore.Store
+	if err == nil {
+		defer home.Close()
+		store, err = home.Open(home.Live)
+	}
+	var kind *beneath.KindError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return FilestoreMissing, 0, 0
+		return
+	case errors.As(err, &kind):
+		d.FilestoreReason = err.Error()
+		return
 	case err != nil:
-		return FilestoreUnknown, -1, -1
-	case !st.IsDir():
-		return FilestoreMissing, 0, 0
+		d.FilestoreState, d.Files, d.FilestoreBytes = FilestoreUnknown, -1, -1
+		if !errors.Is(err, fs.ErrPermission) {
+			d.FilestoreReason = err.Error()
+		}
+		return
 	}
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if d.Name() == checklist && filepath.Dir(path) == dir {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if files++; files > countLimit {
+	defer store.Close()
+	d.FilestoreState = FilestorePresent
+	err = store.Each(func(name string) bool { return name == filestore.Checklist }, func(_ string, size int64) error {
+		d.FilestoreBytes += size
+		if d.Files++; d.Files > countLimit {
 			return fs.ErrInvalid
-		}
-		info, err := d.Info()
-		if err == nil {
-			bytes += info.Size()
 		}
 		return nil
 	})
 	if err != nil {
-		return FilestorePresent, -1, -1
+		d.Files, d.FilestoreBytes = -1, -1
 	}
-	return FilestorePresent, files, bytes
 }
-
-// checklist is where Odoo notes files that may be collectable, one empty file
-// for each; it is no attachment's.
-const checklist = "checklist"
 
 // leftOverName is what newJournal and Backup make.
 var leftOverName = regexp.MustCompile(`^` + hiddenPrefix + `[0-9a-f]{16}(_old)?$`)

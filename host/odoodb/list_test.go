@@ -19,11 +19,11 @@ func TestList(t *testing.T) {
 	mustAdmin(t, s, maintenance, `ALTER DATABASE zu ALLOW_CONNECTIONS false`, `ALTER DATABASE mitten ALLOW_CONNECTIONS false`,
 		`CREATE DATABASE odpm_0123456789abcdef IS_TEMPLATE true OWNER `+ident(s.AppRole), `CREATE DATABASE odpm_00000000000000aa IS_TEMPLATE true OWNER `+ident(s.AppRole))
 	// A restore that was killed in the middle of its swap.
-	j := newJournal(s.StateDir, journal{Target: "mitten", New: "odpm_00000000000000aa", Old: "odpm_00000000000000aa_old", Filestore: filepath.Join(s.OdooDataDir, "filestore")})
+	j := newJournal(s.StateDir, journal{Target: "mitten", New: "odpm_00000000000000aa", Old: "odpm_00000000000000aa_old", Filestore: filepath.Join(s.Files.DataDir, "filestore")})
 	if err := j.to(stepSwapping); err != nil {
 		t.Fatal(err)
 	}
-	stray := filepath.Join(s.OdooDataDir, "filestore", "odpm_00000000000000ff")
+	stray := filepath.Join(s.Files.DataDir, "filestore", "odpm_00000000000000ff")
 	if err := os.MkdirAll(stray, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"unicode/utf8"
 )
@@ -69,10 +68,8 @@ func token() string {
 	return hex.EncodeToString(b[:])
 }
 
-// filestore is where Odoo keeps a database's attachments.
-func (s *Server) filestore(database string) string {
-	return filepath.Join(s.OdooDataDir, "filestore", database)
-}
+// filestore is where Odoo keeps a database's attachments, to show.
+func (s *Server) filestore(database string) string { return s.Files.Path(database) }
 
 // newUUID is a random (version 4) UUID.
 func newUUID() string {

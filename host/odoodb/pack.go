@@ -15,6 +15,7 @@ import (
 
 	"github.com/klauspost/compress/flate"
 
+	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb/pdeflate"
 )
 
@@ -81,7 +82,7 @@ type packBuffer struct {
 
 // files adds the file store, in the order of names. Workers compress; this
 // goroutine writes.
-func (p *packer) files(ctx context.Context, root *os.Root, names []string, added func(size int64)) error {
+func (p *packer) files(ctx context.Context, store *filestore.Store, names []string, added func(size int64)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type slot struct {
@@ -120,7 +121,7 @@ func (p *packer) files(ctx context.Context, root *os.Root, names []string, added
 				}
 				select {
 				case b := <-buffers:
-					s.result <- packFile(root, s.name, enc, b)
+					s.result <- packFile(store, s.name, enc, b)
 				case <-ctx.Done():
 					s.result <- packed{err: ctx.Err()}
 				}
@@ -170,9 +171,9 @@ func (p *packer) add(f packed) error {
 }
 
 // packFile reads one file and decides how it goes into the archive.
-func packFile(root *os.Root, name string, enc *flate.Writer, b *packBuffer) packed {
+func packFile(store *filestore.Store, name string, enc *flate.Writer, b *packBuffer) packed {
 	p := packed{buf: b}
-	f, err := root.Open(name)
+	f, info, err := store.Open(name)
 	if err != nil {
 		p.err = fmt.Errorf("file store: %w", err)
 		if errors.Is(err, fs.ErrPermission) {
@@ -180,16 +181,10 @@ func packFile(root *os.Root, name string, enc *flate.Writer, b *packBuffer) pack
 		}
 		return p
 	}
-	info, err := f.Stat()
-	if err != nil {
-		f.Close()
-		p.err = err
-		return p
-	}
-	h := &zip.FileHeader{Name: "filestore/" + name, Method: zip.Deflate, Modified: info.ModTime().UTC()}
+	h := &zip.FileHeader{Name: "filestore/" + name, Method: zip.Deflate, Modified: info.Modified.UTC()}
 	h.SetMode(0o644)
 	p.h = h
-	if info.Size() > wholeFile {
+	if info.Size > wholeFile {
 		head := make([]byte, sniffLen)
 		n, _ := f.ReadAt(head, 0)
 		if compressedAlready(head[:n]) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -222,37 +221,40 @@ func (r *restore) checkTargetDatabase(ctx context.Context) error {
 	return nil
 }
 
-// checkFilestore asks whether the directories can be swapped and have room.
-func (r *restore) checkFilestore() error {
-	root := filepath.Join(r.s.OdooDataDir, "filestore")
-	r.owner = r.s.rootOwner()
-	st, err := os.Stat(root)
+// checkFilestore opens the directory of the file stores and asks whether they
+// can be swapped and have room.
+func (r *restore) checkFilestore() (err error) {
+	r.owner = r.s.Files.Owner(r.o.Database)
+	r.home, err = r.s.Files.Home(r.o.Database)
 	if errors.Is(err, fs.ErrNotExist) {
-		root = r.s.OdooDataDir
-		if st, err = os.Stat(root); errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("file store: %w", err)
 	}
-	live := r.s.filestore(r.o.Database)
-	if l, err := os.Lstat(live); err == nil {
-		if l.IsDir() && device(l) != device(st) {
-			return fmt.Errorf("file store %s is a mount of its own and cannot be exchanged; mount its parent instead", live)
-		}
-		if r.plan.old.OID == 0 {
-			if err := checkName(r.plan.keptName); err != nil {
-				return fmt.Errorf("there is a file store %s without a database, and no room in its name to keep it under a dated one; move it away first", live)
-			}
+	live := r.home.At(r.home.Live)
+	if r.home.MountPoint() {
+		return fmt.Errorf("file store %s is a mount of its own and cannot be exchanged; mount its parent instead, or move its content to a directory in it and name that in .env: %s",
+			live, r.s.Files.Setting(r.o.Database, filepath.Join(live, "files")))
+	}
+	if err := r.home.Writable(); err != nil {
+		return fmt.Errorf("file store: %w; the restored one is made there, beside the one that it replaces", err)
+	}
+	filled, err := r.home.Filled(r.home.Live)
+	if err != nil {
+		return fmt.Errorf("file store: %w", err)
+	}
+	if filled && r.plan.old.OID == 0 {
+		if err := checkName(r.plan.keptName); err != nil {
+			return fmt.Errorf("there is a file store %s without a database, and no room in its name to keep it under a dated one; move it away first", live)
 		}
 	}
-	free, err := freeSpace(root)
+	free, err := r.home.Free()
 	if err != nil {
 		return fmt.Errorf("file store: %w", err)
 	}
 	if r.a.FilesSize > free {
-		return fmt.Errorf("the file store needs %s in %s, and %s are free; make room first", mib(r.a.FilesSize), root, mib(free))
+		return fmt.Errorf("the file store needs %s in %s, and %s are free; make room first", mib(r.a.FilesSize), r.home.Path(), mib(free))
 	}
 	return nil
 }

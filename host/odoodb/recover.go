@@ -80,6 +80,10 @@ func (s *Server) recoverOne(ctx context.Context, c *cluster.Session, j *journal,
 	if err := interlock(ctx, c, j.New); err != nil {
 		return r, err
 	}
+	if err := j.openFiles(s.Files); err != nil {
+		return r, err
+	}
+	defer j.close()
 	fault("recovering")
 	name, err := byOID(ctx, c, j.NewOID)
 	if err != nil {

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/host/odoodb/archive"
 	"github.com/odpm/odpm/host/odoodb/load"
@@ -111,7 +111,9 @@ type restore struct {
 	c       *cluster.Session // administrator, on the maintenance database
 	plan    preflighted
 	journal *journal
-	owner   *owner
+	// home has the live file store, nil where Odoo has none yet.
+	home  *filestore.Home
+	owner *filestore.Owner
 	// password is the loading role's; later are statements for the owner-to-be.
 	password string
 	later    []string
@@ -124,11 +126,19 @@ func (r *restore) close() {
 	if r.c != nil {
 		closeConn(r.c)
 	}
+	switch {
+	case r.journal != nil:
+		r.journal.close()
+	case r.home != nil:
+		r.home.Close()
+	}
 }
 
 // run does everything after the checks that touch nothing.
 func (r *restore) run(ctx context.Context) (err error) {
-	r.journal = r.newJournal()
+	if r.journal, err = r.newJournal(); err != nil {
+		return err
+	}
 	if err := interlock(ctx, r.c, r.journal.New); err != nil {
 		return err
 	}
@@ -145,7 +155,7 @@ func (r *restore) run(ctx context.Context) (err error) {
 		}
 	}()
 	fault("journal")
-	if err := newFilestore(r.journal.Filestore, r.journal.fresh(), r.owner); err != nil {
+	if err := r.makeFilestore(); err != nil {
 		return err
 	}
 	oid, err := r.s.create(ctx, r.journal.New, r.o.Database, CreateOptions{Unaccent: r.o.Unaccent, extensions: r.plan.extensions, elsewhere: r.plan.elsewhere, tablespace: r.plan.old.Tablespace})
@@ -182,18 +192,39 @@ func (r *restore) run(ctx context.Context) (err error) {
 	return r.end(end)
 }
 
-func (r *restore) newJournal() *journal {
+func (r *restore) newJournal() (*journal, error) {
 	name := hiddenPrefix + token()
 	j := journal{
 		Target: r.o.Database, New: name, Old: name + "_old",
 		OldOID: r.plan.old.OID, OldAllowed: r.plan.old.AllowC, KeepOld: r.o.KeepOld,
-		Filestore: filepath.Join(r.s.OdooDataDir, "filestore"),
+		Filestore: r.s.Files.Root(), home: r.home,
 	}
-	j.KeepFiles = r.plan.old.OID == 0 && present(j.live())
+	if r.home != nil {
+		j.Filestore, j.Live = r.home.Path(), r.home.Live
+		filled, err := r.home.Filled(r.home.Live)
+		if err != nil {
+			return nil, fmt.Errorf("file store: %w", err)
+		}
+		j.KeepFiles = r.plan.old.OID == 0 && filled
+	}
 	if j.KeepOld || j.KeepFiles {
 		j.Old = r.plan.keptName
 	}
-	return newJournal(r.s.StateDir, j)
+	return newJournal(r.s.StateDir, j), nil
+}
+
+// makeFilestore makes the restored database's file store beside the others.
+func (r *restore) makeFilestore() (err error) {
+	j := r.journal
+	if j.home == nil {
+		if j.home, err = r.s.Files.MakeHome(j.Target, r.owner); err != nil {
+			return fmt.Errorf("file store: %w", err)
+		}
+	}
+	if j.made, err = j.home.Make(j.New, 0o755, r.owner); err != nil {
+		return fmt.Errorf("file store: %w", err)
+	}
+	return nil
 }
 
 // fill loads the dump and unpacks the file store at the same time.
@@ -202,7 +233,7 @@ func (r *restore) fill(ctx context.Context) error {
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := extract(ctx, r.a, r.journal.fresh(), r.owner, r.o.Progress); err != nil {
+		if err := extract(ctx, r.a, r.journal.made, r.o.Progress); err != nil {
 			cancel(err)
 		}
 	})
@@ -267,16 +298,23 @@ func (r *restore) takeOver(ctx context.Context, c *pgx.Conn, f *facts) error {
 	if err != nil {
 		return err
 	}
-	n, err := linkFiles(names, r.journal.live(), r.journal.fresh(), r.owner)
-	if err != nil {
-		return err
+	from, err := r.journal.home.Open(r.journal.live())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("file store: %w", err)
 	}
-	if n > 0 {
-		r.rep.warn("the archive has no file store; %d of %d files were taken over from the replaced database", n, len(names))
+	if err == nil {
+		defer from.Close()
+		n, err := takeOver(names, from, r.journal.made)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			r.rep.warn("the archive has no file store; %d of %d files were taken over from the replaced database", n, len(names))
+		}
 	}
-	missing, err := missingFiles(names, r.journal.fresh())
+	missing := missingFiles(names, r.journal.made)
 	f.missing, f.names = len(missing), missing
-	return err
+	return nil
 }
 
 // adapt does what was asked for beyond restoring, while nobody can see the
@@ -332,11 +370,13 @@ func (r *restore) end(ctx context.Context) error {
 	if j.KeepOld && j.OldOID != 0 {
 		r.rep.Kept = j.Old
 	}
-	if (j.KeepOld || j.KeepFiles) && present(j.former()) {
-		r.rep.KeptFilestore = j.former()
+	if former, err := j.has(j.Old); (j.KeepOld || j.KeepFiles) && (former || err != nil) {
+		r.rep.KeptFilestore = j.at(j.Old)
 	}
 	if j.KeepFiles {
-		r.rep.warn("there was a file store without a database; it is kept as %s", j.former())
+		r.rep.warn("there was a file store without a database; it is kept as %s", j.at(j.Old))
+	} else if r.rep.KeptFilestore != "" && r.s.Files.Recorded(j.Target) {
+		r.rep.warn("the replaced file store is kept as %s; an Odoo that is to use it needs it in .env: %s", r.rep.KeptFilestore, r.s.Files.Setting(j.Old, r.rep.KeptFilestore))
 	}
 	startErr := restartOdoo(ctx, j, r.o.Odoo)
 	if r.c.IsClosed() {
@@ -348,7 +388,7 @@ func (r *restore) end(ctx context.Context) error {
 	}
 	held, err := r.s.finish(ctx, r.c, j)
 	if held != nil {
-		r.rep.Kept, r.rep.KeptFilestore = j.Old, j.former()
+		r.rep.Kept, r.rep.KeptFilestore = j.Old, j.at(j.Old)
 		r.rep.warn("the replaced database was not dropped and is kept as %q: %v", j.Old, held)
 	}
 	if err := errors.Join(startErr, err); err != nil {
@@ -360,20 +400,6 @@ func (r *restore) end(ctx context.Context) error {
 // keptName is the dated name of a replaced database.
 func keptName(database string, now time.Time) string {
 	return database + "_old_" + now.Format("2006-01-02_15-04-05")
-}
-
-// rootOwner is whom new files must belong to: the owner of Odoo's data, where
-// odpm runs as root and would lock Odoo out.
-func (s *Server) rootOwner() *owner {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	for _, d := range []string{filepath.Join(s.OdooDataDir, "filestore"), s.OdooDataDir} {
-		if st, err := os.Stat(d); err == nil {
-			return ownerOf(st)
-		}
-	}
-	return nil
 }
 
 // readError tells a custom format that pg_restore could not read to its end

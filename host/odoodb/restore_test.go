@@ -86,7 +86,7 @@ func noLeftovers(t *testing.T, s *Server) {
 		(SELECT string_agg(rolname, ',') FROM pg_roles WHERE rolname ~ '^odpm_'))`); left != "" {
 		t.Errorf("databases or roles are left: %s", left)
 	}
-	for _, pattern := range []string{filepath.Join(s.OdooDataDir, "filestore", hiddenPrefix+"*"), filepath.Join(s.StateDir, "*"), filepath.Join(s.StateDir, ".*")} {
+	for _, pattern := range []string{filepath.Join(s.Files.DataDir, "filestore", hiddenPrefix+"*"), filepath.Join(s.StateDir, "*"), filepath.Join(s.StateDir, ".*")} {
 		if found, _ := filepath.Glob(pattern); len(found) > 0 {
 			t.Errorf("left: %v", found)
 		}
@@ -248,9 +248,9 @@ func TestRestoreTakesOverFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	missing, err := missingFiles(strings.Fields(before), s.filestore("db"))
-	if err != nil || rep.Missing != 0 || len(missing) > 0 {
-		t.Errorf("the replaced database's files were not taken over: %+v, %v, %v", rep, missing, err)
+	missing := missingIn(t, s, "db", strings.Fields(before))
+	if rep.Missing != 0 || len(missing) > 0 {
+		t.Errorf("the replaced database's files were not taken over: %+v, %v", rep, missing)
 	}
 }
 

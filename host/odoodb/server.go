@@ -10,6 +10,7 @@ import (
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/filestore"
 )
 
 // Server is the PostgreSQL that holds a project's Odoo databases, and the
@@ -28,9 +29,8 @@ type Server struct {
 	// Admin connects to a database as a superuser, as cluster.Admin does.
 	Admin func(ctx context.Context, database string) (*cluster.Session, error)
 
-	// OdooDataDir is Odoo's data_dir on this machine; file stores are in
-	// filestore/NAME below it.
-	OdooDataDir string
+	// Files says where the databases' file stores are on this machine.
+	Files filestore.Layout
 	// PostgresDataDir is the server's data directory on this machine, "" where
 	// it is not known: free space is asked there.
 	PostgresDataDir string

@@ -6,47 +6,61 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"sort"
+
+	"github.com/odpm/odpm/host/filestore"
 )
 
 // staged is a file store as it was at the moment of a snapshot: a directory of
 // hard links, which take no space and which Odoo's collector does not reach.
 // Odoo never writes into a file again, so a link is as good as a copy.
 type staged struct {
-	// dir is the directory, "" where there are no files.
-	dir   string
+	// store is the directory, nil where there are no files.
+	store *filestore.Store
 	names []string
 	bytes int64
 	// missing are names without a file.
 	missing []string
+	// foreign says of names why what is there is not Odoo's file.
+	foreign []string
 	// copied says why files had to be copied instead, nil if they were linked.
 	copied error
 }
 
+func (st *staged) close() {
+	if st != nil && st.store != nil {
+		st.store.Close()
+	}
+}
+
 // stager makes a staged file store.
 type stager struct {
-	// live is the database's file store. links is beside it, on the same file
-	// system; copies is where we may write in any case.
-	live, links, copies string
-	all                 bool
+	// home has the database's file store in it, nil where Odoo has none yet.
+	// links is the name of what is made beside it, on the same file system;
+	// copies opens where we may write in any case.
+	home   *filestore.Home
+	links  string
+	copies func() (*filestore.Store, error)
+	all    bool
 	// room is asked before anything is copied: extra is what the copies take.
 	room func(files, extra int64) error
 }
 
-func (g *stager) stage(ctx context.Context, stored []string) (*staged, error) {
-	st := &staged{}
-	root, err := os.OpenRoot(g.live)
-	if errors.Is(err, fs.ErrNotExist) {
+func (g *stager) stage(ctx context.Context, stored []string) (st *staged, err error) {
+	st = &staged{}
+	var live *filestore.Store
+	if g.home != nil {
+		live, err = g.home.Open(g.home.Live)
+	}
+	if g.home == nil || errors.Is(err, fs.ErrNotExist) {
 		st.missing = stored
 		return st, g.room(0, 0)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("file store: %w", err)
 	}
-	defer root.Close()
-	if err := g.choose(st, root, stored); err != nil {
+	defer live.Close()
+	if err := g.choose(st, live, stored); err != nil {
 		return nil, err
 	}
 	if err := g.room(st.bytes, 0); err != nil {
@@ -55,54 +69,57 @@ func (g *stager) stage(ctx context.Context, stored []string) (*staged, error) {
 	if len(st.names) == 0 {
 		return st, nil
 	}
-	st.dir = g.links
-	if st.copied = g.link(ctx, st); st.copied == nil {
+	defer func() {
+		if err != nil {
+			st.close()
+		}
+	}()
+	if st.copied = g.link(ctx, live, st); st.copied == nil {
 		return st, nil
 	}
-	if err := errors.Join(ctx.Err(), os.RemoveAll(g.links)); err != nil {
-		return nil, err
+	st.close()
+	st.store = nil
+	if err := errors.Join(ctx.Err(), g.home.Remove(ctx, g.links)); err != nil {
+		return st, err
 	}
 	// Linux lets nobody link a file that he does not own and may not write
 	// (fs.protected_hardlinks), and no link leads to another file system.
 	if err := g.room(st.bytes, st.bytes); err != nil {
-		return nil, fmt.Errorf("%w (the files have to be copied: %v)", err, st.copied)
+		return st, fmt.Errorf("%w (the files have to be copied: %v)", err, st.copied)
 	}
-	st.dir = g.copies
-	return st, g.copy(ctx, root, st)
+	return st, g.copy(ctx, live, st)
 }
 
 // choose lists the files and counts them.
-func (g *stager) choose(st *staged, root *os.Root, stored []string) error {
-	take := func(name string) error {
-		info, err := root.Lstat(name)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("file store: %w", err)
-		}
-		if err != nil || !info.Mode().IsRegular() {
-			st.missing = append(st.missing, name)
-			return nil
-		}
-		st.names = append(st.names, name)
-		st.bytes += info.Size()
-		return nil
-	}
+func (g *stager) choose(st *staged, live *filestore.Store, stored []string) error {
 	named := make(map[string]bool, len(stored))
 	for _, n := range stored {
 		named[n] = true
-		if !filepath.IsLocal(n) || filepath.Clean(n) != n {
-			st.missing = append(st.missing, n)
-		} else if err := take(n); err != nil {
+		size, err := live.Size(n)
+		if err := st.leaveOut(n, err); err != nil {
 			return err
+		}
+		if err == nil {
+			st.names = append(st.names, n)
+			st.bytes += size
 		}
 	}
 	if !g.all {
 		return nil
 	}
-	err := fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() || named[name] {
-			return err
+	err := live.Each(nil, func(name string, _ int64) error {
+		if named[name] {
+			return nil
 		}
-		return take(name)
+		size, err := live.Size(name)
+		if err == nil {
+			st.names = append(st.names, name)
+			st.bytes += size
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // no attachment's, and gone by now
+		}
+		return st.leaveOut(name, err)
 	})
 	if err != nil {
 		return fmt.Errorf("file store: %w", err)
@@ -111,57 +128,76 @@ func (g *stager) choose(st *staged, root *os.Root, stored []string) error {
 	return nil
 }
 
-// link fails without having changed anything but g.links.
-func (g *stager) link(ctx context.Context, st *staged) error {
-	parent, err := os.OpenRoot(filepath.Dir(g.links))
-	if err != nil {
-		return err
-	}
-	defer parent.Close()
-	to, from := filepath.Base(g.links), filepath.Base(g.live)
-	if err := parent.Mkdir(to, 0o700); err != nil {
-		return err
-	}
-	made := map[string]bool{}
-	for _, n := range st.names {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if d := filepath.Dir(n); !made[d] {
-			if err := parent.MkdirAll(filepath.Join(to, d), 0o700); err != nil {
-				return err
-			}
-			made[d] = true
-		}
-		if err := parent.Link(filepath.Join(from, n), filepath.Join(to, n)); err != nil {
-			return err
-		}
+// leaveOut notes a file that is not there or not Odoo's; another error is one.
+func (st *staged) leaveOut(name string, err error) error {
+	var foreign *filestore.ForeignError
+	switch {
+	case err == nil:
+	case errors.Is(err, fs.ErrNotExist):
+		st.missing = append(st.missing, name)
+	case errors.As(err, &foreign):
+		st.foreign = append(st.foreign, err.Error())
+	default:
+		return fmt.Errorf("file store: %w", err)
 	}
 	return nil
 }
 
-func (g *stager) copy(ctx context.Context, live *os.Root, st *staged) error {
-	if err := os.Mkdir(g.copies, 0o700); err != nil {
-		return err
-	}
-	to, err := os.OpenRoot(g.copies)
-	if err != nil {
-		return err
-	}
-	defer to.Close()
+// taken notes what was replaced between the look and the taking.
+func (st *staged) taken(take func(name string) error) error {
+	kept := st.names[:0]
 	for _, n := range st.names {
+		err := take(n)
+		if err == nil {
+			kept = append(kept, n)
+			continue
+		}
+		var foreign *filestore.ForeignError
+		if !errors.As(err, &foreign) {
+			return err
+		}
+		st.foreign = append(st.foreign, err.Error())
+	}
+	st.names = kept
+	return nil
+}
+
+// link fails without having changed anything but what is named links.
+func (g *stager) link(ctx context.Context, live *filestore.Store, st *staged) (err error) {
+	if st.store, err = g.home.Make(g.links, 0o700, nil); err != nil {
+		return err
+	}
+	names := append([]string(nil), st.names...)
+	err = st.taken(func(n string) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := copyFile(live, to, n); err != nil {
-			return fmt.Errorf("file store: %w", err)
+		return st.store.Take(live, n)
+	})
+	if err != nil {
+		st.names = names // they are to be copied
+	}
+	return err
+}
+
+func (g *stager) copy(ctx context.Context, live *filestore.Store, st *staged) (err error) {
+	if st.store, err = g.copies(); err != nil {
+		return err
+	}
+	err = st.taken(func(n string) error {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
+		return copyFile(live, st.store, n)
+	})
+	if err != nil {
+		return fmt.Errorf("file store: %w", err)
 	}
 	return nil
 }
 
-func copyFile(from, to *os.Root, name string) error {
-	r, err := from.Open(name)
+func copyFile(from, to *filestore.Store, name string) error {
+	r, _, err := from.Open(name)
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w: this user may not read Odoo's files; run odpm as their owner or with sudo", err)
 	}
@@ -169,10 +205,10 @@ func copyFile(from, to *os.Root, name string) error {
 		return err
 	}
 	defer r.Close()
-	if err := to.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+	if err := to.MakeDir(name); err != nil {
 		return err
 	}
-	w, err := to.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	w, err := to.Create(name)
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -174,46 +172,66 @@ func (s *Server) openAtLast(ctx context.Context, c *cluster.Session, j *journal)
 	return open(ctx, again, j)
 }
 
-func present(path string) bool {
-	_, err := os.Lstat(path)
-	return !errors.Is(err, fs.ErrNotExist)
-}
-
 // moveFiles gives the new file store its name. Every state in which a crash
 // can leave the three names is one that it goes on from: the new one is there
 // until it has been moved.
 func (j *journal) moveFiles() error {
-	if !present(j.fresh()) {
-		return nil
+	fresh, err := j.has(j.New)
+	if err != nil || !fresh {
+		return err
 	}
-	if present(j.live()) {
-		if present(j.former()) {
-			return fmt.Errorf("file store %s exists already", j.former())
+	live, err := j.has(j.live())
+	if err != nil {
+		return err
+	}
+	if live {
+		former, err := j.has(j.Old)
+		if err == nil && former {
+			err = fmt.Errorf("file store %s exists already", j.at(j.Old))
 		}
-		if err := os.Rename(j.live(), j.former()); err != nil {
+		if err != nil {
+			return err
+		}
+		if err := j.home.Move(j.live(), j.Old); err != nil {
 			return fmt.Errorf("move the old file store away: %w", err)
 		}
 		fault("files half")
 	}
-	if err := os.Rename(j.fresh(), j.live()); err != nil {
+	if err := j.home.Install(j.New, j.live(), j.made); err != nil {
 		return fmt.Errorf("put the new file store in place: %w", err)
 	}
-	return syncDir(j.Filestore)
+	return j.home.Sync()
 }
 
 // moveFilesBack undoes moveFiles, from every state again.
 func (j *journal) moveFilesBack() error {
-	if !present(j.fresh()) && present(j.live()) {
-		if err := os.Rename(j.live(), j.fresh()); err != nil {
+	if j.home == nil {
+		return nil
+	}
+	fresh, err := j.has(j.New)
+	if err != nil {
+		return err
+	}
+	live, err := j.has(j.live())
+	if err != nil {
+		return err
+	}
+	if !fresh && live {
+		if err := j.home.Move(j.live(), j.New); err != nil {
 			return fmt.Errorf("take the new file store away again: %w", err)
 		}
+		live = false
 	}
-	if present(j.former()) && !present(j.live()) {
-		if err := os.Rename(j.former(), j.live()); err != nil {
+	former, err := j.has(j.Old)
+	if err != nil {
+		return err
+	}
+	if former && !live {
+		if err := j.home.Move(j.Old, j.live()); err != nil {
 			return fmt.Errorf("put the old file store back: %w", err)
 		}
 	}
-	return syncDir(j.Filestore)
+	return j.home.Sync()
 }
 
 // byOID finds a database's present name, "" where it is gone.
@@ -250,7 +268,7 @@ func (s *Server) revert(ctx context.Context, c *cluster.Session, j *journal, odo
 		return fmt.Errorf("drop the role of the unfinished restore, %q: %w", j.New, err)
 	}
 	fault("revert dropped")
-	if err := os.RemoveAll(j.fresh()); err != nil {
+	if err := j.removeFiles(ctx, j.New); err != nil {
 		return fmt.Errorf("remove the unfinished file store: %w", err)
 	}
 	fault("revert emptied")
@@ -353,8 +371,8 @@ func (s *Server) finish(ctx context.Context, c *cluster.Session, j *journal) (he
 		held = dropOld(ctx, c, j)
 		fault("finish dropped")
 		if held == nil && !j.KeepFiles {
-			if err := os.RemoveAll(j.former()); err != nil {
-				return nil, fmt.Errorf("remove the old file store; do it with: sudo rm -rf %s: %w", shell.Quote(j.former()), err)
+			if err := j.removeFiles(ctx, j.Old); err != nil {
+				return nil, fmt.Errorf("remove the old file store; do it with: sudo rm -rf %s: %w", shell.Quote(j.at(j.Old)), err)
 			}
 		}
 	}

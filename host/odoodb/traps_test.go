@@ -11,6 +11,7 @@ import (
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/test/inherited/legacy"
 	"github.com/odpm/odpm/test/wiretap"
 )
@@ -76,7 +77,7 @@ func legacyServer(t *testing.T, major int, hba string) (*Server, *legacy.Cluster
 	}})
 	tap := wiretap.On(c)
 	startup := &cluster.Startup{}
-	return &Server{PG: tap, Programs: tap, AppRole: "odoo", AppPassword: "app", OdooDataDir: filepath.Join(t.TempDir(), "odoo"), StateDir: filepath.Join(t.TempDir(), "state"),
+	return &Server{PG: tap, Programs: tap, AppRole: "odoo", AppPassword: "app", Files: filestore.Layout{DataDir: filepath.Join(t.TempDir(), "odoo")}, StateDir: filepath.Join(t.TempDir(), "state"),
 		Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
 			return cluster.Admin(ctx, tap, cluster.Hints{Startup: startup, App: cluster.Wanted{Role: "odoo"}}, database)
 		}}, c, tap

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/gofrs/flock"
+
+	"github.com/odpm/odpm/host/filestore"
 )
 
 // A kill between a journal's first byte and its rename leaves a file that
@@ -45,10 +47,10 @@ func TestUnfinishedJournal(t *testing.T) {
 // A power cut took the content of a backup's journal, or a disk fault changed
 // it. No run ends at it: nobody needs what it would have said.
 func TestUnreadableBackupJournal(t *testing.T) {
-	s := &Server{StateDir: t.TempDir(), OdooDataDir: t.TempDir()}
+	s := &Server{StateDir: t.TempDir(), Files: filestore.Layout{DataDir: t.TempDir()}}
 	for name, content := range map[string]string{"0123456789abcdef": "", "1123456789abcdef": strings.Repeat("\x00", 200)} {
 		path := filepath.Join(s.StateDir, backupPrefix+name+".json")
-		links := filepath.Join(s.OdooDataDir, "filestore", hiddenPrefix+name)
+		links := filepath.Join(s.Files.DataDir, "filestore", hiddenPrefix+name)
 		if err := errors.Join(os.MkdirAll(links, 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb/archive"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
@@ -226,7 +227,7 @@ func fileContent(f archive.File, r io.Reader) (intact bool, err error) {
 		return false, err
 	}
 	name := path.Base(f.Name)
-	if len(name) != 2*sha1.Size || strings.HasPrefix(f.Name, checklist+"/") {
+	if len(name) != 2*sha1.Size || strings.HasPrefix(f.Name, filestore.Checklist+"/") {
 		return true, nil
 	}
 	if _, err := hex.DecodeString(name); err != nil {

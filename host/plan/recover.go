@@ -3,8 +3,10 @@ package plan
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/ui"
 )
@@ -16,8 +18,15 @@ func (s *Session) DatabaseServer() *odoodb.Server {
 		Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
 			return cluster.Admin(ctx, s.PG, s.hints(), database)
 		},
-		OdooDataDir: s.Project.OdooDataDir, PostgresDataDir: s.Project.DataDir, StateDir: s.Dirs.State(),
+		Files: s.filestores(), PostgresDataDir: s.Project.DataDir, StateDir: s.Dirs.State(),
 	}
+}
+
+// filestores says where the project's file stores are.
+func (s *Session) filestores() filestore.Layout {
+	p := s.Project
+	return filestore.Layout{DataDir: p.OdooDataDir, Dir: p.FilestoreDir, Databases: p.FilestoreDirs,
+		Linked: s.EngineKind == nativeEngine, EnvFile: filepath.Join(p.Dir, ".env")}
 }
 
 // recover deals with work that a crash cut short, before anything else.

@@ -120,12 +120,16 @@ func (s *Session) checkAccess(ctx context.Context, outcome string) error {
 	if s.Project.KeepCompose {
 		return nil
 	}
-	problems, err := s.Stack.CheckAccess(ctx, s.want.image.ref, s.spec.User, []engine.Access{
+	paths := []engine.Access{
 		{Path: s.Dirs.Database(), Write: true},
 		{Path: s.Project.OdooDataDir, Write: true},
 		{Path: s.Project.OdooConfPath},
 		{Path: s.handoffPath()},
-	})
+	}
+	for _, dir := range s.filestores().Named() {
+		paths = append(paths, engine.Access{Path: dir, Write: true})
+	}
+	problems, err := s.Stack.CheckAccess(ctx, s.want.image.ref, s.spec.User, paths)
 	if err != nil || len(problems) == 0 {
 		return err
 	}

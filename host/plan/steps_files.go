@@ -10,6 +10,7 @@ import (
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/shared/durable"
 	"github.com/odpm/odpm/shared/handoff"
 )
@@ -277,16 +278,26 @@ func (s *Session) makeDataDirs() error {
 		// --skip-start without the image: whose it must be is not known yet.
 		return nil
 	}
-	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if _, err := os.Stat(dir); err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if s.Dirs.UID >= 0 {
+			if err := os.Chown(dir, s.Dirs.UID, s.Dirs.GID); err != nil {
+				return err
+			}
+		}
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
+	// Docker would make the mount points as root, and filestore around them:
+	// Odoo could make no other database's.
+	var owner *filestore.Owner
 	if s.Dirs.UID >= 0 {
-		return os.Chown(dir, s.Dirs.UID, s.Dirs.GID)
+		owner = &filestore.Owner{UID: s.Dirs.UID, GID: s.Dirs.GID}
 	}
-	return nil
+	return s.filestores().Prepare(owner)
 }
 
 // validateStep asks compose itself.
