@@ -81,7 +81,19 @@ func (s *Session) ensureRole(ctx context.Context) (cluster.Report, error) {
 	if s.status, err = s.PG.Status(ctx); err != nil {
 		return rep, err
 	}
-	return rep, s.ProveRole(ctx)
+	return rep, s.proveBeforehand(ctx)
+}
+
+// proveBeforehand proves the login as soon as it can be, before Odoo is started.
+// The files of TLS that Odoo's container has may not be on this machine: then
+// the checker in front of Odoo is the first who can say.
+func (s *Session) proveBeforehand(ctx context.Context) error {
+	err := s.ProveRole(ctx)
+	if reason, is := pglogin.ReasonOf(err); is && reason == pglogin.TLS && s.Stack != nil {
+		s.Term.Warn("the login is not proven from this machine, only from Odoo's container: %v", err)
+		return nil
+	}
+	return err
 }
 
 // ProveRole logs in the way the role will be used: over TCP, with its password.

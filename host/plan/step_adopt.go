@@ -52,7 +52,7 @@ func (adoptStep) Apply(ctx context.Context, s *Session) error {
 		if _, err := s.ensureRole(ctx); err != nil {
 			return err
 		}
-	} else if err := s.ProveRole(ctx); err != nil {
+	} else if err := s.proveBeforehand(ctx); err != nil {
 		return err
 	}
 	return s.writeBaseline(ctx)
