@@ -54,7 +54,7 @@ func judge(f facts, w wanted) (j judgement, err error) {
 	case j.major == 0:
 		return j, &unprovenError{fmt.Sprintf("the module base has version %q, which names no Odoo version", f.base)}
 	case m == nil:
-		if w.archive.Format == archive.Zip {
+		if w.archive.Format != archive.Dump && !w.archive.BadManifest {
 			warn("the archive has no manifest: which modules it should have cannot be compared")
 		}
 	default:

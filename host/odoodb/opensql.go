@@ -20,13 +20,23 @@ import (
 // own pg_restore makes of the custom format, to which restoreArgs are passed.
 // Both formats then take one and the same way into the database.
 func (s *Server) openSQL(ctx context.Context, a *archive.Archive, restoreArgs ...string) (io.ReadCloser, error) {
-	if a.Format == archive.Zip {
+	if a.Format != archive.Dump {
 		return a.SQL()
 	}
-	return s.output(ctx, engine.Command{
+	raw, err := a.Raw()
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.output(ctx, engine.Command{
 		Argv:  append([]string{"pg_restore", "--no-owner", "-f", "-"}, restoreArgs...),
-		Stdin: a.Raw(),
+		Stdin: raw,
 	})
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
+	out.input = raw
+	return out, nil
 }
 
 // output starts a program and gives its standard output.
@@ -54,6 +64,8 @@ type programOutput struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
 	err    error
+	// input is closed when the program has ended, nil for none.
+	input io.Closer
 }
 
 // silence is how long a program may go without a byte: longer than pg_dump
@@ -81,6 +93,9 @@ func (p *programOutput) Close() error {
 	p.cancel()
 	err := p.r.Close()
 	<-p.ended
+	if p.input != nil {
+		p.input.Close()
+	}
 	return err
 }
 

@@ -66,7 +66,7 @@ func (v *verifier) run(ctx context.Context, file string) (err error) {
 		err = v.sql(ctx)
 	}
 	v.res.Tables, v.res.Rows = v.content.tables, v.content.rows
-	if err == nil && a.Format == archive.Zip {
+	if err == nil {
 		err = v.fileContents(ctx)
 	}
 	if err == nil {

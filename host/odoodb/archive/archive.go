@@ -5,18 +5,21 @@
 package archive
 
 import (
+	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
 
 	"github.com/odpm/odpm/shared/regular"
-	"github.com/odpm/odpm/shared/shell"
 )
 
 // Format is how an archive is written.
@@ -27,6 +30,11 @@ const (
 	Zip Format = "zip"
 	// Dump is pg_dump -Fc.
 	Dump Format = "dump"
+	// Plain is pg_dump's SQL without anything else.
+	Plain Format = "sql"
+	// Tar and Folder are what is in Odoo's zip, packed or not packed otherwise.
+	Tar    Format = "tar"
+	Folder Format = "folder"
 )
 
 // Manifest is manifest.json as Odoo writes it; nil for a Dump.
@@ -55,12 +63,15 @@ type Archive struct {
 	// OtherFiles is how many members are not restored, Others the first names.
 	OtherFiles int64
 	Others     []string
+	// BadManifest: there is a manifest.json that is not used; Warnings say why.
+	BadManifest bool
 	// Warnings are sentences for a person.
 	Warnings []string
 	// DumpSize is dump.sql's uncompressed size, 0 for a Dump.
 	DumpSize int64
 
 	f              *os.File
+	root           *os.Root
 	src            source
 	layout         layout
 	dump, manifest *member
@@ -108,20 +119,41 @@ func IsRefused(err error) bool {
 
 // Open looks at an archive's directory, manifest and header.
 func Open(name string) (*Archive, error) {
-	f, err := regular.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	a := &Archive{Path: name, f: f}
-	if err := a.open(); err != nil {
-		f.Close()
+	a := &Archive{Path: name}
+	if err := a.openPath(); err != nil {
+		a.Close()
 		return nil, err
 	}
 	return a, nil
 }
 
-// Close closes the file.
-func (a *Archive) Close() error { return a.f.Close() }
+func (a *Archive) openPath() error {
+	if st, err := os.Stat(a.Path); err == nil && st.IsDir() {
+		root, err := os.OpenRoot(a.Path)
+		if err != nil {
+			return err
+		}
+		a.root, a.Format, a.src = root, Folder, folderSource{root}
+		return a.openBackup()
+	}
+	f, err := regular.Open(a.Path)
+	if err != nil {
+		return err
+	}
+	a.f = f
+	return a.open()
+}
+
+// Close closes the file or folder.
+func (a *Archive) Close() error {
+	switch {
+	case a.root != nil:
+		return a.root.Close()
+	case a.f != nil:
+		return a.f.Close()
+	}
+	return nil
+}
 
 func (a *Archive) refuse(format string, args ...any) error {
 	return &Error{a.Path, fmt.Sprintf(format, args...)}
@@ -159,12 +191,40 @@ func (a *Archive) open() error {
 	case bytes.Equal(magic, []byte("PGDMP")):
 		a.Format = Dump
 		return a.openDump()
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		return a.refuse("is compressed with gzip; unpack it first: gunzip %s", shell.Quote(a.Path))
-	case bytes.HasPrefix(magic, []byte("--")):
-		return a.refuse("is plain SQL without a manifest; put it into a zip as dump.sql: cp %s dump.sql && zip backup.zip dump.sql", shell.Quote(a.Path))
 	}
-	return a.refuse("is neither Odoo's zip nor pg_dump's custom format")
+	return a.openOther()
+}
+
+// openOther looks at what is neither a zip nor a dump: a tar, SQL, and all of
+// them compressed with gzip.
+func (a *Archive) openOther() error {
+	whole := &member{name: filepath.Base(a.Path), size: a.Size, open: func() (io.ReadCloser, error) { return io.NopCloser(io.NewSectionReader(a.f, 0, a.Size)), nil }}
+	head := make([]byte, 512)
+	n, _ := a.f.ReadAt(head, 0)
+	if bytes.HasPrefix(head[:n], []byte{0x1f, 0x8b}) {
+		whole.gz = true
+		z, err := gzip.NewReader(io.NewSectionReader(a.f, 0, a.Size))
+		if err != nil {
+			return a.refuse("is damaged (%v)", err)
+		}
+		n, _ = io.ReadFull(z, head)
+	}
+	head = head[:n]
+	switch {
+	case n == 512 && bytes.Equal(head[257:262], []byte("ustar")):
+		a.Format, a.src = Tar, tarSource{a.f, a.Size, whole.gz}
+		return a.openBackup()
+	case bytes.HasPrefix(head, []byte("PGDMP")):
+		a.Format, a.dump = Dump, whole
+		return a.openDump()
+	case bytes.HasPrefix(bytes.TrimPrefix(head, []byte(byteOrderMark)), []byte("--")):
+		a.Format, a.dump = Plain, whole
+		if !whole.gz {
+			a.DumpSize = a.Size
+		}
+		return a.readPlainHeader()
+	}
+	return a.refuse("is neither Odoo's zip nor pg_dump's custom format, and neither SQL nor a tar")
 }
 
 // maxManifest is ten times what two thousand modules need. Read, JSON takes a
@@ -185,12 +245,15 @@ func (a *Archive) openZip() error {
 	if err != nil {
 		return a.damaged(err)
 	}
-	a.src, a.layout = zipSource{dir}, odooLayout
+	a.src = zipSource{dir}
 	return a.openBackup()
 }
 
 // openBackup looks at an archive of several members.
 func (a *Archive) openBackup() error {
+	if err := a.detect(); err != nil {
+		return err
+	}
 	if err := a.survey(); err != nil {
 		return err
 	}
@@ -202,6 +265,10 @@ func (a *Archive) openBackup() error {
 	}
 	if err := a.readManifest(); err != nil {
 		return err
+	}
+	if strings.HasSuffix(strings.ToLower(a.dump.name), ".dump") {
+		a.Format, a.DumpSize = Dump, 0
+		return a.openDump()
 	}
 	return a.readPlainHeader()
 }
@@ -230,16 +297,26 @@ func (a *Archive) readManifest() error {
 		return err
 	}
 	defer r.Close()
-	if a.manifest.size > maxManifest {
-		return a.refuse("has a manifest.json of %d bytes; the limit is %d", a.manifest.size, maxManifest)
+	// Odoo never reads it on a restore, so that one that cannot be read is no
+	// reason to refuse an archive. It is read to its end all the same, for its
+	// checksum.
+	b, err := io.ReadAll(io.LimitReader(r, maxManifest))
+	if err == nil {
+		_, err = io.Copy(io.Discard, r)
 	}
-	b, err := io.ReadAll(r)
 	if err != nil {
 		return err
 	}
-	m := new(Manifest)
-	if err := json.Unmarshal(b, m); err != nil {
-		return a.refuse("manifest.json: %v", err)
+	if a.manifest.size > maxManifest {
+		a.BadManifest = true
+		a.warn("manifest.json has %d bytes, more than the limit of %d, and is not used: which modules there should be cannot be compared", a.manifest.size, maxManifest)
+		return nil
+	}
+	m, err := parseManifest(b)
+	if err != nil {
+		a.BadManifest = true
+		a.warn("manifest.json is not Odoo's and is not used: which modules there should be cannot be compared (%v)", err)
+		return nil
 	}
 	a.Manifest, a.Database = m, m.DBName
 	return nil
@@ -280,14 +357,33 @@ func (a *Archive) readPlainHeader() error {
 
 // SQL opens dump.sql. A Dump has none: pg_restore makes it from Raw.
 func (a *Archive) SQL() (io.ReadCloser, error) {
-	if a.dump == nil {
+	if a.dump == nil || a.Format == Dump {
 		return nil, a.refuse("has no dump.sql")
 	}
-	return a.entry(a.dump)
+	r, err := a.entry(a.dump)
+	if err != nil {
+		return nil, err
+	}
+	// A script may begin with a byte order mark; editors write one, and psql skips it.
+	b := bufio.NewReaderSize(r, 1<<16)
+	if mark, _ := b.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		_, _ = b.Discard(len(byteOrderMark))
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{b, r}, nil
 }
 
-// Raw is the archive's bytes from the beginning; readers are independent.
-func (a *Archive) Raw() io.Reader { return io.NewSectionReader(a.f, 0, a.Size) }
+const byteOrderMark = "\xef\xbb\xbf"
+
+// Raw is a Dump's bytes from the beginning; readers are independent.
+func (a *Archive) Raw() (io.ReadCloser, error) {
+	if a.dump != nil {
+		return a.entry(a.dump)
+	}
+	return io.NopCloser(io.NewSectionReader(a.f, 0, a.Size)), nil
+}
 
 // Has says whether the file store has a file of that name; place is one below
 // Files that no other file has.
@@ -304,5 +400,31 @@ func (a *Archive) entry(m *member) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, a.damaged(err)
 	}
-	return &checkedReader{r, a}, nil
+	if !m.gz {
+		return &checkedReader{r, a}, nil
+	}
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		r.Close()
+		return nil, a.refuse("has %q damaged (%v)", m.name, err)
+	}
+	return &checkedReader{&gunzip{z, r}, a}, nil
 }
+
+// gunzip ends when what is compressed has ended, too.
+type gunzip struct {
+	z *gzip.Reader
+	r io.ReadCloser
+}
+
+func (g *gunzip) Read(p []byte) (int, error) {
+	n, err := g.z.Read(p)
+	if errors.Is(err, io.EOF) {
+		if _, cerr := io.Copy(io.Discard, g.r); cerr != nil {
+			err = cerr
+		}
+	}
+	return n, err
+}
+
+func (g *gunzip) Close() error { return g.r.Close() }

@@ -66,8 +66,6 @@ func TestRefused(t *testing.T) {
 	}{
 		"empty":      {nil, "is empty"},
 		"text":       {[]byte("hello, world"), "neither"},
-		"gzip":       {[]byte{0x1f, 0x8b, 8, 0, 0, 0}, "my zip'"},
-		"sql":        {[]byte(header), "my zip' dump.sql"},
 		"truncated":  {fixture[:len(fixture)-1000], "truncated"},
 		"cut dump":   {dump[:30], "truncated"},
 		"traversal":  {with("filestore/../../etc/x"), "leads out"},
@@ -91,7 +89,6 @@ func TestRefused(t *testing.T) {
 			}
 		}), "as a file and as a directory"},
 		"no dump":   {zipOf(func(w *zip.Writer) { add(w, "manifest.json", "{}") }), "no dump.sql"},
-		"manifest":  {zipOf(func(w *zip.Writer) { add(w, "dump.sql", header); add(w, "manifest.json", "[") }), "manifest.json"},
 		"no header": {zipOf(func(w *zip.Writer) { add(w, "dump.sql", "DROP TABLE x;") }), "not what pg_dump writes"},
 		"twice":     {zipOf(func(w *zip.Writer) { add(w, "dump.sql", header); add(w, "dump.sql", header) }), "twice"},
 		"symlink": {zipOf(func(w *zip.Writer) {

@@ -15,8 +15,16 @@ type dumpHead struct {
 
 // openDump reads the head: the versions are there before the table of contents.
 func (a *Archive) openDump() error {
-	h, err := a.dumpHead(&dumpReader{r: bufio.NewReader(a.Raw())})
-	a.Header, a.Database = h.header, h.database
+	raw, err := a.Raw()
+	if err != nil {
+		return err
+	}
+	defer raw.Close()
+	h, err := a.dumpHead(&dumpReader{r: bufio.NewReader(raw)})
+	a.Header = h.header
+	if a.Database == "" {
+		a.Database = h.database
+	}
 	return err
 }
 

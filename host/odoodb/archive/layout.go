@@ -44,7 +44,7 @@ func (a *Archive) roleOf(m member) (rel string, r role, err error) {
 	case name == a.layout.manifest:
 		return name, roleManifest, nil
 	}
-	if rel, ok := strings.CutPrefix(name, a.layout.files); ok {
+	if rel, ok := strings.CutPrefix(name, a.layout.files); ok && !hidden(name) {
 		return rel, roleFile, nil
 	}
 	return name, roleOther, nil
@@ -121,10 +121,18 @@ func (s *surveyor) member(m member) error {
 		s.folded.add(l)
 	}
 	switch what {
-	case roleDump:
-		a.dump, a.DumpSize = &m, m.size
-	case roleManifest:
-		a.manifest = &m
+	case roleDump, roleManifest:
+		if t, ok := a.src.(tarSource); ok {
+			m.open = t.again(m.name)
+		}
+		if what == roleManifest {
+			a.manifest = &m
+			return nil
+		}
+		a.dump = &m
+		if m.gz = strings.HasSuffix(strings.ToLower(m.name), ".gz"); !m.gz {
+			a.DumpSize = m.size
+		}
 	case roleFile:
 		s.files.add(rel)
 		a.Files++

@@ -22,6 +22,8 @@ type member struct {
 	name string // as it stands there
 	mode os.FileMode
 	size int64
+	// gz: it is compressed with gzip, as a file.
+	gz   bool
 	open func() (io.ReadCloser, error)
 }
 
@@ -31,7 +33,7 @@ type zipSource struct{ dir *zipDir }
 
 func (d zipSource) each(yield func(member) error) error {
 	return d.dir.each(func(e zipEntry) error {
-		return yield(member{e.name, e.mode, e.size, func() (io.ReadCloser, error) { return d.dir.open(e) }})
+		return yield(member{name: e.name, mode: e.mode, size: e.size, open: func() (io.ReadCloser, error) { return d.dir.open(e) }})
 	})
 }
 

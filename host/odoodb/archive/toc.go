@@ -51,7 +51,12 @@ func (a *Archive) ReadDump(toc func([]Entry) error, data func(Entry) io.Writer, 
 	if a.Format != Dump {
 		return 0, errors.New("archive: ReadDump is for pg_dump's custom format")
 	}
-	d := &dumpReader{r: bufio.NewReaderSize(&offsetReader{r: a.Raw(), read: read}, 1<<18)}
+	raw, err := a.Raw()
+	if err != nil {
+		return 0, err
+	}
+	defer raw.Close()
+	d := &dumpReader{r: bufio.NewReaderSize(&offsetReader{r: raw, read: read}, 1<<18)}
 	h, err := a.dumpHead(d)
 	if err != nil {
 		return 0, err

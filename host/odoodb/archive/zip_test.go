@@ -54,7 +54,7 @@ type part struct {
 
 var backup = []part{
 	{"dump.sql", header + strings.Repeat("SELECT 1;\n", 1000), zip.Deflate, true},
-	{"manifest.json", "{}", zip.Store, false},
+	{"manifest.json", `{"db_name": "x"}`, zip.Store, false},
 	{"filestore/aa/stored", strings.Repeat("stored", 100), zip.Store, true},
 	{"filestore/bb/deflated", strings.Repeat("deflated", 100), zip.Deflate, false},
 	{"README", "not a part of it", zip.Store, false},

@@ -1,0 +1,109 @@
+package archive
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// storedName is a file of a file store, after its root: ab/abcdef….
+var storedName = regexp.MustCompile(`^(.*/|)([0-9a-f]{2})/([0-9a-f]{40})$`)
+
+// detector finds the layout of an archive: Odoo's own, the same below a folder,
+// odoo.sh's (NAME_daily.sql.gz beside NAME_daily/home/odoo/data/filestore/NAME/),
+// those of other tools that name the dump or the file store their own way.
+type detector struct {
+	// dumps are what may be the dump, stores the roots of file stores, with how
+	// many files each has.
+	dumps  []string
+	stores map[string]int
+}
+
+// maxStores is more databases than anybody puts into one archive.
+const maxStores = 100
+
+func (d *detector) member(m member) error {
+	name, err := cleanName(m.name)
+	if err != nil || m.mode != 0 {
+		return nil // said by the survey
+	}
+	if hidden(name) {
+		return nil
+	}
+	if s := storedName.FindStringSubmatch(name); s != nil && s[2] == s[3][:2] {
+		if root := s[1]; !strings.HasSuffix(root, "checklist/") && (d.stores[root] > 0 || len(d.stores) < maxStores) {
+			d.stores[root]++
+		}
+		return nil
+	}
+	lower := strings.ToLower(path.Base(name))
+	if len(d.dumps) < maxStores && !strings.Contains("/"+name, "/filestore/") &&
+		(strings.HasSuffix(lower, ".sql") || strings.HasSuffix(lower, ".sql.gz") || strings.HasSuffix(lower, ".dump")) {
+		d.dumps = append(d.dumps, name)
+	}
+	return nil
+}
+
+// hidden are files that macOS and file managers leave behind.
+func hidden(name string) bool {
+	base := path.Base(name)
+	return strings.HasPrefix(name, "__MACOSX/") || strings.Contains(name, "/__MACOSX/") || strings.HasPrefix(base, "._") || base == ".DS_Store" || base == "Thumbs.db"
+}
+
+// names are those of a dump, the likeliest first.
+var dumpNames = []string{"dump.sql", "dump.sql.gz", "db.dump", "dump.dump"}
+
+// detect gives the layout; the archive is refused where it is not clear.
+func (a *Archive) detect() error {
+	d := detector{stores: map[string]int{}}
+	if err := a.src.each(d.member); err != nil {
+		return a.damaged(err)
+	}
+	depth := func(name string) int { return strings.Count(name, "/") }
+	rank := func(name string) int {
+		i := slices.Index(dumpNames, strings.ToLower(path.Base(name)))
+		if i < 0 {
+			i = len(dumpNames)
+		}
+		return depth(name)*100 + i
+	}
+	slices.SortStableFunc(d.dumps, func(x, y string) int { return rank(x) - rank(y) })
+	a.layout = odooLayout
+	switch {
+	case len(d.dumps) == 0:
+		return a.refuse("has no dump.sql: it is not a backup of an Odoo database")
+	case len(d.dumps) > 1 && rank(d.dumps[0]) == rank(d.dumps[1]):
+		return a.refuse("has several dumps, %q and %q; which one is meant is not clear: pack one of them as dump.sql", short(d.dumps[0]), short(d.dumps[1]))
+	}
+	a.layout.dump = d.dumps[0]
+	top := ""
+	if i := strings.LastIndexByte(a.layout.dump, '/'); i >= 0 {
+		top = a.layout.dump[:i+1]
+	}
+	a.layout.manifest, a.layout.files = top+"manifest.json", top+"filestore/"
+	return a.detectFiles(d.stores)
+}
+
+// detectFiles chooses among the roots of file stores.
+func (a *Archive) detectFiles(stores map[string]int) error {
+	if stores[a.layout.files] > 0 {
+		return nil
+	}
+	var roots []string
+	for root := range stores {
+		// A file store that is not called one is none of Odoo's.
+		if strings.Contains("/"+root, "/filestore/") {
+			roots = append(roots, root)
+		}
+	}
+	slices.Sort(roots)
+	switch len(roots) {
+	case 0:
+		return nil
+	case 1:
+		a.layout.files = roots[0]
+		return nil
+	}
+	return a.refuse("has the file stores of several databases, %q and %q; pack one of them as filestore/", short(roots[0]), short(roots[1]))
+}
