@@ -85,7 +85,8 @@ func (e *Engine) initdb(ctx context.Context) error {
 	return os.Remove(e.markPath())
 }
 
-// socketRules lets the server's operating-system user be two roles by peer.
+// socketRules lets the server's operating-system user be two roles by peer, and
+// any other role in with its password.
 func (e *Reader) socketRules(dir string, as identity) error {
 	// Root writes here into files of the server's user, who may replace them:
 	// everything is done below the directory that was made, and no link followed.
@@ -98,19 +99,30 @@ func (e *Reader) socketRules(dir string, as identity) error {
 	if err != nil {
 		return err
 	}
-	lines := strings.Split(string(data), "\n")
-	for i, l := range lines {
-		if strings.HasPrefix(l, "local") && strings.HasSuffix(strings.TrimSpace(l), "peer") {
-			lines[i] = strings.TrimSpace(l) + " map=odpm"
+	quote := func(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+	roles := []string{"postgres"}
+	if e.o.AppRole != "" && e.o.AppRole != "postgres" {
+		roles = append(roles, e.o.AppRole)
+	}
+	var lines []string
+	for _, l := range strings.Split(string(data), "\n") {
+		f := strings.Fields(l)
+		if len(f) != 4 || f[0] != "local" || f[3] != "peer" {
+			lines = append(lines, l)
+			continue
 		}
+		for _, role := range roles {
+			lines = append(lines, strings.Join([]string{"local", f[1], quote(role), "peer map=odpm"}, "\t"))
+		}
+		// The role that an archive is loaded as has a password of its own.
+		lines = append(lines, strings.Join([]string{"local", f[1], f[2], "scram-sha-256"}, "\t"))
 	}
 	if err := rewrite(root, "pg_hba.conf", strings.Join(lines, "\n"), as); err != nil {
 		return err
 	}
-	quote := func(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
-	text := "# odpm: the server's own user may use the socket as these roles\nodpm " + quote(as.name) + " postgres\n"
-	if e.o.AppRole != "" && e.o.AppRole != "postgres" {
-		text += "odpm " + quote(as.name) + " " + quote(e.o.AppRole) + "\n"
+	text := "# odpm: the server's own user may use the socket as these roles\n"
+	for _, role := range roles {
+		text += "odpm " + quote(as.name) + " " + quote(role) + "\n"
 	}
 	return rewrite(root, "pg_ident.conf", text, as)
 }

@@ -95,6 +95,12 @@ func TestInitdbCutShort(t *testing.T) {
 			if f, err := native.New(o).Look(context.Background()); err != nil || f.State != datadir.Empty {
 				t.Errorf("between: %+v %v", f, err)
 			}
+			// An initdb that outlived its odpm has a single-user session.
+			for end := time.Now().Add(2 * time.Second); alone && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+				if h, err := native.New(o).Holders(context.Background()); err != nil || len(h) != 0 {
+					t.Fatalf("between: %+v %v", h, err)
+				}
+			}
 			works(t, o)
 		})
 	}

@@ -66,6 +66,20 @@ func used(dir string) bool {
 	return n > 0 || err != nil && !errors.Is(err, os.ErrNotExist)
 }
 
+// initRuns tells whether an initdb of ours is at work on this directory.
+func (e *Reader) initRuns() bool {
+	mark, err := os.OpenFile(e.markPath(), os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return false
+	}
+	defer mark.Close()
+	text, err := io.ReadAll(io.LimitReader(mark, 256))
+	if name, nerr := inodeOf(e.clusterDir()); err != nil || nerr != nil || name != string(text) {
+		return false
+	}
+	return errors.Is(syscall.Flock(int(mark.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+}
+
 // markInit takes the mark for a directory that exists, and empties the
 // directory where a cut-short initdb left something. It waits for one that is
 // still at work.

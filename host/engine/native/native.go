@@ -107,6 +107,8 @@ func (e *Reader) Holders(ctx context.Context) ([]engine.Holder, error) {
 	var out []engine.Holder
 	pm, err := readPostmaster(e.clusterDir())
 	switch {
+	case err == nil && pm.alive() && pm.single && e.initRuns():
+		// The initdb of a run that was killed; Start waits for its end.
 	case err == nil && pm.alive() && pm.single:
 		out = append(out, engine.Holder{
 			Kind: "single-user session (postgres --single)", Name: "pid " + strconv.Itoa(pm.pid), WorkingDir: pm.dataDir,

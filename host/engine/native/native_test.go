@@ -137,6 +137,22 @@ func TestNewClusterEndToEnd(t *testing.T) {
 		t.Fatalf("the application role over the socket: %v", err)
 	}
 	conn.Close(ctx)
+	// A role of a restore's has a password of its own, and gets in with that only.
+	conn, err = engine.Connect(ctx, e, engine.Login{User: "postgres", Database: "postgres"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(ctx, "CREATE ROLE odpm_loader LOGIN PASSWORD 'its own'"); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close(ctx)
+	if _, err := engine.Connect(ctx, e, engine.Login{User: "odpm_loader", Database: "postgres"}); err == nil {
+		t.Error("a role with a password is let in over the socket without it")
+	}
+	if conn, err = engine.Connect(ctx, e, engine.Login{User: "odpm_loader", Password: "its own", Database: "postgres"}); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close(ctx)
 	addr, err := e.HostAddr(ctx)
 	if err != nil {
 		t.Fatal(err)
