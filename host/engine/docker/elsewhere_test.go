@@ -1,8 +1,11 @@
 package docker_test
 
 import (
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/odpm/odpm/host/engine"
@@ -36,6 +39,36 @@ func TestSees(t *testing.T) {
 	}
 	if uid, gid, err := e.HostIDs(ctx, image, 101, 7); err != nil || uid != 101 || gid != 7 {
 		t.Errorf("%d:%d %v", uid, gid, err)
+	}
+}
+
+// A client that could not attach leaves the container as it was made, and ends
+// with 1: that is no program's code, and nothing stays behind.
+func TestOneOffNeverRan(t *testing.T) {
+	ctx := limit(t)
+	need(t, image)
+	program, err := exec.LookPath(docker.Program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	script := "#!/bin/sh\n[ \"$1\" = run ] || exec " + program + " \"$@\"\nshift\n" +
+		program + " create \"$@\" >" + dir + "/made\necho 'unable to upgrade to tcp, received 409' >&2\nexit 1\n"
+	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	_, _, err = docker.New(docker.Options{}).HostIDs(ctx, image, 0, 0)
+	var exit *engine.ExitError
+	if err == nil || errors.As(err, &exit) || !strings.Contains(err.Error(), "409") {
+		t.Errorf("%v", err)
+	}
+	id, err := os.ReadFile(filepath.Join(dir, "made"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(program, "inspect", strings.TrimSpace(string(id))).CombinedOutput(); err == nil {
+		t.Errorf("it is still there: %.200s", out)
 	}
 }
 

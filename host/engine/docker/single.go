@@ -217,10 +217,21 @@ func (e *Reader) runOneOff(ctx context.Context, r oneOff) (stdout, stderr string
 		return out.String(), errs.String(), nil
 	}
 	var exit *exec.ExitError
-	if ctx.Err() == nil && errors.As(runErr, &exit) && !notStarted(exit.ExitCode(), errs.String()) {
+	if ctx.Err() == nil && errors.As(runErr, &exit) && !e.neverRan(ctx, r.name) && !notStarted(exit.ExitCode(), errs.String()) {
 		return out.String(), errs.String(), &engine.ExitError{Program: r.entrypoint, Code: exit.ExitCode(), Stderr: wording.LastLines(strings.TrimSpace(errs.String()), 10)}
 	}
 	return out.String(), errs.String(), failure(ctx, []string{"run"}, runErr, errs.String())
+}
+
+// neverRan: where it could not attach to the container, docker run leaves it as
+// it was made, and ends with 1 (Podman's answer 409, whatever the reason).
+func (e *Reader) neverRan(ctx context.Context, name string) bool {
+	now, err := e.cl.inspect(ctx, name)
+	if err != nil || len(now) == 0 {
+		return false
+	}
+	e.cl.output(ctx, "rm", "-f", "-v", name)
+	return !now[0].ran()
 }
 
 // notStarted: docker run ends with 125 where the engine refused, and with 126
