@@ -15,7 +15,7 @@ endif
 GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X github.com/odpm/odpm/host/cli.Version=$(VERSION)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build install test lint demo bench clean
+.PHONY: help setup build install test lint demo bench torture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,11 @@ demo: build ## the main job on a machine without Docker: an inherited cluster, a
 bench: ## the figures that odpm promises, measured here beside other tools
 	@test/setup/setup native
 	@code=0; $(GO) run ./test/bench || code=$$?; $(GO) run ./test/bench/odoodb || code=$$?; exit $$code
+
+TORTURE ?=
+torture: ## what odpm promises, under faults: TORTURE=-short for minutes instead of hours
+	@test/setup/setup native
+	$(GO) run ./test/torture $(TORTURE)
 
 clean: ## what make build made
 	rm -rf bin dist

@@ -39,7 +39,7 @@ for line in sys.stdin:
     print(json.dumps(r), flush=True)
 `
 
-func python(t *testing.T) *oracle {
+func python(t testing.TB) *oracle {
 	t.Helper()
 	py, err := exec.LookPath("python3")
 	if err != nil {

@@ -1,0 +1,131 @@
+// Command torture breaks things around odpm, and says for each promise how many
+// faults were injected or inputs tried and how many broke it:
+//
+//	go run ./test/torture               everything; an hour or two
+//	go run ./test/torture -short        a little of everything, in minutes
+//	go run ./test/torture -run drop,bad some promises
+//	go run ./test/torture -list         their names
+//
+// docs/reliability.md explains each line. Exit codes: 0 no promise was broken,
+// 1 one was, 2 it could not be tried.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// promise is a line of the table.
+type promise struct {
+	name, what string
+	try        func(*tries) error
+}
+
+// promises in the order of the table.
+func promises() []promise {
+	all := []promise{
+		{"first", "kill -9 of a first start, then odpm", killedFirst},
+		{"run", "kill -9 of a plain run, then odpm", killedRun},
+		{"backup", "kill -9 of a backup, then odpm", killedBackup},
+		{"drop", "kill -9 of a drop, then odpm", killedDrop},
+		{"restore", "kill -9 of a restore, then odpm", killedRestore},
+		{"password", "kill -9 of --set-admin-pass, then odpm", killedPassword},
+		{"signal", "SIGINT or SIGTERM during a restore, then odpm", signalled},
+		{"full-state", "no space below .odpm, then space and odpm", fullState},
+		{"full-backup", "no space in BACKUP_DIR", fullBackup},
+		{"full-files", "no space for the file store, a restore", fullFiles},
+		{"read-only", "a file system below .odpm that is read-only, then odpm", readOnly},
+		{"bad", "files below .odpm emptied, cut or overwritten", badFiles},
+		{"saves", "host and checker save the baseline at once", saves},
+	}
+	for _, f := range fuzzers {
+		all = append(all, f.promise())
+	}
+	return all
+}
+
+// tries is what one promise is tried with.
+type tries struct {
+	ctx   context.Context
+	rng   *rand.Rand
+	short bool
+	bin   string
+	n     int
+	broke []string
+	note  string
+}
+
+// tried counts one fault or input; broken, if any, is how it broke the promise.
+func (t *tries) tried(broken error) {
+	t.n++
+	if broken != nil {
+		t.broke = append(t.broke, broken.Error())
+	}
+}
+
+// times is how often something is tried.
+func (t *tries) times(short, full int) int {
+	if t.short {
+		return short
+	}
+	return full
+}
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	only := flag.String("run", "", "names of promises, separated by commas; all without it")
+	list := flag.Bool("list", false, "print the names and end")
+	short := flag.Bool("short", false, "a little of everything, within five minutes on two cores that nobody else uses")
+	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the random moments")
+	flag.Parse()
+	all := promises()
+	if *list {
+		for _, p := range all {
+			fmt.Printf("%-12s %s\n", p.name, p.what)
+		}
+		return 0
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	bin, err := build()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "torture:", err)
+		return 2
+	}
+	defer os.RemoveAll(bin)
+	fmt.Printf("seed %d\n%-12s %8s %6s  %s\n", *seed, "promise", "tried", "broke", "what")
+	code, sum := 0, 0
+	for _, p := range all {
+		if *only != "" && !slices.Contains(strings.Split(*only, ","), p.name) {
+			continue
+		}
+		t := &tries{ctx: ctx, rng: rand.New(rand.NewPCG(*seed, 1)), short: *short, bin: bin}
+		err := p.try(t)
+		if ctx.Err() != nil {
+			return 2
+		}
+		fmt.Printf("%-12s %8d %6d  %s%s\n", p.name, t.n, len(t.broke), p.what, t.note)
+		sum += t.n
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "torture: %s could not be tried: %v\n", p.name, err)
+			code = max(code, 2)
+		}
+		for _, b := range t.broke {
+			fmt.Printf("    %s\n", strings.ReplaceAll(strings.TrimSpace(b), "\n", "\n    "))
+		}
+		if len(t.broke) > 0 {
+			code = 1
+		}
+	}
+	fmt.Printf("%-12s %8d\n", "in all", sum)
+	return code
+}

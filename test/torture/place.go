@@ -1,0 +1,220 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/odpm/odpm/host/engine/native"
+	"github.com/odpm/odpm/test/localpg"
+	"github.com/odpm/odpm/test/programs"
+)
+
+const database = "o18"
+
+// build makes the programs as they are released.
+func build() (string, error) {
+	dir, err := os.MkdirTemp("", "odpm-torture-bin-")
+	if err != nil {
+		return "", err
+	}
+	return dir, programs.Build(dir, nil, programs.ODPM, programs.Checker)
+}
+
+// place is a project on PostgreSQL's own programs.
+type place struct {
+	t    *tries
+	dir  string
+	port int
+	psql string
+	// whole is what the database and its file store look like.
+	whole string
+}
+
+// newPlace makes the project's files; nothing is started.
+func newPlace(t *tries) (*place, error) {
+	dir, err := os.MkdirTemp("/tmp", "odpm-torture-")
+	if err != nil {
+		return nil, err
+	}
+	p := &place{t: t, dir: dir}
+	bin, err := localpg.Bin("15")
+	if err == nil {
+		p.psql, err = localpg.Client("psql", 15)
+	}
+	if err == nil {
+		p.port, err = localpg.FreePort()
+	}
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	for name, text := range map[string]string{
+		"odpm.json":          `{"postgres_version": "15", "odoo_version": "18.0"}`,
+		".env":               fmt.Sprintf("ODPM_RUNTIME=native\nPOSTGRES_PORT=%d\nBACKUP_DIR=%s/backups\nODPM_PG_BINDIR=%s\n", p.port, dir, bin),
+		"user_settings.json": `{"db_creation_data": {"db_default_admin_password": "n3w"}}`,
+	} {
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600)
+		}
+	}
+	if err == nil {
+		err = os.Mkdir(filepath.Join(dir, "backups"), 0o700)
+	}
+	return p, err
+}
+
+// newFull is a place with a database and an archive of it.
+func newFull(t *tries) (*place, error) {
+	p, err := newPlace(t)
+	if err != nil {
+		return p, err
+	}
+	top, err := os.Getwd()
+	if err != nil {
+		return p, err
+	}
+	if err := p.odpm("-d", database, "--db-restore", filepath.Join(top, "host/odoodb/testdata/o18.zip"), "--no-input"); err != nil {
+		return p, err
+	}
+	if err := p.odpm("-d", database, "--db-backup", p.archive(), "--no-input"); err != nil {
+		return p, err
+	}
+	p.whole, err = p.look()
+	return p, err
+}
+
+func (p *place) archive() string { return filepath.Join(p.dir, "whole.zip") }
+
+// remove ends the server and takes the directory away.
+func (p *place) remove() {
+	for _, pid := range native.ServersOn(filepath.Join(p.dir, "data/postgresql/var/lib/postgresql/data")) {
+		_ = syscall.Kill(pid, syscall.SIGQUIT)
+	}
+	for end := time.Now().Add(5 * time.Second); os.RemoveAll(p.dir) != nil && time.Now().Before(end); {
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// command runs odpm in the project.
+func (p *place) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(p.t.bin, "odpm"), args...)
+	cmd.Dir = p.dir
+	cmd.Env = append(os.Environ(), "HOME="+p.dir, "PATH="+p.t.bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	return cmd
+}
+
+// patience is far more than any command here takes.
+const patience = 5 * time.Minute
+
+// odpm runs it to its end. A crash is an error that says so.
+func (p *place) odpm(args ...string) error {
+	ctx, cancel := context.WithTimeout(p.t.ctx, patience)
+	defer cancel()
+	out, err := p.command(ctx, args...).CombinedOutput()
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("odpm %s: not done after %s\n%s", strings.Join(args, " "), patience, out)
+	case bytes.Contains(out, []byte("goroutine ")):
+		return fmt.Errorf("odpm %s crashed\n%s", strings.Join(args, " "), out)
+	case err != nil:
+		return fmt.Errorf("odpm %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+// ended runs odpm and ends it with a signal after a time; done says that it
+// was through before.
+func (p *place) ended(sig syscall.Signal, after time.Duration, args ...string) (done bool, err error) {
+	ctx, cancel := context.WithTimeout(p.t.ctx, patience)
+	defer cancel()
+	cmd := p.command(ctx, args...)
+	if err := cmd.Start(); err != nil {
+		return false, err
+	}
+	timer := time.AfterFunc(after, func() { _ = cmd.Process.Signal(sig) })
+	defer timer.Stop()
+	err = cmd.Wait()
+	if ctx.Err() != nil {
+		return false, fmt.Errorf("odpm %s did not end after %v", strings.Join(args, " "), sig)
+	}
+	return err == nil, nil
+}
+
+// query asks with psql, as Odoo's role.
+func (p *place) query(db, sql string) (string, error) {
+	cmd := exec.CommandContext(p.t.ctx, p.psql, "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", strconv.Itoa(p.port), "-U", "odoo", "-d", db, "-c", sql)
+	cmd.Env = append(os.Environ(), "PGPASSWORD=odoo")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("psql: %w: %s", err, bytes.TrimSpace(out))
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// exists asks whether the database is there.
+func (p *place) exists() (bool, error) {
+	n, err := p.query("postgres", "SELECT count(*) FROM pg_database WHERE datname = '"+database+"'")
+	return n == "1", err
+}
+
+// rows counts the rows of every table but the mark's.
+const rows = `SELECT string_agg(relname || ' ' || (xpath('/row/c/text()', query_to_xml('SELECT count(*) AS c FROM ' || oid::regclass, false, true, '')))[1]::text, ',' ORDER BY relname)
+	FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'only_in_the_old_one'`
+
+// look is the database and its file store as text.
+func (p *place) look() (string, error) {
+	counts, err := p.query(database, rows)
+	if err != nil {
+		return "", err
+	}
+	files, size := 0, int64(0)
+	err = filepath.WalkDir(p.filestore(database), func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			files, size = files+1, size+info.Size()
+		}
+		return err
+	})
+	return fmt.Sprintf("%s; %d files, %d bytes", counts, files, size), err
+}
+
+func (p *place) filestore(db string) string { return filepath.Join(p.dir, "data/odoo/filestore", db) }
+
+// same is an error where the database is not as it was.
+func (p *place) same() error {
+	now, err := p.look()
+	if err == nil && now != p.whole {
+		err = fmt.Errorf("the database is not whole:\n%.600s\nand was\n%.600s", now, p.whole)
+	}
+	return err
+}
+
+// clean is an error where a run has left something that the next does not need.
+func (p *place) clean() error {
+	var err error
+	for _, pattern := range []string{".odpm/state/restore-*", ".odpm/state/backup-*", ".odpm/state/drop-*", ".odpm/state/initdb*",
+		"data/odoo/filestore/odpm_*", "backups/*.part", "backups/odpm_*", "*.part", "odpm_*"} {
+		found, gerr := filepath.Glob(filepath.Join(p.dir, pattern))
+		err = errors.Join(err, gerr)
+		if len(found) > 0 {
+			err = errors.Join(err, fmt.Errorf("left behind: %s", strings.Join(found, ", ")))
+		}
+	}
+	hidden, qerr := p.query("postgres", `SELECT string_agg(datname, ' ') FROM pg_database WHERE datname LIKE 'odpm\_%'`)
+	if hidden != "" {
+		err = errors.Join(err, fmt.Errorf("left behind: database %s", hidden))
+	}
+	return errors.Join(err, qerr)
+}
