@@ -122,12 +122,15 @@ func (b *backup) run(ctx context.Context) (err error) {
 // verify reads the archive as `odpm database verify` and a restore do: what is
 // called a backup is one that they take.
 func (b *backup) verify(ctx context.Context) error {
-	res, err := Verify(ctx, b.journal.Part, VerifyOptions{Progress: b.o.Progress, Jobs: b.o.Jobs, AllowMissingFiles: true})
+	res, err := Verify(ctx, b.journal.Part, VerifyOptions{Progress: b.o.Progress, Jobs: b.o.Jobs, AllowMissingFiles: true, allowAnyBytes: true})
 	if err != nil {
 		return fmt.Errorf("the backup was written and could not be restored, so it is removed again: %w", err)
 	}
 	if res.MissingFiles > 0 && b.o.Format == archive.Zip && res.Extra+res.Files > res.MissingFiles {
 		b.res.warn("a restore of it needs --allow-missing-files")
+	}
+	if res.notUTF8 {
+		b.res.warn("the database is in SQL_ASCII and has bytes that are not UTF-8; a restore refuses the archive until %s", sqldump.NameTheEncoding)
 	}
 	if n := res.DamagedFiles; n > 0 {
 		b.res.warn("%d files are not what their names are the SHA-1 of: they were damaged on the disk already: %s", n, fewOf(res.Damaged, n))

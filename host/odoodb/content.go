@@ -2,6 +2,7 @@ package odoodb
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
@@ -17,6 +18,10 @@ type content struct {
 	// tables and rows are counted.
 	tables, rows int64
 	last         string // the table of the last INSERT
+
+	// ascii: the dump is in SQL_ASCII, and its bytes are looked at.
+	ascii bool
+	utf8  sqldump.UTF8
 
 	base    string
 	modules map[string]string
@@ -61,6 +66,15 @@ func (c *content) row(table string, values []string) {
 	}
 }
 
+// rowsOf is copy, and where the dump says nothing about its bytes, a look at them.
+func (c *content) rowsOf(rows *sqldump.Rows) io.Writer {
+	if !c.ascii {
+		return rows
+	}
+	c.utf8.End()
+	return io.MultiWriter(rows, &c.utf8)
+}
+
 // copy is what reads a table's COPY data.
 func (c *content) copy(stmt []byte) *sqldump.Rows {
 	c.tables++
@@ -76,12 +90,19 @@ func (c *content) copy(stmt []byte) *sqldump.Rows {
 
 // statement looks for tables, rows and the search_path.
 func (c *content) statement(stmt []byte) {
+	if c.ascii {
+		_, _ = c.utf8.Write(stmt)
+		c.utf8.End()
+	}
 	word := sqldump.Tokens(stmt, 1)
 	if len(word) == 0 {
 		return
 	}
 	switch word[0] {
 	case "set", "select":
+		if name, ok := sqldump.ClientEncoding(stmt); ok {
+			c.ascii = name == "SQL_ASCII"
+		}
 		if schema, ok := sqldump.SearchPath(stmt); ok {
 			c.schema = schema
 		}
@@ -126,8 +147,9 @@ func (c *content) insert(ins sqldump.Insert) {
 
 // facts is what a dump says, once all of it was read.
 func (c *content) facts() (facts, error) {
+	c.utf8.End()
 	if c.stored.full {
 		return facts{}, &unprovenError{fmt.Sprintf("attachments name more than %d files that are not in the archive", maxStored)}
 	}
-	return facts{base: c.base, modules: c.modules, stored: c.stored.files(), missing: c.stored.missing(), names: c.stored.sorted()}, nil
+	return facts{base: c.base, modules: c.modules, stored: c.stored.files(), missing: c.stored.missing(), names: c.stored.sorted(), notUTF8: c.utf8.Bad}, nil
 }

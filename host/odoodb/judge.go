@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
 
 // facts are what is known about a dump: from reading it (verify, and the last
@@ -15,6 +16,9 @@ type facts struct {
 	modules map[string]string
 	// unread: some data could not be read, so that both are incomplete.
 	unread bool
+	// notUTF8 are bytes of a dump in SQL_ASCII that no database in UTF8 takes, ""
+	// for none.
+	notUTF8 string
 	// stored is how many files attachments have, missing how many of those are
 	// not there, names the first of them.
 	stored, missing int
@@ -28,6 +32,8 @@ type wanted struct {
 	project int
 	// missingFiles are allowed.
 	missingFiles bool
+	// anyBytes: a dump that is not UTF-8 is a warning.
+	anyBytes bool
 }
 
 // judgement is what follows.
@@ -67,6 +73,13 @@ func judge(f facts, w wanted) (j judgement, err error) {
 	}
 	if w.project != 0 && j.major != 0 && j.major != w.project {
 		return j, versionMismatch(j.major, w.project)
+	}
+	if f.notUTF8 != "" {
+		why := fmt.Sprintf("the dump has bytes that are not UTF-8 (%q): %s", f.notUTF8, sqldump.NameTheEncoding)
+		if !w.anyBytes {
+			return j, &unprovenError{why}
+		}
+		warn("a restore refuses this archive as it is: %s", why)
 	}
 	switch {
 	case f.missing == 0:

@@ -26,6 +26,8 @@ type snapshot struct {
 	// base is the version of the module base, "" where it is not Odoo's.
 	base    string
 	modules map[string]string
+	// encoding is the database's.
+	encoding string
 	// pgVersion is server_version_num.
 	pgVersion int
 	// stored are the names of the attachments' files.
@@ -149,7 +151,7 @@ func holdAttachments(ctx context.Context, c *pgx.Conn, database string) error {
 }
 
 func (sn *snapshot) read(ctx context.Context) error {
-	err := sn.c.QueryRow(ctx, `SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_version_num')::int`).Scan(&sn.id, &sn.pgVersion)
+	err := sn.c.QueryRow(ctx, `SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.getdatabaseencoding()::pg_catalog.text`).Scan(&sn.id, &sn.pgVersion, &sn.encoding)
 	if err != nil {
 		return err
 	}
@@ -174,11 +176,20 @@ func (sn *snapshot) read(ctx context.Context) error {
 	return err
 }
 
+// clientEncoding is UTF8, except for a database in SQL_ASCII: the server could
+// not convert its bytes, and refuses to send those that are not UTF-8 as such.
+func (sn *snapshot) clientEncoding() string {
+	if sn.encoding == "SQL_ASCII" {
+		return sn.encoding
+	}
+	return "UTF8"
+}
+
 // dumpCommand is pg_dump of the snapshot.
 func (sn *snapshot) dumpCommand(args ...string) engine.Command {
 	cmd := engine.Command{
 		Argv: append([]string{"pg_dump", "--no-owner", "--no-password", "--snapshot=" + sn.id, "-U", sn.login.User, "-d", conninfo(sn.login.Database)}, args...),
-		Env:  []string{"PGAPPNAME=" + sn.login.ApplicationName, "PGCLIENTENCODING=UTF8"},
+		Env:  []string{"PGAPPNAME=" + sn.login.ApplicationName, "PGCLIENTENCODING=" + sn.clientEncoding()},
 	}
 	switch {
 	case sn.super:

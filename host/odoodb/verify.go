@@ -85,13 +85,14 @@ func (v *verifier) judge() error {
 		return fmt.Errorf("%s: %w", v.a.Path, err)
 	}
 	f.unread = v.unread > 0
+	v.res.notUTF8 = f.notUTF8 != ""
 	v.res.Modules, v.res.Files, v.res.MissingFiles, v.res.Missing = len(f.modules), f.stored, f.missing, f.names
 	v.res.Extra = int(v.a.Files) - (f.stored - f.missing)
 	v.res.OdooVersion = seriesOf(f.base)
 	if m := v.a.Manifest; m != nil && m.MajorVersion != "" {
 		v.res.OdooVersion = m.MajorVersion
 	}
-	j, err := judge(f, wanted{archive: v.a, project: v.o.OdooMajor, missingFiles: v.o.AllowMissingFiles})
+	j, err := judge(f, wanted{archive: v.a, project: v.o.OdooMajor, missingFiles: v.o.AllowMissingFiles, anyBytes: v.o.allowAnyBytes})
 	v.res.Warnings = append(v.res.Warnings, j.warnings...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", v.a.Path, err)
@@ -122,7 +123,7 @@ func (v *verifier) sql(ctx context.Context) error {
 		}
 		if err == nil && it.Kind == sqldump.Copy {
 			rows := v.content.copy(it.Text)
-			err = sc.CopyData(&tickWriter{rows, func() error { v.progress(sc.Read()); return nil }})
+			err = sc.CopyData(&tickWriter{v.content.rowsOf(rows), func() error { v.progress(sc.Read()); return nil }})
 			v.content.rows += rows.N
 		}
 		if err == nil && it.Kind == sqldump.Statement {
@@ -152,13 +153,20 @@ func (v *verifier) dump(ctx context.Context) error {
 			current = nil
 		}
 	}
-	unread, err := v.a.ReadDump(func([]archive.Entry) error { return nil }, func(e archive.Entry) io.Writer {
+	unread, err := v.a.ReadDump(func(all []archive.Entry) error {
+		for _, e := range all {
+			if e.Definition != "" {
+				v.content.statement([]byte(e.Definition))
+			}
+		}
+		return nil
+	}, func(e archive.Entry) io.Writer {
 		counted()
 		if e.Desc != "TABLE DATA" {
 			return nil
 		}
 		current = v.content.copy([]byte(e.Copy))
-		return &tickWriter{current, ctx.Err}
+		return &tickWriter{v.content.rowsOf(current), ctx.Err}
 	}, func(offset int64) {
 		v.progress(offset)
 	})

@@ -15,6 +15,8 @@ type VerifyOptions struct {
 	OdooMajor int
 	// AllowMissingFiles makes attachments without a file a warning, as a restore's.
 	AllowMissingFiles bool
+	// allowAnyBytes is a backup's: what is in the database has to be kept.
+	allowAnyBytes bool
 }
 
 // VerifyResult is what an archive has been proven to be. It is complete only
@@ -45,6 +47,7 @@ type VerifyResult struct {
 	// SHA-1 of, Damaged the first of them: they were broken on the disk before
 	// the backup was made.
 	DamagedFiles int
+	notUTF8      bool
 	Damaged      []string
 	Warnings     []string
 }

@@ -18,6 +18,8 @@ type Entry struct {
 	HasData bool
 	// Tag, Desc and Namespace are pg_dump's: "ir_attachment", "TABLE DATA", "public".
 	Tag, Desc, Namespace string
+	// Definition is the SQL of the entries that say how to read the others.
+	Definition string
 	// Copy is the COPY statement of TABLE DATA.
 	Copy string
 }
@@ -113,8 +115,12 @@ func (a *Archive) entries(d *dumpReader, h dumpHead) []Entry {
 		d.skip() // oid
 		e.Tag, e.Desc = d.string(), d.string()
 		d.int() // section
-		d.skip()
-		d.skip() // definition and drop statement
+		if e.Desc == "ENCODING" || e.Desc == "SEARCHPATH" {
+			e.Definition = d.string()
+		} else {
+			d.skip()
+		}
+		d.skip() // drop statement
 		e.Copy = d.string()
 		e.Namespace = d.string()
 		d.skip() // table space
@@ -134,7 +140,7 @@ func (a *Archive) entries(d *dumpReader, h dumpHead) []Entry {
 		for range h.offSize {
 			d.byte()
 		}
-		if kept += 128 + len(e.Tag) + len(e.Desc) + len(e.Namespace) + len(e.Copy); kept > maxContents {
+		if kept += 128 + len(e.Tag) + len(e.Desc) + len(e.Namespace) + len(e.Copy) + len(e.Definition); kept > maxContents {
 			d.err = fmt.Errorf("more than %d MiB of names, which is the limit", maxContents>>20)
 		}
 		all = append(all, e)

@@ -122,7 +122,7 @@ func (c *copier) free() (*copyWorker, error) {
 		c.workers = append(c.workers, w)
 		c.idle <- w
 		c.wg.Go(func() {
-			if _, err := s.conn.CopyFrom(c.ctx, w, c.stmt); err != nil {
+			if _, err := s.conn.CopyFrom(c.ctx, w, s.checked(c.stmt)); err != nil {
 				c.fail(s.failed(err, c.stmt))
 			}
 		})

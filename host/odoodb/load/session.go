@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
 
 // session is one connection of a load.
@@ -101,6 +103,19 @@ func (s *session) exec(ctx context.Context, stmts ...string) error {
 	return s.failed(err, stmts[min(done, len(stmts)-1)])
 }
 
+// checked is a COPY whose rows the server looks at. Where the client is said to
+// write SQL_ASCII, COPY takes any bytes, also into a database in UTF8, in which
+// nobody can read them afterwards; statements are looked at anyhow.
+func (s *session) checked(stmt string) string {
+	if !s.ascii() {
+		return stmt
+	}
+	return strings.TrimRight(stmt, "; \t\r\n") + " WITH (ENCODING 'UTF8');"
+}
+
+// ascii: the dump has set the connection to SQL_ASCII.
+func (s *session) ascii() bool { return s.conn.ParameterStatus("client_encoding") == "SQL_ASCII" }
+
 // failed says which statement failed, and why.
 func (s *session) failed(err error, stmt string) error {
 	text := strings.Join(strings.Fields(stmt[:min(len(stmt), 4<<10)]), " ")
@@ -108,6 +123,9 @@ func (s *session) failed(err error, stmt string) error {
 		text = strings.ToValidUTF8(text[:120], "") + "…"
 	}
 	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "22021" && s.ascii() {
+		return fmt.Errorf("restore into database %q: %w, in: %s; %s", s.database, err, text, sqldump.NameTheEncoding)
+	}
 	if errors.As(err, &pgErr) && pgErr.Detail != "" {
 		return fmt.Errorf("restore into database %q: %w (%s), in: %s", s.database, err, pgErr.Detail, text)
 	}

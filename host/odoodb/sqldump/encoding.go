@@ -1,0 +1,63 @@
+package sqldump
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// NameTheEncoding is what to do about a dump in SQL_ASCII that is not UTF-8: the
+// database took any bytes, and nobody but its owner knows what they mean.
+const NameTheEncoding = "the database was in SQL_ASCII, which takes any bytes; say in which encoding they are, in the line SET client_encoding = 'SQL_ASCII' of the dump, for example 'WIN1252' or 'LATIN1', and the server converts them"
+
+// ClientEncoding is what SET client_encoding sets; ok is false for any other
+// statement.
+func ClientEncoding(stmt []byte) (name string, ok bool) {
+	t := Tokens(stmt, 5)
+	if len(t) < 4 || !has(t, "set", "client_encoding") {
+		return "", false
+	}
+	return strings.ToUpper(strings.Trim(unquote(t[3]), "'")), true
+}
+
+// UTF8 is a writer that says whether all that was written is UTF-8. A character
+// may be split over two writes, but not over two ends of text.
+type UTF8 struct {
+	// Bad is the first place that is not, with some bytes before it.
+	Bad  string
+	rest []byte
+}
+
+func (u *UTF8) Write(p []byte) (int, error) {
+	n := len(p)
+	if u.Bad != "" {
+		return n, nil
+	}
+	if len(u.rest) > 0 {
+		p = append(u.rest, p...)
+		u.rest = nil
+	}
+	if utf8.Valid(p) {
+		return n, nil
+	}
+	for i := 0; i < len(p); {
+		if !utf8.FullRune(p[i:]) {
+			u.rest = append([]byte(nil), p[i:]...)
+			return n, nil
+		}
+		r, size := utf8.DecodeRune(p[i:])
+		if r == utf8.RuneError && size == 1 {
+			u.Bad = string(p[max(0, i-20):min(len(p), i+5)])
+			return n, nil
+		}
+		i += size
+	}
+	return n, nil
+}
+
+// End is the end of a text; what is still missing will not come.
+func (u *UTF8) End() {
+	if len(u.rest) > 0 && u.Bad == "" {
+		u.Bad = string(u.rest)
+	}
+	u.rest = nil
+}
