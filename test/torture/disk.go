@@ -23,7 +23,7 @@ func small(dir string, bytes int) (func() error, error) {
 // sizes are from nothing to enough.
 func (t *tries) sizes(most int) []int {
 	var all []int
-	for range t.times(3, 60) {
+	for range t.times(2, 60) {
 		all = append(all, 4096*(1+t.rng.IntN(most/4096)))
 	}
 	return all

@@ -48,7 +48,7 @@ func nothing() error { return nil }
 // killedFirst: a place of its own for each kill, since there is one first start.
 func killedFirst(t *tries) error {
 	took := time.Duration(0)
-	for range t.times(4, 100) + 1 {
+	for range t.times(3, 100) + 1 {
 		p, err := newPlace(t)
 		if err != nil {
 			return err
@@ -79,28 +79,41 @@ func killedFirst(t *tries) error {
 	return nil
 }
 
-// onFull is for what needs a database.
+// onFull is for what needs a database: the last promise's, if that held.
 func onFull(t *tries, f func(*place) error) error {
-	p, err := newFull(t)
-	if p != nil {
-		defer p.remove()
+	p := t.left
+	if p == nil {
+		var err error
+		if p, err = newFull(t); err != nil {
+			if p != nil {
+				p.remove()
+			}
+			return err
+		}
 	}
-	if err != nil {
-		return err
+	p.t, t.left = t, nil
+	err := p.again()
+	if err == nil {
+		err = f(p)
 	}
-	return f(p)
+	if err == nil && len(t.broke) == 0 {
+		t.left = p
+	} else {
+		p.remove()
+	}
+	return err
 }
 
 func killedRun(t *tries) error {
 	return onFull(t, func(p *place) error {
-		return t.killing(p, t.times(4, 300), kill9, nothing, p.same, "--no-input")
+		return t.killing(p, t.times(3, 300), kill9, nothing, p.same, "--no-input")
 	})
 }
 
 func killedBackup(t *tries) error {
 	return onFull(t, func(p *place) error {
 		made := p.dir + "/backups/again.zip"
-		return t.killing(p, t.times(4, 300), kill9, func() error { return remove(made) }, func() error {
+		return t.killing(p, t.times(3, 300), kill9, func() error { return remove(made) }, func() error {
 			// An archive that has its name is whole.
 			if _, err := os.Stat(made); err == nil {
 				return errors.Join(p.same(), p.odpm("database", "verify", made))
@@ -128,7 +141,7 @@ func (p *place) again() error {
 
 func killedDrop(t *tries) error {
 	return onFull(t, func(p *place) error {
-		return t.killing(p, t.times(4, 200), kill9, p.again, func() error {
+		return t.killing(p, t.times(3, 200), kill9, p.again, func() error {
 			there, err := p.exists()
 			if err != nil || there {
 				return errors.Join(err, p.same())
@@ -149,18 +162,18 @@ func (p *place) mark() error {
 
 func killedRestore(t *tries) error {
 	return onFull(t, func(p *place) error {
-		return t.killing(p, t.times(4, 300), kill9, p.mark, p.same, "-d", database, "--db-restore", p.archive(), "--no-input")
+		return t.killing(p, t.times(3, 300), kill9, p.mark, p.same, "-d", database, "--db-restore", p.archive(), "--no-input")
 	})
 }
 
 func signalled(t *tries) error {
 	return onFull(t, func(p *place) error {
-		return t.killing(p, t.times(4, 200), []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, p.mark, p.same, "-d", database, "--db-restore", p.archive(), "--no-input")
+		return t.killing(p, t.times(3, 200), []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, p.mark, p.same, "-d", database, "--db-restore", p.archive(), "--no-input")
 	})
 }
 
 func killedPassword(t *tries) error {
 	return onFull(t, func(p *place) error {
-		return t.killing(p, t.times(4, 200), kill9, nothing, p.same, "-d", database, "--set-admin-pass", "--no-input")
+		return t.killing(p, t.times(3, 200), kill9, nothing, p.same, "-d", database, "--set-admin-pass", "--no-input")
 	})
 }

@@ -61,6 +61,8 @@ type tries struct {
 	n     int
 	broke []string
 	note  string
+	// left is a place that the next promise may use.
+	left *place
 }
 
 // tried counts one fault or input; broken, if any, is how it broke the promise.
@@ -104,12 +106,19 @@ func run() int {
 	defer os.RemoveAll(bin)
 	fmt.Printf("seed %d\n%-12s %8s %6s  %s\n", *seed, "promise", "tried", "broke", "what")
 	code, sum := 0, 0
+	var left *place
+	defer func() {
+		if left != nil {
+			left.remove()
+		}
+	}()
 	for _, p := range all {
 		if *only != "" && !slices.Contains(strings.Split(*only, ","), p.name) {
 			continue
 		}
-		t := &tries{ctx: ctx, rng: rand.New(rand.NewPCG(*seed, 1)), short: *short, bin: bin}
+		t := &tries{ctx: ctx, rng: rand.New(rand.NewPCG(*seed, 1)), short: *short, bin: bin, left: left}
 		err := p.try(t)
+		left = t.left
 		if ctx.Err() != nil {
 			return 2
 		}
