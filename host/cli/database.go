@@ -1,13 +1,15 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/database"
-	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/status"
 	"github.com/odpm/odpm/host/ui"
 )
@@ -41,7 +43,7 @@ func (a *App) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			st, err := status.New(cmd.Context(), opts)
+			st, err := status.New(cmd.Context(), opts.Options)
 			if err != nil {
 				return err
 			}
@@ -69,7 +71,7 @@ where it does not run, and left running.`,
 				return err
 			}
 			if show {
-				sql, err := plan.RoleSQL(cmd.Context(), opts)
+				sql, err := roleSQL(cmd.Context(), opts.Options)
 				if err != nil {
 					return err
 				}
@@ -81,7 +83,7 @@ where it does not run, and left running.`,
 				}
 				return nil
 			}
-			rep, err := plan.EnsureRole(cmd.Context(), opts)
+			rep, err := apply.EnsureRole(cmd.Context(), opts)
 			if err != nil {
 				return err
 			}
@@ -99,6 +101,18 @@ where it does not run, and left running.`,
 	return cmd
 }
 
+// roleSQL is what ensure-role would run; nothing is started or changed.
+func roleSQL(ctx context.Context, o look.Options) ([]string, error) {
+	v, err := look.At(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.Answers("what the cluster lacks can only be read from it"); err != nil {
+		return nil, err
+	}
+	return v.RoleSQL(ctx)
+}
+
 func (a *App) listCommand() *cobra.Command {
 	var form string
 	cmd := &cobra.Command{
@@ -108,7 +122,7 @@ func (a *App) listCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			all, err := database.List(cmd.Context(), opts)
+			all, err := database.List(cmd.Context(), opts.Options)
 			if err != nil {
 				return err
 			}
@@ -164,7 +178,7 @@ func (a *App) verifyCommand() *cobra.Command {
 }
 
 // reading is what commands that only look have in common.
-func (a *App) reading(form string) (opts plan.Options, isJSON bool, err error) {
+func (a *App) reading(form string) (opts apply.Options, isJSON bool, err error) {
 	if isJSON, err = format("--format", form); err != nil {
 		return opts, isJSON, err
 	}

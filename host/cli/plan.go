@@ -6,7 +6,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/look"
+	"github.com/odpm/odpm/host/report"
 )
 
 type planFlags struct {
@@ -50,15 +51,12 @@ func (a *App) runPlan(ctx context.Context, o planFlags) error {
 	if err != nil {
 		return err
 	}
-	opts.NoDocker = o.noDocker
-	s, err := plan.Load(ctx, opts)
+	opts.NoDocker, opts.Want.Explain = o.noDocker, true
+	v, err := look.At(ctx, opts.Options)
 	if err != nil {
 		return err
 	}
-	r, err := plan.Make(ctx, s)
-	if err != nil {
-		return err
-	}
+	r := report.Report{View: v}
 	if isJSON {
 		if err := r.WriteJSON(a.out, o.diff); err != nil {
 			return err
@@ -67,9 +65,9 @@ func (a *App) runPlan(ctx context.Context, o planFlags) error {
 		r.WriteTable(a.out, a.term.OutColor, o.diff)
 	}
 	switch {
-	case o.strict && r.RequiredChanges():
+	case o.strict && v.Plan.RequiredChanges():
 		return Outcome(1)
-	case o.detailed && r.Changes():
+	case o.detailed && v.Plan.Changes():
 		return Outcome(2)
 	}
 	return nil

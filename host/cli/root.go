@@ -15,7 +15,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
@@ -219,20 +221,23 @@ func (a *App) before(*cobra.Command) error {
 	return nil
 }
 
-// options are plan's, from the common flags.
-func (a *App) options() (plan.Options, error) {
+// options are a run's, from the common flags.
+func (a *App) options() (apply.Options, error) {
 	accepted, err := drift.ParseAccepted(a.common.accept)
 	if err != nil {
-		return plan.Options{}, &ui.Usage{Err: err}
+		return apply.Options{}, &ui.Usage{Err: err}
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return plan.Options{}, errors.New("HOME is not set; odpm looks for ~/.odpm/.env and ~/odoo_backups there")
+		return apply.Options{}, errors.New("HOME is not set; odpm looks for ~/.odpm/.env and ~/odoo_backups there")
 	}
-	return plan.Options{
-		Dir: a.common.dir, Environ: a.environ, Home: home, Args: a.args, SkipStart: a.common.skipStart,
-		ReplaceCompose: a.common.replaceCompose, Accepted: accepted, Term: a.term, Progress: a.common.progress,
-		Verbose: a.common.verbose,
+	want := plan.Want{Goal: plan.Odoo, ReplaceCompose: a.common.replaceCompose}
+	if a.common.skipStart {
+		want.Goal = plan.Files
+	}
+	return apply.Options{
+		Options: look.Options{Dir: a.common.dir, Environ: a.environ, Home: home, Want: want, Accepted: accepted, Secrets: &a.secrets},
+		Args:    a.args, Term: a.term, Progress: a.common.progress, Verbose: a.common.verbose,
 	}, nil
 }
 

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/database"
-	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/ui"
 )
 
@@ -120,7 +120,7 @@ func (a *App) runRoot(ctx context.Context, d *databaseFlags) error {
 		}
 		return err
 	}
-	url, err := plan.RunAll(ctx, opts)
+	url, err := apply.All(ctx, opts)
 	if err == nil && url != "" {
 		fmt.Fprintln(a.out, url)
 	}
@@ -128,8 +128,8 @@ func (a *App) runRoot(ctx context.Context, d *databaseFlags) error {
 }
 
 // runNames prints the names alone, for scripts.
-func (a *App) runNames(ctx context.Context, opts plan.Options) error {
-	all, err := database.List(ctx, opts)
+func (a *App) runNames(ctx context.Context, opts apply.Options) error {
+	all, err := database.List(ctx, opts.Options)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func odooService(s Spec) types.ServiceConfig {
 	// Workers finish their request and the cron its job.
 	svc.StopGracePeriod = duration(30 * time.Second)
 	if s.OdooEnvFile != "" {
-		svc.EnvFiles = []types.EnvFile{{Path: hostPath(p.Dir, s.OdooEnvFile), Required: true}}
+		svc.EnvFiles = []types.EnvFile{{Path: hostPath(p.Dir, s.OdooEnvFile), Required: types.OptOut(!s.OdooEnvMissing)}}
 	}
 	if p.External {
 		svc.ExtraHosts = types.HostsList{hostGateway: []string{"host-gateway"}}

@@ -29,6 +29,7 @@ func addServices(root *yaml.Node, p project.Project) error {
 		if !ok {
 			return fmt.Errorf("odpm.json: services.%s is %T, expected an object with a compose service in it", name, p.Services[name])
 		}
+		def = physical(def, p)
 		if _, err := checkService(name, def, p); err != nil {
 			return err
 		}
@@ -44,6 +45,61 @@ func addServices(root *yaml.Node, p project.Project) error {
 	return nil
 }
 
+// physical gives a service with the names that the document has: odpm.json says
+// "db" and "odoo" in depends_on, and ${@service:db} elsewhere, whatever a prefix
+// or POSTGRES_SERVICE_NAME makes of them. A service of the person's own with such
+// a name is meant itself.
+func physical(def map[string]any, p project.Project) map[string]any {
+	names := map[string]string{"odoo": p.OdooServiceName}
+	if !p.External {
+		names["db"] = p.ServiceName
+	}
+	for name := range p.Services {
+		names[name] = name
+	}
+	out := named(def, names).(map[string]any)
+	switch needs := out["depends_on"].(type) {
+	case []any:
+		for i, need := range needs {
+			if name, ok := need.(string); ok && names[name] != "" {
+				needs[i] = names[name]
+			}
+		}
+	case map[string]any:
+		for logical, name := range names {
+			if need, ok := needs[logical]; ok && logical != name {
+				delete(needs, logical)
+				needs[name] = need
+			}
+		}
+	}
+	return out
+}
+
+// named copies a value with each ${@service:NAME} replaced.
+func named(v any, names map[string]string) any {
+	switch v := v.(type) {
+	case string:
+		for logical, name := range names {
+			v = strings.ReplaceAll(v, "${@service:"+logical+"}", name)
+		}
+		return v
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = named(item, names)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, item := range v {
+			out[k] = named(item, names)
+		}
+		return out
+	}
+	return v
+}
+
 // ServiceWarnings tells which variables odpm.json's services use and nothing
 // sets: compose makes them empty, and its own warning goes by unseen.
 func ServiceWarnings(p project.Project) []string {
@@ -54,7 +110,7 @@ func ServiceWarnings(p project.Project) []string {
 			continue
 		}
 		// An error is Build's to tell.
-		unset, _ := checkService(name, def, p)
+		unset, _ := checkService(name, physical(def, p), p)
 		for _, u := range unset {
 			out = append(out, "odpm.json: services."+name+": "+u+` Set it in .env; a dollar sign of the value is written "$$".`)
 		}

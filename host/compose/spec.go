@@ -84,6 +84,8 @@ type Spec struct {
 	// OdooEnvFile carries the password where odoo.conf does not: see
 	// PasswordEnv. Empty means that odoo.conf has it.
 	OdooEnvFile string
+	// OdooEnvMissing is for a judgement of the document before that file is there.
+	OdooEnvMissing bool
 }
 
 // OdooCommand is what the Odoo service runs. A one-off run repeats it before

@@ -60,27 +60,43 @@ type Written struct {
 // Kept is a foreign file, and where it is now.
 type Kept struct{ Path, Copy string }
 
-// Check says what Write would do without doing it: whether the file would
-// change, and ErrForeign where Write would refuse.
-func Check(path string, content []byte, o WriteOptions) (changes bool, err error) {
-	old, err := readCompose(path)
-	missing := errors.Is(err, fs.ErrNotExist)
-	if err != nil && !missing {
-		return false, err
+// Found is what lies where the compose file goes.
+type Found struct {
+	Path string
+	// Bytes is nil where there is no file.
+	Bytes []byte
+	// Beside are the other files that docker compose reads by their names.
+	Beside []string
+	// Err is why the file cannot be read.
+	Err error
+}
+
+// Look reads what is there.
+func Look(path string) Found {
+	f := Found{Path: path, Beside: Beside(path)}
+	f.Bytes, f.Err = readCompose(path)
+	if errors.Is(f.Err, fs.ErrNotExist) {
+		f.Bytes, f.Err = nil, nil
+	} else if f.Err == nil && f.Bytes == nil {
+		f.Bytes = []byte{}
 	}
-	if !missing && !IsOurs(old) && !o.Replace {
-		return false, &foreignError{path: path}
-	}
-	if beside := Beside(path); len(beside) > 0 {
-		if !o.Replace {
-			return false, &foreignError{path: beside[0], beside: true}
-		}
+	return f
+}
+
+// Check says what Write would do to it: whether the file would change, and
+// ErrForeign where Write would refuse.
+func (f Found) Check(content []byte, o WriteOptions) (changes bool, err error) {
+	switch {
+	case f.Err != nil:
+		return false, f.Err
+	case f.Bytes != nil && !IsOurs(f.Bytes) && !o.Replace:
+		return false, &foreignError{path: f.Path}
+	case len(f.Beside) > 0 && !o.Replace:
+		return false, &foreignError{path: f.Beside[0], beside: true}
+	case len(f.Beside) > 0 || f.Bytes == nil:
 		return true, nil
 	}
-	if missing {
-		return true, nil
-	}
-	return !bytes.Equal(old, content), nil
+	return !bytes.Equal(f.Bytes, content), nil
 }
 
 // Beside are the other files in the directory that docker compose reads by
@@ -103,7 +119,7 @@ func Beside(path string) []string {
 // has these bytes already, a crash leaves the old or the new file whole, and a
 // file that odpm did not write is refused (ErrForeign) unless Replace is set.
 func Write(path string, content []byte, o WriteOptions) (Written, error) {
-	changes, err := Check(path, content, o)
+	changes, err := Look(path).Check(content, o)
 	if err != nil || !changes {
 		return Written{}, err
 	}

@@ -13,13 +13,13 @@ import (
 
 // adminPassword takes it from user_settings.json, or asks.
 func (w *work) adminPassword() error {
-	set := &w.Project.Settings
-	if set.AdminPassword != "" || set.AdminPasswordUnset != nil {
+	set := w.Project.Settings
+	if w.adminSecret = set.AdminPassword; w.adminSecret != "" || set.AdminPasswordUnset != nil {
 		return set.AdminPasswordUnset
 	}
 	if set.AdminPasswordFile != "" {
 		var err error
-		set.AdminPassword, err = passwordIn(set.AdminPasswordFile)
+		w.adminSecret, err = passwordIn(set.AdminPasswordFile)
 		return err
 	}
 	pw, err := w.Term.AskSecret("New password for Odoo's administrator:")
@@ -32,7 +32,7 @@ func (w *work) adminPassword() error {
 	if pw == "" {
 		return &ui.Refusal{What: "No password was given. Nothing was changed."}
 	}
-	set.AdminPassword = pw
+	w.adminSecret = pw
 	return nil
 }
 
@@ -51,7 +51,7 @@ func passwordIn(file string) (string, error) {
 
 func (w *work) setAdmin(ctx context.Context) error {
 	set := w.Project.Settings
-	rep, err := w.server.SetAdminPassword(ctx, odoodb.AdminPassword{Database: w.req.Name, Login: set.AdminLogin, Password: set.AdminPassword})
+	rep, err := w.server.SetAdminPassword(ctx, odoodb.AdminPassword{Database: w.req.Name, Login: set.AdminLogin, Password: w.adminSecret})
 	if err != nil {
 		return err
 	}

@@ -7,22 +7,22 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/odoodb"
-	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/ui"
 )
 
 // List is `odpm database list`. It needs a running PostgreSQL and
 // starts none: a read never changes anything.
-func List(ctx context.Context, o plan.Options) ([]odoodb.Database, error) {
-	s, err := plan.Load(ctx, o)
+func List(ctx context.Context, o look.Options) ([]odoodb.Database, error) {
+	v, err := look.At(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Answers("its databases cannot be listed"); err != nil {
+	if err := v.Answers("its databases cannot be listed"); err != nil {
 		return nil, err
 	}
-	return s.DatabaseServer().List(ctx)
+	return v.Databases().List(ctx)
 }
 
 // WriteList shows them as a table.

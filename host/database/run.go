@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb"
@@ -67,37 +68,44 @@ type Result struct {
 
 // work is one run's.
 type work struct {
-	*plan.Session
+	*apply.Run
 	req    Request
 	server *odoodb.Server
 	shown  ui.Progress
 	result Result
 	// existed is whether the database was there at the start.
 	existed bool
+	// adminSecret is the administrator's new password.
+	adminSecret string
 	// stopped: Odoo ran and was stopped for -i or -u.
 	stopped bool
 }
 
 // Run does what is asked for.
-func Run(ctx context.Context, o plan.Options, req Request) (Result, error) {
+func Run(ctx context.Context, o apply.Options, req Request) (Result, error) {
 	if err := req.checkName(); err != nil {
 		return Result{}, &ui.Usage{Err: err}
 	}
 	if err := confirmDrop(o.Term, req); err != nil {
 		return Result{}, err
 	}
-	s, unlock, err := plan.Begin(ctx, o)
+	if o.Want.Goal == plan.Files {
+		return Result{}, ui.Usagef("--skip-start and work on a database exclude each other: PostgreSQL must run for it")
+	}
+	// What would be in the way at the end is told at the beginning.
+	o.Want.Goal = plan.Role
+	if req.Init || req.Update {
+		o.Want.Goal = plan.Odoo
+	}
+	s, unlock, err := apply.Begin(ctx, o)
 	if err != nil {
 		return Result{}, err
 	}
 	defer unlock()
-	if s.SkipStart {
-		return Result{}, ui.Usagef("--skip-start and work on a database exclude each other: PostgreSQL must run for it")
-	}
 	if err := filestoreHere(s, req); err != nil {
 		return Result{}, err
 	}
-	w := &work{Session: s, req: req, server: s.DatabaseServer(), shown: s.Term.NewProgress(o.Progress)}
+	w := &work{Run: s, req: req, server: s.DatabaseServer(), shown: s.Term.NewProgress(o.Progress)}
 	defer w.shown.Close()
 	if err := w.prepare(); err != nil {
 		return w.result, err
@@ -197,7 +205,7 @@ func refuse(err error) error {
 // filestoreHere refuses work on file stores that are not in a directory of
 // this machine: a kept compose file may have them in a volume, and a backup
 // without them would be called complete.
-func filestoreHere(s *plan.Session, r Request) error {
+func filestoreHere(s *apply.Run, r Request) error {
 	file, inVolume := s.FilestoreInVolume()
 	if !inVolume || !r.Backup && r.Restore == "" && !r.Drop {
 		return nil
@@ -210,7 +218,7 @@ func filestoreHere(s *plan.Session, r Request) error {
 
 // unaccent is odoo.conf's.
 func (w *work) unaccent() bool {
-	v, _ := w.Project.OdooConf.Value("unaccent", w.Project.OdooMajor)
+	v, _ := w.Desired.Parsed.Value("unaccent", w.Project.OdooMajor)
 	switch strings.ToLower(v) {
 	case "true", "1", "yes", "on":
 		return true

@@ -89,6 +89,11 @@ type Drift struct {
 // NeedsAnswer: nothing is written or started until this is accepted.
 func (d Drift) NeedsAnswer() bool { return d.Severity == Medium || d.Severity == High }
 
+// Text is the drift in one line.
+func (d Drift) Text() string {
+	return string(d.Kind) + " changed: " + d.Previous + " -> " + d.Current + ". " + d.Message
+}
+
 // Blocking is what JSON calls blocking: a high drift.
 func (d Drift) Blocking() bool { return d.Severity == High }
 
@@ -209,7 +214,8 @@ func (c *comparison) dbHost(obs state.Observed) {
 	if service == "" || host == service {
 		return
 	}
-	c.low(DBHostMismatch, orNone(host), service,
+	// Previous is what should stand there, as in Python odpm's JSON.
+	c.low(DBHostMismatch, service, orNone(host),
 		"odoo.conf's db_host is not the PostgreSQL service's name on the compose network.")
 }
 

@@ -49,7 +49,7 @@ func TestCompare(t *testing.T) {
 		"nothing changed": {func(*state.Observed, *snapshot.Snapshot) {}, nil},
 		"service renamed": {func(o *state.Observed, _ *snapshot.Snapshot) {
 			o.Candidate.Compose.ServiceName = "pg"
-		}, []row{{drift.ServiceName, drift.Low, "db", "pg", false}, {drift.DBHostMismatch, drift.Low, "db", "pg", false}}},
+		}, []row{{drift.ServiceName, drift.Low, "db", "pg", false}, {drift.DBHostMismatch, drift.Low, "pg", "db", false}}},
 		"prefix appears": {func(o *state.Observed, _ *snapshot.Snapshot) {
 			o.Candidate.Compose.ProjectName = "acme"
 		}, []row{{drift.ComposeProjectName, drift.Low, "(not set)", "acme", false}}},

@@ -12,18 +12,21 @@ import (
 // runs it: the Odoo service, its image. engine/docker implements it beside
 // Reader; native has none.
 type StackReader interface {
-	// Validate asks `docker compose config` whether the project's files are
-	// accepted, the override included. candidate, when not nil, stands for
-	// docker-compose.yml, so that nothing has to be written first.
-	Validate(ctx context.Context, candidate []byte) error
 	// Config is what `docker compose config` makes of the project's files, the
-	// override and every variable included. It holds secrets.
-	Config(ctx context.Context) ([]byte, error)
+	// override and every variable included. candidate, when not nil, stands for
+	// docker-compose.yml, so that nothing has to be written first. The document
+	// holds secrets; the error is compose's own judgement.
+	Config(ctx context.Context, candidate []byte) ([]byte, error)
 	// Image says what an image is; one that is not on this machine is ErrNoImage.
 	Image(ctx context.Context, ref string) (Image, error)
 	// ImageEnv is the environment that an image's configuration sets; an image
 	// that is not on this machine is ErrNoImage.
 	ImageEnv(ctx context.Context, ref string) (map[string]string, error)
+	// Built lists the images of a repository that odpm built.
+	Built(ctx context.Context, repository string) ([]BuiltImage, error)
+	// Volume says what the project's volume object is (key is its name in the
+	// compose file), the zero value where there is none.
+	Volume(ctx context.Context, key string) (Volume, error)
 	// Container says what a service's container is doing; the zero value and
 	// no error where there is none.
 	Container(ctx context.Context, service string) (Container, error)
@@ -67,10 +70,12 @@ type StackWriter interface {
 	// StopService stops a service's containers and removes them; data stays.
 	// A service that the compose file no longer names is found by its labels.
 	StopService(ctx context.Context, service string) error
-	// RemoveVolume removes the project's volume object (volume is its key in
-	// the compose file) if nothing uses it and its device is not the wanted one. Data is never removed: only objects of
-	// driver local that bind a host directory are touched.
-	RemoveVolume(ctx context.Context, volume, wantDevice string) error
+	// RemoveVolume removes a volume object by its name. Data is never removed:
+	// only objects of driver local that bind a host directory are touched.
+	RemoveVolume(ctx context.Context, name string) error
+	// RemoveImage removes a name of an image, and the image with its last name.
+	// One that a container uses stays.
+	RemoveImage(ctx context.Context, ref string) error
 	// Exec runs a program in a service's running container, as the container's
 	// own user, with KEY=VALUE added to its environment, and sends both of its
 	// streams to out; a code other than 0 is *ExitError.
@@ -113,6 +118,26 @@ type Image struct {
 	// among them; any other command it executes as it stands, and OdooProgram is
 	// there.
 	AppendsLogin bool
+}
+
+// BuiltImage is an image that odpm built.
+type BuiltImage struct {
+	// Ref is REPOSITORY:TAG, Base the id of the image that it was made from.
+	Ref, ID, Base string
+	// Users are the containers, in any state, that were made of it by this name.
+	Users []string
+}
+
+// Volume is a volume object.
+type Volume struct {
+	// Name is the one that Docker knows it by.
+	Name string
+	// Device is the host directory that it binds, "" where it holds data itself.
+	Device string
+	// Right: the device is the project's data directory as configured.
+	Right bool
+	// Users are the containers, in any state, that have it mounted.
+	Users []string
 }
 
 // OdooProgram is Odoo in the official image, by the path that its entrypoint

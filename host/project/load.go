@@ -317,14 +317,6 @@ func (l *loader) role() error {
 	if name := p.AppRole; strings.HasPrefix(name, "pg_") || name == "public" || name == "none" {
 		*l.errs = append(*l.errs, &ConfigError{File: p.AppRoleSource, Key: "db_user", Found: name, Allowed: "PostgreSQL reserves public, none and what begins with pg_; name a role of Odoo's own, \"odoo\" for example"})
 	}
-	if p.Scenario == Server && p.AppPassword == "odoo" {
-		e := &ConfigError{File: p.AppPasswordSource, Key: "db_password", Allowed: "the password \"odoo\" is not allowed with ODPM_SCENARIO=server"}
-		if e.File == fallbackSource {
-			e.File, e.Key, e.Allowed = ".env", "POSTGRES_ODOO_PASS", "it is not set, and its default, \"odoo\", is not allowed with ODPM_SCENARIO=server"
-		}
-		e.Hint = "Set another one in odoo.conf (db_password) or .env (POSTGRES_ODOO_PASS), then: odpm database ensure-role"
-		*l.errs = append(*l.errs, e)
-	}
 	if !snapshot.Printable(p.AppRole) || len(p.AppRole) > 63 || strings.Contains(p.AppRole, "://") {
 		*l.errs = append(*l.errs, &ConfigError{File: p.AppRoleSource, Key: "db_user", Found: p.AppRole, Allowed: "allowed: the name of a role, one line without control characters, at most 63 bytes (PostgreSQL's limit)"})
 	}

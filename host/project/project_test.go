@@ -120,7 +120,6 @@ func TestBadValues(t *testing.T) {
 		"two users":     {env: "POSTGRES_ODOO_USER=a\n", conf: "[options]\ndb_user = b\n", want: []string{"odoo.conf:2", ".env:1", "POSTGRES_ODOO_USER"}},
 		"two passwords": {env: "POSTGRES_ODOO_PASS=s3cret-one\n", conf: "[options]\ndb_password = s3cret-two\n", want: []string{"odoo.conf:2", ".env:1", "POSTGRES_ODOO_PASS"}},
 		"postgres":      {conf: "[options]\ndb_user = postgres\n", want: []string{"odoo.conf:2", "postgres"}},
-		"server":        {env: "ODPM_SCENARIO=server\n", want: []string{".env: POSTGRES_ODOO_PASS", "not set", `"odoo"`, "ensure-role"}},
 		"settings":      {settings: `{"init_modules": ["ok", "no such-module"]}`, want: []string{"user_settings.json", "init_modules"}},
 	}
 	for name, tt := range tests {

@@ -6,12 +6,12 @@ import (
 	"os"
 	"runtime"
 
-	"github.com/odpm/odpm/host/engine/docker"
-	"github.com/odpm/odpm/host/engine/native"
-	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/engines"
+	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/host/world"
 	"github.com/odpm/odpm/shared/snapshot"
 )
 
@@ -34,7 +34,7 @@ type Finding struct {
 }
 
 // Examine looks at the machine and the project; it changes nothing.
-func Examine(ctx context.Context, o plan.Options) []Finding {
+func Examine(ctx context.Context, o look.Options) []Finding {
 	var out []Finding
 	add := func(l Level, f string, args ...any) { out = append(out, Finding{l, fmt.Sprintf(f, args...)}) }
 	p, err := project.Load(o.Dir, o.Environ, o.Home)
@@ -44,13 +44,13 @@ func Examine(ctx context.Context, o plan.Options) []Finding {
 	} else {
 		add(OK, "project %s: PostgreSQL %s, Odoo %s", p.Dir, p.PostgresVersion, wording.OrUnset(p.OdooVersion))
 	}
-	dockerErr := docker.Available(ctx)
+	dockerErr := engines.DockerAvailable(ctx)
 	if dockerErr == nil {
 		add(OK, "Docker answers, docker compose is there")
 	}
 	var nativeErr error
 	if p != nil {
-		nativeErr = native.New(native.Options{DataDir: p.DataDir, Major: p.PostgresMajor, BinDir: p.Env["ODPM_PG_BINDIR"]}).Available(ctx)
+		nativeErr = engines.NativeAvailable(ctx, p)
 		if nativeErr == nil {
 			add(OK, "PostgreSQL %d's own programs are on this machine (ODPM_RUNTIME=native)", p.PostgresMajor)
 		}
@@ -58,7 +58,7 @@ func Examine(ctx context.Context, o plan.Options) []Finding {
 	kind := project.Auto
 	if p != nil {
 		kind = p.Runtime
-		if was, err := state.NewDirs(p.Dir).Remembered(plan.EngineFile); err == nil && kind == project.Auto && was != "" {
+		if was, err := state.NewDirs(p.Dir).Remembered(state.EngineFile); err == nil && kind == project.Auto && was != "" {
 			// "auto" is decided: another engine on the same data is no way on.
 			kind = project.Runtime(was)
 		}
@@ -85,7 +85,7 @@ func Examine(ctx context.Context, o plan.Options) []Finding {
 	if dockerErr != nil {
 		goos = runtime.GOOS
 	}
-	if path, err := plan.FindChecker(env, goos); err != nil {
+	if path, err := world.CheckerPath(env, goos); err != nil {
 		add(Missing, "%v", err)
 	} else {
 		add(OK, "odpm-checker: %s", path)
@@ -93,27 +93,27 @@ func Examine(ctx context.Context, o plan.Options) []Finding {
 	if p == nil {
 		return out
 	}
-	s, err := plan.Load(ctx, o)
+	v, err := look.At(ctx, o)
 	if err != nil {
 		add(Missing, "%v", err)
 		return out
 	}
-	for _, prob := range s.Problems {
-		if dockerErr != nil && prob.Error() == dockerErr.Error() {
+	for _, r := range v.Plan.Refusals {
+		if dockerErr != nil && r.Err.Error() == dockerErr.Error() {
 			continue
 		}
-		add(Missing, "%v", prob)
+		add(Missing, "%v", r.Err)
 	}
-	for _, w := range s.Warnings {
+	for _, w := range v.Plan.Warnings {
 		add(Note, "%s", w)
 	}
-	if text := s.LoginInArguments(ctx); text != "" {
+	if text := v.LoginInArguments(ctx); text != "" {
 		add(Note, "%s", text)
 	}
-	if s.Snapshot == nil {
+	if v.World.Snapshot == nil {
 		add(Note, "no login has been recorded yet; see: odpm plan")
 	} else {
-		add(OK, "last proven login: %s", snapshot.Stamp(s.Snapshot.RecordedAt))
+		add(OK, "last proven login: %s", snapshot.Stamp(v.World.Snapshot.RecordedAt))
 	}
 	return out
 }

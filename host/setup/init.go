@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/compose"
-	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/durable"
@@ -57,7 +57,7 @@ db_user = odoo
 )
 
 // Init is `odpm init`.
-func Init(ctx context.Context, o plan.Options, fromCompose string) error {
+func Init(ctx context.Context, o apply.Options, fromCompose string) error {
 	// The password is in .env alone: odoo.conf must be readable for whatever
 	// uid the image's Odoo has.
 	files := []newFile{{name: ".env", content: fmt.Sprintf(firstEnv, rand.Text()), mode: 0o600}, {name: "odpm.json", content: firstManifest, mode: 0o644},
@@ -108,7 +108,7 @@ func Init(ctx context.Context, o plan.Options, fromCompose string) error {
 
 // proposed reads somebody's compose file and proposes files with which the
 // same data, ports, names and login go on.
-func proposed(ctx context.Context, o plan.Options, file string) ([]newFile, []string, error) {
+func proposed(ctx context.Context, o apply.Options, file string) ([]newFile, []string, error) {
 	env := map[string]string{}
 	for _, kv := range o.Environ {
 		if k, v, ok := strings.Cut(kv, "="); ok {

@@ -10,22 +10,24 @@ import (
 	"text/tabwriter"
 
 	"github.com/odpm/odpm/host/drift"
-	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/login"
+	"github.com/odpm/odpm/host/look"
+	"github.com/odpm/odpm/host/report"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/snapshot"
 )
 
 // Status is one answer.
-type Status struct{ s *plan.Session }
+type Status struct{ v *look.View }
 
 // New looks and writes nothing.
-func New(ctx context.Context, o plan.Options) (*Status, error) {
-	s, err := plan.Load(ctx, o)
+func New(ctx context.Context, o look.Options) (*Status, error) {
+	v, err := look.At(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	return &Status{s}, nil
+	return &Status{v}, nil
 }
 
 // version is the schema version of the JSON form.
@@ -37,18 +39,18 @@ type document struct {
 	OdooConf any `json:"odoo_conf"`
 	Cluster  any `json:"cluster"`
 
-	Engine         string           `json:"engine"`
-	LastRunPresent bool             `json:"last_run_present"`
-	LastRun        any              `json:"last_run"`
-	Running        *bool            `json:"postgres_container_running"`
-	Ready          *bool            `json:"postgres_ready"`
-	RolePresent    *bool            `json:"app_role_present"`
-	Login          *loginDoc        `json:"login"`
-	FirstRun       bool             `json:"first_run"`
-	Drifts         []plan.DriftJSON `json:"drifts"`
-	Blocking       bool             `json:"blocking"`
-	Problems       []string         `json:"problems"`
-	Warnings       []string         `json:"warnings"`
+	Engine         string             `json:"engine"`
+	LastRunPresent bool               `json:"last_run_present"`
+	LastRun        any                `json:"last_run"`
+	Running        *bool              `json:"postgres_container_running"`
+	Ready          *bool              `json:"postgres_ready"`
+	RolePresent    *bool              `json:"app_role_present"`
+	Login          *loginDoc          `json:"login"`
+	FirstRun       bool               `json:"first_run"`
+	Drifts         []report.DriftJSON `json:"drifts"`
+	Blocking       bool               `json:"blocking"`
+	Problems       []string           `json:"problems"`
+	Warnings       []string           `json:"warnings"`
 }
 
 // loginDoc is a login as the application role, tried now over TCP.
@@ -61,34 +63,34 @@ type loginDoc struct {
 
 // build probes what Load did not.
 func (st *Status) build(ctx context.Context) document {
-	s := st.s
+	v, w, o := st.v, st.v.World, st.v.Desired.Observed
 	members := map[string]json.RawMessage{}
-	if data, err := s.Observed.Candidate.Encode(); err == nil {
+	if data, err := o.Candidate.Encode(); err == nil {
 		_ = json.Unmarshal(data, &members)
 	}
 	doc := document{
 		Version: version, Compose: members["compose"], OdooConf: members["odoo_conf"], Cluster: members["cluster"],
-		Engine: s.EngineKind, LastRunPresent: s.Snapshot != nil, FirstRun: s.Snapshot == nil,
-		Running: s.Observed.Running, Ready: s.Observed.Ready, RolePresent: s.Observed.AppRolePresent,
-		Drifts: []plan.DriftJSON{}, Blocking: s.Blocking(), Problems: []string{}, Warnings: []string{},
+		Engine: v.Readers.Kind, LastRunPresent: w.Snapshot != nil, FirstRun: w.Snapshot == nil,
+		Running: o.Running, Ready: o.Ready, RolePresent: o.AppRolePresent,
+		Drifts: []report.DriftJSON{}, Blocking: v.Plan.Blocking(), Problems: []string{}, Warnings: []string{},
 	}
-	if s.Snapshot != nil {
-		if data, err := s.Snapshot.Encode(); err == nil {
+	if w.Snapshot != nil {
+		if data, err := w.Snapshot.Encode(); err == nil {
 			doc.LastRun = json.RawMessage(data)
 		}
 	}
-	doc.Drifts = plan.DriftsJSON(drift.Changes(s.Drifts))
-	for _, p := range s.Problems {
-		doc.Problems = append(doc.Problems, ui.CleanLines(p.Error()))
+	doc.Drifts = report.DriftsJSON(drift.Changes(v.Plan.Drifts))
+	for _, r := range v.Plan.Refusals {
+		doc.Problems = append(doc.Problems, ui.CleanLines(r.Err.Error()))
 	}
-	for _, w := range s.Warnings {
+	for _, w := range v.Plan.Warnings {
 		doc.Warnings = append(doc.Warnings, ui.Clean(w))
 	}
-	if s.Observed.Ready != nil && *s.Observed.Ready {
+	if o.Ready != nil && *o.Ready {
 		doc.Login = &loginDoc{OK: true}
-		if err := s.ProveRole(ctx); err != nil {
+		if err := v.Login(ctx); err != nil {
 			doc.Login.OK, doc.Login.Message = false, ui.CleanLines(err.Error())
-			var refused *plan.LoginRefused
+			var refused *login.Refused
 			if errors.As(err, &refused) {
 				doc.Login.Cause = refused.Cause
 			}
@@ -107,25 +109,25 @@ func (st *Status) WriteJSON(ctx context.Context, out io.Writer) error {
 
 // WriteTable shows it to a person.
 func (st *Status) WriteTable(ctx context.Context, out io.Writer, color bool) {
-	s, doc := st.s, st.build(ctx)
-	p := s.Project
+	v, w, o, doc := st.v, st.v.World, st.v.Desired.Observed, st.build(ctx)
+	p := v.Project
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(tw, "%s\t%s\n", name, ui.Clean(fmt.Sprintf(format, args...)))
 	}
 	row("Project", "%s (compose project %s, scenario %s)", p.Dir, p.Name, p.Scenario)
-	row("Engine", "%s", wording.OrUnset(s.EngineKind))
+	row("Engine", "%s", wording.OrUnset(v.Readers.Kind))
 	row("Service", "%s, port %d on this machine, image %s", p.ServiceName, p.PostgresPort, p.PostgresImage)
-	row("Data", "%s: %s", s.DataName(), s.Observed.Data.Describe())
+	row("Data", "%s: %s", v.DataName(), o.Data.Describe())
 	row("PostgreSQL", "%s", runningText(doc))
-	if id := s.Observed.SystemIdentifier; id != "" {
+	if id := o.SystemIdentifier; id != "" {
 		row("Cluster", "system_identifier %s", id)
 	}
-	conf := s.Observed.Candidate.OdooConf
+	conf := o.Candidate.OdooConf
 	row("odoo.conf", "db_host %s, db_port %d, db_user %s", wording.OrUnset(conf.DBHost), conf.DBPort, conf.DBUser)
 	row("Role", "%s: %s", p.AppRole, roleText(doc.RolePresent))
-	if s.Snapshot != nil {
-		row("Last run", "%s, as %s on %s", snapshot.Stamp(s.Snapshot.RecordedAt), s.Snapshot.OdooConf.DBUser, s.Snapshot.Compose.ServiceName)
+	if w.Snapshot != nil {
+		row("Last run", "%s, as %s on %s", snapshot.Stamp(w.Snapshot.RecordedAt), w.Snapshot.OdooConf.DBUser, w.Snapshot.Compose.ServiceName)
 	} else {
 		row("Last run", "none recorded; the first start adopts the cluster")
 	}
@@ -138,9 +140,9 @@ func (st *Status) WriteTable(ctx context.Context, out io.Writer, color bool) {
 	}
 	tw.Flush()
 	paint := func(style ui.Style, text string) string { return ui.Paint(color, style, text) }
-	if ds := drift.Changes(s.Drifts); len(ds) > 0 {
+	if ds := drift.Changes(v.Plan.Drifts); len(ds) > 0 {
 		fmt.Fprintln(out, "\nDrift:")
-		plan.WriteDrifts(out, color, ds, s.Accepted)
+		report.WriteDrifts(out, color, ds, v.Plan.Accepted)
 	}
 	if doc.Login != nil && !doc.Login.OK {
 		fmt.Fprintf(out, "\n%s %s\n", paint(ui.Red, "Login:"), doc.Login.Message)

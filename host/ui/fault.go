@@ -35,6 +35,25 @@ func (r *Refusal) Error() string {
 	return b.String()
 }
 
+// OneLine is an error without its ways out, which are given apart: a command
+// or a setting each, without its explanation.
+func OneLine(err error) (message string, next []string) {
+	next = []string{}
+	var r *Refusal
+	if !errors.As(err, &r) {
+		return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", " ")), " "), next
+	}
+	message, _, _ = strings.Cut(r.What, "\n")
+	if len(r.Details) > 0 {
+		message += " " + strings.Join(r.Details, "; ")
+	}
+	for _, w := range r.Ways {
+		w, _, _ = strings.Cut(w, "        ")
+		next = append(next, strings.TrimPrefix(strings.TrimSpace(w), "or "))
+	}
+	return message, next
+}
+
 func (r *Refusal) Unwrap() error { return r.Err }
 
 // IsRefusal tells whether err ends a run with exit code 3.

@@ -120,11 +120,8 @@ asked; printf 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n["'; exe
 *) exec yes aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa;;
 esac
 `)
-	if _, err := e.Config(ctx); !errors.Is(err, wording.ErrTooMuch) || !strings.Contains(err.Error(), "docker compose config") {
+	if _, err := e.Config(ctx, nil); !errors.Is(err, wording.ErrTooMuch) || !strings.Contains(err.Error(), "docker compose config") {
 		t.Errorf("config: %v", err)
-	}
-	if err := e.Validate(ctx, nil); !errors.Is(err, wording.ErrTooMuch) {
-		t.Errorf("validate: %v", err)
 	}
 	if _, err := e.Containers(ctx, "x"); err == nil {
 		t.Error("an endless answer was believed")
@@ -141,7 +138,7 @@ func TestNoAnswer(t *testing.T) {
 	e := fake(t, "exec sleep 3600\n")
 	e.SetAnswerTime(time.Second)
 	for what, ask := range map[string]func() error{
-		"config":     func() error { _, err := e.Config(context.Background()); return err },
+		"config":     func() error { _, err := e.Config(context.Background(), nil); return err },
 		"containers": func() error { _, err := e.Containers(context.Background(), "x"); return err },
 	} {
 		ended := make(chan error, 1)
@@ -164,7 +161,7 @@ func TestDeafClient(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { _, err := e.Config(ctx); ended <- err }()
+	go func() { _, err := e.Config(ctx, nil); ended <- err }()
 	for _, err := os.Stat(on); err != nil; _, err = os.Stat(on) {
 		time.Sleep(10 * time.Millisecond)
 	}

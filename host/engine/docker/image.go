@@ -2,9 +2,11 @@ package docker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"path"
 	"slices"
 	"strconv"
@@ -78,6 +80,55 @@ func (c imageConfig) env() map[string]string {
 		all[k] = v
 	}
 	return all
+}
+
+// Built finds them by name; those that nobody uses are told apart by the
+// containers that were made of them.
+func (e *Reader) Built(ctx context.Context, repository string) ([]engine.BuiltImage, error) {
+	var list []struct {
+		ID       string `json:"Id"`
+		RepoTags []string
+		Labels   map[string]string
+	}
+	filters, err := json.Marshal(map[string][]string{"reference": {repository}})
+	if err != nil {
+		return nil, err
+	}
+	if err := e.cl.api.get(ctx, "images", "/images/json", url.Values{"filters": {string(filters)}}, &list); err != nil {
+		return nil, err
+	}
+	var out []engine.BuiltImage
+	for _, im := range list {
+		base := im.Labels[engine.LabelBase]
+		if base == "" {
+			continue
+		}
+		users, err := e.cl.all(ctx, "ancestor="+im.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, ref := range im.RepoTags {
+			if !strings.HasPrefix(ref, repository+":") {
+				continue
+			}
+			b := engine.BuiltImage{Ref: ref, ID: im.ID, Base: base}
+			for _, c := range users {
+				if c.Config.Image == ref {
+					b.Users = append(b.Users, c.name())
+				}
+			}
+			out = append(out, b)
+		}
+	}
+	return out, nil
+}
+
+// RemoveImage takes a name away.
+func (e *Engine) RemoveImage(ctx context.Context, ref string) error {
+	if _, err := e.cl.output(ctx, "rmi", ref); err != nil && !noSuch(err) {
+		return fmt.Errorf("remove the image %s: %w", ref, err)
+	}
+	return nil
 }
 
 // present: the image is on this machine.

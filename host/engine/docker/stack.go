@@ -19,9 +19,9 @@ import (
 	"github.com/odpm/odpm/host/wording"
 )
 
-// Validate lets compose itself judge the files. A candidate stands in for the
-// first of them, through stdin.
-func (e *Reader) Validate(ctx context.Context, candidate []byte) error {
+// Config gives the document that compose works with, as JSON. A candidate stands
+// in for the first of the files, through stdin.
+func (e *Reader) Config(ctx context.Context, candidate []byte) ([]byte, error) {
 	files := slices.Clone(e.o.Files)
 	if candidate != nil {
 		if len(files) == 0 {
@@ -29,18 +29,11 @@ func (e *Reader) Validate(ctx context.Context, candidate []byte) error {
 		}
 		files[0] = "-"
 	}
-	args := e.composeFiles(files, "config", "--quiet")
 	var stdin io.Reader
 	if candidate != nil {
 		stdin = bytes.NewReader(candidate)
 	}
-	_, err := e.cl.ask(ctx, e.cl.answer, answerSize, stdin, args...)
-	return err
-}
-
-// Config gives the document that compose works with, as JSON.
-func (e *Reader) Config(ctx context.Context) ([]byte, error) {
-	out, err := e.cl.ask(ctx, e.cl.answer, documentSize, nil, e.compose("config", "--format", "json")...)
+	out, err := e.cl.ask(ctx, e.cl.answer, documentSize, stdin, e.composeFiles(files, "config", "--format", "json")...)
 	return []byte(out), err
 }
 
@@ -62,34 +55,38 @@ func (e *Engine) StopService(ctx context.Context, service string) error {
 	return nil
 }
 
+// Volume looks at the volume object and at who has it.
+func (e *Reader) Volume(ctx context.Context, key string) (engine.Volume, error) {
+	name := e.o.Project + "_" + key
+	vs, err := e.cl.volumes(ctx, name)
+	if err != nil || len(vs) == 0 {
+		return engine.Volume{}, err
+	}
+	v := engine.Volume{Name: name, Device: vs[0].device()}
+	a, b := newPlace(v.Device), newPlace(e.o.DataDir)
+	v.Right = v.Device == e.o.DataDir || v.Device != "" && e.o.DataDir != "" && relate(a, b) == within && relate(b, a) == within
+	if v.Right {
+		return v, nil
+	}
+	users, err := e.cl.all(ctx, "volume="+name)
+	for _, c := range users {
+		v.Users = append(v.Users, c.name())
+	}
+	return v, err
+}
+
 // RemoveVolume removes a volume object that binds another directory than the
 // wanted one, so that compose makes it anew: compose itself would go on with
 // the old directory and only warn. A volume of Docker's own holds data and is
 // never removed.
-func (e *Engine) RemoveVolume(ctx context.Context, volume, wantDevice string) error {
-	name := e.o.Project + "_" + volume
+func (e *Engine) RemoveVolume(ctx context.Context, name string) error {
 	vs, err := e.cl.volumes(ctx, name)
 	if err != nil || len(vs) == 0 {
 		return err
 	}
 	device := vs[0].device()
-	if device == "" || device == wantDevice {
-		return nil
-	}
-	if a, b := newPlace(device), newPlace(wantDevice); wantDevice != "" && relate(a, b) == within && relate(b, a) == within {
-		return nil
-	}
-	users, err := e.cl.all(ctx, "volume="+name)
-	if err != nil {
-		return err
-	}
-	if len(users) > 0 {
-		var names []string
-		for _, c := range users {
-			names = append(names, c.name())
-		}
-		return fmt.Errorf("the volume %s still points to %s, and %s uses it. Remove the container (its data stay): docker rm -f %s",
-			name, device, strings.Join(names, ", "), strings.Join(names, " "))
+	if device == "" {
+		return fmt.Errorf("the volume %s holds data itself; it is not removed", name)
 	}
 	if _, err := e.cl.output(ctx, "volume", "rm", name); err != nil && !noSuch(err) {
 		return fmt.Errorf("remove the volume object %s (the directory %s stays): %w", name, device, err)

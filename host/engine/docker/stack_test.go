@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,17 +48,17 @@ volumes:
 	return o
 }
 
-func TestValidate(t *testing.T) {
+func TestConfigJudges(t *testing.T) {
 	ctx := limit(t)
 	o := stack(t)
 	e := docker.New(o)
-	if err := e.Validate(ctx, nil); err != nil {
+	if _, err := e.Config(ctx, nil); err != nil {
 		t.Error(err)
 	}
-	if err := e.Validate(ctx, []byte("services: {db: {image: x, volums: [a]}}")); err == nil || !strings.Contains(err.Error(), "volums") {
+	if _, err := e.Config(ctx, []byte("services: {db: {image: x, volums: [a]}}")); err == nil || !strings.Contains(err.Error(), "volums") {
 		t.Errorf("%v", err)
 	}
-	if err := e.Validate(ctx, []byte("services: {db: {image: x}}")); err != nil {
+	if _, err := e.Config(ctx, []byte("services: {db: {image: x}}")); err != nil {
 		t.Error(err)
 	}
 	// The override counts, with the candidate too.
@@ -67,7 +68,7 @@ func TestValidate(t *testing.T) {
 	}
 	o.Files = append(o.Files, over)
 	for _, candidate := range [][]byte{nil, []byte("services: {db: {image: x}}")} {
-		if err := docker.New(o).Validate(ctx, candidate); err == nil || !strings.Contains(err.Error(), "missing") {
+		if _, err := docker.New(o).Config(ctx, candidate); err == nil || !strings.Contains(err.Error(), "missing") {
 			t.Errorf("%v", err)
 		}
 	}
@@ -188,12 +189,15 @@ func TestRunOnce(t *testing.T) {
 	}
 }
 
-func TestRemoveVolume(t *testing.T) {
+func TestVolume(t *testing.T) {
 	ctx := limit(t)
 	o := stack(t)
 	e := docker.New(o)
 	name := o.Project + "_postgres-data"
-	if err := e.RemoveVolume(ctx, "postgres-data", o.DataDir); err != nil {
+	if v, err := e.Volume(ctx, "postgres-data"); err != nil || v.Name != "" {
+		t.Errorf("without a volume: %+v %v", v, err)
+	}
+	if err := e.RemoveVolume(ctx, name); err != nil {
 		t.Errorf("without a volume: %v", err)
 	}
 	run(t, "compose", "-p", o.Project, "-f", o.Files[0], "create", "db")
@@ -202,13 +206,25 @@ func TestRemoveVolume(t *testing.T) {
 	if err := os.Symlink(o.DataDir, link); err != nil {
 		t.Fatal(err)
 	}
+	at := func(dir string) engine.Volume {
+		t.Helper()
+		there := o
+		there.DataDir = dir
+		v, err := docker.NewReader(there).Volume(ctx, "postgres-data")
+		if err != nil || v.Name != name {
+			t.Fatalf("%s: %+v %v", dir, v, err)
+		}
+		return v
+	}
 	for _, same := range []string{o.DataDir, o.DataDir + "/", link} {
-		if err := e.RemoveVolume(ctx, "postgres-data", same); err != nil || !exists() {
-			t.Errorf("%s is the same directory: %v", same, err)
+		if !at(same).Right {
+			t.Errorf("%s is the same directory", same)
 		}
 	}
-	other := filepath.Join(o.Dir, "other")
-	if err := e.RemoveVolume(ctx, "postgres-data", other); err == nil || !strings.Contains(err.Error(), o.Project+"-db-1") || !exists() {
+	if v := at(filepath.Join(o.Dir, "other")); v.Right || v.Device != o.DataDir || !slices.Contains(v.Users, o.Project+"-db-1") {
+		t.Errorf("another directory: %+v", v)
+	}
+	if err := e.RemoveVolume(ctx, name); err == nil || !exists() {
 		t.Errorf("a container uses it: %v", err)
 	}
 	if err := e.StopService(ctx, "db"); err != nil {
@@ -218,7 +234,7 @@ func TestRemoveVolume(t *testing.T) {
 	if err := os.WriteFile(keep, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.RemoveVolume(ctx, "postgres-data", other); err != nil || exists() {
+	if err := e.RemoveVolume(ctx, name); err != nil || exists() {
 		t.Errorf("it should be gone: %v", err)
 	}
 	if _, err := os.Stat(keep); err != nil {
@@ -227,7 +243,7 @@ func TestRemoveVolume(t *testing.T) {
 	// A volume of Docker's own holds the data themselves.
 	run(t, "volume", "create", name)
 	t.Cleanup(func() { run(t, "volume", "rm", name) })
-	if err := e.RemoveVolume(ctx, "postgres-data", other); err != nil || !exists() {
+	if err := e.RemoveVolume(ctx, name); err == nil || !exists() {
 		t.Errorf("a volume with data was removed: %v", err)
 	}
 }

@@ -157,7 +157,7 @@ type composeService struct {
 
 // services are those that compose would start.
 func (e *Reader) services(ctx context.Context) (map[string]composeService, error) {
-	out, err := e.Config(ctx)
+	out, err := e.Config(ctx, nil)
 	if err != nil {
 		return nil, err
 	}

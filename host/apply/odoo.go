@@ -1,0 +1,120 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/world"
+)
+
+// UpPostgres brings up PostgreSQL alone: files, server and role as the project
+// wants them, interrupted work put right. Odoo is left as it is.
+func (s *Run) UpPostgres(ctx context.Context) error {
+	if err := s.To(ctx, plan.Want{Goal: plan.Role, ReplaceCompose: s.Want.ReplaceCompose}); err != nil {
+		return err
+	}
+	return s.recover(ctx)
+}
+
+// Up starts Odoo too, and is done when its login is proven.
+func (s *Run) Up(ctx context.Context) error {
+	if err := s.again(ctx); err != nil {
+		return err
+	}
+	return s.To(ctx, plan.Want{Goal: plan.Odoo, ReplaceCompose: s.Want.ReplaceCompose})
+}
+
+// CanRunOdoo is asked before a database is made for it.
+func (s *Run) CanRunOdoo(ctx context.Context) error {
+	if s.Stack != nil {
+		if s.Project.KeepCompose {
+			return nil
+		}
+		q := plan.Access(s.Inputs, s.World, s.Desired)
+		w, err := s.Ask(ctx, world.Questions{Access: &q})
+		if err != nil {
+			return err
+		}
+		return plan.AccessRefusal(*w.Access, "Odoo was not started.")
+	}
+	if len(s.Project.OdooCommand) == 0 {
+		return errors.New(".env: ODOO_COMMAND is not set; without Docker odpm must know how Odoo is started, for example ODOO_COMMAND=./odoo-bin")
+	}
+	return nil
+}
+
+// OdooService is the Odoo that stands still for a swap; nil where there is none.
+func (s *Run) OdooService() odoodb.OdooService {
+	switch {
+	case s.Stack != nil:
+		return stackOdoo{s}
+	case len(s.Project.OdooCommand) > 0:
+		return nativeOdoo{s}
+	}
+	return nil
+}
+
+type stackOdoo struct{ s *Run }
+
+func (o stackOdoo) Running(ctx context.Context) (bool, error) {
+	c, err := o.s.Stack.Container(ctx, o.s.Project.OdooServiceName)
+	// A paused one holds its connections, and goes on where it was.
+	return c.Running || c.Paused, err
+}
+func (o stackOdoo) Stop(ctx context.Context) error {
+	return o.s.Stack.StopService(ctx, o.s.Project.OdooServiceName)
+}
+func (o stackOdoo) Start(ctx context.Context) error {
+	if err := o.s.Stack.Up(ctx, nil, o.s.Project.OdooServiceName); err != nil {
+		return err
+	}
+	return o.s.restarted(ctx)
+}
+
+type nativeOdoo struct{ s *Run }
+
+func (o nativeOdoo) Running(context.Context) (bool, error) { return o.s.odooProcess().Runs(), nil }
+func (o nativeOdoo) Stop(ctx context.Context) error        { return o.s.odooProcess().stop(ctx) }
+func (o nativeOdoo) Start(ctx context.Context) error       { return o.s.startNativeOdoo(ctx) }
+
+// OdooCommand is what starts Odoo in its container.
+func (s *Run) OdooCommand() []string { return s.Desired.Spec.OdooCommand() }
+
+// RunOdooOnce runs Odoo beside a service that may run, and waits for its end.
+func (s *Run) RunOdooOnce(ctx context.Context, args []string) error {
+	err := s.odooOnce(ctx, args)
+	var exit *engine.ExitError
+	var native *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		return fmt.Errorf("the one-off Odoo ended with exit code %d (%s); its output is above", exit.Code, exitMeaning(exit.Code))
+	case errors.As(err, &native):
+		return fmt.Errorf("the one-off Odoo ended with exit code %d (%s); its output is above", native.ExitCode(), exitMeaning(native.ExitCode()))
+	}
+	return err
+}
+
+func (s *Run) odooOnce(ctx context.Context, args []string) error {
+	if s.Stack != nil {
+		return s.Stack.RunOnce(ctx, engine.RunOnce{Service: s.Project.OdooServiceName,
+			Args: append(s.OdooCommand(), args...), Stdout: s.Term.Stream(), Stderr: s.Term.Stream(), NoDeps: true})
+	}
+	argv, err := s.OdooArgv(ctx, args...)
+	if err != nil {
+		return err
+	}
+	env, err := s.OdooEnv(ctx)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, s.Desired.Image.Checker, append([]string{"--"}, argv...)...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Project.Dir, env, s.Term.Stream(), s.Term.Stream()
+	return cmd.Run()
+}

@@ -1,0 +1,60 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/engines"
+	"github.com/odpm/odpm/host/filestore"
+	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/ui"
+)
+
+// DatabaseServer is the server as odoodb wants it.
+func (r *Run) DatabaseServer() *odoodb.Server {
+	return &odoodb.Server{
+		PG: r.PG, Programs: r.PG, AppRole: r.Project.AppRole, AppPassword: r.Project.AppPassword,
+		Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
+			return cluster.Admin(ctx, r.PG, r.hints(), database)
+		},
+		Files: r.filestores(), PostgresDataDir: r.Project.DataDir, StateDir: r.Dirs.State(),
+	}
+}
+
+// recover deals with work that a crash cut short, before anything else.
+func (r *Run) recover(ctx context.Context) error {
+	if odoodb.Interrupted(r.Dirs.State()) && !r.World.Status.Ready {
+		if err := r.To(ctx, plan.Want{Goal: plan.Postgres, ReplaceCompose: r.Want.ReplaceCompose}); err != nil {
+			return err
+		}
+	}
+	done, err := r.DatabaseServer().Recover(ctx, r.OdooService())
+	for _, d := range done {
+		switch {
+		case d.Drop && d.Completed:
+			r.Term.Say("odpm: an interrupted drop of %s was completed: the database is gone, and its filestore", ui.Clean(d.Database))
+		case d.Drop:
+			r.Term.Say("odpm: an interrupted drop of %s was undone; the database is as it was before", ui.Clean(d.Database))
+		case d.Completed:
+			r.Term.Say("odpm: an interrupted restore of %s was completed", ui.Clean(d.Database))
+		default:
+			r.Term.Say("odpm: an interrupted restore of %s was undone; the database is as it was before", ui.Clean(d.Database))
+		}
+		if d.Kept != "" {
+			r.Term.Warn("the replaced database is still there: %s", ui.Clean(d.Kept))
+		}
+	}
+	if odoodb.IsLeftBehind(err) {
+		r.Term.Warn("what an interrupted backup left could not be removed, the next run tries again: %s", ui.Clean(err.Error()))
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("interrupted work could not be put right: %w", err)
+	}
+	return nil
+}
+
+// filestores says where the project's file stores are.
+func (r *Run) filestores() filestore.Layout { return r.Filestores(r.Readers.Kind == engines.Native) }

@@ -1,0 +1,326 @@
+// Package apply does what a plan says, in its order, and decides nothing: after
+// an action that changes what is known it looks again and has the plan made
+// anew. It is the only package that is given Writers.
+package apply
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/engines/writers"
+	"github.com/odpm/odpm/host/interrupt"
+	"github.com/odpm/odpm/host/look"
+	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/state"
+	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/world"
+	"github.com/odpm/odpm/shared/snapshot"
+)
+
+// Options are what the command line says.
+type Options struct {
+	look.Options
+	// Args are the arguments as typed, for the command that a refusal prints.
+	Args     []string
+	Term     *ui.Terminal
+	Progress string
+	// Verbose says each step's outcome and reason before it is done.
+	Verbose bool
+}
+
+// Run is one run on a project, under its locks.
+type Run struct {
+	// View is the last look; it has the present Want and what was accepted.
+	*look.View
+	Args    []string
+	Term    *ui.Terminal
+	Verbose bool
+
+	Project *project.Project
+	// Dirs know whom the container's directories belong to, once that is known.
+	Dirs state.Dirs
+
+	Stack engine.StackWriter
+	PG    engine.Remote
+	own   engine.Writer
+	// done is what this run has done so far.
+	done world.Run
+	// provenAt is when this run has seen the login without recording it anew.
+	provenAt time.Time
+	kept     *compose.Foreign
+	// role is what ensuring the role did.
+	role cluster.Report
+	// shares: the engine sees this machine's directories; remapped: its containers
+	// have other uids than this machine sees.
+	shares, remapped bool
+	startup          cluster.Startup
+}
+
+// All is `odpm`: plan, resolve, apply. It gives Odoo's URL, "" where nothing
+// was started.
+func All(ctx context.Context, o Options) (string, error) {
+	r, unlock, err := Begin(ctx, o)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if err := r.recover(ctx); err != nil {
+		return "", err
+	}
+	if err := r.To(ctx, o.Want); err != nil {
+		return "", err
+	}
+	if o.Want.Goal == plan.Files {
+		r.Term.Say("odpm: the files are in place; nothing was started (--skip-start)")
+		return "", nil
+	}
+	r.sayProven(ctx)
+	if r.Stack == nil && len(r.Project.OdooCommand) == 0 {
+		return "", nil
+	}
+	return r.OpenURL(ctx)
+}
+
+// sayProven ends a run with what was proven, and where.
+func (r *Run) sayProven(ctx context.Context) {
+	snap, err := snapshot.Load(r.snapshotPath())
+	if err != nil {
+		return
+	}
+	addr, err := r.PG.HostAddr(ctx)
+	if err != nil || addr == "" {
+		addr = r.Project.ServiceName
+	}
+	file := r.Rel(r.snapshotPath())
+	proven := "proven " + snapshot.Stamp(snap.RecordedAt) + ", recorded in " + file
+	if !r.provenAt.IsZero() {
+		proven = "proven " + snapshot.Stamp(r.provenAt) + ", as recorded in " + file + " on " + snapshot.Stamp(snap.RecordedAt)
+	}
+	r.Term.Say("odpm: %s logs in to PostgreSQL %d at %s; %s", ui.Clean(snap.OdooConf.DBUser), snap.Cluster.PGMajor, addr, proven)
+}
+
+func (r *Run) snapshotPath() string { return world.SnapshotPath(r.Dirs) }
+
+// Begin is the preflight that every command that changes something shares:
+// look, ask, take the locks, look again. Nothing is written before the locks,
+// and nothing is done when what was asked about is not what is there.
+func Begin(ctx context.Context, o Options) (*Run, func(), error) {
+	if o.Term.ErrTTY {
+		// Docker may take a second to answer; a person sees at once that something
+		// happens.
+		o.Term.Step("looking at %s", ui.Clean(o.Dir))
+	}
+	v, err := look.At(ctx, o.Options)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &Run{Args: o.Args, Term: o.Term, Verbose: o.Verbose}
+	r.see(v)
+	for _, w := range v.Plan.Warnings {
+		r.Term.Warn("%s", ui.Clean(w))
+	}
+	if err := r.settle(ctx); err != nil {
+		return nil, nil, err
+	}
+	lock, err := r.Dirs.LockProject(r.LockTarget(), "odpm "+strings.Join(o.Args, " "))
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.changes() {
+		// Somebody may have changed the project while a person was answering, or
+		// until the lock was had: the answers do not cover that.
+		err := r.again(ctx)
+		if err == nil {
+			err = r.settle(ctx)
+		}
+		if err == nil {
+			err = r.keepAccepted()
+		}
+		if err != nil {
+			lock.Unlock()
+			return nil, nil, err
+		}
+	}
+	r.open()
+	return r, lock.Unlock, nil
+}
+
+// changes tells whether the plan does more than look.
+func (r *Run) changes() bool {
+	return slices.ContainsFunc(r.Plan.Actions, func(a plan.Action) bool { return a.Op != plan.ProveLogin })
+}
+
+// see takes a look for the present.
+func (r *Run) see(v *look.View) {
+	r.View, r.Project, r.kept = v, v.Project, v.Kept
+	uid, gid := r.Dirs.UID, r.Dirs.GID
+	if r.Dirs.Project == "" {
+		uid, gid = -1, -1
+	}
+	r.Dirs = v.Inputs.Dirs
+	r.Dirs.UID, r.Dirs.GID = uid, gid
+	if len(drift.Changes(v.Plan.Drifts)) > 0 {
+		r.done.Drifted = true
+	}
+}
+
+// open gets what acts.
+func (r *Run) open() {
+	w := writers.Open(r.Inputs, r.Readers, func(line string) { r.Term.Step("%s", line) })
+	r.PG, r.own, r.Stack = w.Server, w.Own, w.Stack
+}
+
+// again looks at what is there now.
+func (r *Run) again(ctx context.Context) error {
+	if r.PG == nil {
+		// Until the lock was had, the project itself may have changed too.
+		v, err := look.At(ctx, r.View.Options)
+		if err == nil {
+			r.see(v)
+		}
+		return err
+	}
+	v, err := r.View.Again(ctx, r.Want, r.Accepted, r.done)
+	if err == nil {
+		r.see(v)
+	}
+	return err
+}
+
+// toward has the plan made for another goal, or with more accepted.
+func (r *Run) toward(ctx context.Context, want plan.Want, accepted drift.Accepted) error {
+	v, err := r.View.Toward(ctx, want, accepted)
+	if err == nil {
+		r.see(v)
+	}
+	return err
+}
+
+// rounds is far more than a run takes: two where a server is started.
+const rounds = 12
+
+// To brings the project as far as a goal.
+func (r *Run) To(ctx context.Context, want plan.Want) error {
+	if want != r.Want {
+		if err := r.toward(ctx, want, r.Accepted); err != nil {
+			return err
+		}
+	}
+	for _, d := range r.Plan.Drifts {
+		if d.Severity == drift.Low && !r.done.Up {
+			r.Term.Warn("%s changed: %s -> %s", d.Kind, d.Previous, d.Current)
+		}
+	}
+	for n := range rounds {
+		if err := r.settle(ctx); err != nil {
+			return r.undone(ctx, err)
+		}
+		if err := r.shared(ctx); err != nil {
+			return err
+		}
+		r.sayPlan(n == 0)
+		revealed, err := r.round(ctx)
+		if err != nil {
+			return err
+		}
+		if !revealed {
+			return nil
+		}
+		if err := r.again(ctx); err != nil {
+			return err
+		}
+	}
+	var left []string
+	for _, a := range r.Plan.Actions {
+		left = append(left, a.String())
+	}
+	return fmt.Errorf("after %d rounds this is still to be done, which should not be; please report it:\n%s", rounds, strings.Join(left, "\n"))
+}
+
+// shared is asked once in a run, before it does anything.
+func (r *Run) shared(ctx context.Context) error {
+	if r.shares || r.Stack == nil {
+		return nil
+	}
+	if err := r.Dirs.Ensure(); err != nil {
+		return err
+	}
+	r.shares = true
+	return r.engineShares(ctx)
+}
+
+// round does the plan's actions until one changes what is known.
+func (r *Run) round(ctx context.Context) (revealed bool, err error) {
+	for _, a := range r.Plan.Actions {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		if err := r.do(ctx, a); err != nil {
+			return false, err
+		}
+		r.done.Acted = true
+		if a.Reveals {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// sayPlan is --verbose.
+func (r *Run) sayPlan(all bool) {
+	if !r.Verbose {
+		return
+	}
+	for _, s := range r.Plan.Steps {
+		if all || len(s.Actions) > 0 {
+			r.Term.Step("%-18s %-6s %s", s.ID, s.Outcome, ui.Clean(s.Reason))
+		}
+	}
+}
+
+// undone stops a PostgreSQL that was started only to find out what a person
+// then refused.
+func (r *Run) undone(ctx context.Context, err error) error {
+	if r.done.Started && r.own != nil {
+		end, done := interrupt.Cleanup(ctx, time.Minute)
+		defer done()
+		if stop := r.own.Stop(end); stop != nil {
+			r.Term.Warn("PostgreSQL is left running: %v", stop)
+		}
+	}
+	return err
+}
+
+// keepAccepted remembers what was accepted until the next proven login.
+func (r *Run) keepAccepted() error {
+	var all []state.Acceptance
+	for _, d := range r.Plan.Drifts {
+		if !d.NeedsAnswer() || !d.Resolvable || !r.Plan.Accepted[d.Kind] || r.Want.EnsureRole {
+			continue
+		}
+		a := state.Acceptance{Kind: string(d.Kind), Previous: d.Previous, Current: d.Current, At: time.Now().UTC().Truncate(time.Second)}
+		for _, was := range r.World.Accepted {
+			if was.Kind == a.Kind && was.Previous == a.Previous && was.Current == a.Current {
+				a.At = was.At
+			}
+		}
+		all = append(all, a)
+	}
+	if slices.Equal(all, r.World.Accepted) || r.Want.EnsureRole {
+		return nil
+	}
+	if len(all) > 0 {
+		if err := r.Dirs.Ensure(); err != nil {
+			return err
+		}
+	}
+	return r.Dirs.KeepAcceptances(all)
+}

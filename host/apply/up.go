@@ -1,0 +1,86 @@
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"time"
+
+	"github.com/odpm/odpm/host/state"
+	"github.com/odpm/odpm/host/world"
+	"github.com/odpm/odpm/shared/durable"
+)
+
+// up starts Odoo, and is done when its login is proven.
+func (r *Run) up(ctx context.Context) error {
+	if r.Stack == nil {
+		if err := r.upNative(ctx); err != nil {
+			return err
+		}
+	} else {
+		r.Term.Step("starting Odoo")
+		if err := r.upStack(ctx); err != nil {
+			return err
+		}
+	}
+	r.done.Up = true
+	return r.Dirs.KeepAcceptances(nil)
+}
+
+// rememberUp records what an `up` that succeeded has made.
+func (r *Run) rememberUp(ctx context.Context) error {
+	doc, err := r.Stack.Config(ctx, nil)
+	if err != nil {
+		return err
+	}
+	up := world.Up{Config: world.Digest(doc)}
+	if up.Services, err = r.hashes(ctx); err != nil {
+		return err
+	}
+	return r.writeUp(up)
+}
+
+// restarted corrects the record after Odoo alone was brought up: compose up to
+// 2.20 gives a service another hash where it is named together with --no-deps.
+func (r *Run) restarted(ctx context.Context) error {
+	was := world.RememberedUp(r.Dirs)
+	if was.Services == nil {
+		return nil
+	}
+	hashes, err := r.hashes(ctx)
+	if hash := hashes[r.Project.OdooServiceName]; err == nil && hash != "" && hash != was.Services[r.Project.OdooServiceName] {
+		was.Services[r.Project.OdooServiceName] = hash
+		err = r.writeUp(was)
+	}
+	return err
+}
+
+func (r *Run) hashes(ctx context.Context) (map[string]string, error) {
+	all, err := r.Stack.Containers(ctx, r.Project.Name)
+	hashes := map[string]string{}
+	for _, c := range all {
+		if c.Service != "" && !c.OneOff {
+			hashes[c.Service] = c.ConfigHash
+		}
+	}
+	return hashes, err
+}
+
+func (r *Run) writeUp(up world.Up) error {
+	data, err := json.MarshalIndent(up, "", "  ")
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(filepath.Join(r.Dirs.State(), state.UpFile), append(data, '\n'), 0o600)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,74 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/engines"
+	"github.com/odpm/odpm/shared/odooconf"
+)
+
+// OpenURL is where a browser finds the Odoo that runs now. An override, or a
+// compose file of the person's own, may publish another port than .env says,
+// or none: then it is "".
+func (s *Run) OpenURL(ctx context.Context) (string, error) {
+	if s.Stack == nil {
+		return s.URL(), nil
+	}
+	c, err := s.Stack.Container(ctx, s.Project.OdooServiceName)
+	if err != nil {
+		return "", err
+	}
+	url := s.addressOf(c)
+	if url == "" {
+		s.Term.Say("odpm: service %s publishes no port of this machine for Odoo's %d", s.Project.OdooServiceName, httpPort(s.Desired.Parsed, s.Project.OdooMajor))
+	}
+	return url, nil
+}
+
+// addressOf is where this machine reaches the Odoo in a container, "" where it
+// does not.
+func (s *Run) addressOf(c engine.Container) string {
+	inside := httpPort(s.Desired.Parsed, s.Project.OdooMajor)
+	if c.HostNetwork {
+		return address("", inside)
+	}
+	for _, p := range c.Published {
+		if p.Inside == inside {
+			return address(p.HostIP, p.HostPort)
+		}
+	}
+	return ""
+}
+
+// URL is where a browser finds Odoo by what the project says.
+func (s *Run) URL() string {
+	p := s.Project
+	port := p.OdooPort
+	if s.Readers.Kind == engines.Native {
+		port = httpPort(s.Desired.Parsed, p.OdooMajor)
+	}
+	return address(compose.OdooBind(*p), port)
+}
+
+// httpPort is the port that Odoo itself listens on.
+func httpPort(conf *odooconf.File, major int) int {
+	for _, key := range []string{"http_port", "xmlrpc_port"} {
+		if n, ok, err := conf.Int(key, major); ok && err == nil && n > 0 {
+			return n
+		}
+	}
+	return compose.OdooHTTPPort
+}
+
+func address(host string, port int) string {
+	switch host {
+	case "", "0.0.0.0", "127.0.0.1", "::", "::1":
+		host = "localhost"
+	}
+	return fmt.Sprintf("http://%s", net.JoinHostPort(host, strconv.Itoa(port)))
+}

@@ -1,0 +1,16 @@
+package cluster
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Warnings are what a person should know of a cluster that was asked.
+func Warnings(f Facts) []string {
+	var out []string
+	for _, c := range f.Collations {
+		out = append(out, fmt.Sprintf("database %s was made with collation version %s, the server's C library has %s: its text indexes may be corrupt. As administrator, in that database: %s",
+			c.Database, c.Recorded, c.Actual, strings.Join(c.Fix, "; ")))
+	}
+	return out
+}

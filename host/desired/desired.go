@@ -1,0 +1,260 @@
+// Package desired is what should be there: the files of a run, the image, the
+// stack, and what the next login is to prove. It is pure: a project and a world
+// in, a value out.
+package desired
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/inputs"
+	"github.com/odpm/odpm/host/state"
+	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/host/world"
+	"github.com/odpm/odpm/shared/handoff"
+	"github.com/odpm/odpm/shared/odooconf"
+	"github.com/odpm/odpm/shared/snapshot"
+)
+
+// Desired are the files as a run wants them, and what follows from them.
+type Desired struct {
+	// Observed is the present as it is compared with the snapshot; Drifts are the
+	// differences.
+	Observed state.Observed
+	Drifts   []drift.Drift
+
+	// Conf is odoo.conf with db_host repaired, Parsed the same read. ConfChange
+	// says why it changes, "" if it does not.
+	Conf       []byte
+	ConfChange string
+	Parsed     *odooconf.File
+	// ForeignHost is odoo.conf's db_host where that means a server of somebody
+	// else's, with its line; nothing is repaired then.
+	ForeignHost     string
+	ForeignHostLine int
+
+	Handoff *handoff.Handoff
+	// HandoffBytes is checker.json.
+	HandoffBytes []byte
+	// PasswordEnv is .odpm/state/odoo.env, nil where odoo.conf has the password.
+	PasswordEnv []byte
+
+	Image Image
+	// Spec is what Compose, docker-compose.yml, is made of; nil with
+	// ODPM_COMPOSE=keep. Judge is the same for compose to judge before the files
+	// that it names are there.
+	Spec           compose.Spec
+	Compose, Judge []byte
+
+	Warnings []string
+}
+
+// Make derives it.
+func Make(in *inputs.Inputs, w *world.World) (*Desired, error) {
+	d := &Desired{Observed: observe(in, w)}
+	d.Drifts = drift.Compare(d.Observed, w.Snapshot, func(string, string) bool { return w.SameData })
+	if err := d.conf(in, w); err != nil {
+		return nil, err
+	}
+	p := *in.Project
+	p.OdooConf = d.Parsed
+	cand := d.Candidate(in)
+	id, err := handoff.Identify(&cand, d.Conf)
+	if err != nil {
+		return nil, err
+	}
+	d.Handoff = &handoff.Handoff{Version: handoff.Version, ID: id, Candidate: cand, OdooMajor: p.OdooMajor}
+	if d.HandoffBytes, err = d.Handoff.Encode(); err != nil {
+		return nil, err
+	}
+	if _, inConf := d.Parsed.Value("db_password", p.OdooMajor); !inConf && in.Kept == nil {
+		if d.PasswordEnv, err = compose.PasswordEnv(p.AppPassword); err != nil {
+			return nil, err
+		}
+	}
+	d.Image = image(in, w, d.Parsed)
+	if p.KeepCompose {
+		return d, nil
+	}
+	d.Warnings = append(d.Warnings, compose.ServiceWarnings(p)...)
+	d.Spec = compose.Spec{
+		Project: p, OdooImage: d.Image.Ref, Entrypoint: d.Image.Entrypoint, Command: d.Image.Command,
+		HandoffID: id, PostgresPasswordFile: in.Dirs.SecretPath(state.BootstrapSecret), ImagePGData: w.PGData,
+	}
+	if w.UID != 0 {
+		// What Odoo writes into mounts belongs to the person.
+		d.Spec.User = strconv.Itoa(w.UID) + ":" + strconv.Itoa(w.GID)
+	}
+	if d.PasswordEnv != nil {
+		d.Spec.OdooEnvFile = in.Dirs.SecretPath(state.OdooEnvFile)
+	}
+	if d.Compose, err = compose.Build(d.Spec); err != nil {
+		return nil, err
+	}
+	d.Judge = d.Compose
+	if d.PasswordEnv != nil && w.Files.PasswordEnv == nil {
+		early := d.Spec
+		early.OdooEnvMissing = true
+		if d.Judge, err = compose.Build(early); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// observe says what the project's files, its data directory and the running
+// server look like today, with unknown kept apart from false.
+func observe(in *inputs.Inputs, w *world.World) state.Observed {
+	o := state.Observe(in.Project, w.Disk)
+	o.EngineAsked = w.Asked
+	switch {
+	case w.EngineErr != nil:
+		o.EngineError = w.EngineErr.Error()
+	case w.DiskErr != nil:
+		o.EngineError = w.DiskErr.Error()
+	}
+	if w.Asked {
+		o.Running, o.Ready = &w.Status.Running, &w.Status.Ready
+	}
+	f := w.Server
+	if f == nil {
+		return o
+	}
+	c := &o.Candidate.Cluster
+	if f.AppRolePresent != nil {
+		o.AppRolePresent, c.AppRolePresent = f.AppRolePresent, f.AppRolePresent
+	}
+	if f.SystemIdentifier != "" {
+		o.SystemIdentifier, c.SystemIdentifier = f.SystemIdentifier, f.SystemIdentifier
+	}
+	if f.Major != 0 {
+		c.PGMajor, c.DataDirNonempty = f.Major, true
+		if o.Data.State == datadir.Unknown {
+			// A running server has told what the host may not read.
+			o.Data.Major = f.Major
+		}
+	}
+	return o
+}
+
+// Candidate is what the next login is to prove: the project of today with
+// odoo.conf as it will be.
+func (d *Desired) Candidate(in *inputs.Inputs) snapshot.Snapshot {
+	c := *d.Observed.Candidate.Clone()
+	if d.Parsed != nil {
+		c.OdooConf.DBHost, _ = d.Parsed.Value("db_host", in.Project.OdooMajor)
+		if n, ok, err := d.Parsed.Int("db_port", in.Project.OdooMajor); ok && err == nil {
+			c.OdooConf.DBPort = n
+		}
+	}
+	c.Cluster.DataDirNonempty = true
+	return c
+}
+
+// conf repairs odoo.conf: db_host where it cannot work on the compose network,
+// db_port and db_user where they are missing. Every other line stays byte for
+// byte.
+func (d *Desired) conf(in *inputs.Inputs, w *world.World) (err error) {
+	p := in.Project
+	if in.KeptConf != nil {
+		d.Conf, d.Parsed = in.KeptConf, p.OdooConf
+		return nil
+	}
+	d.Conf = w.Files.Conf
+	if d.Conf == nil {
+		d.Conf = []byte("[options]\n")
+		d.ConfChange = "there is no " + in.Rel(p.OdooConfPath)
+	}
+	set := func(key, value string) error {
+		f, err := odooconf.Parse(d.Conf)
+		if err != nil {
+			return fmt.Errorf("%s: %w", in.Rel(p.OdooConfPath), err)
+		}
+		d.Conf, err = f.Set(key, value)
+		return err
+	}
+	f, err := odooconf.Parse(d.Conf)
+	if err != nil {
+		return fmt.Errorf("%s: %w", in.Rel(p.OdooConfPath), err)
+	}
+	d.Parsed = f
+	if p.External {
+		return nil
+	}
+	host, _ := f.Value("db_host", p.OdooMajor)
+	if host != p.ServiceName {
+		if foreignHost(host, w.Snapshot) {
+			d.ForeignHost, d.ForeignHostLine = host, f.Line("db_host")
+			return nil
+		}
+		if err := set("db_host", p.ServiceName); err != nil {
+			return err
+		}
+		if d.ConfChange == "" {
+			d.ConfChange = fmt.Sprintf("db_host %s -> %s", wording.OrUnset(host), p.ServiceName)
+		}
+	}
+	for _, o := range []struct{ key, value string }{{"db_port", strconv.Itoa(compose.PostgresPort)}, {"db_user", p.AppRole}} {
+		if _, ok := f.Value(o.key, p.OdooMajor); ok {
+			continue
+		}
+		if err := set(o.key, o.value); err != nil {
+			return err
+		}
+		if d.ConfChange == "" {
+			d.ConfChange = o.key + " is not set"
+		}
+	}
+	if n, ok, err := f.Int("db_port", p.OdooMajor); ok && err == nil && n != compose.PostgresPort {
+		d.Warnings = append(d.Warnings, fmt.Sprintf("%s:%d: db_port is %d, but PostgreSQL listens on %d inside the compose network; POSTGRES_PORT (%d) is only the port on this machine",
+			in.Rel(p.OdooConfPath), f.Line("db_port"), n, compose.PostgresPort, p.PostgresPort))
+	}
+	d.Parsed, err = odooconf.Parse(d.Conf)
+	return err
+}
+
+// foreignHost tells a db_host that means a server of somebody else's: an
+// address, a dotted name, localhost, a socket directory. Unset, the last run's
+// service and any other undotted name are repaired, since only the compose
+// network could resolve them.
+func foreignHost(host string, last *snapshot.Snapshot) bool {
+	switch {
+	case host == "", last != nil && host == last.Compose.ServiceName:
+		return false
+	case host == "localhost", net.ParseIP(strings.Trim(host, "[]")) != nil:
+		return true
+	}
+	return strings.ContainsAny(host, "./:,")
+}
+
+// Changed compares a file that is there (nil: none) with the wanted bytes.
+func Changed(is, want []byte) bool { return is == nil || !bytes.Equal(is, want) }
+
+// ComposeChanges tells whether docker-compose.yml would be written.
+func (d *Desired) ComposeChanges(w *world.World) bool {
+	return d.Compose != nil && (Changed(w.Files.Compose.Bytes, d.Compose) || len(w.Files.Compose.Beside) > 0)
+}
+
+// PasswordChanges tells whether odoo.env would be written.
+func (d *Desired) PasswordChanges(w *world.World) bool {
+	return d.PasswordEnv != nil && Changed(w.Files.PasswordEnv, d.PasswordEnv)
+}
+
+// Judged is the candidate for compose's judgement: nil where the files are as
+// they will be.
+func (d *Desired) Judged(w *world.World) []byte {
+	if d.Compose == nil || !Changed(w.Files.Compose.Bytes, d.Compose) && !d.PasswordChanges(w) {
+		return nil
+	}
+	return d.Judge
+}
+
+// Missing tells whether a directory or file that a run makes is not there.
+func Missing(w *world.World, path string) bool { return slices.Contains(w.Files.Missing, path) }

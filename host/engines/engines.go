@@ -1,0 +1,196 @@
+// Package engines chooses a project's engine and opens it for looking. What
+// acts is opened by engines/writers, for host/apply alone.
+package engines
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/engine/docker"
+	"github.com/odpm/odpm/host/engine/external"
+	"github.com/odpm/odpm/host/engine/native"
+	"github.com/odpm/odpm/host/inputs"
+	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/state"
+	"github.com/odpm/odpm/shared/libpq"
+	"github.com/odpm/odpm/shared/shell"
+)
+
+// What runs PostgreSQL, as in ODPM_RUNTIME.
+const (
+	Docker   = "docker"
+	Native   = "native"
+	External = "external"
+)
+
+// Readers look at a project's PostgreSQL and at the stack around it.
+type Readers struct {
+	// Kind is Docker, Native or External.
+	Kind string
+	// Server is nil where no engine was asked, or none answers. Own is the same
+	// server where odpm runs it, nil for an external one; Stack is nil in native.
+	Server engine.Server
+	Own    engine.Reader
+	Stack  engine.StackReader
+	// Err is why the engine does not answer.
+	Err      error
+	Warnings []string
+}
+
+// Options steer Open.
+type Options struct {
+	// NoDocker asks no Docker engine.
+	NoDocker bool
+}
+
+// Open follows ODPM_RUNTIME. "auto" takes Docker where an engine answers, else
+// native; a run remembers it once something was started: a Docker daemon that
+// is down later must never lead to a second server on the same data.
+func Open(ctx context.Context, in *inputs.Inputs, o Options) (*Readers, error) {
+	r := &Readers{}
+	answers, err := r.choose(ctx, in, o)
+	if err != nil {
+		return nil, err
+	}
+	switch r.Kind {
+	case Docker:
+		if o.NoDocker {
+			r.Warnings = append(r.Warnings, "Docker was not asked: containers, and a data directory that this user may not read, are unknown")
+			return r, nil
+		}
+		if !answers {
+			if r.Err = docker.Available(ctx); r.Err != nil {
+				return r, ctx.Err()
+			}
+		}
+		e := docker.NewReader(DockerOptions(in, in.Project.Name))
+		r.Server, r.Own, r.Stack = e, e, e
+	case Native:
+		e := native.NewReader(NativeOptions(in, in.Project.DataDir, in.Project.PostgresPort, o.NoDocker))
+		r.Server, r.Own = e, e
+	case External:
+		return r, r.external(ctx, in, o)
+	}
+	return r, nil
+}
+
+// external takes the server that odoo.conf names. Docker runs Odoo alone.
+func (r *Readers) external(ctx context.Context, in *inputs.Inputs, o Options) error {
+	p := in.Project
+	if host, _ := in.ExternalAddress(); host == "" {
+		return fmt.Errorf("%s: db_host is not set, and with ODPM_POSTGRES=external it says where PostgreSQL is", in.Rel(p.OdooConfPath))
+	}
+	// Which Odoo it is for is known at the end.
+	defer func() { r.Server = external.NewReader(ExternalOptions(in, r.Stack != nil)) }()
+	if o.NoDocker || p.Runtime == project.Native {
+		return nil
+	}
+	if err := docker.Available(ctx); err != nil {
+		if p.Runtime == project.Docker || len(p.OdooCommand) == 0 {
+			r.Err = err
+		}
+		return ctx.Err()
+	}
+	r.Stack = docker.NewReader(DockerOptions(in, p.Name))
+	return nil
+}
+
+// choose sets Kind; answers tells that Docker was found to answer.
+func (r *Readers) choose(ctx context.Context, in *inputs.Inputs, o Options) (answers bool, err error) {
+	p := in.Project
+	switch {
+	case p.External:
+		r.Kind = External
+		return false, nil
+	case p.Runtime == project.Docker, p.Runtime == project.Native:
+		r.Kind = string(p.Runtime)
+		return false, nil
+	}
+	file := filepath.Join(in.Dirs.State(), state.EngineFile)
+	kind, err := in.Dirs.Remembered(state.EngineFile)
+	if err != nil {
+		return false, fmt.Errorf("which engine this project uses is not readable: %w", err)
+	}
+	switch kind {
+	case Docker, Native:
+		r.Kind = kind
+		return false, nil
+	case "":
+	default:
+		return false, fmt.Errorf("%s holds %q; allowed: docker, native. Set ODPM_RUNTIME in .env, or remove the file: rm %s", file, kind, shell.Quote(file))
+	}
+	r.Kind = Docker
+	if o.NoDocker {
+		return false, nil
+	}
+	if docker.Available(ctx) == nil {
+		return true, nil
+	}
+	if native.NewReader(NativeOptions(in, p.DataDir, p.PostgresPort, false)).Available(ctx) == nil {
+		r.Kind = Native
+		r.Warnings = append(r.Warnings, fmt.Sprintf("Docker does not answer, so PostgreSQL %d of this machine is used (ODPM_RUNTIME=auto)", p.PostgresMajor))
+	}
+	return false, nil
+}
+
+// OldNative is the server of another directory or port of this project's past.
+func OldNative(in *inputs.Inputs, dataDir string, port int) engine.Reader {
+	return native.NewReader(NativeOptions(in, dataDir, port, false))
+}
+
+// DockerAvailable tells whether Docker can be used; the error says what is
+// missing and the next command.
+func DockerAvailable(ctx context.Context) error { return docker.Available(ctx) }
+
+// NativeAvailable tells whether PostgreSQL's own programs of the project's
+// major are on this machine.
+func NativeAvailable(ctx context.Context, p *project.Project) error {
+	return native.NewReader(native.Options{DataDir: p.DataDir, Major: p.PostgresMajor, BinDir: p.Env["ODPM_PG_BINDIR"]}).Available(ctx)
+}
+
+// gateway is what a container calls the machine it runs on.
+const gateway = "host.docker.internal"
+
+// ExternalOptions are where odoo.conf says the server is, as this machine
+// reaches it. stack: Docker runs Odoo.
+func ExternalOptions(in *inputs.Inputs, stack bool) external.Options {
+	name, port := in.ExternalAddress()
+	host := name
+	if host == gateway {
+		host = "127.0.0.1"
+	}
+	admin, _ := in.Administrator()
+	mode := libpq.Stricter(in.SSLMode(stack), admin.SSLMode)
+	return external.Options{Host: host, Name: name, Port: port, SSLMode: mode, TLSFiles: in.TLSFiles(stack) || mode != in.SSLMode(stack)}
+}
+
+// NativeOptions are the project's on a data directory and a port.
+func NativeOptions(in *inputs.Inputs, dataDir string, port int, noDocker bool) native.Options {
+	p := in.Project
+	o := native.Options{
+		DataDir: dataDir, Major: p.PostgresMajor, Bind: p.PostgresBind, Port: port,
+		StateDir: in.Dirs.State(), AppRole: p.AppRole, BinDir: p.Env["ODPM_PG_BINDIR"],
+		Password: func() (string, error) { return in.Dirs.Secret(state.BootstrapSecret) },
+	}
+	if !noDocker {
+		o.ContainerHolders = docker.ContainerHolders
+	}
+	return o
+}
+
+// DockerOptions are the project's under a compose project name.
+func DockerOptions(in *inputs.Inputs, name string) docker.Options {
+	p := in.Project
+	o := docker.Options{
+		Dir: in.StackDir(), Project: name, Files: in.ComposeFiles,
+		Service: p.ServiceName, OdooService: p.OdooServiceName, VolumeName: p.VolumeName,
+		DataDir: p.DataDir, DataVolume: p.DataVolume, Image: in.PostgresImage, Major: p.PostgresMajor,
+		Env: in.ComposeEnv(),
+	}
+	if in.Kept != nil {
+		o.DataTarget, o.PGData = in.Kept.Postgres.Target, in.Kept.Postgres.PGData
+	}
+	return o
+}

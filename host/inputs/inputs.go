@@ -1,0 +1,236 @@
+// Package inputs is everything that a person wrote, read once: the project's
+// own files, a compose file that is kept, and what an override makes of odpm's
+// document. Nobody changes it afterwards.
+package inputs
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/filestore"
+	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/state"
+)
+
+// AdminURLKey names the administrator of an external server; odpm changes
+// roles there only where it is set.
+const AdminURLKey = "ODPM_POSTGRES_ADMIN_URL"
+
+// Inputs is a project as its files say it.
+type Inputs struct {
+	// Project has a kept compose file's names, image, data, ports and login.
+	Project *project.Project
+	Dirs    state.Dirs
+	// Kept is the person's own compose file, nil where odpm writes one.
+	Kept *compose.Foreign
+	// KeptConf stands for the odoo.conf that a kept file does without.
+	KeptConf []byte
+	// ComposeFiles are named one by one: an explicit -f alone would drop the
+	// override.
+	ComposeFiles []string
+	// Merged is odpm's document with the person's override over it, nil without
+	// one.
+	Merged *types.Project
+	// PostgresImage is what PostgreSQL runs from, the override's where that says one.
+	PostgresImage string
+	// Conflicts are what an override says against the rest of the project.
+	Conflicts []Conflict
+	Warnings  []string
+}
+
+// Conflict is something in a file that would make the plan untrue.
+type Conflict struct {
+	What string
+	Ways []string
+}
+
+// Read reads the project in dir. It asks no engine and writes nothing.
+func Read(ctx context.Context, dir string, environ []string, home string) (*Inputs, error) {
+	p, err := project.Load(dir, environ, home)
+	if err != nil {
+		return nil, err
+	}
+	in := &Inputs{Project: p, Dirs: state.NewDirs(p.Dir), Warnings: slices.Clone(p.Warnings)}
+	if p.KeepCompose {
+		if err := in.readKept(ctx); err != nil {
+			return nil, err
+		}
+		in.ComposeFiles = in.Kept.Files
+	} else {
+		in.ComposeFiles = in.ownFiles()
+		in.readOverride(ctx)
+	}
+	in.PostgresImage = cmp.Or(in.PostgresImage, in.Project.PostgresImage)
+	if _, err := in.Administrator(); err != nil && in.Project.External {
+		return nil, err
+	}
+	return in, nil
+}
+
+// ownFiles are odpm's compose file and the override where it exists.
+func (in *Inputs) ownFiles() []string {
+	files := []string{in.ComposePath()}
+	for _, name := range []string{"docker-compose.override.yml", "docker-compose.override.yaml", "compose.override.yml", "compose.override.yaml"} {
+		path := filepath.Join(in.Project.Dir, name)
+		if _, err := os.Stat(path); err == nil {
+			return append(files, path)
+		}
+	}
+	return files
+}
+
+// ComposePath is the compose file that odpm writes.
+func (in *Inputs) ComposePath() string { return filepath.Join(in.Project.Dir, compose.FileName) }
+
+// StackDir is compose's project directory: the files' relative paths start
+// there. A kept file that COMPOSE_FILE names may lie in a directory below.
+func (in *Inputs) StackDir() string {
+	if in.Kept != nil {
+		return in.Kept.Dir
+	}
+	return in.Project.Dir
+}
+
+// ComposeEnv is what compose interpolates with: the same layers that odpm
+// reads, which compose would not know of (~/.odpm/.env).
+func (in *Inputs) ComposeEnv() []string {
+	var env []string
+	for k, v := range in.Project.Env {
+		env = append(env, k+"="+v)
+	}
+	slices.Sort(env)
+	return env
+}
+
+// Rel shows a path of the project the way a person typed it.
+func (in *Inputs) Rel(path string) string {
+	if r, err := filepath.Rel(in.Project.Dir, path); err == nil && filepath.IsLocal(r) {
+		return r
+	}
+	return path
+}
+
+// DataName is the data directory or the volume, for messages.
+func (in *Inputs) DataName() string {
+	if in.Project.DataVolume != "" {
+		return "volume " + in.Project.DataVolume
+	}
+	return in.Project.DataDir
+}
+
+// LockTarget is the directory whose lock serialises runs across projects.
+func (in *Inputs) LockTarget() string {
+	switch {
+	case in.Project.External:
+		return ""
+	case in.Project.DataVolume != "":
+		return "/volume/" + in.Project.DataVolume
+	}
+	return in.Project.DataDir
+}
+
+// FilestoreInVolume tells whether a kept compose file has Odoo's data_dir in a
+// volume instead of a directory of this machine, and which file that is.
+func (in *Inputs) FilestoreInVolume() (file string, inVolume bool) {
+	if in.Kept == nil || in.Kept.Odoo.DataDir != "" {
+		return "", false
+	}
+	return in.Rel(in.Kept.Files[0]), true
+}
+
+// Wanted is the application role. stack: Odoo runs in a container.
+func (in *Inputs) Wanted(stack bool) cluster.Wanted {
+	return cluster.Wanted{Role: in.Project.AppRole, Password: in.Project.AppPassword,
+		Host: in.certificateName(stack), SSLMode: in.SSLMode(stack), TLSFiles: in.TLSFiles(stack)}
+}
+
+// Hints say how to become administrator of this cluster. bootstrap is the
+// remembered password of the superuser that odpm made, "" for none.
+func (in *Inputs) Hints(bootstrap string, stack bool) cluster.Hints {
+	h := cluster.Hints{App: in.Wanted(stack), Password: bootstrap}
+	switch {
+	case in.Project.External:
+		a, _ := in.Administrator()
+		if a.User != "" {
+			h.Admins = []string{a.User}
+		}
+		h.Password = a.Password
+	case in.Kept != nil:
+		h.Password = in.Kept.Postgres.Password
+		if role := in.Kept.Postgres.Role; role != "" {
+			h.Admins = []string{role}
+		}
+	}
+	return h
+}
+
+// Filestores says where the project's file stores are. native: Odoo runs on
+// this machine itself.
+func (in *Inputs) Filestores(native bool) filestore.Layout {
+	p := in.Project
+	return filestore.Layout{DataDir: p.OdooDataDir, Dir: p.FilestoreDir, Databases: p.FilestoreDirs,
+		Linked: native, EnvFile: filepath.Join(p.Dir, ".env")}
+}
+
+// MayChangeRoles: on an external server only with an administrator.
+func (in *Inputs) MayChangeRoles() bool {
+	return !in.Project.External || in.Project.Env[AdminURLKey] != ""
+}
+
+// Administrator is what ODPM_POSTGRES_ADMIN_URL says; where the server is,
+// odoo.conf says.
+type Administrator struct{ User, Password, SSLMode string }
+
+// Administrator reads it, the zero value for none.
+func (in *Inputs) Administrator() (a Administrator, err error) {
+	text := in.Project.Env[AdminURLKey]
+	if text == "" {
+		return a, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.User == nil || u.User.Username() == "" || u.Scheme != "postgresql" && u.Scheme != "postgres" {
+		// The text itself may hold the password.
+		return a, fmt.Errorf("%s is not a URL of the form postgresql://USER:PASSWORD@HOST", AdminURLKey)
+	}
+	for key := range u.Query() {
+		// What is not followed is not passed over: it may be a demand.
+		if key != "sslmode" {
+			return a, fmt.Errorf("%s has a parameter that odpm does not follow: behind the ? only sslmode may stand; files of TLS are named by PGSSLROOTCERT, PGSSLCERT and PGSSLKEY in the environment", AdminURLKey)
+		}
+	}
+	a.User, a.SSLMode = u.User.Username(), u.Query().Get("sslmode")
+	a.Password, _ = u.User.Password()
+	return a, nil
+}
+
+// ExternalAddress is where odoo.conf says that the external server is.
+func (in *Inputs) ExternalAddress() (host string, port int) {
+	p := in.Project
+	port = 5432
+	if p.OdooConf == nil {
+		return "", port
+	}
+	host, _ = p.OdooConf.Value("db_host", p.OdooMajor)
+	if n, ok, err := p.OdooConf.Int("db_port", p.OdooMajor); ok && err == nil {
+		port = n
+	}
+	return host, port
+}
+
+// undecided: a kept file has several services that could be meant, or none.
+func undecided(what, key, file string, candidates []string) error {
+	if len(candidates) == 0 {
+		return fmt.Errorf("%s: no service looks like %s; name it in .env: %s=…", file, what, key)
+	}
+	return fmt.Errorf("%s: which service is %s? Name it in .env: %s=%s", file, what, key, strings.Join(candidates, " or "))
+}

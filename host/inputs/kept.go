@@ -1,0 +1,147 @@
+package inputs
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/shared/odooconf"
+)
+
+// readKept reads a person's own compose file (ODPM_COMPOSE=keep). The project
+// that counts then is another value: with names, image, data, port and login
+// of the file, which is used as it is.
+func (in *Inputs) readKept(ctx context.Context) error {
+	was := in.Project
+	f, err := compose.Read(ctx, was.Dir, was.Env)
+	if err != nil {
+		return err
+	}
+	if err := f.Use(was.Env["POSTGRES_SERVICE_NAME"], was.Env["ODOO_SERVICE_NAME"]); err != nil {
+		return err
+	}
+	if f.Postgres == nil {
+		return undecided("PostgreSQL", "POSTGRES_SERVICE_NAME", f.Files[0], f.PostgresCandidates)
+	}
+	if f.Odoo == nil {
+		return undecided("Odoo", "ODOO_SERVICE_NAME", f.Files[0], f.OdooCandidates)
+	}
+	for _, problem := range f.Problems {
+		switch problem.Code {
+		case "password_in_clear", "other_services", "role":
+			// It is their file; what is in it is not news at every command.
+			continue
+		}
+		text := problem.Message
+		if problem.Way != "" {
+			text += ". " + problem.Way
+		}
+		in.Warnings = append(in.Warnings, in.Rel(f.Files[0])+": "+text)
+	}
+	p, err := in.withLogin(withFile(*was, f), f.Odoo)
+	if err != nil {
+		return err
+	}
+	in.Kept = f
+	if p.OdooConf == nil {
+		// The file tells Odoo by other means; what it tells is compared, in the
+		// form of an odoo.conf that is nowhere written.
+		in.KeptConf = confOf(p.AppRole, f.Odoo)
+		if p.OdooConf, err = odooconf.Parse(in.KeptConf); err != nil {
+			return err
+		}
+	}
+	in.Project = &p
+	return nil
+}
+
+// withFile is the project with what the compose file says instead.
+func withFile(p project.Project, f *compose.Foreign) project.Project {
+	pg := f.Postgres
+	p.Name, p.PlainName, p.Prefix = f.Name, f.Name, ""
+	p.ServiceName, p.OdooServiceName, p.VolumeName = pg.Service, f.Odoo.Service, pg.VolumeKey
+	p.PostgresImage, p.DataDir, p.DataVolume = pg.Image, pg.DataDir, pg.DataVolume
+	if pg.Major != 0 {
+		p.PostgresMajor = pg.Major
+	}
+	if pg.Tag != "" {
+		p.PostgresVersion = pg.Tag
+	}
+	if pg.Port != 0 {
+		p.PostgresPort, p.PostgresBind = pg.Port, pg.Bind
+	}
+	if f.Odoo.HTTPPort != 0 {
+		p.OdooPort = f.Odoo.HTTPPort
+	}
+	if f.Odoo.Image != "" {
+		p.OdooImage = f.Odoo.Image
+	}
+	if f.Odoo.DataDir != "" {
+		p.OdooDataDir = f.Odoo.DataDir
+	}
+	if len(f.Odoo.FilestoreDirs) > 0 || f.Odoo.FilestoreDir != "" {
+		// What the file mounts is what Odoo sees.
+		p.FilestoreDir, p.FilestoreDirs = f.Odoo.FilestoreDir, f.Odoo.FilestoreDirs
+	}
+	return p
+}
+
+// withLogin takes the login from what the file tells Odoo where the project
+// itself says none.
+func (in *Inputs) withLogin(p project.Project, odoo *compose.ForeignOdoo) (project.Project, error) {
+	if p.OdooConf == nil && odoo.ConfPath != "" {
+		conf, err := odooconf.Load(odoo.ConfPath)
+		if err != nil {
+			return p, fmt.Errorf("%s: %w", in.Rel(odoo.ConfPath), err)
+		}
+		p.OdooConf, p.OdooConfPath = conf, odoo.ConfPath
+		if v, ok := conf.Value("db_user", p.OdooMajor); ok && p.AppRoleSource == "default" {
+			p.AppRole, p.AppRoleSource = v, in.Rel(odoo.ConfPath)
+		}
+		if v, ok := conf.Value("db_password", p.OdooMajor); ok && p.AppPasswordSource == "default" {
+			p.AppPassword, p.AppPasswordSource = v, in.Rel(odoo.ConfPath)
+		}
+	}
+	if odoo.Role != "" && p.AppRoleSource == "default" {
+		p.AppRole, p.AppRoleSource = odoo.Role, "the compose file"
+	}
+	if odoo.Password != "" && p.AppPasswordSource == "default" {
+		p.AppPassword, p.AppPasswordSource = odoo.Password, "the compose file"
+	}
+	return p, nil
+}
+
+func confOf(role string, odoo *compose.ForeignOdoo) []byte {
+	host, port := odoo.Host, odoo.DBPort
+	if host == "" {
+		host = "db" // the official image's own default
+	}
+	if port == 0 {
+		port = compose.PostgresPort
+	}
+	return fmt.Appendf(nil, "[options]\ndb_host = %s\ndb_port = %d\ndb_user = %s\n", host, port, role)
+}
+
+// KeptCommand is what the kept file starts Odoo with, without a checker in
+// front: entrypoint and command, the image's where the file says none.
+func (in *Inputs) KeptCommand(entrypoint, command []string) []string {
+	svc := in.Kept.Doc.Services[in.Project.OdooServiceName]
+	if len(svc.Entrypoint) > 0 {
+		entrypoint, command = svc.Entrypoint, nil
+	}
+	if len(svc.Command) > 0 {
+		command = svc.Command
+	}
+	return append(append([]string(nil), WithoutChecker(entrypoint)...), command...)
+}
+
+// WithoutChecker is what an entrypoint with the checker in front starts.
+func WithoutChecker(entrypoint []string) []string {
+	for i, w := range entrypoint {
+		if w == "--" {
+			return entrypoint[i+1:]
+		}
+	}
+	return entrypoint
+}

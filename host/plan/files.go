@@ -1,0 +1,193 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/desired"
+	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/engines"
+	"github.com/odpm/odpm/host/state"
+	"github.com/odpm/odpm/host/world"
+)
+
+// filesStay: the role alone is asked for, and the server answers already.
+func (m *maker) filesStay() bool { return m.Want.EnsureRole && m.w.Status.Ready }
+
+func (m *maker) drift() {
+	const what = "Compare the project with the last proven login"
+	var kinds []string
+	for _, d := range drift.Changes(m.Drifts) {
+		kinds = append(kinds, string(d.Kind))
+	}
+	if len(kinds) == 0 {
+		m.told(StepDrift, what, Noop, "no drift")
+		return
+	}
+	m.told(StepDrift, what, Run, "drift: "+strings.Join(kinds, ", "))
+	m.Steps[len(m.Steps)-1].Required = len(drift.Open(m.Drifts, nil)) > 0
+}
+
+func (m *maker) conf() {
+	const what = "Let odoo.conf name the PostgreSQL service"
+	switch {
+	case m.filesStay():
+		m.told(StepConf, what, Skip, "the role alone is asked for")
+	case m.d.ConfChange == "":
+		m.told(StepConf, what, Noop, "db_host, db_port and db_user are set")
+	default:
+		m.step(StepConf, what, m.d.ConfChange, write(m.p.OdooConfPath, m.d.ConfChange, m.w.Files.Conf, m.d.Conf))
+	}
+}
+
+func write(path, why string, old, new []byte) Action {
+	return Action{Op: WriteFile, Resource: path, Why: why, File: &File{path, old, new}}
+}
+
+// missing are the directories among paths that have to be made.
+func (m *maker) missing(paths ...string) []Action {
+	var out []Action
+	for _, path := range paths {
+		if desired.Missing(m.w, path) {
+			out = append(out, Action{Op: MakeDir, Resource: path, Why: "it is not there"})
+		}
+	}
+	return out
+}
+
+func (m *maker) handoff() {
+	const what = "Tell the checker what to prove"
+	if m.filesStay() {
+		m.told(StepHandoff, what, Skip, "the role alone is asked for")
+		return
+	}
+	dirs := m.in.Dirs
+	actions := m.missing(dirs.Runtime(), dirs.Database(), dirs.State())
+	reason := "checker.json is current"
+	if len(actions) > 0 {
+		reason = m.in.Rel(actions[0].Resource) + " is not there"
+	}
+	path := world.HandoffPath(dirs)
+	if m.d.PasswordChanges(m.w) {
+		reason = "the database password changed"
+		actions = append(actions, write(dirs.SecretPath(state.OdooEnvFile), reason, m.w.Files.PasswordEnv, m.d.PasswordEnv))
+	}
+	if desired.Changed(m.w.Files.Handoff, m.d.HandoffBytes) {
+		reason = m.in.Rel(path) + " is stale"
+		if m.w.Files.Handoff == nil {
+			reason = "there is no " + m.in.Rel(path)
+		}
+		actions = append(actions, write(path, reason, m.w.Files.Handoff, m.d.HandoffBytes))
+	}
+	m.step(StepHandoff, what, reason, actions...)
+}
+
+func (m *maker) image() {
+	const what = "Put the checker in front of Odoo"
+	im := m.d.Image
+	build := im.Build && !im.Present
+	switch {
+	case m.w.Kind == engines.Native:
+		m.told(StepImage, what, Skip, im.Reason)
+	case m.p.KeepCompose:
+		m.told(StepImage, what, Skip, "ODPM_COMPOSE=keep: the compose file's own image is used")
+	case m.filesStay():
+		m.told(StepImage, what, Skip, "the role alone is asked for")
+	case build && !m.w.Stack:
+		m.told(StepImage, what, Skip, "Docker was not asked whether the image is there")
+	case build && !im.BaseKnown && !m.starting():
+		m.told(StepImage, what, Skip, m.p.OdooImage+" is not on this machine; --skip-start pulls nothing")
+	case build && !im.BaseKnown:
+		m.step(StepImage, what, im.Reason,
+			Action{Op: PullImage, Resource: m.p.OdooImage, Why: "it is not on this machine", Reveals: true},
+			Action{Op: BuildImage, Resource: im.Ref, Why: im.Reason})
+	case build:
+		m.step(StepImage, what, im.Reason, Action{Op: BuildImage, Resource: im.Ref, Why: im.Reason})
+	case im.Build:
+		m.told(StepImage, what, Noop, im.Ref+" is built")
+	default:
+		m.told(StepImage, what, Noop, im.Reason)
+	}
+	if m.Want.Goal < Odoo || len(im.Unused) == 0 {
+		return
+	}
+	s := &m.Steps[len(m.Steps)-1]
+	for _, ref := range im.Unused {
+		s.Actions = append(s.Actions, Action{Op: RemoveImage, Resource: ref, Step: StepImage, Why: "odpm built it, and no container was made of it"})
+	}
+	if s.Outcome == Noop {
+		s.Outcome, s.Required = Run, false
+		s.Reason = "images of odpm's that nothing uses are removed: " + strings.Join(im.Unused, ", ")
+	}
+}
+
+func (m *maker) compose() {
+	const what = "Write " + compose.FileName
+	switch {
+	case m.p.KeepCompose:
+		m.told(StepCompose, what, Skip, "ODPM_COMPOSE=keep")
+		return
+	case m.filesStay():
+		m.told(StepCompose, what, Skip, "the role alone is asked for")
+		return
+	}
+	// What compose mounts must exist: Docker would make it as root.
+	var actions []Action
+	if secret := m.in.Dirs.SecretPath(state.BootstrapSecret); !m.p.External && desired.Missing(m.w, secret) {
+		actions = append(actions, Action{Op: MakeSecret, Resource: secret, Why: "the superuser of a new cluster has a password of its own"})
+	}
+	if m.w.UID != 0 || !m.w.Stack || m.w.OdooImage != nil || m.starting() {
+		// As root, without the image, it is not known yet whose it must be.
+		actions = append(actions, m.missing(m.p.OdooDataDir)...)
+	}
+	reason := compose.FileName + " is current"
+	if len(actions) > 0 {
+		reason = m.in.Rel(actions[0].Resource) + " is not there"
+	}
+	if !m.d.ComposeChanges(m.w) {
+		m.step(StepCompose, what, reason, actions...)
+		return
+	}
+	f := m.w.Files.Compose
+	reason = compose.FileName + " is stale"
+	switch {
+	case len(f.Beside) > 0 && m.Want.ReplaceCompose:
+		reason = m.in.Rel(f.Beside[0]) + " is moved aside under a dated name"
+	case len(f.Beside) > 0:
+		reason = m.in.Rel(f.Beside[0]) + " was not written by odpm"
+	case f.Bytes == nil:
+		reason = "there is no " + compose.FileName
+	case !compose.IsOurs(f.Bytes) && m.Want.ReplaceCompose:
+		reason = "a foreign " + compose.FileName + " is replaced; a dated copy is kept"
+	case !compose.IsOurs(f.Bytes):
+		reason = compose.FileName + " was not written by odpm"
+	}
+	m.step(StepCompose, what, reason, append(actions, write(f.Path, reason, f.Bytes, m.d.Compose))...)
+}
+
+// validate tells of compose's own judgement, which is asked for before anything
+// is written.
+func (m *maker) validate() {
+	const what = "Let docker compose check the files"
+	if m.w.Kind == engines.Native || !m.w.Stack {
+		m.told(StepValidate, what, Skip, "Docker is not asked")
+		return
+	}
+	if m.filesStay() {
+		m.told(StepValidate, what, Skip, "the role alone is asked for")
+		return
+	}
+	candidate := m.d.Judged(m.w)
+	c, known := m.w.ConfigOf(candidate)
+	if !known {
+		m.Questions.Config = append(m.Questions.Config, candidate)
+	} else if c.Err != nil {
+		m.refused(Files, fmt.Errorf("docker compose does not accept the project's files: %w", c.Err))
+	}
+	if candidate != nil {
+		m.told(StepValidate, what, Run, "the files change")
+		return
+	}
+	m.told(StepValidate, what, Noop, "the files did not change")
+}

@@ -1,0 +1,333 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/host/desired"
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/engines"
+	"github.com/odpm/odpm/host/inputs"
+	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/world"
+	"github.com/odpm/odpm/shared/handoff"
+	"github.com/odpm/odpm/shared/shell"
+)
+
+type (
+	container = world.Container
+	holder    = world.Holder
+)
+
+const (
+	adminURLKey = inputs.AdminURLKey
+	envID       = handoff.EnvID
+)
+
+// untouched ends every refusal.
+func (m *maker) untouched() string {
+	if m.w.Run.Acted {
+		return "Nothing more was done."
+	}
+	return untouched
+}
+
+const untouched = "Nothing was written or started."
+
+func baselinePath(in *inputs.Inputs) string { return world.SnapshotPath(in.Dirs) }
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+
+// refused notes what is in the way of a goal.
+func (m *maker) refused(from Goal, err error) {
+	if err != nil && m.Want.Goal >= from {
+		m.Refusals = append(m.Refusals, Refusal{from, err})
+	}
+}
+
+// refuse collects what a run would refuse before it has begun. A plan shows all
+// of them, a run ends with the first.
+func (m *maker) refuse() {
+	for _, c := range m.in.Conflicts {
+		m.refused(Files, &ui.Refusal{What: c.What + " " + m.untouched(), Ways: c.Ways})
+	}
+	if m.w.EngineErr != nil {
+		m.refused(Files, m.w.EngineErr)
+	}
+	m.refused(Odoo, m.externalHere())
+	m.refused(Files, m.foreignHost())
+	m.data()
+	if !m.p.KeepCompose {
+		_, err := m.w.Files.Compose.Check(m.d.Compose, compose.WriteOptions{Replace: m.Want.ReplaceCompose})
+		if errors.Is(err, compose.ErrForeign) {
+			err = &ui.Refusal{What: err.Error(), Err: err}
+		}
+		m.refused(Files, err)
+		if m.d.Image.Problem != nil {
+			m.refused(Files, m.d.Image.Problem)
+		}
+	}
+	m.refused(Odoo, m.commonPassword())
+	if !m.w.Asked {
+		return
+	}
+	stack := m.stack()
+	m.refused(Files, stack)
+	held := m.held()
+	m.refused(Postgres, held)
+	if held == nil {
+		m.refused(Postgres, m.noTCP())
+		m.refused(Postgres, m.elsewhere())
+	}
+	if m.p.External && !m.w.Status.Ready {
+		m.refused(Postgres, fmt.Errorf("the external PostgreSQL at %s cannot be reached; start it where it runs, or correct db_host and db_port in odoo.conf", m.w.Status.ID))
+	}
+	if stack == nil {
+		// A stack in the way has the ports too; one way out is enough.
+		m.refused(Postgres, m.ports())
+	}
+}
+
+// externalHere: localhost is another machine in Odoo's container.
+func (m *maker) externalHere() error {
+	if !m.p.External || !m.w.Stack {
+		return nil
+	}
+	host, _ := m.in.ExternalAddress()
+	if host != "localhost" && !strings.HasPrefix(host, "127.") && host != "::1" {
+		return nil
+	}
+	return &ui.Refusal{
+		What: fmt.Sprintf("%s: db_host is %q, which in Odoo's container is the container itself. %s", m.in.Rel(m.p.OdooConfPath), host, m.untouched()),
+		Ways: []string{"db_host = host.docker.internal        this machine, as the container knows it; PostgreSQL must listen there"},
+	}
+}
+
+func (m *maker) foreignHost() error {
+	if m.d.ForeignHost == "" {
+		return nil
+	}
+	conf := m.in.Rel(m.p.OdooConfPath)
+	return &ui.Refusal{
+		What: fmt.Sprintf("%s:%d: db_host is %q, which is not a service of this compose project but a server elsewhere. %s", conf, m.d.ForeignHostLine, m.d.ForeignHost, m.untouched()),
+		Ways: []string{
+			"ODPM_POSTGRES=external in .env        if that server is the one Odoo must use; odpm then runs no PostgreSQL of its own",
+			fmt.Sprintf("db_host = %s in %s        if this project's PostgreSQL is meant", m.p.ServiceName, conf),
+		},
+	}
+}
+
+// data: what is in the data directory and cannot be started.
+func (m *maker) data() {
+	f := m.w.Disk
+	if m.p.External {
+		return
+	}
+	// The container of a first run that was killed may still be at it.
+	if f.State == datadir.Unfinished && !m.w.Status.Running {
+		m.refused(Files, &ui.Refusal{
+			What: fmt.Sprintf("The PostgreSQL data directory %s holds no cluster: %s. PostgreSQL never ran on it. %s", f.Path, f.Reason, m.untouched()),
+			Ways: unfinishedWays(f),
+		})
+	}
+	if f.State == datadir.Other {
+		m.refused(Files, &ui.Refusal{
+			What: fmt.Sprintf("The PostgreSQL data directory %s holds something that is not a cluster: %s. %s", f.Path, f.Reason, m.untouched()),
+			Ways: []string{"POSTGRES_DATA_DIR=/another/path in .env        another, or a new, directory", "or move what is in it elsewhere"},
+		})
+	}
+	if f.State == datadir.Unknown && m.w.Kind == engines.Native {
+		m.refused(Files, &ui.Refusal{
+			What: fmt.Sprintf("What is in the PostgreSQL data directory %s is unknown, %s; without Docker PostgreSQL runs as its owner. %s", f.Path, f.Reason, m.untouched()),
+			Ways: []string{"sudo odpm        root starts PostgreSQL as the directory's owner",
+				"or sudo chown -R \"$USER\" " + shell.Quote(f.Path) + "        where it is nobody else's"},
+		})
+	}
+	// A kept file says itself where its image looks (PGDATA).
+	if p := datadir.LayoutProblem(f, m.p.PostgresMajor); p != nil && !m.p.KeepCompose {
+		m.refused(Files, &ui.Refusal{What: p.Message + ". " + m.untouched(), Ways: p.Ways})
+	}
+}
+
+// unfinishedWays: what an initdb left is moved aside, or, in a volume of
+// Docker's own, removed with it.
+func unfinishedWays(f datadir.Facts) []string {
+	if dir := filepath.Join(f.Path, f.ClusterDir); filepath.IsAbs(dir) {
+		return []string{"sudo mv " + shell.Quote(dir) + " " + shell.Quote(dir+".unfinished") + "        and the next run makes a new cluster"}
+	}
+	return []string{"docker volume rm -f " + shell.Quote(f.Path) + "        and the next run makes a new cluster; its stopped container goes first: docker rm NAME"}
+}
+
+// commonPassword: on a server the default is a password everybody knows. Only
+// a start is refused: what is there can be looked at, and saved.
+func (m *maker) commonPassword() error {
+	if m.p.Scenario != project.Server || m.p.AppPassword != "odoo" || m.p.External {
+		return nil
+	}
+	return &ui.Refusal{What: fmt.Sprintf("ODPM_SCENARIO=server refuses the password %q for role %s, which everybody knows (%s). %s", "odoo", m.p.AppRole, m.p.AppPasswordSource, m.untouched()),
+		Ways: []string{"POSTGRES_ODOO_PASS=… in .env, or db_password in " + m.in.Rel(m.p.OdooConfPath) + "        another one; then odpm database ensure-role gives it to the role"}}
+}
+
+// stack: containers of the same compose project name from elsewhere.
+func (m *maker) stack() error {
+	for _, c := range m.w.Containers {
+		if c.Here {
+			continue
+		}
+		prefix := fmt.Sprintf("ODPM_COMPOSE_PREFIX=%s in .env        names of its own", ProposePrefix(m.p.Dir))
+		if c.Gone {
+			// The project was moved or renamed: these are its own containers,
+			// and their mounts still point to where it was.
+			return &ui.Refusal{
+				What: fmt.Sprintf("The containers of compose stack %q (%s) were made in %s, which is not there any more. If this project was moved from there, they are its own, with the old paths. %s", m.p.Name, ui.Clean(c.Name), ui.Clean(c.WorkingDir), m.untouched()),
+				Ways: []string{fmt.Sprintf("docker compose -p %s down        remove them (data stays), then run odpm again", m.p.Name), prefix + ", if they are another project's"},
+			}
+		}
+		return &ui.Refusal{
+			What: fmt.Sprintf("A compose stack called %q already exists and belongs to %s (container %s); compose would take it for this project's. %s", m.p.Name, ui.Clean(c.WorkingDir), ui.Clean(c.Name), m.untouched()),
+			Ways: []string{prefix + " for this project", fmt.Sprintf("docker compose -p %s down        in %s, if that stack is not needed (data stays)", m.p.Name, ui.Clean(c.WorkingDir))},
+		}
+	}
+	return nil
+}
+
+// held: anybody else who has the data directory. Across containers PostgreSQL
+// has no interlock; a second server destroys the cluster.
+func (m *maker) held() error {
+	if m.w.HoldersErr != nil {
+		return fmt.Errorf("who uses the data directory could not be found out: %w", m.w.HoldersErr)
+	}
+	var foreign []engine.Holder
+	for _, h := range m.w.Holders {
+		if !h.Own && !m.w.OldService(h, m.p) {
+			foreign = append(foreign, h.Holder)
+		}
+	}
+	return HeldBy(m.in, foreign)
+}
+
+// HeldBy is the refusal of a data directory that others have, nil for none.
+func HeldBy(in *inputs.Inputs, foreign []engine.Holder) error {
+	if len(foreign) == 0 {
+		return nil
+	}
+	r := &ui.Refusal{What: fmt.Sprintf("The data directory %s is in use by somebody else; a second server on it would destroy the cluster. %s", in.DataName(), untouched)}
+	for _, h := range foreign {
+		line := h.Kind + " " + h.Name
+		if h.Project != "" {
+			line += fmt.Sprintf(" (compose project %s, service %s", h.Project, h.Service)
+			if h.WorkingDir != "" {
+				line += ", in " + h.WorkingDir
+			}
+			line += ")"
+		}
+		r.Details = append(r.Details, ui.Clean(line))
+		r.Ways = append(r.Ways, ui.Clean(h.StopCommand))
+	}
+	r.Ways = append(r.Ways, "or point POSTGRES_DATA_DIR at another directory")
+	return r
+}
+
+// noTCP: a server that somebody started by hand with the project's port may
+// have its socket only, where no login can be proven and no Odoo connects.
+func (m *maker) noTCP() error {
+	if m.w.Kind != engines.Native || !m.w.Status.Ready || m.w.Addr != "" {
+		return nil
+	}
+	r := &ui.Refusal{What: fmt.Sprintf("PostgreSQL runs on %s (%s) and listens on no TCP address (listen_addresses is empty), so Odoo cannot reach it. %s", m.in.DataName(), m.w.Status.ID, m.untouched())}
+	for _, h := range m.w.Holders {
+		if h.Own {
+			r.Ways = append(r.Ways, h.StopCommand+"        then run odpm again: it starts PostgreSQL with listen_addresses="+m.p.PostgresBind)
+		}
+	}
+	return r
+}
+
+// elsewhere: the server that runs has other data than the project's.
+func (m *maker) elsewhere() error {
+	e := m.w.Elsewhere
+	if e == nil {
+		return nil
+	}
+	if e.Err != nil {
+		return fmt.Errorf("where the data of the running PostgreSQL lie could not be found out: %w", e.Err)
+	}
+	r := &ui.Refusal{What: fmt.Sprintf("The PostgreSQL that runs as service %s has its data in %s, and not in this project's %s. %s", m.p.ServiceName, e.Where, m.in.DataName(), m.untouched())}
+	if e.Disk != "" {
+		r.What = fmt.Sprintf("The PostgreSQL that runs on %s is another cluster than the one that lies there: its system_identifier is %s, the data directory's is %s. %s", e.Where, e.Server, e.Disk, m.untouched())
+	}
+	if m.w.Stack {
+		r.Ways = append(r.Ways, fmt.Sprintf("docker compose -p %s stop %s        then run odpm again: it starts PostgreSQL on %s", m.p.Name, m.p.ServiceName, m.in.DataName()),
+			fmt.Sprintf("docker compose -p %s exec -T %s pg_dumpall -U postgres > all.sql        before that, if anything was written there", m.p.Name, m.p.ServiceName))
+	}
+	return r
+}
+
+// accessOf asks about what is there: what a run makes itself it makes for that
+// user.
+func accessOf(in *inputs.Inputs, w *world.World, d *desired.Desired, image string) world.AccessQuestion {
+	q := world.AccessQuestion{Image: image, User: d.Spec.User}
+	add := func(there bool, path string, write bool) {
+		if there {
+			q.Paths = append(q.Paths, engine.Access{Path: path, Write: write})
+		}
+	}
+	add(!desired.Missing(w, in.Dirs.Database()), in.Dirs.Database(), true)
+	add(!desired.Missing(w, in.Project.OdooDataDir), in.Project.OdooDataDir, true)
+	for _, dir := range in.Filestores(false).Named() {
+		add(!desired.Missing(w, dir), dir, true)
+	}
+	add(w.Files.Conf != nil, in.Project.OdooConfPath, false)
+	add(w.Files.Handoff != nil, world.HandoffPath(in.Dirs), false)
+	return q
+}
+
+func accessRefusal(a world.Access, outcome string) error {
+	return &ui.Refusal{What: "Odoo runs as uid:gid " + a.Who + ", which cannot use what is mounted for it. " + outcome, Details: a.Problems}
+}
+
+// Access is the question for a one-off Odoo, and Refuse what its answer means.
+func Access(in *inputs.Inputs, w *world.World, d *desired.Desired) world.AccessQuestion {
+	return accessOf(in, w, d, d.Image.Ref)
+}
+
+// AccessRefusal is nil where nothing is in the way.
+func AccessRefusal(a world.Access, outcome string) error {
+	if len(a.Problems) == 0 {
+		return nil
+	}
+	return accessRefusal(a, outcome)
+}
+
+// ProposePrefix makes a prefix of the last two directories' names.
+func ProposePrefix(dir string) string {
+	name := filepath.Base(filepath.Dir(dir)) + "-" + filepath.Base(dir)
+	var out []rune
+	for _, r := range name {
+		switch {
+		case r >= 'A' && r <= 'Z':
+			r += 'a' - 'A'
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9' && len(out) > 0:
+		default:
+			r = '-'
+		}
+		if r == '-' && (len(out) == 0 || out[len(out)-1] == '-') {
+			continue
+		}
+		out = append(out, r)
+	}
+	for len(out) > 0 && out[len(out)-1] == '-' {
+		out = out[:len(out)-1]
+	}
+	if len(out) == 0 {
+		return "acme"
+	}
+	return string(out)
+}

@@ -1,0 +1,88 @@
+package report
+
+import (
+	"encoding/json"
+	"io"
+
+	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/ui"
+)
+
+type jsonStep struct {
+	ID          string       `json:"id"`
+	Outcome     plan.Outcome `json:"outcome"`
+	Required    bool         `json:"required"`
+	Changes     bool         `json:"changes"`
+	Description string       `json:"description"`
+	Reason      string       `json:"reason"`
+	SQL         []string     `json:"sql,omitempty"`
+	// Actions are what the step does, in order.
+	Actions []jsonAction `json:"actions,omitempty"`
+}
+
+type jsonAction struct {
+	Op       string `json:"op"`
+	Resource string `json:"resource"`
+	Why      string `json:"why"`
+}
+
+type jsonDiff struct {
+	Path    string `json:"path"`
+	Summary string `json:"summary"`
+	Unified string `json:"unified_diff"`
+}
+
+type jsonRefusal struct {
+	Message string `json:"message"`
+	// Refusal: exit code 3; otherwise the run fails with 1.
+	Refusal bool `json:"refusal"`
+	// Next are the ways out, a command or a setting each.
+	Next []string `json:"next"`
+}
+
+// WriteJSON is the contract of docs/plan-json.md.
+func (r Report) WriteJSON(out io.Writer, diffs bool) error {
+	hide := r.Secrets.Hide
+	doc := struct {
+		Version  int                  `json:"plan_version"`
+		Steps    []jsonStep           `json:"steps"`
+		Drifts   []DriftJSON          `json:"drifts"`
+		Summary  map[plan.Outcome]int `json:"summary"`
+		Blocking bool                 `json:"blocking"`
+		Warnings []string             `json:"warnings"`
+		Refusals []jsonRefusal        `json:"refusals"`
+		Diffs    []jsonDiff           `json:"diffs,omitempty"`
+	}{Version: 1, Drifts: DriftsJSON(r.Plan.Drifts), Blocking: r.Plan.Blocking(), Warnings: []string{}, Refusals: []jsonRefusal{},
+		Summary: map[plan.Outcome]int{}}
+	for _, o := range []plan.Outcome{plan.Run, plan.Update, plan.Noop, plan.Skip} {
+		doc.Summary[o] = r.Plan.Count(o)
+	}
+	for _, e := range r.Plan.Steps {
+		step := jsonStep{ID: e.ID, Outcome: e.Outcome, Required: e.Required, Changes: e.Outcome == plan.Run || e.Outcome == plan.Update, Description: e.Description, Reason: ui.Clean(hide(e.Reason))}
+		for _, a := range e.Actions {
+			for _, q := range a.SQL {
+				step.SQL = append(step.SQL, hide(q))
+			}
+			step.Actions = append(step.Actions, jsonAction{string(a.Op), ui.Clean(hide(a.Resource)), ui.Clean(hide(a.Why))})
+		}
+		doc.Steps = append(doc.Steps, step)
+		if d := r.diff(e); diffs && d != nil {
+			doc.Diffs = append(doc.Diffs, jsonDiff{d.Path, d.Summary, r.Secrets.HideText(d.Unified)})
+		}
+	}
+	for _, d := range drift.Changes(r.Plan.Drifts) {
+		doc.Warnings = append(doc.Warnings, ui.Clean(hide(d.Text())))
+	}
+	for _, w := range r.Plan.Warnings {
+		doc.Warnings = append(doc.Warnings, ui.Clean(hide(w)))
+	}
+	for _, refusal := range r.Plan.Refusals {
+		message, next := ui.OneLine(refusal.Err)
+		doc.Refusals = append(doc.Refusals, jsonRefusal{ui.Clean(hide(message)), ui.IsRefusal(refusal.Err), next})
+	}
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(doc)
+}

@@ -1,0 +1,17 @@
+package world
+
+import (
+	"os"
+	"strconv"
+	"syscall"
+)
+
+// inode and the time of its last change tell a file that was replaced, or
+// written to under an old date.
+func inode(info os.FileInfo) string {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return "-"
+	}
+	return strconv.FormatUint(uint64(st.Ino), 10)
+}

@@ -1,0 +1,347 @@
+package world
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/engines"
+	"github.com/odpm/odpm/host/inputs"
+	"github.com/odpm/odpm/host/state"
+	"github.com/odpm/odpm/shared/handoff"
+	"github.com/odpm/odpm/shared/regular"
+	"github.com/odpm/odpm/shared/snapshot"
+)
+
+// Reader makes Worlds of one project. It starts and writes nothing.
+type Reader struct {
+	in *inputs.Inputs
+	*engines.Readers
+	configs map[string]Config
+	startup cluster.Startup
+}
+
+// NewReader looks through readers.
+func NewReader(in *inputs.Inputs, r *engines.Readers) *Reader {
+	return &Reader{in: in, Readers: r, configs: map[string]Config{}}
+}
+
+// hints are the project's on the server that is looked at.
+func (r *Reader) hints(bootstrap string) cluster.Hints {
+	h := r.in.Hints(bootstrap, r.Stack != nil)
+	h.Startup = &r.startup
+	return h
+}
+
+// SnapshotPath is last_run.json.
+func SnapshotPath(d state.Dirs) string { return filepath.Join(d.Database(), snapshot.FileName) }
+
+// HandoffPath is checker.json on this machine.
+func HandoffPath(d state.Dirs) string { return filepath.Join(d.Runtime(), handoff.FileName) }
+
+// Read looks once. run is what this run has done so far.
+func (r *Reader) Read(ctx context.Context, run Run) (*World, error) {
+	p := r.in.Project
+	w := &World{Kind: r.Kind, Asked: r.Server != nil, EngineErr: r.Err, Stack: r.Stack != nil, Run: run, UID: os.Getuid(), GID: os.Getgid()}
+	w.Warnings = append(w.Warnings, r.Warnings...)
+	var err error
+	if w.Snapshot, err = snapshot.Load(SnapshotPath(r.in.Dirs)); errors.Is(err, snapshot.ErrMissing) {
+		w.Snapshot = nil
+	} else if err != nil {
+		return nil, err
+	}
+	w.SnapshotFile, _ = os.Stat(SnapshotPath(r.in.Dirs))
+	if w.Snapshot != nil {
+		w.SameData = sameDir(w.Snapshot.Compose.DataPathAbs, dataPath(r.in))
+	}
+	if w.Bootstrap, err = r.in.Dirs.Remembered(state.BootstrapSecret); err != nil {
+		w.Bootstrap = ""
+	}
+	if w.Accepted, err = r.in.Dirs.Acceptances(); err != nil {
+		w.Warnings = append(w.Warnings, err.Error())
+	}
+	if err := r.files(w); err != nil {
+		return nil, err
+	}
+	r.process(w)
+	w.Disk = datadir.Facts{Path: p.DataDir, UID: -1, GID: -1}
+	if !w.Asked && !p.External && p.DataVolume == "" {
+		w.Disk = datadir.Look(p.DataDir, p.PostgresMajor)
+	}
+	if err := r.stack(ctx, w); err != nil {
+		return nil, err
+	}
+	if err := r.postgres(ctx, w); err != nil {
+		return nil, err
+	}
+	if err := r.last(ctx, w); err != nil {
+		return nil, err
+	}
+	return w, ctx.Err()
+}
+
+// dataPath is how a snapshot names the project's data.
+func dataPath(in *inputs.Inputs) string {
+	if in.Project.DataVolume != "" {
+		return "volume:" + in.Project.DataVolume
+	}
+	if in.Project.External {
+		return "external"
+	}
+	return in.Project.DataDir
+}
+
+// sameDir compares directories through symbolic links and by inode.
+func sameDir(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// maxFile is more than any file has that odpm reads whole.
+const maxFile = 16 << 20
+
+// files reads what a run may write.
+func (r *Reader) files(w *World) error {
+	d, p := r.in.Dirs, r.in.Project
+	read := func(path string) ([]byte, error) {
+		b, err := regular.Read(path, maxFile)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, nil
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", r.in.Rel(path), err)
+		case b == nil:
+			b = []byte{}
+		}
+		return b, nil
+	}
+	var err error
+	if r.in.KeptConf == nil {
+		if w.Files.Conf, err = read(p.OdooConfPath); err != nil {
+			return err
+		}
+	}
+	if w.Files.Handoff, err = read(HandoffPath(d)); err != nil {
+		return err
+	}
+	if w.Files.PasswordEnv, err = read(d.SecretPath(state.OdooEnvFile)); err != nil {
+		return err
+	}
+	if !p.KeepCompose {
+		w.Files.Compose = compose.Look(r.in.ComposePath())
+	}
+	dirs := []string{d.Runtime(), d.Database(), d.State(), p.OdooDataDir, d.SecretPath(state.BootstrapSecret)}
+	for _, dir := range append(dirs, r.in.Filestores(r.Kind == engines.Native).Named()...) {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			w.Files.Missing = append(w.Files.Missing, dir)
+		}
+	}
+	w.Up = RememberedUp(d)
+	goos := "linux"
+	if r.Kind == engines.Native {
+		goos = ""
+	}
+	if r.in.Kept == nil || r.Kind == engines.Native {
+		w.Checker = FindChecker(p.Env, goos, d)
+	}
+	return nil
+}
+
+// RememberedUp is what the last `docker compose up` made; a record that cannot be
+// read is no proof, and the zero value.
+func RememberedUp(d state.Dirs) Up {
+	var up Up
+	data, err := os.ReadFile(filepath.Join(d.State(), state.UpFile))
+	if err != nil || json.Unmarshal(data, &up) != nil {
+		return Up{}
+	}
+	return up
+}
+
+// probeTime is for a login and a handful of short questions.
+const probeTime = 2 * time.Minute
+
+// postgres looks at the server and at its data.
+func (r *Reader) postgres(ctx context.Context, w *World) error {
+	if r.Server == nil {
+		return nil
+	}
+	var err error
+	if r.Own != nil {
+		seen, err := r.Own.Look(ctx)
+		switch {
+		case err == nil:
+			w.Disk = seen
+		case ctx.Err() != nil:
+			return ctx.Err()
+		default:
+			w.DiskErr = err
+			w.Disk = datadir.Facts{Path: r.in.Project.DataDir, UID: -1, GID: -1}
+		}
+		holders, err := r.Own.Holders(ctx)
+		if err != nil {
+			w.HoldersErr = err
+		}
+		for _, h := range holders {
+			w.Holders = append(w.Holders, Holder{h, h.WorkingDir == "" || sameDir(h.WorkingDir, r.in.StackDir()), h.WorkingDir != ""})
+		}
+	}
+	if w.Status, err = r.Server.Status(ctx); err != nil {
+		return err
+	}
+	r.oldServer(ctx, w)
+	if !w.Status.Running {
+		return nil
+	}
+	if w.Addr, err = r.Server.HostAddr(ctx); err != nil {
+		w.Addr = ""
+	}
+	// A server that still runs on the old directory would answer for the wrong
+	// cluster.
+	if w.Snapshot != nil && !w.SameData && r.Own != nil {
+		ok, _, err := r.Own.Serves(ctx, "")
+		w.OnOldData = err != nil || !ok
+	}
+	if !w.Status.Ready || w.OnOldData {
+		return nil
+	}
+	asked, cancel := context.WithTimeoutCause(ctx, probeTime, fmt.Errorf("no answer within %s", probeTime))
+	defer cancel()
+	f, err := cluster.Probe(asked, r.Server, r.hints(w.Bootstrap), r.in.Project.AppRole)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if asked.Err() != nil {
+			err = context.Cause(asked)
+		}
+		if !errors.Is(err, cluster.ErrNoAdmin) {
+			w.Warnings = append(w.Warnings, fmt.Sprintf("the running server could not be asked: %v", err))
+		}
+	}
+	if w.Elsewhere = r.elsewhere(ctx, w, f); w.Elsewhere == nil {
+		w.Server = &f
+	}
+	return nil
+}
+
+// elsewhere: the server has other data than the project's.
+func (r *Reader) elsewhere(ctx context.Context, w *World, f cluster.Facts) *Elsewhere {
+	if r.Own == nil {
+		return nil
+	}
+	ok, where, err := r.Own.Serves(ctx, f.DataDirectory)
+	disk := w.Disk.SystemIdentifier
+	switch {
+	case err != nil:
+		return &Elsewhere{Err: err}
+	case !ok:
+		return &Elsewhere{Where: where}
+	case disk != "" && f.SystemIdentifier != "" && disk != f.SystemIdentifier:
+		return &Elsewhere{Where: where, Server: f.SystemIdentifier, Disk: disk}
+	}
+	return nil
+}
+
+// oldServer looks for a native server of the last run on another directory or
+// port.
+func (r *Reader) oldServer(ctx context.Context, w *World) {
+	if r.Kind != engines.Native || w.Snapshot == nil {
+		return
+	}
+	was := w.Snapshot.Compose
+	if w.SameData && was.HostPort == r.in.Project.PostgresPort || strings.HasPrefix(was.DataPathAbs, "volume:") {
+		return
+	}
+	old := engines.OldNative(r.in, was.DataPathAbs, was.HostPort)
+	if st, err := old.Status(ctx); err != nil || !st.Running {
+		return
+	}
+	if addr, err := old.HostAddr(ctx); err == nil && strings.HasSuffix(addr, fmt.Sprintf(":%d", was.HostPort)) {
+		w.OldServer = &OldServer{was.DataPathAbs, was.HostPort}
+	}
+}
+
+// stack looks at the compose project and at the images.
+func (r *Reader) stack(ctx context.Context, w *World) error {
+	if r.Stack == nil {
+		return nil
+	}
+	p := r.in.Project
+	var err error
+	if w.Containers, err = r.containers(ctx, p.Name); err != nil {
+		return err
+	}
+	if !p.External {
+		env, err := r.Stack.ImageEnv(ctx, r.in.PostgresImage)
+		if err != nil && !errors.Is(err, engine.ErrNoImage) {
+			return err
+		}
+		w.PGData = env["PGDATA"]
+		if p.DataVolume == "" && !p.KeepCompose {
+			if w.Volume, err = r.Stack.Volume(ctx, p.VolumeName); err != nil {
+				return err
+			}
+		}
+	}
+	if p.KeepCompose {
+		return nil
+	}
+	img, err := r.Stack.Image(ctx, p.OdooImage)
+	switch {
+	case err == nil:
+		w.OdooImage = &img
+	case !errors.Is(err, engine.ErrNoImage):
+		return err
+	}
+	w.Built, err = r.Stack.Built(ctx, BuiltRepository(p.Name))
+	return err
+}
+
+// BuiltRepository names the images that odpm builds for a project.
+func BuiltRepository(project string) string { return "odpm/" + project + "-odoo" }
+
+// last reads the containers that the last run left under another compose
+// project name.
+func (r *Reader) last(ctx context.Context, w *World) error {
+	if r.Stack == nil || w.Snapshot == nil || r.in.Project.KeepCompose {
+		return nil
+	}
+	name := w.LastProject(r.in.Project)
+	if name == r.in.Project.Name {
+		return nil
+	}
+	var err error
+	w.Last, err = r.containers(ctx, name)
+	return err
+}
+
+func (r *Reader) containers(ctx context.Context, project string) ([]Container, error) {
+	all, err := r.Stack.Containers(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	var out []Container
+	for _, c := range all {
+		_, err := os.Stat(c.WorkingDir)
+		out = append(out, Container{c, c.WorkingDir == "" || sameDir(c.WorkingDir, r.in.StackDir()), errors.Is(err, fs.ErrNotExist)})
+	}
+	return out, nil
+}
