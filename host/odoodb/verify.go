@@ -153,13 +153,10 @@ func (v *verifier) dump(ctx context.Context) error {
 			current = nil
 		}
 	}
-	unread, err := v.a.ReadDump(func(all []archive.Entry) error {
-		for _, e := range all {
-			if e.Definition != "" {
-				v.content.statement([]byte(e.Definition))
-			}
-		}
-		return nil
+	sc := sqldump.New(strings.NewReader(""))
+	unread, err := v.a.ReadDump(func(e archive.Entry, r io.Reader) error {
+		sc.Reset(r)
+		return v.definition(e, sc)
 	}, func(e archive.Entry) io.Writer {
 		counted()
 		if e.Desc != "TABLE DATA" {
@@ -178,6 +175,25 @@ func (v *verifier) dump(ctx context.Context) error {
 		return cerr
 	}
 	return err
+}
+
+// definition reads the SQL of one entry as a restore reads all of them.
+func (v *verifier) definition(e archive.Entry, sc *sqldump.Scanner) error {
+	for {
+		it, err := sc.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil && it.Kind == sqldump.Copy {
+			err = &sqldump.Error{Line: it.Line, Why: "COPY in a definition, and pg_dump writes none there"}
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %s %q: %w", v.a.Path, e.Desc, e.Tag, err)
+		}
+		if it.Kind == sqldump.Statement {
+			v.content.statement(it.Text)
+		}
+	}
 }
 
 // endOfCopy is how many lines pg_dump writes after a table's rows in the custom

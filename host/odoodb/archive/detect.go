@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // storedName is a file of a file store, after its root: ab/abcdef….
@@ -18,6 +20,8 @@ type detector struct {
 	// many files each has.
 	dumps  []string
 	stores map[string]int
+	// contents is pg_dump's toc.dat: the archive is its directory or tar format.
+	contents bool
 }
 
 // maxStores is more databases than anybody puts into one archive.
@@ -38,6 +42,7 @@ func (d *detector) member(m member) error {
 		return nil
 	}
 	lower := strings.ToLower(path.Base(name))
+	d.contents = d.contents || lower == "toc.dat"
 	if len(d.dumps) < maxStores && !strings.Contains("/"+name, "/filestore/") &&
 		(strings.HasSuffix(lower, ".sql") || strings.HasSuffix(lower, ".sql.gz") || strings.HasSuffix(lower, ".dump")) {
 		d.dumps = append(d.dumps, name)
@@ -71,6 +76,8 @@ func (a *Archive) detect() error {
 	slices.SortStableFunc(d.dumps, func(x, y string) int { return rank(x) - rank(y) })
 	a.layout = odooLayout
 	switch {
+	case d.contents:
+		return a.refuse("is pg_dump's directory or tar format, which odpm does not read; make SQL of it: pg_restore --no-owner -f %s %s", shell.Quote(a.Path+".sql"), shell.Quote(a.Path))
 	case len(d.dumps) == 0:
 		return a.refuse("has no dump.sql: it is not a backup of an Odoo database")
 	case len(d.dumps) > 1 && rank(d.dumps[0]) == rank(d.dumps[1]):

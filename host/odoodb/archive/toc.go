@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -18,8 +19,6 @@ type Entry struct {
 	HasData bool
 	// Tag, Desc and Namespace are pg_dump's: "ir_attachment", "TABLE DATA", "public".
 	Tag, Desc, Namespace string
-	// Definition is the SQL of the entries that say how to read the others.
-	Definition string
 	// Copy is the COPY statement of TABLE DATA.
 	Copy string
 }
@@ -44,12 +43,13 @@ const (
 	maxWindow = 32 << 20
 )
 
-// ReadDump reads a whole Dump: its table of contents and every data block,
-// which it decompresses into the writer that data gives for the entry (nil for
+// ReadDump reads a whole Dump: its table of contents, whose definitions in SQL it
+// gives to definition (nil for nobody) as far as a restore runs them, and every data
+// block, which it decompresses into the writer that data gives for the entry (nil for
 // nowhere). read is told how far it has got. It says no word about what stands
 // in the data. unread counts blocks of a compression that is not known here:
 // their frame was read and their content not.
-func (a *Archive) ReadDump(toc func([]Entry) error, data func(Entry) io.Writer, read func(offset int64)) (unread int, err error) {
+func (a *Archive) ReadDump(definition func(Entry, io.Reader) error, data func(Entry) io.Writer, read func(offset int64)) (unread int, err error) {
 	if a.Format != Dump {
 		return 0, errors.New("archive: ReadDump is for pg_dump's custom format")
 	}
@@ -66,12 +66,12 @@ func (a *Archive) ReadDump(toc func([]Entry) error, data func(Entry) io.Writer, 
 	if v := h.header.ArchiveVersion; h.minor < 12 || h.minor > 16 || v[:2] != "1." {
 		return 0, a.refuse("is in pg_dump's format %s, which this odpm cannot verify (1.12 to 1.16); pg_restore of PostgreSQL %d reads it", v, h.header.DumpMajor())
 	}
-	entries := a.entries(d, h)
+	entries, err := a.entries(d, h, definition)
+	if err != nil {
+		return 0, err
+	}
 	if d.err != nil {
 		return 0, a.refuse("is truncated or damaged in its table of contents (%v)", d.err)
-	}
-	if err := toc(entries); err != nil {
-		return 0, err
 	}
 	byID := make(map[int]*Entry, len(entries))
 	for i := range entries {
@@ -105,7 +105,7 @@ func (a *Archive) ReadDump(toc func([]Entry) error, data func(Entry) io.Writer, 
 }
 
 // entries reads the table of contents (pg_backup_archiver.c, ReadToc).
-func (a *Archive) entries(d *dumpReader, h dumpHead) []Entry {
+func (a *Archive) entries(d *dumpReader, h dumpHead, definition func(Entry, io.Reader) error) ([]Entry, error) {
 	n, kept := d.int(), 0
 	var all []Entry
 	for i := 0; i < n && d.err == nil; i++ {
@@ -115,10 +115,8 @@ func (a *Archive) entries(d *dumpReader, h dumpHead) []Entry {
 		d.skip() // oid
 		e.Tag, e.Desc = d.string(), d.string()
 		d.int() // section
-		if e.Desc == "ENCODING" || e.Desc == "SEARCHPATH" {
-			e.Definition = d.string()
-		} else {
-			d.skip()
+		if err := d.definition(e, definition); err != nil {
+			return nil, err
 		}
 		d.skip() // drop statement
 		e.Copy = d.string()
@@ -140,12 +138,12 @@ func (a *Archive) entries(d *dumpReader, h dumpHead) []Entry {
 		for range h.offSize {
 			d.byte()
 		}
-		if kept += 128 + len(e.Tag) + len(e.Desc) + len(e.Namespace) + len(e.Copy) + len(e.Definition); kept > maxContents {
+		if kept += 128 + len(e.Tag) + len(e.Desc) + len(e.Namespace) + len(e.Copy); kept > maxContents {
 			d.err = fmt.Errorf("more than %d MiB of names, which is the limit", maxContents>>20)
 		}
 		all = append(all, e)
 	}
-	return all
+	return all, nil
 }
 
 // dataBlock reads the chunks after a block's head; large objects are several,
@@ -272,6 +270,32 @@ func (d *dumpReader) string() string {
 	_, err := io.CopyN(&b, d.r, int64(n))
 	d.cut(err)
 	return b.String()
+}
+
+// definition passes an entry's SQL on.
+func (d *dumpReader) definition(e Entry, to func(Entry, io.Reader) error) error {
+	n := d.int()
+	if n <= 0 || d.err != nil {
+		return nil
+	}
+	r := &io.LimitedReader{R: d.r, N: int64(n)}
+	if to != nil && e.runs() {
+		if err := to(e, r); err != nil {
+			return err
+		}
+	}
+	_, err := io.Copy(io.Discard, r)
+	if err == nil && r.N > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	d.cut(err)
+	return nil
+}
+
+// runs says whether pg_restore without --create runs an entry's definition
+// (pg_backup_archiver.c, _tocEntryRequired), and whether it is SQL.
+func (e Entry) runs() bool {
+	return e.Desc != "DATABASE" && e.Desc != "DATABASE PROPERTIES" && e.Desc != "BLOB METADATA" && !strings.HasPrefix(e.Tag, "DATABASE ")
 }
 
 // skip passes a string; false for NULL.

@@ -88,6 +88,12 @@ func New(r io.Reader) *Scanner {
 	return &Scanner{r: bufio.NewReaderSize(r, 1<<18), line: 1}
 }
 
+// Reset goes on with another text, as if it were a new scanner's.
+func (s *Scanner) Reset(r io.Reader) {
+	s.r.Reset(r)
+	s.line, s.inCopy = 1, false
+}
+
 func (s *Scanner) refuse(line int, format string, args ...any) error {
 	return &Error{Line: line, Why: fmt.Sprintf(format, args...)}
 }
