@@ -58,7 +58,7 @@ func isExit(err error) bool {
 func fullState(t *tries) error {
 	return onFull(t, func(p *place) error {
 		for _, size := range t.sizes(64 << 10) {
-			t.tried(unwritable(p, filepath.Join(p.dir, ".odpm"), size, "-d", database, "--db-restore", p.archive(), "--no-input"))
+			t.tried(unwritable(p, filepath.Join(p.dir, ".odpm"), size, "-d", database, "--db-drop", "--db-restore", p.archive(), "--yes", "--no-input"))
 		}
 		return nil
 	})
@@ -76,7 +76,7 @@ func fullBackup(t *tries) error {
 func fullFiles(t *tries) error {
 	return onFull(t, func(p *place) error {
 		for _, size := range t.sizes(64 << 10) {
-			t.tried(unwritable(p, filepath.Join(p.dir, "data/odoo"), size, "-d", "another", "--db-restore", p.archive(), "--no-input"))
+			t.tried(unwritable(p, filepath.Join(p.dir, "data/odoo"), size, "-d", "another", "--db-restore", p.archive(), "--yes", "--no-input"))
 			if err := p.odpm("-d", "another", "--db-drop", "--yes", "--no-input"); err != nil && !isExit(err) {
 				return err
 			}
@@ -93,7 +93,7 @@ func readOnly(t *tries) error {
 			if err := errors.Join(syscall.Mount(dir, dir, "", syscall.MS_BIND, ""), syscall.Mount("", dir, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, "")); err != nil {
 				return fmt.Errorf("make a directory read-only (root only): %w", err)
 			}
-			failed := p.odpm("-d", database, "--db-restore", p.archive(), "--no-input")
+			failed := p.odpm("-d", database, "--db-drop", "--db-restore", p.archive(), "--yes", "--no-input")
 			if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
 				return err
 			}

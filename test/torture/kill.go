@@ -136,7 +136,7 @@ func (p *place) again() error {
 	if err != nil || there {
 		return err
 	}
-	return p.odpm("-d", database, "--db-restore", p.archive(), "--no-input")
+	return p.odpm("-d", database, "--db-drop", "--db-restore", p.archive(), "--yes", "--no-input")
 }
 
 func killedDrop(t *tries) error {
@@ -162,13 +162,13 @@ func (p *place) mark() error {
 
 func killedRestore(t *tries) error {
 	return onFull(t, func(p *place) error {
-		return t.killing(p, t.times(3, 300), kill9, p.mark, p.same, "-d", database, "--db-restore", p.archive(), "--no-input")
+		return t.killing(p, t.times(3, 300), kill9, p.mark, p.same, "-d", database, "--db-drop", "--db-restore", p.archive(), "--yes", "--no-input")
 	})
 }
 
 func signalled(t *tries) error {
 	return onFull(t, func(p *place) error {
-		return t.killing(p, t.times(3, 200), []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, p.mark, p.same, "-d", database, "--db-restore", p.archive(), "--no-input")
+		return t.killing(p, t.times(3, 200), []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, p.mark, p.same, "-d", database, "--db-drop", "--db-restore", p.archive(), "--yes", "--no-input")
 	})
 }
 

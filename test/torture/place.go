@@ -90,7 +90,7 @@ func newFull(t *tries) (*place, error) {
 		return p, err
 	}
 	// A backup has the files of attachments, and no others that lie about.
-	if err := p.odpm("-d", database, "--db-restore", p.archive(), "--no-input"); err != nil {
+	if err := p.odpm("-d", database, "--db-drop", "--db-restore", p.archive(), "--yes", "--no-input"); err != nil {
 		return p, err
 	}
 	p.whole, err = p.look()
