@@ -3,6 +3,7 @@ package filestore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"syscall"
@@ -10,15 +11,10 @@ import (
 	"github.com/odpm/odpm/shared/beneath"
 )
 
-// Copies makes a store outside of what Odoo's container can write, for files
-// that cannot be linked.
-func Copies(path string) (*Store, error) {
-	parent, err := beneath.Open(filepath.Dir(path))
-	if err != nil {
-		return nil, err
-	}
-	defer parent.Close()
-	d, err := parent.Mkdir(filepath.Base(path), 0o700)
+// Copies makes a store in parent, outside of what Odoo's container can write,
+// for files that cannot be linked.
+func Copies(parent *beneath.Dir, name string) (*Store, error) {
+	d, err := parent.Mkdir(name, 0o700)
 	if err != nil {
 		return nil, err
 	}
@@ -29,22 +25,18 @@ func Copies(path string) (*Store, error) {
 	return s, err
 }
 
-// RemoveCopies removes it. That it or its parent is not there is no error.
-func RemoveCopies(ctx context.Context, path string) error {
-	if path == "" {
-		return nil
-	}
-	parent, err := beneath.Open(filepath.Dir(path))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil
+// RemoveCopies removes it. That it is not there is no error. Only a directory of
+// owner, who made it, is removed: others may write in parent.
+func RemoveCopies(ctx context.Context, parent *beneath.Dir, name string, owner int) error {
+	info, err := parent.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENAMETOOLONG) {
+		return nil // such a name was never made
 	}
 	if err != nil {
 		return err
 	}
-	defer parent.Close()
-	err = parent.RemoveAll(ctx, filepath.Base(path))
-	if errors.Is(err, syscall.ENAMETOOLONG) {
-		return nil // such a name was never made
+	if path := filepath.Join(parent.Path(), name); !info.Mode.IsDir() || info.UID != owner {
+		return fmt.Errorf("%s is not the directory that odpm made for copies of files, and is left alone", path)
 	}
-	return err
+	return parent.RemoveAll(ctx, name)
 }

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sync/atomic"
@@ -49,10 +48,19 @@ type backup struct {
 	home   *filestore.Home
 	snap   *snapshot
 	staged *staged
+	// dest is where the archive goes.
+	dest *destination
 }
 
 func (b *backup) run(ctx context.Context) (err error) {
 	if err := b.check(ctx); err != nil {
+		return err
+	}
+	if b.dest, err = openDestination(b.res.Path); err != nil {
+		return err
+	}
+	defer b.dest.close()
+	if err := b.server(ctx); err != nil {
 		return err
 	}
 	if b.o.Format == archive.Zip {
@@ -63,26 +71,24 @@ func (b *backup) run(ctx context.Context) (err error) {
 	}
 	id := token()
 	b.journal = backupJournal{
-		Database: b.o.Database, Part: partName(b.res.Path, id),
+		Database: b.o.Database, Part: partName(b.res.Path, id), Archive: b.res.Path,
 		Links:  filepath.Join(b.s.Files.Root(), hiddenPrefix+id),
 		Copies: filepath.Join(filepath.Dir(b.res.Path), hiddenPrefix+id),
 	}
 	if b.home != nil {
 		b.journal.Links = b.home.At(hiddenPrefix + id)
 	}
-	b.journal.home = b.home
+	b.journal.home, b.journal.dest = b.home, b.dest
 	if err := b.journal.begin(b.s.StateDir, id); err != nil {
 		return err
 	}
 	fault("backup begun")
-	part, err := os.OpenFile(b.journal.Part, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return errors.Join(fmt.Errorf("directory of backups: %w; set BACKUP_DIR to one that can be written", err), b.journal.end(ctx))
+	if err := b.dest.make(b.journal.Part); err != nil {
+		return errors.Join(err, b.journal.end(ctx))
 	}
 	defer func() {
-		err = errors.Join(err, part.Close())
 		if err == nil {
-			err = b.publish()
+			err = b.dest.publish()
 		}
 		end, cancel := detached(ctx)
 		defer cancel()
@@ -99,7 +105,7 @@ func (b *backup) run(ctx context.Context) (err error) {
 	defer b.snap.close()
 	defer b.staged.close()
 	fault("backup snapshot")
-	w := &counter{w: bufio.NewWriterSize(part, 1<<18)}
+	w := &counter{w: bufio.NewWriterSize(b.dest.file, 1<<18)}
 	if b.o.Format == archive.Dump {
 		err = b.writeDump(ctx, w)
 	} else {
@@ -110,7 +116,7 @@ func (b *backup) run(ctx context.Context) (err error) {
 	}
 	if err == nil {
 		fault("backup written")
-		err = errors.Join(ctx.Err(), part.Sync())
+		err = errors.Join(ctx.Err(), b.dest.file.Sync())
 	}
 	b.res.Bytes = w.n
 	if err != nil {
@@ -122,7 +128,11 @@ func (b *backup) run(ctx context.Context) (err error) {
 // verify reads the archive as `odpm database verify` and a restore do: what is
 // called a backup is one that they take.
 func (b *backup) verify(ctx context.Context) error {
-	res, err := Verify(ctx, b.journal.Part, VerifyOptions{Progress: b.o.Progress, Jobs: b.o.Jobs, AllowMissingFiles: true, allowAnyBytes: true})
+	a, err := b.dest.written()
+	if err != nil {
+		return err
+	}
+	res, err := verify(ctx, a, VerifyOptions{Progress: b.o.Progress, Jobs: b.o.Jobs, AllowMissingFiles: true, allowAnyBytes: true})
 	if err != nil {
 		return fmt.Errorf("the backup was written and could not be restored, so it is removed again: %w", err)
 	}
@@ -168,15 +178,11 @@ func (b *backup) check(ctx context.Context) error {
 		return err
 	}
 	b.res.Path = path
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("directory of backups: %w; set BACKUP_DIR to one that can be written", err)
-	}
-	switch _, err := os.Lstat(path); {
-	case err == nil:
-		return &fileExistsError{path}
-	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("name of the backup: %w", err)
-	}
+	return nil
+}
+
+// server refuses a database that cannot be backed up.
+func (b *backup) server(ctx context.Context) error {
 	c, err := b.s.admin(ctx, maintenance)
 	if err != nil {
 		return err
@@ -234,7 +240,7 @@ func (b *backup) snapshot(ctx context.Context) error {
 		}
 		g := &stager{
 			home: b.home, links: filepath.Base(b.journal.Links), all: b.o.AllFiles,
-			copies: func() (*filestore.Store, error) { return filestore.Copies(b.journal.Copies) },
+			copies: func() (*filestore.Store, error) { return filestore.Copies(b.dest.dir, filepath.Base(b.journal.Copies)) },
 			room:   func(files, extra int64) error { return b.room(sn, files, extra) },
 		}
 		b.staged, err = g.stage(ctx, sn.stored)
@@ -274,17 +280,6 @@ func (b *backup) room(sn *snapshot, files, extra int64) error {
 		return fmt.Errorf("the backup may need %s in %s, and %s are free; make room or set BACKUP_DIR to another disk", mib(need), dir, mib(free))
 	}
 	return nil
-}
-
-// publish gives the archive its name, durably.
-func (b *backup) publish() error {
-	if _, err := os.Lstat(b.res.Path); !errors.Is(err, fs.ErrNotExist) {
-		return &fileExistsError{b.res.Path}
-	}
-	if err := os.Rename(b.journal.Part, b.res.Path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(b.res.Path))
 }
 
 // counter counts what is written.

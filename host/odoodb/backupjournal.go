@@ -15,6 +15,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/odpm/odpm/host/filestore"
+	"github.com/odpm/odpm/shared/beneath"
 )
 
 // backupJournal names what a backup makes beside its archive, so that a kill
@@ -25,6 +26,8 @@ type backupJournal struct {
 	Database string `json:"database"`
 	// Part is the unfinished archive.
 	Part string `json:"part"`
+	// Archive is what it is called when it is complete.
+	Archive string `json:"archive,omitempty"`
 	// Links is the directory of hard links, Copies the one of files that could
 	// not be linked; isLeftOver knows their names.
 	Links  string `json:"links"`
@@ -34,6 +37,8 @@ type backupJournal struct {
 	lock *flock.Flock
 	// home is the directory with Links in it, nil where it is not there.
 	home *filestore.Home
+	// dest is the running backup's; nil where a killed one's is put in order.
+	dest *destination
 }
 
 const backupPrefix = "backup-"
@@ -62,13 +67,9 @@ func (j *backupJournal) begin(stateDir, id string) error {
 
 // end removes what a backup made besides its archive, and then the journal.
 func (j *backupJournal) end(ctx context.Context) error {
-	err := filestore.RemoveCopies(ctx, j.Copies)
+	err := j.endDestination(ctx)
 	if j.home != nil {
 		err = errors.Join(err, j.home.Remove(ctx, filepath.Base(j.Links)))
-	}
-	// With the other two there cannot be such a file either.
-	if perr := os.Remove(j.Part); !errors.Is(perr, fs.ErrNotExist) && !errors.Is(perr, syscall.ENOTDIR) && !errors.Is(perr, syscall.ENAMETOOLONG) {
-		err = errors.Join(err, perr)
 	}
 	if err == nil {
 		err = removeJournal(j.path)
@@ -77,6 +78,34 @@ func (j *backupJournal) end(ctx context.Context) error {
 		err = errors.Join(err, j.lock.Close())
 	}
 	return err
+}
+
+// endDestination removes what was made beside the archive.
+func (j *backupJournal) endDestination(ctx context.Context) error {
+	if j.dest != nil {
+		return j.dest.discard(ctx, filepath.Base(j.Copies))
+	}
+	if j.Part == "" {
+		return nil
+	}
+	dir, err := beneath.Open(filepath.Dir(j.Part))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	var st syscall.Stat_t
+	if err := syscall.Lstat(j.path, &st); err != nil {
+		return &fs.PathError{Op: "lstat", Path: j.path, Err: err}
+	}
+	owner, part := int(st.Uid), filepath.Base(j.Part)
+	err = removePart(dir, part, isDeadPart(dir, filepath.Base(j.Archive), owner))
+	if errors.Is(err, syscall.ENAMETOOLONG) {
+		err = nil // such a name was never made
+	}
+	return errors.Join(err, filestore.RemoveCopies(ctx, dir, filepath.Base(j.Copies), owner))
 }
 
 // backupJournals reads the journals that are there, of running backups as well.

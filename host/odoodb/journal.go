@@ -242,6 +242,3 @@ func journals(stateDir string) ([]*journal, error) {
 
 // hiddenPrefix starts the names of databases that odpm makes for itself.
 const hiddenPrefix = "odpm_"
-
-// syncDir makes renames in a directory durable.
-func syncDir(dir string) error { return durable.SyncDir(dir) }

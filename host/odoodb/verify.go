@@ -26,9 +26,19 @@ import (
 // there. An archive that passes can still fail to restore into a server that
 // lacks an extension or is older; Restore says that before it begins.
 func Verify(ctx context.Context, file string, o VerifyOptions) (VerifyResult, error) {
-	v := &verifier{o: o, content: newContent(), last: time.Now()}
-	v.res.Path = file
-	err := v.run(ctx, file)
+	a, err := archive.Open(file)
+	if err != nil {
+		return VerifyResult{Path: file}, err
+	}
+	return verify(ctx, a, o)
+}
+
+// verify is Verify of an archive that is open; it closes it.
+func verify(ctx context.Context, a *archive.Archive, o VerifyOptions) (VerifyResult, error) {
+	defer a.Close()
+	v := &verifier{o: o, a: a, content: newContent(), last: time.Now()}
+	v.res.Path = a.Path
+	err := v.run(ctx)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 		err = ctx.Err()
 	}
@@ -48,11 +58,7 @@ type verifier struct {
 	last  time.Time
 }
 
-func (v *verifier) run(ctx context.Context, file string) (err error) {
-	if v.a, err = archive.Open(file); err != nil {
-		return err
-	}
-	defer v.a.Close()
+func (v *verifier) run(ctx context.Context) (err error) {
 	a := v.a
 	v.content.stored.has = a.Has
 	v.res.Warnings = append(v.res.Warnings, a.Warnings...)

@@ -300,3 +300,21 @@ func TestRace(t *testing.T) {
 		t.Errorf("the swapper won %d times, we %d times", refused, done)
 	}
 }
+
+// TestPublishRenamed: where a file cannot be linked by its descriptor it is
+// renamed, and nothing is replaced either; another file in its place is told.
+func TestPublishRenamed(t *testing.T) {
+	d, in, _ := place(t)
+	f, err := d.Create("part", 0o600)
+	must(t, err)
+	defer f.Close()
+	made, err := Stat(f)
+	must(t, err, os.WriteFile(in+"/taken", []byte("x"), 0o600))
+	if err := d.publishRenamed(made, "part", "taken"); !errors.Is(err, fs.ErrExist) {
+		t.Error(err)
+	}
+	must(t, d.publishRenamed(made, "part", "name"), os.Rename(in+"/taken", in+"/part"))
+	if err := d.publishRenamed(made, "part", "other"); err == nil || !strings.Contains(err.Error(), "somebody else") {
+		t.Error(err)
+	}
+}

@@ -105,6 +105,81 @@ func (d *Dir) Link(name string, to *Dir, newName string) error {
 	})
 }
 
+// Publish gives the file f, which was made in the directory as part, the name
+// name there. What has that name already is left alone, and the error is
+// fs.ErrExist. After success it is f's own file that has the name, whatever
+// somebody else has put in part's place meanwhile, and part is gone if it still
+// was that file.
+func (d *Dir) Publish(f *os.File, part, name string) error {
+	made, err := Stat(f)
+	if err != nil {
+		return err
+	}
+	parent, base, err := d.parent(name)
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	err = linkOpen(f, parent.fd(), base)
+	switch {
+	case err == nil:
+		_, err = d.RemoveOnly(part, func(i Info) bool { return i.Same(made) })
+	case errors.Is(err, fs.ErrExist):
+		return &fs.PathError{Op: "link", Path: d.join(name), Err: err}
+	default:
+		// There is no /proc, or the file system has no hard links.
+		return d.publishRenamed(made, part, name)
+	}
+	if err != nil {
+		return err
+	}
+	return d.is(name, made)
+}
+
+// publishRenamed finds out afterwards whether part still was the file.
+func (d *Dir) publishRenamed(made Info, part, name string) error {
+	err := d.is(part, made)
+	if err == nil {
+		err = d.Rename(part, d, name)
+	}
+	if err != nil {
+		return err
+	}
+	return d.is(name, made)
+}
+
+// is says with an error that name is not the file any more.
+func (d *Dir) is(name string, made Info) error {
+	now, err := d.Lstat(name)
+	if err == nil && !now.Same(made) {
+		err = &fs.PathError{Op: "publish", Path: d.join(name), Err: errors.New("somebody else has put another file in its place")}
+	}
+	return err
+}
+
+// RemoveOnly removes an entry that is no directory if it is what ours says, and
+// says whether it is gone. That there is nothing is no error.
+func (d *Dir) RemoveOnly(name string, ours func(Info) bool) (gone bool, err error) {
+	parent, base, err := d.parent(name)
+	if err != nil {
+		return false, err
+	}
+	defer parent.Close()
+	switch info, err := fstatat(parent.fd(), base, d.join(name)); {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, nil
+	case err != nil:
+		return false, err
+	case !ours(info):
+		return false, nil
+	}
+	err = unix.Unlinkat(parent.fd(), base, 0)
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return false, &fs.PathError{Op: "remove", Path: d.join(name), Err: err}
+	}
+	return true, nil
+}
+
 // Rename moves an entry; what has the new name already is left alone, and the
 // error is fs.ErrExist.
 func (d *Dir) Rename(name string, to *Dir, newName string) error {

@@ -4,6 +4,7 @@ package beneath
 
 import (
 	"io/fs"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,3 +24,5 @@ func (d *Dir) openRegular(name string) (int, Info, error) {
 }
 
 func renameNew(from int, a string, into int, b string) error { return renameChecked(from, a, into, b) }
+
+func linkOpen(*os.File, int, string) error { return unix.ENOTSUP }

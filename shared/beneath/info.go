@@ -2,6 +2,8 @@ package beneath
 
 import (
 	"io/fs"
+	"os"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +29,12 @@ func (i Info) Same(other Info) bool { return i.dev == other.dev && i.ino == othe
 
 // SameDevice says whether both are on the same mounted file system.
 func (i Info) SameDevice(other Info) bool { return i.dev == other.dev }
+
+// Stat describes an open file.
+func Stat(f *os.File) (Info, error) {
+	defer runtime.KeepAlive(f)
+	return fstat(int(f.Fd()), f.Name())
+}
 
 // Lstat describes an entry.
 func (d *Dir) Lstat(name string) (Info, error) {

@@ -127,6 +127,17 @@ func Open(name string) (*Archive, error) {
 	return a, nil
 }
 
+// From is Open of a file that is open already; it is closed with the archive, or
+// here after an error.
+func From(f *os.File) (*Archive, error) {
+	a := &Archive{Path: f.Name(), f: f}
+	if err := a.open(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
 func (a *Archive) openPath() error {
 	if st, err := os.Stat(a.Path); err == nil && st.IsDir() {
 		root, err := os.OpenRoot(a.Path)
