@@ -43,14 +43,14 @@ func (a *App) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			st, err := status.New(cmd.Context(), opts.Options)
+			st, err := status.New(asking(cmd.Context()), opts.Options)
 			if err != nil {
 				return err
 			}
 			if isJSON {
-				return st.WriteJSON(cmd.Context(), a.out)
+				return st.WriteJSON(asking(cmd.Context()), a.out)
 			}
-			st.WriteTable(cmd.Context(), a.out, a.term.OutColor)
+			st.WriteTable(asking(cmd.Context()), a.out, a.term.OutColor)
 			return nil
 		},
 	}
@@ -71,7 +71,7 @@ where it does not run, and left running.`,
 				return err
 			}
 			if show {
-				sql, err := roleSQL(cmd.Context(), opts.Options)
+				sql, err := roleSQL(asking(cmd.Context()), opts.Options)
 				if err != nil {
 					return err
 				}
@@ -122,7 +122,7 @@ func (a *App) listCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			all, err := database.List(cmd.Context(), opts.Options)
+			all, err := database.List(asking(cmd.Context()), opts.Options)
 			if err != nil {
 				return err
 			}

@@ -18,7 +18,7 @@ func (a *App) doctorCommand() *cobra.Command {
 				return err
 			}
 			bad := 0
-			for _, f := range setup.Examine(cmd.Context(), opts.Options) {
+			for _, f := range setup.Examine(asking(cmd.Context()), opts.Options) {
 				word := ui.Paint(a.term.OutColor, ui.Green, "ok     ")
 				switch f.Level {
 				case setup.Missing:

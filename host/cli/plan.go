@@ -21,7 +21,7 @@ func (a *App) planCommand() *cobra.Command {
 		Use:   "plan",
 		Short: "Show drift and what a run would do; write nothing",
 		Args:  none,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.runPlan(cmd.Context(), o) },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.runPlan(asking(cmd.Context()), o) },
 	}
 	f := cmd.Flags()
 	f.SortFlags = false

@@ -17,6 +17,7 @@ import (
 
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/project"
@@ -239,6 +240,12 @@ func (a *App) options() (apply.Options, error) {
 		Options: look.Options{Dir: a.common.dir, Environ: a.environ, Home: home, Want: want, Accepted: accepted, Secrets: &a.secrets},
 		Args:    a.args, Term: a.term, Progress: a.common.progress, Verbose: a.common.verbose,
 	}, nil
+}
+
+// asking is for commands that only ask: no server keeps them longer than it may
+// take for an answer.
+func asking(ctx context.Context) context.Context {
+	return engine.Asking(ctx, engine.AnswerTime)
 }
 
 // format reads a --format word.

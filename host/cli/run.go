@@ -129,7 +129,7 @@ func (a *App) runRoot(ctx context.Context, d *databaseFlags) error {
 
 // runNames prints the names alone, for scripts.
 func (a *App) runNames(ctx context.Context, opts apply.Options) error {
-	all, err := database.List(ctx, opts.Options)
+	all, err := database.List(asking(ctx), opts.Options)
 	if err != nil {
 		return err
 	}

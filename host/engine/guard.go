@@ -29,15 +29,33 @@ const (
 	noticeSize = 64 << 20
 )
 
+// AnswerTime is how long a server may take for one answer in a command that
+// only asks: the sizes of all databases on a cold disk are the longest.
+const AnswerTime = time.Minute
+
+type askingKey struct{}
+
+// Asking gives every answer in sessions that are opened with the context at
+// most limit, from the question to the last byte, whatever is sent meanwhile.
+// Without it an answer may take hours, as that to CREATE INDEX does.
+func Asking(ctx context.Context, limit time.Duration) context.Context {
+	return context.WithValue(ctx, askingKey{}, limit)
+}
+
+func answerTime(ctx context.Context) time.Duration {
+	limit, _ := ctx.Value(askingKey{}).(time.Duration)
+	return limit
+}
+
 // connectGuarded is pgx.ConnectConfig with those limits.
 func connectGuarded(ctx context.Context, cfg *pgx.ConnConfig) (*pgx.Conn, error) {
-	dial := cfg.DialFunc
+	dial, asker := cfg.DialFunc, ctx // pgx dials with a context of its own
 	cfg.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := dial(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
-		return &guarded{Conn: c, time: messageTime}, nil
+		return &guarded{Conn: c, time: messageTime, answer: answerTime(asker)}, nil
 	}
 	cfg.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
 		f := pgproto3.NewFrontend(r, w)
@@ -86,11 +104,14 @@ func connectGuarded(ctx context.Context, cfg *pgx.ConnConfig) (*pgx.Conn, error)
 type guarded struct {
 	net.Conn
 	time time.Duration
+	// answer is the time for one answer, 0 for no limit.
+	answer time.Duration
 
 	mu sync.Mutex
 	// deadline is the owner's; ours is that of a message that is not whole yet,
-	// and is changed by the reader alone.
-	deadline, ours time.Time
+	// and is changed by the reader alone; due is when the answer must be there,
+	// zero where nothing was asked.
+	deadline, ours, due time.Time
 
 	head    [5]byte
 	have    int   // bytes of head
@@ -108,10 +129,30 @@ func (g *guarded) Read(p []byte) (int, error) {
 	if g.err != nil {
 		return 0, g.err
 	}
-	if err != nil && g.late() {
-		return n, fmt.Errorf("the server began a message and has not ended it within %s", g.time)
+	if err != nil {
+		switch g.late() {
+		case lateMessage:
+			err = fmt.Errorf("the server began a message and has not ended it within %s", g.time)
+		case lateAnswer:
+			err = fmt.Errorf("the server at %s took a question and has not answered it within %s", g.RemoteAddr(), g.answer)
+		}
 	}
 	return n, err
+}
+
+// Write starts the time for an answer.
+func (g *guarded) Write(p []byte) (int, error) {
+	if g.answer > 0 {
+		err := g.set(func() {
+			if g.due.IsZero() {
+				g.due = time.Now().Add(g.answer)
+			}
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return g.Conn.Write(p)
 }
 
 // follow takes what was read, and gives a message that is not whole its time.
@@ -137,6 +178,9 @@ func (g *guarded) follow(p []byte) {
 		n := min(max(g.left, 0), int64(len(p)))
 		g.left, p = g.left-n, p[n:]
 		if g.left <= 0 {
+			if g.head[0] == 'Z' && g.answer > 0 { // ready for the next question
+				g.set(func() { g.due = time.Time{} })
+			}
 			g.have, g.left, began = 0, 0, false
 		}
 	}
@@ -149,10 +193,26 @@ func (g *guarded) follow(p []byte) {
 	}
 }
 
-func (g *guarded) late() bool {
+// lateness is which of the server's times is over.
+type lateness int
+
+const (
+	inTime lateness = iota
+	lateMessage
+	lateAnswer
+)
+
+func (g *guarded) late() lateness {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return !g.ours.IsZero() && !time.Now().Before(g.ours)
+	over := func(t time.Time) bool { return !t.IsZero() && !time.Now().Before(t) }
+	switch {
+	case over(g.ours):
+		return lateMessage
+	case over(g.due):
+		return lateAnswer
+	}
+	return inTime
 }
 
 func (g *guarded) SetDeadline(t time.Time) error {
@@ -167,8 +227,10 @@ func (g *guarded) set(change func()) error {
 	defer g.mu.Unlock()
 	change()
 	t := g.deadline
-	if t.IsZero() || !g.ours.IsZero() && g.ours.Before(t) {
-		t = g.ours
+	for _, own := range []time.Time{g.ours, g.due} {
+		if t.IsZero() || !own.IsZero() && own.Before(t) {
+			t = own
+		}
 	}
 	return g.Conn.SetReadDeadline(t)
 }

@@ -101,11 +101,14 @@ func (s *Server) List(ctx context.Context) ([]Database, error) {
 	// not to list what is there.
 	known, _ := s.purposes()
 	list := make([]Database, 0, len(all))
+	silent := 0
 	for _, d := range all {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		s.inspect(ctx, &d)
+		if !s.inspect(ctx, &d, silent >= maxSilent) {
+			silent++
+		}
 		d.explain(known[d.Name])
 		if d.Name == maintenance && !d.IsOdoo {
 			continue
@@ -117,18 +120,29 @@ func (s *Server) List(ctx context.Context) ([]Database, error) {
 	return list, nil
 }
 
+const (
+	// inspectTime is for a look into one database.
+	inspectTime = 10 * time.Second
+	// maxSilent is how many may give no answer; the list would have no end.
+	maxSilent = 6
+)
+
 // inspect looks into one database. Another database's trouble is no reason
-// not to list the rest, so it has its own time limit and no error.
-func (s *Server) inspect(ctx context.Context, d *Database) {
+// not to list the rest, so it has its own time limit and no error; answered is
+// false where the limit has ended it. With skip it does not ask the server.
+func (s *Server) inspect(ctx context.Context, d *Database, skip bool) (answered bool) {
 	switch {
 	case isLeftOver(d.Name):
 		d.State = LeftOverState
-		return
+		return true
 	case !d.AllowConnections:
 		d.State = Closed
-		return
+		return true
+	case skip:
+		d.State, d.Reason = Unreadable, fmt.Sprintf("not looked at: about %d others there was no answer within %s each", maxSilent, inspectTime)
+		return true
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, inspectTime)
 	defer cancel()
 	err := s.inspectAsOwner(ctx, d)
 	if err != nil && ctx.Err() == nil {
@@ -145,6 +159,7 @@ func (s *Server) inspect(ctx context.Context, d *Database) {
 	case err != nil:
 		d.State, d.Reason = Unreadable, err.Error()
 	}
+	return err == nil || ctx.Err() == nil
 }
 
 // inspectAsOwner looks as whom the database belongs to, where that is the
