@@ -84,7 +84,8 @@ PASSWORD. ODPM_DB_HOST, ODPM_DB_PORT, ODPM_DB_USER, ODPM_DB_PASSWORD,
 ODPM_DB_NAME (each also as …_FILE) and ODPM_DB_SSLMODE override it.
 
 Exit codes: 0, then the program's own; 64 usage; 69 PostgreSQL not reachable in
-time; 73 baseline not written (--require-baseline); 77 login refused;
+time; 73 baseline not written (--require-baseline); 74 the output of --version
+or --help could not be written; 77 login refused;
 78 configuration; 126 program cannot be run; 127 program not found;
 128+N signal N came while waiting.
 `

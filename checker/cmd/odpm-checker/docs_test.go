@@ -32,7 +32,7 @@ func TestDocumented(t *testing.T) {
 			t.Errorf("docs/checker.md does not have the reason %s", r)
 		}
 	}
-	for _, code := range []string{"64", "69", "73", "77", "78", "126", "127", "128+N"} {
+	for _, code := range []string{"64", "69", "73", "74", "77", "78", "126", "127", "128+N"} {
 		if !strings.Contains(checker, "| "+code+" |") || !strings.Contains(help, code) {
 			t.Errorf("exit code %s is not in docs/checker.md or --help", code)
 		}

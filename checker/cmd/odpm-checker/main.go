@@ -32,6 +32,7 @@ const (
 	exitUsage       = 64
 	exitUnavailable = 69
 	exitNoBaseline  = 73
+	exitOutput      = 74
 	exitRefused     = 77
 	exitConfig      = 78
 	exitNotRunnable = 126
@@ -75,15 +76,13 @@ func run(args []string) int {
 	}
 	switch {
 	case errors.Is(err, settings.ErrHelp):
-		fmt.Print(settings.Usage)
-		return 0
+		return said(fmt.Print(settings.Usage))
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "odpm-checker:", err)
 		fmt.Fprintln(os.Stderr, "see: odpm-checker --help")
 		return exitUsage
 	case s.ShowVersion:
-		fmt.Println("odpm-checker", buildVersion())
-		return 0
+		return said(fmt.Println("odpm-checker", buildVersion()))
 	}
 	secrets := &redact.Values{}
 	for _, kv := range os.Environ() {
@@ -102,6 +101,15 @@ func run(args []string) int {
 		return fail(log, err)
 	}
 	return 0
+}
+
+// said gives the code for a result that was written to stdout, or was not.
+func said(_ int, err error) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, "odpm-checker:", err)
+	return exitOutput
 }
 
 // fail logs an error in one line and gives its exit code; this is the only
