@@ -108,16 +108,19 @@ func (e *Reader) subdir() string {
 
 // lookScript prints lines of fields separated by tabs: "own DIR UID GID",
 // "version DIR FIRST-LINE", "control DIR HEX", "made DIR CONTROL DATABASES" where
-// initdb has made its directories, "entry NAME".
+// initdb has made its directories, "entry NAME". Only regular files are read and
+// no link is followed, as by datadir.Look.
 const lookScript = `cd /data || exit 3
 t=$(printf '\t')
+root=$(pwd -P)
+own() { [ "$(readlink -f "$1")" = "$root/${1#./}" ]; }
 stat -c "own$t.$t%u$t%g" .
 for d in . [0-9]*/docker data ${1:+"$1"}; do
-[ -f "$d/PG_VERSION" ] || continue
+[ -f "$d/PG_VERSION" ] && own "$d/PG_VERSION" || continue
 stat -c "own$t$d$t%u$t%g" "$d"
 echo "version$t$d$t$(head -c 64 "$d/PG_VERSION" | head -n 1)"
-echo "control$t$d$t$(head -c 8 "$d/global/pg_control" 2>/dev/null | od -An -v -tx1 | tr -d ' \n')"
-[ -d "$d/base" ] && [ -d "$d/global" ] && echo "made$t$d$t$([ -e "$d/global/pg_control" ] && echo yes)$t$(ls "$d/base" | grep -c '^[0-9]*$')"
+[ -f "$d/global/pg_control" ] && own "$d/global/pg_control" && echo "control$t$d$t$(head -c 8 "$d/global/pg_control" 2>/dev/null | od -An -v -tx1 | tr -d ' \n')"
+[ -d "$d/base" ] && own "$d/base" && [ -d "$d/global" ] && own "$d/global" && echo "made$t$d$t$([ -e "$d/global/pg_control" ] && echo yes)$t$(ls "$d/base" | grep -c '^[0-9]*$')"
 done
 ls -A | head -n 50 | sed "s/^/entry$t/"
 `

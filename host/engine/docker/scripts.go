@@ -11,9 +11,13 @@ package docker
 
 // serverPlace finds the server's port and socket directory as the server
 // itself wrote them into postmaster.pid (lines 4 and 5), so that a changed
-// port or unix_socket_directories is followed.
+// port or unix_socket_directories is followed. In a pipe's or a device's place
+// a reader would wait for ever, and a link leads elsewhere.
 const serverPlace = `f="${PGDATA:-/var/lib/postgresql/data}/postmaster.pid"
-port=$(sed -n 4p "$f" 2>/dev/null); sock=$(sed -n 5p "$f" 2>/dev/null)
+port=; sock=
+if [ -f "$f" ] && [ ! -L "$f" ]; then
+port=$(head -c 4096 "$f" 2>/dev/null | sed -n 4p); sock=$(head -c 4096 "$f" 2>/dev/null | sed -n 5p)
+fi
 port=${port:-${PGPORT:-5432}}; sock=${sock:-/var/run/postgresql}
 `
 
