@@ -244,13 +244,27 @@ func (f *Foreign) load(ctx context.Context, env map[string]string) (warnings []s
 	for k, v := range env {
 		environ = append(environ, k+"="+v)
 	}
+	files := onlyFiles{f.Dir}
+	if err := files.check(append([]string{".env"}, f.Files...)...); err != nil {
+		return nil, err
+	}
 	load := func(more ...cli.ProjectOptionsFn) (*cli.ProjectOptions, error) {
 		return cli.NewProjectOptions(f.Files, append([]cli.ProjectOptionsFn{
 			cli.WithWorkingDirectory(f.Dir), cli.WithEnv(environ), cli.WithEnvFiles(), cli.WithDotEnv, cli.WithProfiles([]string{"*"}),
+			cli.WithResourceLoader(files),
 		}, more...)...)
 	}
-	o, err := load()
+	// The files of environments are read at the end of a load.
+	o, err := load(cli.WithoutEnvironmentResolution)
 	if err != nil {
+		return nil, err
+	}
+	if doc, err := o.LoadProject(ctx); err != nil {
+		return nil, err
+	} else if err := files.envFiles(doc); err != nil {
+		return nil, err
+	}
+	if o, err = load(); err != nil {
 		return nil, err
 	}
 	if f.Doc, err = o.LoadProject(ctx); err != nil {

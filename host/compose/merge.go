@@ -20,6 +20,7 @@ func Merge(ctx context.Context, dir, path string, doc []byte, over []string, env
 	}
 	p, err := loader.LoadWithContext(ctx, types.ConfigDetails{WorkingDir: dir, Environment: env, ConfigFiles: files}, func(o *loader.Options) {
 		o.SetProjectName("odpm", true)
+		o.ResourceLoaders = append(o.ResourceLoaders, onlyFiles{dir})
 		o.Profiles = []string{"*"}
 		// Whether the files that it names are there is docker compose's to say.
 		o.SkipConsistencyCheck = true
