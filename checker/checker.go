@@ -15,9 +15,9 @@ import (
 
 	"github.com/odpm/odpm/checker/baseline"
 	"github.com/odpm/odpm/checker/behind"
+	"github.com/odpm/odpm/checker/connection"
 	"github.com/odpm/odpm/checker/handover"
 	"github.com/odpm/odpm/checker/settings"
-	"github.com/odpm/odpm/checker/target"
 	"github.com/odpm/odpm/shared/handoff"
 	"github.com/odpm/odpm/shared/pglogin"
 	"github.com/odpm/odpm/shared/redact"
@@ -103,11 +103,11 @@ func ready(s *settings.Settings, log *slog.Logger, secrets *redact.Values, unwat
 }
 
 // stepBehind prepares the script's run, and does it for --check.
-func stepBehind(s *settings.Settings, log *slog.Logger, script *target.Script, program, startID string) error {
+func stepBehind(s *settings.Settings, log *slog.Logger, script *connection.Script, program, startID string) error {
 	tell(log, script)
 	st, argv, err := behind.New(script, s.Flags, s.Argv)
 	if err != nil {
-		return &target.ConfigError{Where: script.Name, What: err.Error(), Next: "give the container a directory to write: a tmpfs at /tmp"}
+		return &connection.ConfigError{Where: script.Name, What: err.Error(), Next: "give the container a directory to write: a tmpfs at /tmp"}
 	}
 	st.StartID = startID
 	if !s.Check {
@@ -120,7 +120,7 @@ func stepBehind(s *settings.Settings, log *slog.Logger, script *target.Script, p
 }
 
 // tell says what is not known of a script.
-func tell(log *slog.Logger, script *target.Script) {
+func tell(log *slog.Logger, script *connection.Script) {
 	var because []any
 	if script.Unknown != "" {
 		because = []any{"because_of", script.Unknown}
@@ -133,7 +133,7 @@ func tell(log *slog.Logger, script *target.Script) {
 	}
 }
 
-func resolve(s *settings.Settings, hand *handoff.Handoff, handErr error, script *behind.State) (*target.Target, error) {
+func resolve(s *settings.Settings, hand *handoff.Handoff, handErr error, script *behind.State) (*connection.Target, error) {
 	major := 0
 	if handErr == nil {
 		major = hand.OdooMajor
@@ -146,11 +146,11 @@ func resolve(s *settings.Settings, hand *handoff.Handoff, handErr error, script 
 	if err != nil {
 		return nil, err
 	}
-	in := target.Input{Argv: s.Argv, Lookup: os.LookupEnv, OdooMajor: major, Override: override}
+	in := connection.Input{Argv: s.Argv, Lookup: os.LookupEnv, OdooMajor: major, Override: override}
 	if script != nil {
 		in.GivenBy = script.Script
 	}
-	return target.Resolve(in)
+	return connection.Resolve(in)
 }
 
 // announced is what odpm said before this start.
@@ -161,7 +161,7 @@ type announced struct {
 }
 
 // prove waits, logs in and records.
-func prove(ctx context.Context, s *settings.Settings, log *slog.Logger, t *target.Target, a announced) error {
+func prove(ctx context.Context, s *settings.Settings, log *slog.Logger, t *connection.Target, a announced) error {
 	cfg := t.Config()
 	cfg.AttemptTimeout = time.Duration(s.AttemptTimeout)
 	log.Info("checking PostgreSQL", "host", display(t.Host), "port", display(t.Port), "user", pglogin.Shown(cfg.EffectiveUser()),
@@ -257,7 +257,7 @@ func databases(also []string) string {
 	return text
 }
 
-func display(v target.Value) string {
+func display(v connection.Value) string {
 	if v.Text != "" {
 		return v.Text
 	}
@@ -268,10 +268,10 @@ func display(v target.Value) string {
 }
 
 // sources names where the settings came from, each place once.
-func sources(t *target.Target) string {
+func sources(t *connection.Target) string {
 	var places []string
 	seen := map[string]bool{}
-	for _, v := range []target.Value{t.Host, t.Port, t.User, t.Password, t.Database} {
+	for _, v := range []connection.Value{t.Host, t.Port, t.User, t.Password, t.Database} {
 		if v.Source != "" && !seen[v.Source] {
 			seen[v.Source] = true
 			places = append(places, v.Source)

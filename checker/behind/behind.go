@@ -15,7 +15,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/odpm/odpm/checker/target"
+	"github.com/odpm/odpm/checker/connection"
 	"github.com/odpm/odpm/shared/entrypoint"
 )
 
@@ -54,7 +54,7 @@ func (e *Error) Unwrap() error { return e.err }
 
 // New makes the directory. What the script is to execute by its path is
 // replaced in argv.
-func New(s *target.Script, flags, argv []string) (*State, []string, error) {
+func New(s *connection.Script, flags, argv []string) (*State, []string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, nil, &Error{err}

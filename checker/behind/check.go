@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/odpm/odpm/checker/target"
+	"github.com/odpm/odpm/checker/connection"
 )
 
 // What is reported to a --check.
@@ -65,13 +65,13 @@ func (st *State) Check(ctx context.Context, path string, argv []string, limit ti
 	var exit *exec.ExitError
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &target.ConfigError{Where: st.Script, What: "it has not started Odoo within " + limit.String() + ", so nothing is proven", Next: "look into it"}
+		return &connection.ConfigError{Where: st.Script, What: "it has not started Odoo within " + limit.String() + ", so nothing is proven", Next: "look into it"}
 	case strings.HasSuffix(words, failed) && errors.As(err, &exit):
 		return &Ended{exit.ExitCode()}
 	case words == "" && errors.As(err, &exit):
-		return &target.ConfigError{Where: st.Script, What: fmt.Sprintf("it ended with exit code %d before it started Odoo, so nothing is proven", exit.ExitCode()), Next: "correct what it says above"}
+		return &connection.ConfigError{Where: st.Script, What: fmt.Sprintf("it ended with exit code %d before it started Odoo, so nothing is proven", exit.ExitCode()), Next: "correct what it says above"}
 	case words == "" && err == nil:
-		return &target.ConfigError{Where: st.Script, What: "it ended without starting Odoo by its name, so nothing is proven", Next: "give it the command that starts Odoo"}
+		return &connection.ConfigError{Where: st.Script, What: "it ended without starting Odoo by its name, so nothing is proven", Next: "give it the command that starts Odoo"}
 	case err != nil && !errors.As(err, &exit):
 		return err
 	}

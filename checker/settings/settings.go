@@ -12,7 +12,7 @@ import (
 
 	"github.com/kelseyhightower/envconfig"
 
-	"github.com/odpm/odpm/checker/target"
+	"github.com/odpm/odpm/checker/connection"
 	"github.com/odpm/odpm/shared/handoff"
 	"github.com/odpm/odpm/shared/pglogin"
 	"github.com/odpm/odpm/shared/regular"
@@ -103,9 +103,9 @@ func FromEnv() (*Settings, error) {
 	if err := envconfig.Process("", s); err != nil {
 		var pe *envconfig.ParseError
 		if errors.As(err, &pe) {
-			return s, &target.ConfigError{Where: pe.KeyName, What: pe.Err.Error() + " (found " + strconv.Quote(pglogin.Shown(pe.Value)) + ")", Next: "correct or unset " + pe.KeyName}
+			return s, &connection.ConfigError{Where: pe.KeyName, What: pe.Err.Error() + " (found " + strconv.Quote(pglogin.Shown(pe.Value)) + ")", Next: "correct or unset " + pe.KeyName}
 		}
-		return s, &target.ConfigError{Where: "environment", What: "the ODPM_* variables cannot be read"}
+		return s, &connection.ConfigError{Where: "environment", What: "the ODPM_* variables cannot be read"}
 	}
 	return s, nil
 }
@@ -145,7 +145,7 @@ func (s *Settings) Validate() error {
 			ok = ok || a == w.value
 		}
 		if !ok {
-			return &target.ConfigError{Where: w.flag + " or " + w.variable, What: fmt.Sprintf("%s is wanted (found %q)", strings.Join(w.allowed, ", "), pglogin.Shown(w.value))}
+			return &connection.ConfigError{Where: w.flag + " or " + w.variable, What: fmt.Sprintf("%s is wanted (found %q)", strings.Join(w.allowed, ", "), pglogin.Shown(w.value))}
 		}
 	}
 	if _, err := s.OdooMajor(0); err != nil {
@@ -163,7 +163,7 @@ func (s *Settings) OdooMajor(fromHandoff int) (int, error) {
 	if s.OdooVersion != "" {
 		n, ok := major(s.OdooVersion)
 		if !ok {
-			return 0, &target.ConfigError{Where: "--odoo-version or ODPM_ODOO_VERSION", What: fmt.Sprintf("a version like 18.0 is wanted (found %q)", pglogin.Shown(s.OdooVersion))}
+			return 0, &connection.ConfigError{Where: "--odoo-version or ODPM_ODOO_VERSION", What: fmt.Sprintf("a version like 18.0 is wanted (found %q)", pglogin.Shown(s.OdooVersion))}
 		}
 		return n, nil
 	}
@@ -180,8 +180,8 @@ func major(version string) (int, bool) {
 }
 
 // Override reads the ODPM_DB_* settings, files included.
-func (s *Settings) Override() (target.Override, error) {
-	o := target.Override{SSLMode: s.DBSSLMode}
+func (s *Settings) Override() (connection.Override, error) {
+	o := connection.Override{SSLMode: s.DBSSLMode}
 	for _, v := range []struct {
 		name, value, file string
 		to                *string
@@ -197,11 +197,11 @@ func (s *Settings) Override() (target.Override, error) {
 			continue
 		}
 		if v.value != "" {
-			return o, &target.ConfigError{Where: v.name, What: v.name + " and " + v.name + "_FILE are both set", Next: "unset one of them"}
+			return o, &connection.ConfigError{Where: v.name, What: v.name + " and " + v.name + "_FILE are both set", Next: "unset one of them"}
 		}
 		data, err := regular.Read(v.file, 64<<10)
 		if err != nil {
-			return o, &target.ConfigError{Where: v.name + "_FILE", What: "the file " + strconv.Quote(pglogin.Shown(v.file)) + " cannot be read: " + reason(err), Next: "mount it readable for uid " + strconv.Itoa(os.Getuid())}
+			return o, &connection.ConfigError{Where: v.name + "_FILE", What: "the file " + strconv.Quote(pglogin.Shown(v.file)) + " cannot be read: " + reason(err), Next: "mount it readable for uid " + strconv.Itoa(os.Getuid())}
 		}
 		*v.to = strings.TrimRight(string(data), "\r\n")
 	}

@@ -15,10 +15,10 @@ import (
 
 	"github.com/odpm/odpm/checker"
 	"github.com/odpm/odpm/checker/behind"
+	"github.com/odpm/odpm/checker/connection"
 	"github.com/odpm/odpm/checker/handover"
 	"github.com/odpm/odpm/checker/logging"
 	"github.com/odpm/odpm/checker/settings"
-	"github.com/odpm/odpm/checker/target"
 	"github.com/odpm/odpm/shared/entrypoint"
 	"github.com/odpm/odpm/shared/pglogin"
 	"github.com/odpm/odpm/shared/redact"
@@ -117,7 +117,7 @@ func said(_ int, err error) int {
 func fail(log *slog.Logger, err error) int {
 	var (
 		login    *pglogin.Error
-		config   *target.ConfigError
+		config   *connection.ConfigError
 		baseline *checker.BaselineError
 		sig      *checker.SignalError
 		program  *handover.Error

@@ -1,8 +1,8 @@
-// Package target finds out what the program behind the checker will connect
+// Package connection finds out what the program behind the checker will connect
 // to, by that program's own rules: Odoo's, which changed with version 19. What
 // is proven is then the very connection that Odoo opens a moment later. Of a
 // script that starts Odoo it says that there is one.
-package target
+package connection
 
 import (
 	"errors"
