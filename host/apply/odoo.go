@@ -11,6 +11,7 @@ import (
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/world"
+	"github.com/odpm/odpm/shared/exitcode"
 )
 
 // UpPostgres brings up PostgreSQL alone: files, server and role as the project
@@ -93,9 +94,9 @@ func (s *Run) RunOdooOnce(ctx context.Context, args []string) error {
 	var native *exec.ExitError
 	switch {
 	case errors.As(err, &exit):
-		return fmt.Errorf("the one-off Odoo ended with exit code %d (%s); its output is above", exit.Code, exitMeaning(exit.Code))
+		return fmt.Errorf("the one-off Odoo ended with exit code %d (%s); its output is above", exit.Code, exitcode.Meaning(exit.Code))
 	case errors.As(err, &native):
-		return fmt.Errorf("the one-off Odoo ended with exit code %d (%s); its output is above", native.ExitCode(), exitMeaning(native.ExitCode()))
+		return fmt.Errorf("the one-off Odoo ended with exit code %d (%s); its output is above", native.ExitCode(), exitcode.Meaning(native.ExitCode()))
 	}
 	return err
 }

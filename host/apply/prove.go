@@ -16,6 +16,7 @@ import (
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/host/world"
+	"github.com/odpm/odpm/shared/exitcode"
 	"github.com/odpm/odpm/shared/handoff"
 	"github.com/odpm/odpm/shared/snapshot"
 )
@@ -207,14 +208,14 @@ func (s *Run) proveOnce(ctx context.Context, record bool) error {
 // checkFailed is a checker that ended with another code than 0, and what the
 // server says of the login.
 func (s *Run) checkFailed(ctx context.Context, who string, code int, out string) error {
-	msg := fmt.Sprintf("%s ended with exit code %d (%s):\n%s", who, code, exitMeaning(code), ui.CleanLines(out))
+	msg := fmt.Sprintf("%s ended with exit code %d (%s):\n%s", who, code, exitcode.Meaning(code), ui.CleanLines(out))
 	return errors.New(msg + s.seenFromHere(ctx, code))
 }
 
 // seenFromHere adds the server's own view to a login that the checker could
 // not make: "" where this machine can log in.
 func (s *Run) seenFromHere(ctx context.Context, code int) string {
-	if code != exitRefused && code != exitUnavailable {
+	if code != exitcode.Refused && code != exitcode.Unavailable {
 		return ""
 	}
 	if err := s.ProveRole(ctx); err != nil {

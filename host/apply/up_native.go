@@ -16,6 +16,7 @@ import (
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/host/world"
 	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/exitcode"
 )
 
 // startNativeOdoo starts the checker, which becomes Odoo, as a process that
@@ -106,7 +107,7 @@ func (o nativeStart) failed(ctx context.Context, err error) error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		code = exit.ExitCode()
-		how = fmt.Sprintf("exit code %d (%s)", code, exitMeaning(code))
+		how = fmt.Sprintf("exit code %d (%s)", code, exitcode.Meaning(code))
 		if code < 0 {
 			how = exit.String()
 		}

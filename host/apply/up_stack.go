@@ -11,6 +11,7 @@ import (
 
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/exitcode"
 )
 
 const (
@@ -242,10 +243,10 @@ func (s *Run) odooFailed(ctx context.Context, c engine.Container) error {
 	if name == "" {
 		name = "of service " + s.Project.OdooServiceName
 	}
-	what, code := fmt.Sprintf("Odoo's container %s ended with exit code %d (%s)", name, c.ExitCode, exitMeaning(c.ExitCode)), c.ExitCode
+	what, code := fmt.Sprintf("Odoo's container %s ended with exit code %d (%s)", name, c.ExitCode, exitcode.Meaning(c.ExitCode)), c.ExitCode
 	if c.Running {
 		// Its code went with the start that it ended; the login may be the reason.
-		what, code = fmt.Sprintf("Odoo's container %s ended and was started again", name), exitRefused
+		what, code = fmt.Sprintf("Odoo's container %s ended and was started again", name), exitcode.Refused
 	}
 	return fmt.Errorf("%w%s\nLook at it: %s", s.withLogs(ctx, what, 15), s.seenFromHere(ctx, code), s.logsCommand())
 }

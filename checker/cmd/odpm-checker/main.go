@@ -20,25 +20,13 @@ import (
 	"github.com/odpm/odpm/checker/logging"
 	"github.com/odpm/odpm/checker/settings"
 	"github.com/odpm/odpm/shared/entrypoint"
+	"github.com/odpm/odpm/shared/exitcode"
 	"github.com/odpm/odpm/shared/pglogin"
 	"github.com/odpm/odpm/shared/redact"
 )
 
 // version is set by the linker (-X main.version=…).
 var version = ""
-
-// Exit codes, sysexits.h's where it has one; docs/checker.md is the contract.
-const (
-	exitUsage       = 64
-	exitUnavailable = 69
-	exitNoBaseline  = 73
-	exitOutput      = 74
-	exitRefused     = 77
-	exitConfig      = 78
-	exitNotRunnable = 126
-	exitNotFound    = 127
-	exitSignal      = 128
-)
 
 // The main goroutine stays on the main thread, and execs there. The kernel gives
 // a process's signals to its main thread first: its handler has then run before
@@ -59,7 +47,7 @@ func run(args []string) int {
 	if script != nil {
 		if err := script.Leave(); err != nil {
 			fmt.Fprintln(os.Stderr, "odpm-checker:", err)
-			return exitConfig
+			return exitcode.Config
 		}
 	}
 	if called {
@@ -80,7 +68,7 @@ func run(args []string) int {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "odpm-checker:", err)
 		fmt.Fprintln(os.Stderr, "see: odpm-checker --help")
-		return exitUsage
+		return exitcode.Usage
 	case s.ShowVersion:
 		return said(fmt.Println("odpm-checker", buildVersion()))
 	}
@@ -109,7 +97,7 @@ func said(_ int, err error) int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "odpm-checker:", err)
-	return exitOutput
+	return exitcode.Output
 }
 
 // fail logs an error in one line and gives its exit code; this is the only
@@ -127,12 +115,12 @@ func fail(log *slog.Logger, err error) int {
 	case errors.As(err, &ended):
 		return ended.Code
 	case errors.As(err, &login):
-		code := exitRefused
+		code := exitcode.Refused
 		switch {
 		case login.Waited > 0, login.Reason == pglogin.NotPostgreSQL:
-			code = exitUnavailable
+			code = exitcode.Unavailable
 		case login.Reason == pglogin.Settings:
-			code = exitConfig
+			code = exitcode.Config
 		}
 		attrs := []any{"reason", login.Reason.String(), "next", login.Next()}
 		if login.SQLState != "" {
@@ -146,22 +134,22 @@ func fail(log *slog.Logger, err error) int {
 		} else {
 			log.Error(err.Error())
 		}
-		return exitConfig
+		return exitcode.Config
 	case errors.As(err, &baseline):
 		log.Error(err.Error())
-		return exitNoBaseline
+		return exitcode.NoBaseline
 	case errors.As(err, &sig):
 		log.Warn(err.Error())
-		return exitSignal + int(sig.Signal)
+		return exitcode.Signal + int(sig.Signal)
 	case errors.As(err, &program):
 		log.Error(err.Error())
 		if program.NotFound {
-			return exitNotFound
+			return exitcode.NotFound
 		}
-		return exitNotRunnable
+		return exitcode.NotRunnable
 	}
 	log.Error(err.Error())
-	return exitConfig
+	return exitcode.Config
 }
 
 func buildVersion() string {
