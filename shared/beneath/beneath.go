@@ -29,6 +29,8 @@ import (
 type Dir struct {
 	f    *os.File
 	path string
+	// borrowed: the descriptor is another Dir's to close.
+	borrowed bool
 }
 
 // LinkError is a symbolic link where none is followed.
@@ -79,13 +81,18 @@ func Open(path string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{f, path}, nil
+	return &Dir{f: f, path: path}, nil
 }
 
 // Path is the path that the directory was opened by, to show to people.
 func (d *Dir) Path() string { return d.path }
 
-func (d *Dir) Close() error { return d.f.Close() }
+func (d *Dir) Close() error {
+	if d.borrowed {
+		return nil
+	}
+	return d.f.Close()
+}
 
 func (d *Dir) fd() int { return int(d.f.Fd()) }
 
@@ -111,7 +118,7 @@ func (d *Dir) OpenDir(name string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{os.NewFile(uintptr(fd), d.join(name)), d.join(name)}, nil
+	return &Dir{f: os.NewFile(uintptr(fd), d.join(name)), path: d.join(name)}, nil
 }
 
 // Mkdir makes a directory that is not there yet and opens it. What is opened
@@ -174,7 +181,8 @@ func (d *Dir) MkdirAll(name string, perm fs.FileMode, made func(*Dir) error) (*D
 	return at, nil
 }
 
-// parent opens the directory that has name in it.
+// parent opens the directory that has name in it. For a name of one component
+// that is d itself: tens of thousands of files are linked one after the other.
 func (d *Dir) parent(name string) (*Dir, string, error) {
 	if err := d.check("open", name); err != nil {
 		return nil, "", err
@@ -182,6 +190,9 @@ func (d *Dir) parent(name string) (*Dir, string, error) {
 	dir, base := filepath.Split(filepath.Clean(name))
 	if base == "." {
 		return nil, "", &fs.PathError{Op: "open", Path: d.path, Err: fs.ErrInvalid}
+	}
+	if dir == "" {
+		return &Dir{f: d.f, path: d.path, borrowed: true}, base, nil
 	}
 	p, err := d.OpenDir(filepath.Clean(dir))
 	return p, base, err
