@@ -132,7 +132,7 @@ func (b *backup) verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	res, err := verify(ctx, a, VerifyOptions{Progress: b.o.Progress, Jobs: b.o.Jobs, AllowMissingFiles: true, allowAnyBytes: true})
+	res, err := verify(ctx, a, VerifyOptions{Progress: b.o.Progress, Jobs: b.o.Jobs, AllowMissingFiles: true, ofBackup: true})
 	if err != nil {
 		return fmt.Errorf("the backup was written and could not be restored, so it is removed again: %w", err)
 	}

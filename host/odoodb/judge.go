@@ -32,8 +32,8 @@ type wanted struct {
 	project int
 	// missingFiles are allowed.
 	missingFiles bool
-	// anyBytes: a dump that is not UTF-8 is a warning.
-	anyBytes bool
+	// ofBackup: what a backup has to keep, and a restore refuses, is a warning.
+	ofBackup bool
 }
 
 // judgement is what follows.
@@ -53,10 +53,11 @@ func judge(f facts, w wanted) (j judgement, err error) {
 		return j, &unprovenError{fmt.Sprintf("the dump has more than %d installed modules", maxModules)}
 	case f.base == "" && f.unread:
 		warn("whether it is the dump of an Odoo database could not be read")
-	case f.base == "" && w.archive.Format == archive.Dump:
-		warn("it is not the dump of an Odoo database (no installed module base)")
+	case f.base == "" && w.ofBackup && w.archive.Format == archive.Dump:
+		warn("a restore by odpm refuses this archive, since it is not the backup of an Odoo database; pg_restore takes it")
 	case f.base == "":
-		return j, &unprovenError{"it is not the backup of an Odoo database (no installed module base)"}
+		// A dump of something else in the place of an Odoo database would be a loss.
+		return j, &unprovenError{"it is not the backup of an Odoo database (no installed module base); pg_restore restores other databases"}
 	case j.major == 0:
 		return j, &unprovenError{fmt.Sprintf("the module base has version %q, which names no Odoo version", f.base)}
 	case m == nil:
@@ -76,7 +77,7 @@ func judge(f facts, w wanted) (j judgement, err error) {
 	}
 	if f.notUTF8 != "" {
 		why := fmt.Sprintf("the dump has bytes that are not UTF-8 (%q): %s", f.notUTF8, sqldump.NameTheEncoding)
-		if !w.anyBytes {
+		if !w.ofBackup {
 			return j, &unprovenError{why}
 		}
 		warn("a restore refuses this archive as it is: %s", why)

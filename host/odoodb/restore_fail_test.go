@@ -173,7 +173,7 @@ func TestRestoreRefuses(t *testing.T) {
 		// What does not fit together.
 		"modules":    {file: rebuild(t, replaceIn("manifest.json", `"web": "18.0.1.0"`, `"web": "18.0.9.9"`)), want: "not those of the manifest", is: IsUnproven},
 		"files":      {file: rebuild(t, without("filestore/1c/")), want: "1 of the 9 files", is: IsUnproven},
-		"not Odoo's": {file: foreign, want: "not an Odoo database", is: IsUnproven},
+		"not Odoo's": {file: foreign, want: "not the backup of an Odoo database", is: IsUnproven},
 
 		// What was asked for.
 		"neutralize":         {file: "testdata/o18.zip", o: RestoreOptions{Neutralize: true}, want: "no Odoo to run it"},

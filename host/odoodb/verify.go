@@ -98,7 +98,7 @@ func (v *verifier) judge() error {
 	if m := v.a.Manifest; m != nil && m.MajorVersion != "" {
 		v.res.OdooVersion = m.MajorVersion
 	}
-	j, err := judge(f, wanted{archive: v.a, project: v.o.OdooMajor, missingFiles: v.o.AllowMissingFiles, anyBytes: v.o.allowAnyBytes})
+	j, err := judge(f, wanted{archive: v.a, project: v.o.OdooMajor, missingFiles: v.o.AllowMissingFiles, ofBackup: v.o.ofBackup})
 	v.res.Warnings = append(v.res.Warnings, j.warnings...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", v.a.Path, err)

@@ -15,8 +15,9 @@ type VerifyOptions struct {
 	OdooMajor int
 	// AllowMissingFiles makes attachments without a file a warning, as a restore's.
 	AllowMissingFiles bool
-	// allowAnyBytes is a backup's: what is in the database has to be kept.
-	allowAnyBytes bool
+	// ofBackup: a backup looks at what it has written; what is in the database has
+	// to be kept.
+	ofBackup bool
 }
 
 // VerifyResult is what an archive has been proven to be. It is complete only
