@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -46,26 +47,51 @@ func (r *restore) makeLoader(ctx context.Context) error {
 			return fmt.Errorf("make the role that the archive is loaded as: %w", err)
 		}
 	}
-	c, err := r.loader(ctx)
-	if err != nil {
-		return r.loaderRefused(err)
-	}
-	closeConn(c)
-	return nil
+	return r.admitLoader(ctx)
 }
 
 // loader connects to the new database as that role.
 func (r *restore) loader(ctx context.Context) (*pgx.Conn, error) {
-	return r.s.owner(ctx, engine.Login{User: r.journal.New, Password: r.password, Database: r.journal.New})
+	return r.s.owner(ctx, r.server, engine.Login{User: r.journal.New, Password: r.password, Database: r.journal.New})
 }
 
-// loaderRefused explains a pg_hba.conf that lets certain roles in and no others.
-func (r *restore) loaderRefused(err error) error {
+// admitLoader finds out by which way pg_hba.conf lets the role in. Debian's
+// file, among others, has "local all all peer", which admits nobody but the
+// roles of operating-system users: the server's TCP address is then the way,
+// where there is one.
+func (r *restore) admitLoader(ctx context.Context) error {
+	r.server = r.s.PG
+	c, err := r.loader(ctx)
+	if err == nil {
+		closeConn(c)
+		return nil
+	}
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) || !strings.HasPrefix(pgErr.Code, "28") {
 		return err
 	}
-	return fmt.Errorf("an archive is loaded as a role of its own (%s…), which pg_hba.conf does not let in with a password over the server's own socket; "+
+	if addr, noAddr := r.s.PG.HostAddr(ctx); noAddr == nil && addr != "" {
+		r.server = overTCP{r.s.PG, engine.TCP{Addr: addr}}
+		if c, overTCP := r.loader(ctx); overTCP == nil {
+			closeConn(c)
+			return nil
+		}
+	}
+	return loaderRefused(err)
+}
+
+// overTCP is a server whose socket does not admit a role.
+type overTCP struct {
+	engine.Server
+	at engine.TCP
+}
+
+// Dial connects to the address and not to the socket.
+func (o overTCP) Dial(ctx context.Context) (net.Conn, error) { return o.at.Dial(ctx) }
+
+// loaderRefused explains a pg_hba.conf that lets certain roles in and no others.
+func loaderRefused(err error) error {
+	return fmt.Errorf("an archive is loaded as a role of its own (%s…), which pg_hba.conf lets in with a password neither over the server's own socket nor over TCP; "+
 		"add this line to it, before any line for all roles, and reload the server: local all all scram-sha-256 (lines for single roles that stand before it keep their meaning): %w", hiddenPrefix, err)
 }
 

@@ -174,10 +174,20 @@ ALTER DEFAULT PRIVILEGES FOR ROLE APP IN SCHEMA public GRANT SELECT ON TABLES TO
 	}
 }
 
+// TestLoaderOverTCP: "local all all peer", as in Debian's pg_hba.conf, is no
+// obstacle where the server has an address.
+func TestLoaderOverTCP(t *testing.T) {
+	s, _, _ := legacyServer(t, 15, "local all postgres,odoo trust\nlocal all all peer\nhost all all all scram-sha-256\n")
+	if _, err := s.Restore(ctx, RestoreOptions{File: tinyDump(t, ""), Database: "db"}); err != nil {
+		t.Fatal(err)
+	}
+	noLeftovers(t, s)
+}
+
 // TestLoaderNotAdmitted: where pg_hba.conf lets in certain roles alone, nothing
 // is restored as one of those, and the message has the line that is missing.
 func TestLoaderNotAdmitted(t *testing.T) {
-	s, c, _ := legacyServer(t, 15, "local all postgres,odoo trust\nhost all all all scram-sha-256\n")
+	s, c, _ := legacyServer(t, 15, "local all postgres,odoo trust\nhost all odoo all scram-sha-256\n")
 	_, err := s.Restore(ctx, RestoreOptions{File: tinyDump(t, ""), Database: "db"})
 	const line = "local all all scram-sha-256"
 	if err == nil || !strings.Contains(err.Error(), line) {

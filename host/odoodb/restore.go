@@ -114,7 +114,9 @@ type restore struct {
 	// home has the live file store, nil where Odoo has none yet.
 	home  *filestore.Home
 	owner *filestore.Owner
-	// password is the loading role's; later are statements for the owner-to-be.
+	// server is where the loading role gets in, password its own; later are
+	// statements for the owner-to-be.
+	server   engine.Server
 	password string
 	later    []string
 }

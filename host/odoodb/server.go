@@ -42,12 +42,12 @@ type Server struct {
 
 // app connects to a database as the role that Odoo uses.
 func (s *Server) app(ctx context.Context, database string) (*pgx.Conn, error) {
-	return s.owner(ctx, engine.Login{User: s.AppRole, Password: s.AppPassword, Database: database})
+	return s.owner(ctx, s.PG, engine.Login{User: s.AppRole, Password: s.AppPassword, Database: database})
 }
 
 // owner connects to a database as the one whom its contents belong to.
-func (s *Server) owner(ctx context.Context, l engine.Login) (*pgx.Conn, error) {
-	c, err := s.startup.Owner(ctx, s.PG, l)
+func (s *Server) owner(ctx context.Context, pg engine.Server, l engine.Login) (*pgx.Conn, error) {
+	c, err := s.startup.Owner(ctx, pg, l)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == "3D000" {
 		return nil, &missingError{l.Database}

@@ -84,7 +84,7 @@ func (s *Server) dumper(ctx context.Context, database string) (d dumper, unreada
 // open gives a session of the dumper's.
 func (d dumper) open(ctx context.Context, s *Server) (*pgx.Conn, error) {
 	if !d.super {
-		return s.owner(ctx, d.login)
+		return s.owner(ctx, s.PG, d.login)
 	}
 	c, err := s.admin(ctx, d.login.Database)
 	if err != nil {

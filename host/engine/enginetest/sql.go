@@ -63,7 +63,7 @@ func connection(t *testing.T, s Subject) {
 		t.Errorf("%d", got)
 	}
 	_, err := engine.Connect(ctx, s.remote(), engine.Login{User: "nobody-of-that-name", Database: "postgres"})
-	if !errors.As(err, &pgErr) || pgErr.Code != "28000" {
+	if !errors.As(err, &pgErr) || !strings.HasPrefix(pgErr.Code, "28") {
 		t.Errorf("a role that does not exist: %v", err)
 	}
 	// The server is told that we went.
