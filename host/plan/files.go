@@ -122,6 +122,15 @@ func (m *maker) image() {
 	}
 }
 
+// secret makes the password of the superuser that odpm makes, where there is none.
+func (m *maker) secret() []Action {
+	path := m.in.Dirs.SecretPath(state.BootstrapSecret)
+	if m.p.External || m.p.KeepCompose || !desired.Missing(m.w, path) {
+		return nil
+	}
+	return []Action{{Op: MakeSecret, Resource: path, Why: "the superuser of a new cluster has a password of its own"}}
+}
+
 func (m *maker) compose() {
 	const what = "Write " + compose.FileName
 	switch {
@@ -133,10 +142,7 @@ func (m *maker) compose() {
 		return
 	}
 	// What compose mounts must exist: Docker would make it as root.
-	var actions []Action
-	if secret := m.in.Dirs.SecretPath(state.BootstrapSecret); !m.p.External && desired.Missing(m.w, secret) {
-		actions = append(actions, Action{Op: MakeSecret, Resource: secret, Why: "the superuser of a new cluster has a password of its own"})
-	}
+	actions := m.secret()
 	if m.w.UID != 0 || !m.w.Stack || m.w.OdooImage != nil || m.starting() {
 		// As root, without the image, it is not known yet whose it must be.
 		actions = append(actions, m.missing(m.p.OdooDataDir)...)

@@ -150,6 +150,10 @@ func (m *maker) adopt() {
 				role.SQL = m.w.RoleSQL.Lines
 			}
 		}
+		if m.filesStay() {
+			// A superuser that has to be made gets its password here too.
+			actions = append(actions, m.secret()...)
+		}
 		actions = append(actions, role)
 	}
 	if m.adoption() {
