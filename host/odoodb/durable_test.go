@@ -10,11 +10,11 @@ import (
 )
 
 // synced runs a helper under strace and says what it did in dir, in order:
-// files and the directory synced, and renames to names that begin with name.
+// files and the directory synced, and what gets a name that begins with name.
 func synced(t *testing.T, cmd *exec.Cmd, dir, name string) []string {
 	t.Helper()
 	trace := filepath.Join(t.TempDir(), "trace")
-	strace := exec.Command("strace", append([]string{"-f", "-y", "-o", trace, "-e", "trace=fsync,fdatasync,syncfs,rename,renameat,renameat2"}, cmd.Args...)...)
+	strace := exec.Command("strace", append([]string{"-f", "-y", "-o", trace, "-e", "trace=fsync,fdatasync,syncfs,rename,renameat,renameat2,linkat"}, cmd.Args...)...)
 	strace.Env = cmd.Env
 	if out, err := strace.CombinedOutput(); err != nil {
 		t.Fatalf("%v %s; is strace there? run: make setup", err, out)
@@ -31,8 +31,9 @@ func synced(t *testing.T, cmd *exec.Cmd, dir, name string) []string {
 			what = "sync file"
 		case strings.Contains(line, "sync(") && strings.Contains(line, "<"+dir+">"):
 			what = "sync directory"
-		case strings.Contains(line, "rename") && strings.Contains(line, `"`+filepath.Join(dir, name)):
-			what = "rename"
+		case strings.Contains(line, "rename") && strings.Contains(line, `"`+filepath.Join(dir, name)),
+			strings.Contains(line, "linkat(") && strings.Contains(line, "<"+dir+`>, "`+name):
+			what = "named"
 		}
 		if what != "" {
 			order = append(order, what)
@@ -48,7 +49,7 @@ func TestDurable(t *testing.T) {
 	oldDatabase(t, s)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "a.zip")
-	want := []string{"sync file", "rename", "sync directory"}
+	want := []string{"sync file", "named", "sync directory"}
 	if got := synced(t, s.helper(t, "backup", file, ""), dir, "a.zip"); !slices.Equal(got, want) {
 		t.Errorf("an archive: %q", got)
 	}

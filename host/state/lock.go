@@ -208,7 +208,7 @@ func openLock(dir *os.File, name string, mode os.FileMode) (*os.File, error) {
 func same(f, dir *os.File, name string) bool {
 	var open, there unix.Stat_t
 	return unix.Fstat(int(f.Fd()), &open) == nil && unix.Fstatat(int(dir.Fd()), name, &there, unix.AT_SYMLINK_NOFOLLOW) == nil &&
-		open.Dev == there.Dev && open.Ino == there.Ino
+		open.Dev == there.Dev && open.Ino == there.Ino && there.Nlink == 1
 }
 
 // takeDir locks the data directory itself too, where this user may open it:
