@@ -56,6 +56,16 @@ func (m *maker) missing(paths ...string) []Action {
 	return out
 }
 
+// givesDatabase tells that .odpm/database is still root's, and Odoo's user is
+// known by now, and another.
+func givesDatabase(w *world.World, d *desired.Desired) bool {
+	if w.UID != 0 || !w.Stack || !w.Files.DatabaseOfRoot || w.OdooImage == nil || d.Spec.User != "" {
+		return false
+	}
+	user, _, _ := strings.Cut(w.OdooImage.User, ":")
+	return user != "" && user != "0" && user != "root"
+}
+
 func (m *maker) handoff() {
 	const what = "Tell the checker what to prove"
 	if m.filesStay() {
@@ -67,6 +77,9 @@ func (m *maker) handoff() {
 	reason := "checker.json is current"
 	if len(actions) > 0 {
 		reason = m.in.Rel(actions[0].Resource) + " is not there"
+	} else if givesDatabase(m.w, m.d) {
+		reason = m.in.Rel(dirs.Database()) + " belongs to root, and Odoo's user writes there"
+		actions = append(actions, Action{Op: MakeDir, Resource: dirs.Database(), Why: "it belongs to root, and Odoo's user writes there"})
 	}
 	path := world.HandoffPath(dirs)
 	if m.d.PasswordChanges(m.w) {

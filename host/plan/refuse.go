@@ -279,7 +279,7 @@ func accessOf(in *inputs.Inputs, w *world.World, d *desired.Desired, image strin
 			q.Paths = append(q.Paths, engine.Access{Path: path, Write: write})
 		}
 	}
-	add(!desired.Missing(w, in.Dirs.Database()), in.Dirs.Database(), true)
+	add(!desired.Missing(w, in.Dirs.Database()) && !givesDatabase(w, d), in.Dirs.Database(), true)
 	add(!desired.Missing(w, in.Project.OdooDataDir), in.Project.OdooDataDir, true)
 	for _, dir := range in.Filestores(false).Named() {
 		add(!desired.Missing(w, dir), dir, true)

@@ -15,3 +15,14 @@ func inode(info os.FileInfo) string {
 	}
 	return strconv.FormatUint(uint64(st.Ino), 10)
 }
+
+// ofRoot tells whether a directory belongs to root, as which nobody writes in a
+// container whose user is another.
+func ofRoot(dir string) bool {
+	info, err := os.Lstat(dir)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Uid == 0
+}

@@ -153,6 +153,7 @@ func (r *Reader) files(w *World) error {
 			w.Files.Missing = append(w.Files.Missing, dir)
 		}
 	}
+	w.Files.DatabaseOfRoot = ofRoot(d.Database())
 	w.Up = RememberedUp(d)
 	goos := "linux"
 	if r.Kind == engines.Native {

@@ -126,6 +126,9 @@ type Files struct {
 	Compose                    compose.Found
 	// Missing are the directories and the generated secret that are not there.
 	Missing []string
+	// DatabaseOfRoot: .odpm/database is there and root's own. A run as root without
+	// the Odoo image makes it so: whose it must be is not known yet.
+	DatabaseOfRoot bool
 }
 
 // Checker is odpm-checker on this machine.
