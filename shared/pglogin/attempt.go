@@ -35,6 +35,8 @@ type attempt struct {
 	stop error
 	// last is the connection that was dialled last.
 	last *spyConn
+	// strange are the addresses of connections before it that were foreign.
+	strange map[string]bool
 	// reached is the address that accepted, of so many.
 	reached   string
 	addresses int
@@ -44,6 +46,23 @@ type attempt struct {
 }
 
 var errOver = errors.New("the attempt is over")
+
+// foreign says whether the address that was dialled last has answered with
+// something else than PostgreSQL's protocol. pgconn may have dialled it again in
+// the background, to ask the server to cancel, before the error is looked at.
+func (a *attempt) foreign() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.last.foreign() || a.last != nil && a.strange[a.last.addr]
+}
+
+// connected makes c the last connection; mu is held.
+func (a *attempt) connected(c *spyConn) {
+	if a.last.foreign() {
+		a.strange[a.last.addr] = true
+	}
+	a.last = c
+}
 
 // dialled is the last connection, nil without one.
 func (a *attempt) dialled() *spyConn {
@@ -59,7 +78,7 @@ func (a *attempt) end() {
 }
 
 func newAttempt(p *prober) *attempt {
-	a := &attempt{prober: p, ready: map[string]net.Conn{}, failed: map[string]error{}}
+	a := &attempt{prober: p, ready: map[string]net.Conn{}, failed: map[string]error{}, strange: map[string]bool{}}
 	if c := p.opened; c != nil {
 		p.opened = nil
 		c.a, a.ready[c.addr] = a, c
@@ -234,7 +253,7 @@ func (a *attempt) dial(ctx context.Context, network, addr string) (net.Conn, err
 	}
 	if conn := a.ready[addr]; conn != nil {
 		delete(a.ready, addr)
-		a.last = conn.(*spyConn)
+		a.connected(conn.(*spyConn))
 		return conn, nil
 	}
 	if err := a.failed[addr]; err != nil {
@@ -251,7 +270,7 @@ func (a *attempt) dial(ctx context.Context, network, addr string) (net.Conn, err
 		}
 		return nil, err
 	}
-	a.last = &spyConn{Conn: conn, addr: addr, a: a}
+	a.connected(&spyConn{Conn: conn, addr: addr, a: a})
 	return a.last, nil
 }
 

@@ -131,7 +131,7 @@ func (p *prober) classifyOne(err error, a *attempt) *Error {
 		return &Error{Reason: Refused, Addr: addrOf(err)}
 	case errors.As(err, &opErr) && opErr.Op == "dial":
 		return &Error{Reason: Unreachable, Addr: addrOf(err)}
-	case a.dialled().foreign():
+	case a.foreign():
 		return &Error{Reason: NotPostgreSQL}
 	case isTLS(err):
 		return &Error{Reason: TLS, detail: oneLine(tlsText(err))}

@@ -27,14 +27,11 @@ const firstMessageLimit = 1 << 16
 // foreign says whether what came first is not PostgreSQL's protocol: neither a
 // message that may come first, with a length that it may have, nor the answer
 // 'S' to the question for TLS with a TLS record behind it. An SSH server's
-// banner begins with 'S' too.
+// banner begins with 'S' too. The attempt's mu is held.
 func (c *spyConn) foreign() bool {
-	if c == nil {
-		return false
-	}
-	c.a.mu.Lock()
-	defer c.a.mu.Unlock()
 	switch {
+	case c == nil:
+		return false
 	case c.count == 0:
 		return false
 	case !strings.ContainsRune("RNSEv", rune(c.head[0])):
