@@ -12,13 +12,17 @@ else
 CACHE := $(or $(ODPM_TEST_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/odpm-test)
 endif
 
-GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X github.com/odpm/odpm/host/cli.Version=$(VERSION)"
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
+DATE ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
+
+V := github.com/odpm/odpm/shared/version
+GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X $(V).Number=$(VERSION) -X $(V).Commit=$(COMMIT) -X $(V).Date=$(DATE)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build install test lint demo bench torture clean
+.PHONY: help setup build image install test lint demo bench torture clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## prepare this machine for test, lint, demo and bench; the only target that installs packages
 	@test/setup/setup
@@ -26,6 +30,10 @@ setup: ## prepare this machine for test, lint, demo and bench; the only target t
 build: ## bin/odpm and bin/odpm-checker, static and stripped
 	$(GOBUILD) -o bin/odpm ./host/cmd/odpm
 	$(GOBUILD) -o bin/odpm-checker ./checker/cmd/odpm-checker
+
+image: ## odpm-checker:VERSION, the program alone, to COPY --from or to run
+	docker build -f Dockerfile.checker --target binary -t odpm-checker -t odpm-checker:$(VERSION) \
+		--build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg DATE=$(DATE) .
 
 install: build ## both programs into PREFIX/bin (PREFIX=/usr/local)
 	install -d "$(DESTDIR)$(PREFIX)/bin"

@@ -38,6 +38,10 @@ func (a *App) statusCommand() *cobra.Command {
 	var form string
 	cmd := &cobra.Command{
 		Use: "status", Short: "What is there, asked live: server, role, login, drift", Args: none,
+		Annotations: exits(`  0    shown, whatever was found
+  1    failed
+  2    usage
+`),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts, isJSON, err := a.reading(form)
 			if err != nil {
@@ -65,6 +69,11 @@ func (a *App) roleCommand() *cobra.Command {
 		Long: `Create or repair the role that Odoo logs in as: LOGIN NOSUPERUSER CREATEDB with
 the project's password. A second run changes nothing. PostgreSQL is started
 where it does not run, and left running.`,
+		Annotations: exits(`  0    the role is as the project wants it; with --show-sql: shown
+  1    failed
+  2    usage
+  3    refused: odpm does not touch that cluster unasked
+`),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts, err := a.options()
 			if err != nil {
@@ -117,6 +126,10 @@ func (a *App) listCommand() *cobra.Command {
 	var form string
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the databases: Odoo version, size, owner, filestore", Args: none,
+		Annotations: exits(`  0    listed
+  1    failed: the server could not be asked
+  2    usage
+`),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts, isJSON, err := a.reading(form)
 			if err != nil {
@@ -142,6 +155,10 @@ func (a *App) verifyCommand() *cobra.Command {
 	var anyFiles bool
 	cmd := &cobra.Command{
 		Use: "verify FILE", Short: "Prove an archive without restoring it",
+		Annotations: exits(`  0    the archive is complete
+  1    it is not, or could not be read
+  2    usage
+`),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return ui.Usagef("verify takes one archive: odpm database verify FILE")

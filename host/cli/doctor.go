@@ -12,6 +12,10 @@ import (
 func (a *App) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "What is missing on this machine and in this project", Args: none,
+		Annotations: exits(`  0    nothing is missing
+  1    something is missing, or could not be looked at
+  2    usage
+`),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts, err := a.options()
 			if err != nil {

@@ -12,6 +12,11 @@ func (a *App) initCommand() *cobra.Command {
 	var from string
 	cmd := &cobra.Command{
 		Use: "init", Short: "Write a first .env, odpm.json and odoo.conf", Args: none,
+		Annotations: exits(`  0    the files are there
+  1    a file could not be written
+  2    usage
+  3    refused: odpm cannot continue from that compose file
+`),
 		Long: `Write a first .env, odpm.json and odoo.conf, so that "odpm" works. Files that
 exist are never changed. With --from-compose the answers come from somebody's
 compose file: the same data directory, port, names and user go on.`,

@@ -20,8 +20,12 @@ func (a *App) planCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show drift and what a run would do; write nothing",
-		Args:  none,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.runPlan(asking(cmd.Context()), o) },
+		Args:  none, Annotations: exits(`  0    shown, whatever was found
+  1    failed; with --plan-strict: a required step would change something;
+       with --detailed-exitcode: usage
+  2    usage; with --detailed-exitcode: changes or drift
+`),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runPlan(asking(cmd.Context()), o) },
 	}
 	f := cmd.Flags()
 	f.SortFlags = false

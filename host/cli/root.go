@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -23,6 +22,7 @@ import (
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/redact"
+	"github.com/odpm/odpm/shared/version"
 )
 
 // App is one invocation.
@@ -56,19 +56,6 @@ type Outcome int
 
 func (o Outcome) Error() string { return fmt.Sprintf("exit code %d", int(o)) }
 
-// Version is set by the linker (-X …/host/cli.Version=…).
-var Version = ""
-
-func version() string {
-	if Version != "" {
-		return Version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-}
-
 // New makes the command line of one run; interrupted is closed on Ctrl-C.
 func New(in, out, err *os.File, args, environ []string, interrupted <-chan struct{}) *App {
 	a := &App{in: in, stdout: out, out: ui.NewOutput(out), err: err, args: args, environ: environ, interrupted: interrupted}
@@ -82,6 +69,10 @@ func (a *App) newTerminal(o ui.Options) {
 	a.term = ui.New(a.in, a.stdout, a.err, o)
 	a.term.Out, a.term.Interrupted = a.out, a.interrupted
 }
+
+// Command is the tree of commands, for the manual pages and the completions that
+// are made from it.
+func (a *App) Command() *cobra.Command { return a.root }
 
 // Close ends standard output and gives the first error of writing there.
 // Nothing else looks at those errors.
@@ -145,7 +136,7 @@ starts the stack and waits until Odoo's login is proven.
   odpm
   odpm -d test_db --db-drop --db-restore my_backup.zip -i -u --set-admin-pass
   odpm -d prod_db --db-backup`,
-		Version:       version(),
+		Version:       version.String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -158,7 +149,7 @@ starts the stack and waits until Odoo's login is proven.
 		RunE:              func(cmd *cobra.Command, _ []string) error { return a.runRoot(cmd.Context(), db) },
 	}
 	root.SetVersionTemplate("odpm {{.Version}}\n")
-	root.SetHelpTemplate(root.HelpTemplate() + exitCodes)
+	root.SetHelpTemplate(root.HelpTemplate() + exitTemplate)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &ui.Usage{Err: err} })
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
@@ -184,17 +175,6 @@ starts the stack and waits until Odoo's login is proven.
 	a.completions(root)
 	return root
 }
-
-const exitCodes = `
-Exit codes:
-  0    done; for plan and status: shown, whatever they found
-  1    failed, or the result could not be written; with --plan-strict: a required
-       step would change something
-  2    usage; with --detailed-exitcode: changes or drift (usage is then 1)
-  3    refused: drift not accepted, something odpm does not touch unasked, or a "no"
-  130  interrupted
-  141  the reader of standard output has gone (odpm … | head)
-`
 
 func kinds() string {
 	var words []string

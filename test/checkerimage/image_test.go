@@ -15,7 +15,12 @@ import (
 	"github.com/odpm/odpm/test/programs"
 )
 
-const version = "9.8.7-test"
+const (
+	version = "9.8.7-test"
+	commit  = "0123456789abcdef0123456789abcdef01234567"
+	date    = "2026-11-24T02:45:43Z"
+	shown   = "odpm-checker 9.8.7-test (commit 0123456789ab, 2026-11-24T02:45:43Z)"
+)
 
 // The two targets, under names of this run.
 var (
@@ -26,7 +31,8 @@ var (
 func TestMain(m *testing.M) {
 	for image, target := range map[string]string{binaryImage: "binary", odooImage: "odoo"} {
 		build := exec.Command("docker", "build", "--quiet", "--force-rm", "-f", "Dockerfile.checker", "--target", target, "-t", image,
-			"--build-arg", "VERSION="+version, "--build-arg", "ODOO_IMAGE=odoo:18.0", ".")
+			"--build-arg", "VERSION="+version, "--build-arg", "COMMIT="+commit, "--build-arg", "DATE="+date,
+			"--build-arg", "ODOO_IMAGE=odoo:18.0", ".")
 		build.Dir = "../.."
 		// Debian's docker.io has no buildx, and the file does without.
 		build.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
@@ -106,7 +112,7 @@ func TestBinaryTarget(t *testing.T) {
 	if got := files(t, binaryImage); len(got) != 1 || got[0] != "odpm-checker" {
 		t.Errorf("the image holds %v, want the program alone: no shell, no library", got)
 	}
-	if out, code := once(t, binaryImage, "--version"); code != 0 || out != "odpm-checker "+version {
+	if out, code := once(t, binaryImage, "--version"); code != 0 || out != shown {
 		t.Errorf("%d %s", code, out)
 	}
 	// Any uid, nothing writable, no capability, no network.
@@ -162,7 +168,7 @@ func TestOdooTargetKeepsTheImage(t *testing.T) {
 	if out, code := once(t, odooImage, "id", "-u"); code != 0 || out != uid {
 		t.Errorf("%d %s, want %s", code, out, uid)
 	}
-	if out, code := once(t, "--entrypoint", "odpm-checker", odooImage, "--version"); code != 0 || out != "odpm-checker "+version {
+	if out, code := once(t, "--entrypoint", "odpm-checker", odooImage, "--version"); code != 0 || out != shown {
 		t.Errorf("%d %s", code, out)
 	}
 }

@@ -23,10 +23,8 @@ import (
 	"github.com/odpm/odpm/shared/exitcode"
 	"github.com/odpm/odpm/shared/pglogin"
 	"github.com/odpm/odpm/shared/redact"
+	"github.com/odpm/odpm/shared/version"
 )
-
-// version is set by the linker (-X main.version=…).
-var version = ""
 
 // The main goroutine stays on the main thread, and execs there. The kernel gives
 // a process's signals to its main thread first: its handler has then run before
@@ -70,7 +68,7 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "see: odpm-checker --help")
 		return exitcode.Usage
 	case s.ShowVersion:
-		return said(fmt.Println("odpm-checker", buildVersion()))
+		return said(fmt.Println("odpm-checker", version.String()))
 	}
 	secrets := &redact.Values{}
 	for _, kv := range os.Environ() {
@@ -150,14 +148,4 @@ func fail(log *slog.Logger, err error) int {
 	}
 	log.Error(err.Error())
 	return exitcode.Config
-}
-
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		binDir, binary = dir, filepath.Join(dir, "odpm-checker")
-		if err := programs.Build(dir, []string{"-trimpath", "-ldflags", "-s -w -X main.version=9.8.7"}, programs.Checker); err != nil {
+		if err := programs.Build(dir, []string{"-trimpath", "-ldflags", "-s -w -X github.com/odpm/odpm/shared/version.Number=9.8.7"}, programs.Checker); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
