@@ -175,7 +175,11 @@ func (s *Run) proveOnce(ctx context.Context, record bool) error {
 	r := engine.RunOnce{Service: p.OdooServiceName, NoDeps: true, Entrypoint: s.Desired.Image.InImage,
 		Env: append(recording(record), handoff.EnvID+"="+s.Desired.Handoff.ID)}
 	if r.Entrypoint == "" || p.KeepCompose {
-		bin, err := world.CheckerPath(p.Env, "linux")
+		img, err := s.Stack.Image(ctx, s.odooImage(ctx))
+		if err != nil {
+			return err
+		}
+		bin, err := world.CheckerPath(p.Env, world.InContainers(img.Arch))
 		if err != nil {
 			return err
 		}

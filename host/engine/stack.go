@@ -104,7 +104,9 @@ type Access struct {
 
 // Image is what an image's configuration says.
 type Image struct {
-	ID, User        string
+	ID, User string
+	// Arch is the architecture in Docker's words, which are Go's: "arm64".
+	Arch            string
 	Entrypoint, Cmd []string
 	Env, Labels     map[string]string
 	// Checker is where odpm-checker lies in the image, "" if it has none.

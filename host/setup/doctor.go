@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
 
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/look"
@@ -78,14 +77,14 @@ func Examine(ctx context.Context, o look.Options) []Finding {
 			add(Missing, "%v", nativeErr)
 		}
 	}
-	goos, env := "linux", map[string]string{"ODPM_CHECKER": os.Getenv("ODPM_CHECKER")}
+	on, env := world.InContainers(""), map[string]string{"ODPM_CHECKER": os.Getenv("ODPM_CHECKER")}
 	if p != nil {
 		env = p.Env
 	}
 	if dockerErr != nil {
-		goos = runtime.GOOS
+		on = world.Here
 	}
-	if path, err := world.CheckerPath(env, goos); err != nil {
+	if path, err := world.CheckerPath(env, on); err != nil {
 		add(Missing, "%v", err)
 	} else {
 		add(OK, "odpm-checker: %s", path)

@@ -155,12 +155,12 @@ func (r *Reader) files(w *World) error {
 	}
 	w.Files.DatabaseOfRoot = ofRoot(d.Database())
 	w.Up = RememberedUp(d)
-	goos := "linux"
+	on := InContainers("")
 	if r.Kind == engines.Native {
-		goos = ""
+		on = Here
 	}
 	if r.in.Kept == nil || r.Kind == engines.Native {
-		w.Checker = FindChecker(p.Env, goos, d)
+		w.Checker = FindChecker(p.Env, on, d)
 	}
 	return nil
 }
@@ -309,6 +309,9 @@ func (r *Reader) stack(ctx context.Context, w *World) error {
 	switch {
 	case err == nil:
 		w.OdooImage = &img
+		if on := InContainers(img.Arch); on != w.Checker.On {
+			w.Checker = FindChecker(p.Env, on, r.in.Dirs)
+		}
 	case !errors.Is(err, engine.ErrNoImage):
 		return err
 	}

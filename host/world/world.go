@@ -133,6 +133,8 @@ type Files struct {
 
 // Checker is odpm-checker on this machine.
 type Checker struct {
+	// On is what it must run on.
+	On   Platform
 	Path string
 	// Digest tells one build from another.
 	Digest string

@@ -39,8 +39,9 @@ type content struct {
 }
 
 type imageConfig struct {
-	ID     string `json:"Id"`
-	Config struct {
+	ID           string `json:"Id"`
+	Architecture string
+	Config       struct {
 		User       string
 		Entrypoint []string
 		Cmd        []string
@@ -157,7 +158,7 @@ func (e *Reader) Image(ctx context.Context, ref string) (engine.Image, error) {
 	if err != nil {
 		return engine.Image{}, err
 	}
-	img := engine.Image{ID: c.ID, User: c.Config.User, Entrypoint: c.Config.Entrypoint, Cmd: c.Config.Cmd, Env: c.env(), Labels: c.Config.Labels}
+	img := engine.Image{ID: c.ID, Arch: c.Architecture, User: c.Config.User, Entrypoint: c.Config.Entrypoint, Cmd: c.Config.Cmd, Env: c.env(), Labels: c.Config.Labels}
 	found, err := e.content(ctx, c)
 	img.Checker, img.Script, img.Does, img.AppendsLogin = found.checker, found.script, found.does, found.appendsLogin
 	return img, err
