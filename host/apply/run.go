@@ -32,7 +32,8 @@ type Options struct {
 	Args     []string
 	Term     *ui.Terminal
 	Progress string
-	// Verbose says each step's outcome and reason before it is done.
+	// Verbose says each step's outcome and reason, and each action before it is
+	// done.
 	Verbose bool
 }
 
@@ -262,6 +263,9 @@ func (r *Run) round(ctx context.Context) (revealed bool, err error) {
 	for _, a := range r.Plan.Actions {
 		if err := ctx.Err(); err != nil {
 			return false, err
+		}
+		if r.Verbose {
+			r.Term.Step("does %s %s: %s", a.Op, ui.Clean(a.Resource), ui.Clean(a.Why))
 		}
 		if err := r.do(ctx, a); err != nil {
 			return false, err
