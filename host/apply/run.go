@@ -83,6 +83,9 @@ func All(ctx context.Context, o Options) (string, error) {
 		r.Term.Say("odpm: the files are in place; nothing was started (--skip-start)")
 		return "", nil
 	}
+	if err := r.rememberLook(); err != nil {
+		return "", err
+	}
 	r.sayProven(ctx)
 	if r.Stack == nil && len(r.Project.OdooCommand) == 0 {
 		return "", nil
