@@ -25,7 +25,10 @@ type Facts struct {
 	AppRole        RoleFacts
 	// Superusers may log in, as far as their attributes say.
 	Superusers []string
-	InRecovery bool
+	// GuessedSuperusers are those among them whose password everybody knows; nil
+	// where nobody could look.
+	GuessedSuperusers []string
+	InRecovery        bool
 	// DataDirectory is the server's own view of it, "" where it may not be asked.
 	DataDirectory string
 	Databases     []DatabaseFacts
@@ -89,6 +92,11 @@ func Probe(ctx context.Context, pg engine.Server, h Hints, appRole string) (Fact
 	}
 	if f.Superusers, err = superusers(ctx, conn); err != nil {
 		return f, err
+	}
+	if super {
+		if f.GuessedSuperusers, err = guessedSuperusers(ctx, conn); err != nil {
+			return f, err
+		}
 	}
 	role, err := roleFacts(ctx, conn, appRole, super)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -55,6 +56,25 @@ func TestProbe(t *testing.T) {
 	f, err = cluster.Probe(ctx, c, cluster.Hints{}, "o do")
 	if !errors.Is(err, cluster.ErrNoAdmin) || f.AppRolePresent != nil {
 		t.Errorf("%+v %v", f, err)
+	}
+}
+
+// TestGuessedSuperusers: whatever the verifier's kind, and no ordinary role.
+func TestGuessedSuperusers(t *testing.T) {
+	ctx := deadline(t)
+	c := legacy.New(t, legacy.Spec{Major: 15, Setup: []string{
+		`ALTER ROLE postgres PASSWORD 'odoo'`,
+		`CREATE ROLE named SUPERUSER LOGIN PASSWORD 'named'`,
+		`SET password_encryption = 'md5'`,
+		`CREATE ROLE old SUPERUSER LOGIN PASSWORD 'admin'`,
+		`CREATE ROLE good SUPERUSER LOGIN PASSWORD 'x8SkLwo2'`,
+		`CREATE ROLE without SUPERUSER LOGIN`,
+		`CREATE ROLE away SUPERUSER NOLOGIN PASSWORD 'away'`,
+		`CREATE ROLE odoo LOGIN PASSWORD 'odoo'`,
+	}})
+	f, err := cluster.Probe(ctx, c, cluster.Hints{}, "odoo")
+	if err != nil || !slices.Equal(f.GuessedSuperusers, []string{"postgres", "named", "old"}) {
+		t.Errorf("%q %v", f.GuessedSuperusers, err)
 	}
 }
 
