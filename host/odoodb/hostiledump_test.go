@@ -2,11 +2,13 @@ package odoodb
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/odpm/odpm/host/odoodb/odoodbtest"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
 
@@ -33,5 +35,42 @@ func TestHostileDefinition(t *testing.T) {
 		if !sqldump.IsRefused(err) || !strings.Contains(err.Error(), "reaches beyond the database") {
 			t.Errorf("%s: %v", who, err)
 		}
+	}
+}
+
+// TestOperatorInArchive: an archive brings an operator that fits what odpm asks
+// of its catalogs better than PostgreSQL's own, and that makes Odoo's role a
+// superuser as soon as a superuser uses it.
+func TestOperatorInArchive(t *testing.T) {
+	s := newServer(t)
+	var evil strings.Builder
+	for i, types := range [][2]string{{"oid", "regnamespace"}, {"name", "text"}, {"oid", "oid"}, {"name", "name"}, {"varchar", "text"}, {"text", "text"}} {
+		fmt.Fprintf(&evil, `CREATE FUNCTION public.oeq%d(pg_catalog.%[2]s, pg_catalog.%[3]s) RETURNS bool LANGUAGE plpgsql AS $f$ BEGIN
+IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user) THEN EXECUTE %[4]s; END IF;
+RETURN $1::pg_catalog.text OPERATOR(pg_catalog.=) $2::pg_catalog.text; END $f$;
+CREATE OPERATOR public.= (LEFTARG = pg_catalog.%[2]s, RIGHTARG = pg_catalog.%[3]s, FUNCTION = public.oeq%[1]d);
+`, i, types[0], types[1], literal(`ALTER ROLE `+ident(s.AppRole)+` SUPERUSER`))
+	}
+	if _, err := s.Restore(ctx, RestoreOptions{File: tinyDump(t, evil.String()), Database: "db"}); err != nil {
+		t.Fatal(err)
+	}
+	if n := value[int64](t, s, "db", `SELECT pg_catalog.count(*) FROM pg_catalog.pg_operator WHERE oprname OPERATOR(pg_catalog.=) '='::pg_catalog.name AND oprnamespace OPERATOR(pg_catalog.=) 'public'::pg_catalog.regnamespace::pg_catalog.oid`); n != 6 {
+		t.Fatalf("%d operators came with the archive; this test tests nothing", n)
+	}
+	// Odoo's role looks into what is its own, a superuser into all the others.
+	for _, owner := range []string{ident(odoodbtest.Superuser), ident(s.AppRole)} {
+		mustAdmin(t, s, maintenance, `ALTER DATABASE db OWNER TO `+owner)
+		if list, err := s.List(ctx); err != nil || !strings.Contains(fmt.Sprint(list), "18.0") {
+			t.Errorf("%v, %v", list, err)
+		}
+	}
+	if _, err := s.Backup(ctx, BackupOptions{Database: "db", File: filepath.Join(t.TempDir(), "db.zip")}); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Drop(ctx, "db"); err != nil {
+		t.Error(err)
+	}
+	if value[bool](t, s, maintenance, `SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname::pg_catalog.text OPERATOR(pg_catalog.=) $1::pg_catalog.text`, s.AppRole) {
+		t.Error("Odoo's role is a superuser now")
 	}
 }
