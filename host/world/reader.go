@@ -28,18 +28,18 @@ type Reader struct {
 	in *inputs.Inputs
 	*engines.Readers
 	configs map[string]Config
-	startup *cluster.Startup
+	startup cluster.Startup
 }
 
 // NewReader looks through readers.
 func NewReader(in *inputs.Inputs, r *engines.Readers) *Reader {
-	return &Reader{in: in, Readers: r, configs: map[string]Config{}, startup: cluster.StartupOf(in.Project.PostgresMajor)}
+	return &Reader{in: in, Readers: r, configs: map[string]Config{}}
 }
 
 // hints are the project's on the server that is looked at.
 func (r *Reader) hints(bootstrap string) cluster.Hints {
 	h := r.in.Hints(bootstrap, r.Stack != nil)
-	h.Startup = r.startup
+	h.Startup = &r.startup
 	return h
 }
 
@@ -51,12 +51,6 @@ func HandoffPath(d state.Dirs) string { return filepath.Join(d.Runtime(), handof
 
 // Read looks once. run is what this run has done so far.
 func (r *Reader) Read(ctx context.Context, run Run) (*World, error) {
-	once := *r
-	once.Readers = r.Readers.Moment()
-	return once.read(ctx, run)
-}
-
-func (r *Reader) read(ctx context.Context, run Run) (*World, error) {
 	p := r.in.Project
 	w := &World{Kind: r.Kind, Asked: r.Server != nil, EngineErr: r.Err, Stack: r.Stack != nil, Run: run, UID: os.Getuid(), GID: os.Getgid()}
 	w.Warnings = append(w.Warnings, r.Warnings...)

@@ -49,7 +49,6 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"peak":       peak,
 		"huge":       huge,
 		"contents":   contents,
-		"watched":    watched,
 	}
 }
 

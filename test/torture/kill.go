@@ -4,44 +4,26 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 )
 
-// killing kills a command n times at a random moment of the time that it takes
-// undisturbed. before brings the place to where it starts, after says what must
-// hold once one `odpm` has run.
-func (t *tries) killing(p *place, n int, sigs []syscall.Signal, before, after func() error, args ...string) error {
-	if err := before(); err != nil {
-		return err
+// killed ends a command of the place's works n times at a random moment of the
+// time that it takes undisturbed.
+func killed(name string, full int, sigs ...syscall.Signal) func(*tries) error {
+	return func(t *tries) error {
+		return onFull(t, func(p *place) error {
+			works := slices.DeleteFunc(p.works(), func(w *work) bool { return w.name != name })
+			return t.broken(p, works, t.times(3, full), func(r *running, moment time.Duration) error {
+				if !r.ends(moment) {
+					_ = r.cmd.Process.Signal(sigs[t.rng.IntN(len(sigs))])
+				}
+				return nil
+			}, nothing)
+		})
 	}
-	begin := time.Now()
-	if err := p.odpm(args...); err != nil {
-		return err
-	}
-	took := time.Since(begin)
-	for range n {
-		if err := before(); err != nil {
-			return err
-		}
-		moment := time.Duration(t.rng.Int64N(int64(took)))
-		sig := sigs[t.rng.IntN(len(sigs))]
-		_, err := p.ended(sig, moment, args...)
-		if err == nil {
-			err = p.odpm("--no-input")
-		}
-		if err == nil {
-			err = errors.Join(after(), p.clean())
-		}
-		if err != nil {
-			err = fmt.Errorf("%v after %s of %s: %w", sig, moment, took, err)
-		}
-		t.tried(err)
-	}
-	return nil
 }
-
-var kill9 = []syscall.Signal{syscall.SIGKILL}
 
 func nothing() error { return nil }
 
@@ -104,25 +86,6 @@ func onFull(t *tries, f func(*place) error) error {
 	return err
 }
 
-func killedRun(t *tries) error {
-	return onFull(t, func(p *place) error {
-		return t.killing(p, t.times(3, 300), kill9, nothing, p.same, "--no-input")
-	})
-}
-
-func killedBackup(t *tries) error {
-	return onFull(t, func(p *place) error {
-		made := p.dir + "/backups/again.zip"
-		return t.killing(p, t.times(3, 300), kill9, func() error { return remove(made) }, func() error {
-			// An archive that has its name is whole.
-			if _, err := os.Stat(made); err == nil {
-				return errors.Join(p.same(), p.odpm("database", "verify", made))
-			}
-			return p.same()
-		}, "-d", database, "--db-backup", made, "--no-input")
-	})
-}
-
 func remove(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -139,41 +102,8 @@ func (p *place) again() error {
 	return p.odpm("-d", database, "--db-drop", "--db-restore", p.archive(), "--yes", "--no-input")
 }
 
-func killedDrop(t *tries) error {
-	return onFull(t, func(p *place) error {
-		return t.killing(p, t.times(3, 200), kill9, p.again, func() error {
-			there, err := p.exists()
-			if err != nil || there {
-				return errors.Join(err, p.same())
-			}
-			if _, err := os.Stat(p.filestore(database)); !errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("the database is gone and its file store is not: %v", err)
-			}
-			return nil
-		}, "-d", database, "--db-drop", "--yes", "--no-input")
-	})
-}
-
 // mark makes the present database one that the archive is not.
 func (p *place) mark() error {
 	_, err := p.query(database, `CREATE TABLE IF NOT EXISTS only_in_the_old_one (x int)`)
 	return err
-}
-
-func killedRestore(t *tries) error {
-	return onFull(t, func(p *place) error {
-		return t.killing(p, t.times(3, 300), kill9, p.mark, p.same, "-d", database, "--db-drop", "--db-restore", p.archive(), "--yes", "--no-input")
-	})
-}
-
-func signalled(t *tries) error {
-	return onFull(t, func(p *place) error {
-		return t.killing(p, t.times(3, 200), []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, p.mark, p.same, "-d", database, "--db-drop", "--db-restore", p.archive(), "--yes", "--no-input")
-	})
-}
-
-func killedPassword(t *tries) error {
-	return onFull(t, func(p *place) error {
-		return t.killing(p, t.times(3, 200), kill9, nothing, p.same, "-d", database, "--set-admin-pass", "--no-input")
-	})
 }

@@ -33,16 +33,29 @@ type promise struct {
 func promises() []promise {
 	all := []promise{
 		{"first", "kill -9 of a first start, then odpm", killedFirst},
-		{"run", "kill -9 of a plain run, then odpm", killedRun},
-		{"backup", "kill -9 of a backup, then odpm", killedBackup},
-		{"drop", "kill -9 of a drop, then odpm", killedDrop},
-		{"restore", "kill -9 of a restore, then odpm", killedRestore},
-		{"password", "kill -9 of --set-admin-pass, then odpm", killedPassword},
-		{"signal", "SIGINT or SIGTERM during a restore, then odpm", signalled},
+		{"run", "kill -9 of a plain run, then odpm", killed("run", 100, syscall.SIGKILL)},
+		{"backup", "kill -9 of a backup, then odpm", killed("backup", 150, syscall.SIGKILL)},
+		{"drop", "kill -9 of a drop, then odpm", killed("drop", 150, syscall.SIGKILL)},
+		{"restore", "kill -9 of a restore, then odpm", killed("restore", 200, syscall.SIGKILL)},
+		{"password", "kill -9 of --set-admin-pass, then odpm", killed("password", 100, syscall.SIGKILL)},
+		{"signal", "SIGINT or SIGTERM during a restore, then odpm", killed("restore", 150, syscall.SIGINT, syscall.SIGTERM)},
+		{"power-first", "power loss during a first start, then odpm", powerFirst},
+		{"power", "power loss during every command that writes, or after it, then odpm", power},
+		{"eio", "a disk that ends during every command that writes, then odpm", vanished},
+		{"full-disk", "no space for anything, PostgreSQL's own data too, then space and odpm", fullDisk},
+		{"step-kill", "kill -9 at a system call of every command that writes, then odpm", stepped(slices.Concat(writing, others), everyWork, oneOf("signal=KILL"), 100)},
+		{"step-signal", "SIGINT or SIGTERM at a system call of every command that writes, then odpm", stepped(slices.Concat(writing, others), everyWork, oneOf("signal=INT", "signal=TERM", "signal=HUP"), 60)},
+		{"step-error", "a system call of every command that writes fails, then odpm", stepped(slices.Concat(writing, reading, others), everyWork, oneOf("error=EIO", "error=ENOSPC", "error=EROFS", "error=EACCES", "error=EMFILE", "error=EINTR"), 100)},
 		{"full-state", "no space below .odpm, then space and odpm", fullState},
 		{"full-backup", "no space in BACKUP_DIR", fullBackup},
 		{"full-files", "no space for the file store, a restore", fullFiles},
 		{"read-only", "a file system below .odpm that is read-only, then odpm", readOnly},
+		{"net-checker", "what a checker meets on the network: a program starts behind a login alone", checkerNetwork},
+		{"net-odpm", "what odpm meets on the network: it ends in order, and records no login that was none", hostNetwork},
+		{"checker", "kill -9 of a checker that records, then odpm", killedChecker},
+		{"two", "two commands at once, then odpm", twoAtOnce},
+		{"hostile", "what a container may write is something else, and changes all the time", hostile},
+		{"engine", "a Docker engine that is stopped, silent, slow, lies, or may not be asked", badEngine},
 		{"bad", "files below .odpm emptied, cut or overwritten", badFiles},
 		{"saves", "host and checker save the baseline at once", saves},
 	}
@@ -59,8 +72,9 @@ type tries struct {
 	short bool
 	bin   string
 	n     int
-	broke []string
-	note  string
+	// skipped were not reached by what was to happen to them.
+	skipped int
+	broke   []string
 	// left is a place that the next promise may use.
 	left *place
 }
@@ -73,13 +87,26 @@ func (t *tries) tried(broken error) {
 	}
 }
 
+// took is a remark on the line.
+func (t *tries) took(begin time.Time) string {
+	words := time.Since(begin).Round(time.Second).String()
+	if t.skipped > 0 {
+		words += fmt.Sprintf("; %d ended before it", t.skipped)
+	}
+	return " (" + words + ")"
+}
+
 // times is how often something is tried.
 func (t *tries) times(short, full int) int {
 	if t.short {
 		return short
 	}
-	return full
+	return max(short, int(float64(full)**partFlag))
 }
+
+var archiveFlag = flag.String("archive", "", "what the databases are restored from, instead of a small one of Odoo's shape")
+
+var partFlag = flag.Float64("part", 1, "how much of everything, 0.1 for a tenth")
 
 func main() { os.Exit(run()) }
 
@@ -117,12 +144,13 @@ func run() int {
 			continue
 		}
 		t := &tries{ctx: ctx, rng: rand.New(rand.NewPCG(*seed, 1)), short: *short, bin: bin, left: left}
+		begin := time.Now()
 		err := p.try(t)
 		left = t.left
 		if ctx.Err() != nil {
 			return 2
 		}
-		fmt.Printf("%-12s %8d %6d  %s%s\n", p.name, t.n, len(t.broke), p.what, t.note)
+		fmt.Printf("%-12s %8d %6d  %s%s\n", p.name, t.n, len(t.broke), p.what, t.took(begin))
 		sum += t.n
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "torture: %s could not be tried: %v\n", p.name, err)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha1"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,10 +34,18 @@ func build() (string, error) {
 
 // place is a project on PostgreSQL's own programs.
 type place struct {
-	t    *tries
-	dir  string
-	port int
-	psql string
+	t         *tries
+	dir       string
+	port      int
+	bin, psql string
+	// env is over the environment.
+	env []string
+	// through is what a command that something happens to is run by, note what
+	// that is.
+	through func(*exec.Cmd) *exec.Cmd
+	note    string
+	// missed: the command had ended before anything happened to it.
+	missed func() bool
 	// whole is what the database and its file store look like.
 	whole string
 }
@@ -47,9 +56,13 @@ func newPlace(t *tries) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newPlaceIn(t, dir)
+}
+
+func newPlaceIn(t *tries, dir string) (*place, error) {
 	p := &place{t: t, dir: dir}
-	bin, err := localpg.Bin("15")
-	if err == nil {
+	var err error
+	if p.bin, err = localpg.Bin("15"); err == nil {
 		p.psql, err = localpg.Client("psql", 15)
 	}
 	if err == nil {
@@ -60,7 +73,7 @@ func newPlace(t *tries) (*place, error) {
 	}
 	for name, text := range map[string]string{
 		"odpm.json":          `{"postgres_version": "15", "odoo_version": "18.0"}`,
-		".env":               fmt.Sprintf("ODPM_RUNTIME=native\nPOSTGRES_PORT=%d\nBACKUP_DIR=%s/backups\nODPM_PG_BINDIR=%s\n", p.port, dir, bin),
+		".env":               fmt.Sprintf("ODPM_RUNTIME=native\nPOSTGRES_PORT=%d\nBACKUP_DIR=%s/backups\nODPM_PG_BINDIR=%s\n", p.port, dir, p.bin),
 		"user_settings.json": `{"db_creation_data": {"db_default_admin_password": "n3w"}}`,
 	} {
 		if err == nil {
@@ -79,22 +92,59 @@ func newFull(t *tries) (*place, error) {
 	if err != nil {
 		return p, err
 	}
-	top, err := os.Getwd()
-	if err != nil {
-		return p, err
-	}
-	if err := p.odpm("-d", database, "--db-restore", filepath.Join(top, "host/odoodb/testdata/o18.zip"), "--no-input"); err != nil {
-		return p, err
+	return p, p.fill()
+}
+
+// fill gives it the database: of Odoo's shape and small, so that it is made,
+// saved and restored a thousand times, or the archive that -archive names.
+func (p *place) fill() error {
+	if *archiveFlag != "" {
+		file, err := filepath.Abs(*archiveFlag)
+		if err == nil {
+			err = p.odpm("-d", database, "--db-restore", file, "--no-input")
+		}
+		if err != nil {
+			return err
+		}
+	} else if err := p.smallDatabase(); err != nil {
+		return err
 	}
 	if err := p.odpm("-d", database, "--db-backup", p.archive(), "--no-input"); err != nil {
-		return p, err
+		return err
 	}
 	// A backup has the files of attachments, and no others that lie about.
-	if err := p.odpm("-d", database, "--db-drop", "--db-restore", p.archive(), "--yes", "--no-input"); err != nil {
-		return p, err
+	err := p.odpm("-d", database, "--db-drop", "--db-restore", p.archive(), "--yes", "--no-input")
+	if err == nil {
+		p.whole, err = p.look()
 	}
-	p.whole, err = p.look()
-	return p, err
+	return err
+}
+
+// smallDatabase is the one that the tests' stand-in for Odoo makes.
+func (p *place) smallDatabase() error {
+	if err := p.odpm("--no-input"); err != nil {
+		return err
+	}
+	schema, err := os.ReadFile("test/images/odoo/odoo/modules/schema.sql")
+	if err != nil {
+		return fmt.Errorf("run it at the top of the repository: %w", err)
+	}
+	sql := string(schema) + `INSERT INTO ir_module_module (name, state, latest_version) VALUES ('base', 'installed', '18.0.1.3'), ('web', 'installed', '18.0.1.0');`
+	for n := range 30 {
+		content := bytes.Repeat([]byte{byte(n)}, 1000*(n+1))
+		sum := fmt.Sprintf("%x", sha1.Sum(content))
+		name := sum[:2] + "/" + sum
+		file := filepath.Join(p.filestore(database), name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, content, 0o644)); err != nil {
+			return err
+		}
+		sql += fmt.Sprintf("INSERT INTO ir_attachment (name, type, store_fname, file_size, checksum) VALUES ('file %d', 'binary', '%s', %d, '%s');\n", n, name, len(content), sum)
+	}
+	if _, err := p.query("postgres", "CREATE DATABASE "+database+" TEMPLATE template0"); err != nil {
+		return err
+	}
+	_, err = p.query(database, sql)
+	return err
 }
 
 func (p *place) archive() string { return filepath.Join(p.dir, "whole.zip") }
@@ -114,6 +164,7 @@ func (p *place) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(p.t.bin, "odpm"), args...)
 	cmd.Dir = p.dir
 	cmd.Env = append(os.Environ(), "HOME="+p.dir, "PATH="+p.t.bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	cmd.Env = append(cmd.Env, p.env...)
 	return cmd
 }
 
@@ -128,7 +179,7 @@ func (p *place) odpm(args ...string) error {
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("odpm %s: not done after %s\n%s", strings.Join(args, " "), patience, out)
-	case bytes.Contains(out, []byte("goroutine ")):
+	case crashed(out):
 		return fmt.Errorf("odpm %s crashed\n%s", strings.Join(args, " "), out)
 	case err != nil:
 		return fmt.Errorf("odpm %s: %w\n%s", strings.Join(args, " "), err, out)
@@ -136,22 +187,78 @@ func (p *place) odpm(args ...string) error {
 	return nil
 }
 
+// running is an odpm at work.
+type running struct {
+	cmd  *exec.Cmd
+	out  *bytes.Buffer
+	over chan struct{}
+	err  error
+}
+
+func (p *place) start(args ...string) (*running, error) {
+	cmd := p.command(p.t.ctx, args...)
+	if p.through != nil {
+		cmd = p.through(cmd)
+	}
+	return start(cmd)
+}
+
+func start(cmd *exec.Cmd) (*running, error) {
+	r := &running{cmd: cmd, out: new(bytes.Buffer), over: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = r.out, r.out
+	// A client program that outlives it keeps the output open.
+	cmd.WaitDelay = 10 * time.Second
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() { r.err = cmd.Wait(); close(r.over) }()
+	return r, nil
+}
+
+// ends tells whether it ends within a time.
+func (r *running) ends(within time.Duration) bool {
+	select {
+	case <-r.over:
+		return true
+	case <-time.After(within):
+		return false
+	}
+}
+
+func (r *running) kill() { _ = r.cmd.Process.Kill() }
+
+// wait is until it has ended. Broken is that it does not, or crashes; done that
+// it said that everything is done.
+func (r *running) wait() (done bool, broken error) {
+	if !r.ends(patience) {
+		_ = r.cmd.Process.Signal(syscall.SIGQUIT) // it shows what it waits for
+		if !r.ends(10 * time.Second) {
+			r.kill()
+			<-r.over
+		}
+		return false, fmt.Errorf("it did not end\n%s", r.out)
+	}
+	if crashed(r.out.Bytes()) {
+		return false, fmt.Errorf("it crashed\n%s", r.out)
+	}
+	return r.err == nil, nil
+}
+
+func crashed(out []byte) bool {
+	return bytes.Contains(out, []byte("\ngoroutine ")) || bytes.Contains(out, []byte("DATA RACE"))
+}
+
 // ended runs odpm and ends it with a signal after a time; done says that it
 // was through before.
 func (p *place) ended(sig syscall.Signal, after time.Duration, args ...string) (done bool, err error) {
-	ctx, cancel := context.WithTimeout(p.t.ctx, patience)
-	defer cancel()
-	cmd := p.command(ctx, args...)
-	if err := cmd.Start(); err != nil {
+	r, err := p.start(args...)
+	if err != nil {
 		return false, err
 	}
-	timer := time.AfterFunc(after, func() { _ = cmd.Process.Signal(sig) })
-	defer timer.Stop()
-	err = cmd.Wait()
-	if ctx.Err() != nil {
-		return false, fmt.Errorf("odpm %s did not end after %v", strings.Join(args, " "), sig)
+	if !r.ends(after) {
+		_ = r.cmd.Process.Signal(sig)
 	}
-	return err == nil, nil
+	return r.wait()
 }
 
 // query asks with psql, as Odoo's role.
@@ -212,7 +319,7 @@ func (p *place) same() error {
 func (p *place) clean() error {
 	var err error
 	for _, pattern := range []string{".odpm/state/restore-*", ".odpm/state/backup-*", ".odpm/state/drop-*", ".odpm/state/initdb*",
-		"data/odoo/filestore/odpm_*", "backups/*.part", "backups/odpm_*", "*.part", "odpm_*"} {
+		"data/odoo/filestore/odpm_*", "backups/*.part", "backups/odpm_*", "*.part", "odpm_*", ".odpm/*/.*.tmp"} {
 		found, gerr := filepath.Glob(filepath.Join(p.dir, pattern))
 		err = errors.Join(err, gerr)
 		if len(found) > 0 {

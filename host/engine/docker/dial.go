@@ -30,38 +30,26 @@ func (e *Reader) Dial(ctx context.Context) (net.Conn, error) {
 }
 
 func (e *Reader) dial(ctx context.Context, c *container) (net.Conn, error) {
-	argv := []string{"sh", "-c", relay}
-	conn := &relayConn{ended: make(chan struct{}), to: relayAddr(c.name()), limit: e.cl.answer}
-	if e.cl.api.socket() != "" {
-		// The relay's end shows as the stream's.
-		s, err := e.cl.api.execStream(ctx, c.ID, c.osUser(), argv...)
-		if err != nil {
-			return nil, fmt.Errorf("reach PostgreSQL in container %s: %w", c.name(), err)
-		}
-		close(conn.ended)
-		conn.Conn, conn.errs, conn.end = s, &s.errs, func() error { s.end(time.Second); return nil }
-	} else {
-		ours, theirs, err := socketpair()
-		if err != nil {
-			return nil, err
-		}
-		// Not bound to ctx: that is for the dialling, the connection lives longer.
-		cmd := e.cl.command(context.WithoutCancel(ctx), append([]string{"exec", "-i", "--user", c.osUser(), c.ID}, argv...)...)
-		errs := &wording.Tail{Max: 4 << 10}
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, errs
-		err = cmd.Start()
-		theirs.Close()
-		if err != nil {
-			ours.Close()
-			return nil, failure(ctx, []string{"exec"}, err, "")
-		}
-		conn.Conn, conn.errs, conn.end = ours, errs, func() error { return endClient(ours, cmd, conn.ended) }
-		go func() {
-			cmd.Wait()
-			close(conn.ended)
-		}()
+	ours, theirs, err := socketpair()
+	if err != nil {
+		return nil, err
 	}
-	if err := conn.greeting(ctx); err != nil {
+	// Not bound to ctx: that is for the dialling, the connection lives longer.
+	cmd := e.cl.command(context.WithoutCancel(ctx), "exec", "-i", "--user", c.osUser(), c.ID, "sh", "-c", relay)
+	errs := &wording.Tail{Max: 4 << 10}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, errs
+	err = cmd.Start()
+	theirs.Close()
+	if err != nil {
+		ours.Close()
+		return nil, failure(ctx, []string{"exec"}, err, "")
+	}
+	conn := &relayConn{Conn: ours, cmd: cmd, ended: make(chan struct{}), to: relayAddr(c.name()), limit: e.cl.answer}
+	go func() {
+		cmd.Wait()
+		close(conn.ended)
+	}()
+	if err := conn.greeting(ctx, errs); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("reach PostgreSQL in container %s: %w", c.name(), err)
 	}
@@ -92,14 +80,11 @@ func socketpair() (net.Conn, *os.File, error) {
 	return conn, theirs, nil
 }
 
-// relayConn is the connection and what carries it: the engine's own stream, or
-// a docker client.
+// relayConn is the connection and the docker client that carries it.
 type relayConn struct {
 	net.Conn
-	// errs is complete when ended is closed, or the connection at its end.
-	errs  *wording.Tail
+	cmd   *exec.Cmd
 	ended chan struct{}
-	end   func() error
 	to    relayAddr
 	// limit is for the greeting.
 	limit time.Duration
@@ -107,7 +92,7 @@ type relayConn struct {
 }
 
 // greeting waits for the relay's "+"; anything else is the reason.
-func (c *relayConn) greeting(ctx context.Context) error {
+func (c *relayConn) greeting(ctx context.Context, errs *wording.Tail) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.limit, fmt.Errorf("no answer within %s", c.limit))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { c.Conn.SetReadDeadline(time.Unix(1, 0)) })
@@ -127,7 +112,7 @@ func (c *relayConn) greeting(ctx context.Context) error {
 	}
 	select {
 	case <-c.ended:
-		said += "\n" + c.errs.String()
+		said += "\n" + errs.String()
 	case <-time.After(5 * time.Second):
 	}
 	if said = clean(said); said == "" {
@@ -136,23 +121,20 @@ func (c *relayConn) greeting(ctx context.Context) error {
 	return errors.New(strings.TrimSpace(said))
 }
 
-// Close lets the relay see the end, so that it and the backend end in order.
+// Close lets the relay see the end, so that it and the backend end in order,
+// and ends the docker client if that takes long.
 func (c *relayConn) Close() error {
 	var err error
-	c.once.Do(func() { err = c.end() })
-	return err
-}
-
-// endClient ends the docker client where that takes long.
-func endClient(conn net.Conn, cmd *exec.Cmd, ended <-chan struct{}) error {
-	err := conn.Close()
-	select {
-	case <-ended:
-		return err
-	case <-time.After(time.Second):
-	}
-	cmd.Process.Kill()
-	<-ended
+	c.once.Do(func() {
+		err = c.Conn.Close()
+		select {
+		case <-c.ended:
+			return
+		case <-time.After(time.Second):
+		}
+		c.cmd.Process.Kill()
+		<-c.ended
+	})
 	return err
 }
 

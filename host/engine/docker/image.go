@@ -27,7 +27,15 @@ var checkerPlaces = []string{"/usr/local/bin/odpm-checker", "/odpm-checker"}
 // contentCache holds what was found by image id: an image never changes.
 type contentCache struct {
 	mu sync.Mutex
-	by map[string]engine.ImageFiles
+	by map[string]content
+}
+
+// content is what only an image's files tell.
+type content struct {
+	checker      string
+	script       string
+	does         entrypoint.Script
+	appendsLogin bool
 }
 
 type imageConfig struct {
@@ -151,13 +159,14 @@ func (e *Reader) Image(ctx context.Context, ref string) (engine.Image, error) {
 		return engine.Image{}, err
 	}
 	img := engine.Image{ID: c.ID, Arch: c.Architecture, User: c.Config.User, Entrypoint: c.Config.Entrypoint, Cmd: c.Config.Cmd, Env: c.env(), Labels: c.Config.Labels}
-	img.ImageFiles, err = e.content(ctx, c)
+	found, err := e.content(ctx, c)
+	img.Checker, img.Script, img.Does, img.AppendsLogin = found.checker, found.script, found.does, found.appendsLogin
 	return img, err
 }
 
 // content finds odpm-checker by label, by the entrypoint, or by looking, and
 // reads the entrypoint's script.
-func (e *Reader) content(ctx context.Context, c imageConfig) (engine.ImageFiles, error) {
+func (e *Reader) content(ctx context.Context, c imageConfig) (content, error) {
 	e.contents.mu.Lock()
 	defer e.contents.mu.Unlock()
 	if known, ok := e.contents.by[c.ID]; ok {
@@ -165,7 +174,7 @@ func (e *Reader) content(ctx context.Context, c imageConfig) (engine.ImageFiles,
 	}
 	if c.Config.Labels[engine.LabelBase] != "" && len(c.Config.Entrypoint) > 0 {
 		// Made by odpm, which put it there.
-		return engine.ImageFiles{Checker: c.Config.Entrypoint[0]}, nil
+		return content{checker: c.Config.Entrypoint[0]}, nil
 	}
 	places := checkerPlaces
 	if at := c.Config.Labels[LabelChecker]; path.IsAbs(at) {
@@ -174,40 +183,40 @@ func (e *Reader) content(ctx context.Context, c imageConfig) (engine.ImageFiles,
 	if ep := c.Config.Entrypoint; len(ep) > 0 && path.Base(ep[0]) == "odpm-checker" && path.IsAbs(ep[0]) {
 		places = append([]string{ep[0]}, places...)
 	}
-	var found engine.ImageFiles
+	var found content
 	err := e.inside(ctx, c.ID, func(files *files) error {
 		for _, at := range places {
 			mode, err := files.mode(at)
 			if err == nil && mode.IsRegular() && mode&0o111 != 0 {
-				found.Checker = at
+				found.checker = at
 				break
 			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}
-		if err := readScript(&found, files, c.Config.Entrypoint); err != nil || !found.Does.ByName || !found.Does.HandsOn || !found.Does.OptionsOfItsOwn || found.Does.Other != "" {
+		if err := found.readScript(files, c.Config.Entrypoint); err != nil || !found.does.ByName || !found.does.HandsOn || !found.does.OptionsOfItsOwn || found.does.Other != "" {
 			return err
 		}
 		_, err := files.mode(engine.OdooProgram)
-		found.AppendsLogin = err == nil
+		found.appendsLogin = err == nil
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
 		return err
 	})
 	if err != nil {
-		return engine.ImageFiles{}, err
+		return content{}, err
 	}
 	if e.contents.by == nil {
-		e.contents.by = map[string]engine.ImageFiles{}
+		e.contents.by = map[string]content{}
 	}
 	e.contents.by[c.ID] = found
 	return found, nil
 }
 
 // readScript finds the entrypoint's shell script and reads it.
-func readScript(f *engine.ImageFiles, files *files, words []string) error {
+func (f *content) readScript(files *files, words []string) error {
 	for _, word := range words {
 		if !path.IsAbs(word) || path.Base(word) == "odpm-checker" {
 			continue
@@ -217,7 +226,7 @@ func readScript(f *engine.ImageFiles, files *files, words []string) error {
 			return err
 		}
 		if entrypoint.IsShell(text) {
-			f.Script, f.Does = word, entrypoint.Read(text)
+			f.script, f.does = word, entrypoint.Read(text)
 			return nil
 		}
 	}
