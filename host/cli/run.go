@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ type databaseFlags struct {
 	init, update string
 	backup       string
 	list         bool
+	format       string
 	cmd          *cobra.Command
 }
 
@@ -35,9 +37,12 @@ func (d *databaseFlags) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&d.req.Neutralize, "neutralize", false, "no crons, mails or payments in the restored copy")
 	f.BoolVar(&d.req.Copy, "copy", false, "give the restored copy an identity of its own (uuid, secret, base url)")
 	f.BoolVar(&d.req.AnyFiles, "allow-missing-files", false, "restore although attachments lack their files")
+	f.BoolVar(&d.req.AnyConstraints, "allow-broken-constraints", false, "restore without the keys and constraints that the rows break")
+	f.StringSliceVar(&d.req.AsAdmin, "as-admin", nil, "have the administrator create these `EXTENSIONS` of the archive")
 	f.BoolVar(&d.req.Drop, "db-drop", false, "drop the database and its filestore; before a restore: replace it")
 	f.BoolVar(&d.req.SetAdmin, "set-admin-pass", false, "set the administrator's login and password from user_settings.json")
 	f.BoolVar(&d.req.Yes, "yes", false, "drop or replace without asking")
+	f.StringVar(&d.format, "format", "text", "of what was done to a database: `text|json`")
 	f.BoolVar(&d.list, "get-dbs-list", false, "print the databases' names, one a line")
 	for _, name := range []string{"init", "update", "db-backup"} {
 		f.Lookup(name).NoOptDefVal = bare
@@ -81,6 +86,8 @@ func (d *databaseFlags) request() (database.Request, error) {
 		{"--neutralize", r.Neutralize, "--db-restore", r.Restore != ""},
 		{"--copy", r.Copy, "--db-restore", r.Restore != ""},
 		{"--allow-missing-files", r.AnyFiles, "--db-restore", r.Restore != ""},
+		{"--allow-broken-constraints", r.AnyConstraints, "--db-restore", r.Restore != ""},
+		{"--as-admin", len(r.AsAdmin) > 0, "--db-restore", r.Restore != ""},
 	} {
 		if c.set && !c.allows {
 			return r, ui.Usagef("%s goes with %s", c.flag, c.with)
@@ -91,6 +98,12 @@ func (d *databaseFlags) request() (database.Request, error) {
 	}
 	if r.BackupFormat != "" && r.BackupFormat != "zip" && r.BackupFormat != "dump" {
 		return r, ui.Usagef("--backup-format: %q; allowed: zip, dump", r.BackupFormat)
+	}
+	if d.format != "text" && d.format != "json" {
+		return r, ui.Usagef("--format: %q; allowed: text, json", d.format)
+	}
+	if changed("format") && !r.Any() {
+		return r, ui.Usagef("--format goes with -d NAME and work on it")
 	}
 	if d.list && r.Any() {
 		return r, ui.Usagef("--get-dbs-list stands alone")
@@ -112,6 +125,14 @@ func (a *App) runRoot(ctx context.Context, d *databaseFlags) error {
 		return a.runNames(ctx, opts)
 	case req.Any():
 		res, err := database.Run(ctx, opts, req)
+		if d.format == "json" {
+			if err == nil {
+				enc := json.NewEncoder(a.out)
+				enc.SetIndent("", "  ")
+				err = enc.Encode(res.JSON())
+			}
+			return err
+		}
 		if res.Archive != "" {
 			fmt.Fprintln(a.out, res.Archive)
 		}

@@ -55,7 +55,7 @@ func (w *work) backup(ctx context.Context) error {
 	if err != nil {
 		return refuse(err)
 	}
-	w.result.Archive = res.Path
+	w.result.Archive, w.result.BackedUp = res.Path, &res
 	w.Term.Say("odpm: backed up %s: %s, %d files", ui.Clean(w.req.Name), ui.Bytes(res.Bytes), res.Files)
 	return nil
 }

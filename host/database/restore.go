@@ -19,7 +19,7 @@ func (w *work) restore(ctx context.Context) error {
 	}
 	opts := odoodb.RestoreOptions{
 		File: r.Restore, Database: r.Name, OdooMajor: w.Project.OdooMajor, Unaccent: w.unaccent(),
-		KeepOld: r.KeepOld, AllowMissingFiles: r.AnyFiles, Neutralize: r.Neutralize, Copy: r.Copy,
+		KeepOld: r.KeepOld, AllowMissingFiles: r.AnyFiles, AllowBroken: r.AnyConstraints, AsAdmin: r.AsAdmin, Neutralize: r.Neutralize, Copy: r.Copy,
 		BaseURL: w.URL(), Odoo: w.OdooService(), Progress: w.progress("restore"),
 	}
 	if r.Neutralize {
@@ -37,15 +37,20 @@ func (w *work) restore(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, name := range r.AsAdmin {
+		w.Term.Say("odpm: in the new database, as administrator: CREATE EXTENSION %s CASCADE", ui.Clean(name))
+	}
 	rep, err := w.server.Restore(ctx, opts)
 	w.shown.Close()
-	for _, warning := range rep.Warnings {
-		w.Term.Warn("%s", ui.Clean(warning))
-	}
+	w.warnRestored(rep)
 	if err != nil {
 		return refuse(err)
 	}
-	line := fmt.Sprintf("odpm: restored %s: Odoo %d, %d modules, %d files", ui.Clean(rep.Database), rep.OdooMajor, rep.Modules, rep.Files)
+	w.result.Restored = &rep
+	line := fmt.Sprintf("odpm: restored %s: Odoo %d, %d modules, %d files", ui.Clean(rep.Database), rep.OdooMajor, rep.Modules, rep.Files-rep.Missing)
+	if rep.Missing > 0 {
+		line += fmt.Sprintf(" (%d more are missing)", rep.Missing)
+	}
 	if rep.Neutralized {
 		line += ", neutralized"
 	}
@@ -61,6 +66,23 @@ func (w *work) restore(ctx context.Context) error {
 		return fmt.Errorf("database %q is restored and in place, but Odoo, which ran before, is not as it should be: %w", rep.Database, err)
 	}
 	return nil
+}
+
+// maxShown is how many of the things that were left out are said in words; all
+// are in the JSON.
+const maxShown = 20
+
+func (w *work) warnRestored(rep odoodb.RestoreReport) {
+	for _, warning := range rep.Warnings {
+		w.Term.Warn("%s", ui.Clean(warning))
+	}
+	for i, o := range rep.LeftOut {
+		if i == maxShown {
+			w.Term.Warn("%d more things were left out; --format json lists them", len(rep.LeftOut)-i)
+			break
+		}
+		w.Term.Warn("%s", ui.Clean(o.Text))
+	}
 }
 
 // mayReplace: a restore over an existing database needs a word.

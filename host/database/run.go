@@ -30,6 +30,10 @@ type Request struct {
 
 	Restore                             string
 	KeepOld, Neutralize, Copy, AnyFiles bool
+	// AnyConstraints leaves out what the rows break, AsAdmin are extensions that the
+	// administrator creates for the archive.
+	AnyConstraints bool
+	AsAdmin        []string
 
 	Backup       bool
 	BackupFile   string
@@ -64,7 +68,33 @@ func (r Request) checkName() error {
 type Result struct {
 	// Archive is the path of a backup, URL Odoo's where it was started.
 	Archive, URL string
+	// Restored and BackedUp say what was done, nil for what was not asked for.
+	Restored *odoodb.RestoreReport
+	BackedUp *odoodb.BackupResult
 }
+
+// JSON is the form of `--format json`.
+func (r Result) JSON() any {
+	out := map[string]any{"schema_version": 1}
+	if b := r.BackedUp; b != nil {
+		out["backup"] = map[string]any{"path": b.Path, "bytes": b.Bytes, "odoo_version": b.OdooVersion, "files": b.Files, "warnings": list(b.Warnings)}
+	}
+	if d := r.Restored; d != nil {
+		left := []any{}
+		for _, o := range d.LeftOut {
+			left = append(left, map[string]any{"kind": o.Kind, "name": o.Name, "text": o.Text})
+		}
+		out["restore"] = map[string]any{"database": d.Database, "replaced": d.Replaced, "kept": d.Kept, "odoo_major": d.OdooMajor, "modules": d.Modules,
+			"files": d.Files - d.Missing, "missing_files": d.Missing, "neutralized": d.Neutralized, "copied": d.Copied, "left_out": left, "warnings": list(d.Warnings)}
+	}
+	if r.URL != "" {
+		out["url"] = r.URL
+	}
+	return out
+}
+
+// list is never null.
+func list(s []string) []string { return append([]string{}, s...) }
 
 // work is one run's.
 type work struct {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Login is who to be on the server's own socket.
@@ -21,6 +22,8 @@ type Login struct {
 	// database or role comes before. A server that does not know one of them
 	// refuses the login (42704).
 	Params map[string]string
+	// Notice gets the server's warnings and notices; nil is for nobody.
+	Notice func(*pgconn.Notice)
 }
 
 // Connect opens a pgx connection through the server's own socket, so that it
@@ -39,6 +42,9 @@ func Connect(ctx context.Context, pg Server, l Login) (*pgx.Conn, error) {
 	maps.Copy(cfg.RuntimeParams, l.Params)
 	if l.ApplicationName != "" {
 		cfg.RuntimeParams["application_name"] = l.ApplicationName
+	}
+	if l.Notice != nil {
+		cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { l.Notice(n) }
 	}
 	cfg.Fallbacks = nil
 	cfg.LookupFunc = func(context.Context, string) ([]string, error) { return []string{"localhost"}, nil }

@@ -20,10 +20,8 @@ type CreateOptions struct {
 	// for a role that is not a superuser, and takes pg_trgm with it.
 	Unaccent bool
 
-	// extensions are created beside pg_trgm.
-	extensions []string
-	// elsewhere are extensions that are not: the dump has them in another schema.
-	elsewhere []string
+	// extensions are created beside pg_trgm and unaccent, or in their place.
+	extensions []extension
 	// tablespace is where the database is put, "" for the server's default.
 	tablespace string
 }
@@ -127,19 +125,27 @@ func (s *Server) addExtensions(ctx context.Context, database string, o CreateOpt
 		return err
 	}
 	defer closeConn(c)
-	want := append([]string{"pg_trgm"}, o.extensions...)
-	if o.Unaccent && !slices.Contains(want, "unaccent") {
-		want = append(want, "unaccent")
+	want := slices.Clone(o.extensions)
+	always := []string{"pg_trgm"}
+	if o.Unaccent {
+		always = append(always, "unaccent")
 	}
-	for _, ext := range want {
-		if slices.Contains(o.elsewhere, ext) {
-			continue
+	for _, name := range always {
+		if !slices.ContainsFunc(want, func(e extension) bool { return e.name == name }) {
+			want = append(want, extension{name, "public"})
 		}
-		if _, err := c.Exec(ctx, `CREATE EXTENSION IF NOT EXISTS `+ident(ext)+` WITH SCHEMA public CASCADE`); err != nil {
-			return extensionError(ext, err)
+	}
+	for _, e := range want {
+		if e.schema != "pg_catalog" { // where nobody may make one
+			if _, err := c.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+ident(e.schema)); err != nil {
+				return extensionError(e.name, err)
+			}
 		}
-		if ext == "unaccent" {
-			if _, err := c.Exec(ctx, `ALTER FUNCTION public.unaccent(pg_catalog.text) IMMUTABLE`); err != nil {
+		if _, err := c.Exec(ctx, `CREATE EXTENSION IF NOT EXISTS `+ident(e.name)+` WITH SCHEMA `+ident(e.schema)+` CASCADE`); err != nil {
+			return extensionError(e.name, err)
+		}
+		if e.name == "unaccent" {
+			if _, err := c.Exec(ctx, `ALTER FUNCTION `+ident(e.schema)+`.unaccent(pg_catalog.text) IMMUTABLE`); err != nil {
 				return fmt.Errorf("make unaccent(text) IMMUTABLE: %w", err)
 			}
 		}

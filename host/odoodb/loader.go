@@ -13,6 +13,7 @@ import (
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/odoodb/load"
 )
 
 // An archive is a program of somebody else's, and its functions can do whatever
@@ -47,12 +48,27 @@ func (r *restore) makeLoader(ctx context.Context) error {
 			return fmt.Errorf("make the role that the archive is loaded as: %w", err)
 		}
 	}
+	for name := range r.plan.tablespaces {
+		// Those that the application role may use; dropLoader takes it back.
+		if name != "pg_default" && name != "pg_global" {
+			if _, err := r.c.Exec(ctx, `GRANT CREATE ON TABLESPACE `+ident(name)+` TO `+role); err != nil {
+				return fmt.Errorf("make the role that the archive is loaded as: %w", err)
+			}
+		}
+	}
+	if err := r.grantExtensions(ctx); err != nil {
+		return fmt.Errorf("make the role that the archive is loaded as: %w", err)
+	}
 	return r.admitLoader(ctx)
 }
 
 // loader connects to the new database as that role.
 func (r *restore) loader(ctx context.Context) (*pgx.Conn, error) {
-	return r.s.owner(ctx, r.server, engine.Login{User: r.journal.New, Password: r.password, Database: r.journal.New})
+	return r.login(ctx, nil)
+}
+
+func (r *restore) login(ctx context.Context, notice func(*pgconn.Notice)) (*pgx.Conn, error) {
+	return r.s.owner(ctx, r.server, engine.Login{User: r.journal.New, Password: r.password, Database: r.journal.New, Notice: notice})
 }
 
 // admitLoader finds out by which way pg_hba.conf lets the role in. Debian's
@@ -176,7 +192,11 @@ func (r *restore) runLater(ctx context.Context) error {
 	for _, sql := range r.later {
 		// One statement and no more, by the protocol.
 		if res := c.PgConn().ExecParams(ctx, sql, nil, nil, nil, nil).Read(); res.Err != nil {
-			return fmt.Errorf("restore into database %q: %w, in: %s", r.o.Database, res.Err, sql)
+			if ctx.Err() != nil || c.IsClosed() {
+				return fmt.Errorf("restore into database %q: %w, in: %s", r.o.Database, res.Err, sql)
+			}
+			r.rep.LeftOut = append(r.rep.LeftOut, load.Omission{Kind: "default privileges", Name: r.s.AppRole,
+				Text: fmt.Sprintf("default privileges of role %q were left out: %v, in: %s", r.s.AppRole, res.Err, sql)})
 		}
 	}
 	return nil

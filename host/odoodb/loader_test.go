@@ -27,6 +27,12 @@ func dumpWith(t *testing.T, more string) string {
 // tinyDump is an archive of the least that a restore takes for Odoo's.
 func tinyDump(t *testing.T, more string) string {
 	t.Helper()
+	return dumpOf(t, "", more)
+}
+
+// dumpOf has extensions before the first table, as pg_dump writes them.
+func dumpOf(t *testing.T, head, more string) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "tiny.zip")
 	f, err := os.Create(path)
 	if err != nil {
@@ -42,6 +48,7 @@ func tinyDump(t *testing.T, more string) string {
 -- Dumped from database version 15.1
 -- Dumped by pg_dump version 15.1
 
+` + head + `
 CREATE TABLE public.ir_module_module (name varchar, state varchar, latest_version varchar);
 INSERT INTO public.ir_module_module VALUES ('base', 'installed', '18.0.1.3');
 CREATE TABLE public.ir_config_parameter (key varchar PRIMARY KEY, value text);
@@ -145,8 +152,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE APP IN SCHEMA public GRANT SELECT ON TABLES TO
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(rep.Warnings) != 1 || !strings.Contains(rep.Warnings[0], `default privileges of role "postgres" were left out`) {
-		t.Errorf("warnings: %q", rep.Warnings)
+	if len(rep.LeftOut) != 1 || !strings.Contains(rep.LeftOut[0].Text, `default privileges of role "postgres" were left out`) {
+		t.Errorf("left out: %q", rep.LeftOut)
 	}
 	noLeftovers(t, s)
 	for what, sql := range map[string]string{

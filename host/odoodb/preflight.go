@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/odpm/odpm/host/odoodb/archive"
-	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
 
 // preflighted is what the checks before a restore found out.
@@ -20,9 +17,10 @@ type preflighted struct {
 	roles       map[string]bool
 	old         dbinfo
 	keptName    string
-	// extensions are made in public before the dump runs; elsewhere are those
-	// that the dump makes in another schema.
-	extensions, elsewhere []string
+	extensions  extensionPlan
+	tablespaces map[string]bool
+	// searchPath is the database's own, as SET search_path has it.
+	searchPath string
 }
 
 // preflight refuses what cannot work. It writes nothing anywhere.
@@ -107,89 +105,13 @@ func (r *restore) checkServer(ctx context.Context) error {
 	if !p.roles[r.s.AppRole] {
 		return fmt.Errorf("role %q does not exist; create it with: odpm database ensure-role", r.s.AppRole)
 	}
-	return nil
-}
-
-// odooExtensions are those that Odoo and its modules use and that give a role
-// no rights outside of its database. As administrator odpm creates these only:
-// the archive is not trusted to choose.
-var odooExtensions = []string{
-	"pg_trgm", "unaccent", "vector", "btree_gin", "btree_gist", "citext", "cube", "earthdistance", "fuzzystrmatch",
-	"hstore", "intarray", "ltree", "pgcrypto", "postgis", "tablefunc", "uuid-ossp", "pg_stat_statements",
-}
-
-type extension struct{ name, schema string }
-
-// checkHead reads the dump up to its first table.
-func (r *restore) checkHead(ctx context.Context) error {
-	wanted, err := r.headExtensions(ctx)
-	if err != nil {
-		return err
+	names, err = collect(ctx, r.c, `SELECT spcname::pg_catalog.text FROM pg_catalog.pg_tablespace
+		WHERE pg_catalog.has_tablespace_privilege($1::pg_catalog.name, oid, 'CREATE'::pg_catalog.text)`, r.s.AppRole)
+	p.tablespaces = map[string]bool{"pg_default": true}
+	for _, name := range names {
+		p.tablespaces[name] = true
 	}
-	available, err := collect(ctx, r.c, `SELECT name::pg_catalog.text FROM pg_catalog.pg_available_extensions`)
-	if err != nil {
-		return err
-	}
-	var trusted []string
-	if r.plan.serverMajor >= 13 {
-		if trusted, err = collect(ctx, r.c, `SELECT DISTINCT name::pg_catalog.text FROM pg_catalog.pg_available_extension_versions WHERE trusted`); err != nil {
-			return err
-		}
-	}
-	for _, e := range wanted {
-		if e.name == "plpgsql" {
-			continue
-		}
-		if !slices.Contains(available, e.name) {
-			return &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("needs the PostgreSQL extension %q, which this server does not have; use a PostgreSQL image that has it", e.name)}
-		}
-		known := slices.Contains(odooExtensions, e.name)
-		if !known && !slices.Contains(trusted, e.name) {
-			return &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("wants the PostgreSQL extension %q, which only a superuser may create and which Odoo does not use; odpm does not create it for an archive", e.name)}
-		}
-		switch {
-		case e.schema != "" && e.schema != "public":
-			// Left to the dump, which makes the schema first; what it then refers
-			// to by that schema must not be in public.
-			r.plan.elsewhere = append(r.plan.elsewhere, e.name)
-		case known:
-			r.plan.extensions = append(r.plan.extensions, e.name)
-		}
-	}
-	return nil
-}
-
-// maxExtensions is more than any server has.
-const maxExtensions = 1000
-
-func (r *restore) headExtensions(ctx context.Context) ([]extension, error) {
-	sql, err := r.s.openSQL(ctx, r.a, "--section=pre-data")
-	if err != nil {
-		return nil, err
-	}
-	defer sql.Close()
-	var found []extension
-	sc := sqldump.New(sql)
-	for {
-		it, err := sc.Next()
-		if errors.Is(err, io.EOF) || err == nil && it.Kind == sqldump.Copy {
-			return found, nil
-		}
-		if err != nil {
-			return nil, r.readError(err)
-		}
-		if it.Kind != sqldump.Statement {
-			continue
-		}
-		if name, schema, ok := sqldump.Extension(it.Text); ok {
-			if found = append(found, extension{name, schema}); len(found) > maxExtensions {
-				return nil, &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("wants more than %d PostgreSQL extensions", maxExtensions)}
-			}
-		}
-		if t := sqldump.Tokens(it.Text, 2); len(t) == 2 && t[0] == "create" && t[1] == "table" {
-			return found, nil
-		}
-	}
+	return err
 }
 
 // checkTargetDatabase looks at what is to be replaced.
@@ -215,10 +137,27 @@ func (r *restore) checkTargetDatabase(ctx context.Context) error {
 	if len(held) > 0 {
 		return &heldError{r.o.Database, old.Owner, held}
 	}
+	if r.plan.searchPath, err = r.ownSearchPath(ctx); err != nil {
+		return err
+	}
 	if old.Owner != r.s.AppRole {
 		r.rep.warn("the replaced database belonged to role %q; the restored one belongs to %q", old.Owner, r.s.AppRole)
 	}
 	return nil
+}
+
+// ownSearchPath is what somebody has set for the database, or for the application
+// role in it, "" for nothing. A dump does not have it.
+func (r *restore) ownSearchPath(ctx context.Context) (string, error) {
+	set, err := collect(ctx, r.c, `SELECT pg_catalog.substr(kv, 13) FROM pg_catalog.pg_db_role_setting s
+		CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS kv
+		LEFT JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) s.setrole
+		WHERE s.setdatabase OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND pg_catalog.starts_with(kv, 'search_path='::pg_catalog.text)
+		AND (r.oid IS NULL OR r.rolname OPERATOR(pg_catalog.=) $2::pg_catalog.name) ORDER BY s.setrole DESC LIMIT 1`, r.plan.old.OID, r.s.AppRole)
+	if err != nil || len(set) == 0 {
+		return "", err
+	}
+	return set[0], nil
 }
 
 // checkFilestore opens the directory of the file stores and asks whether they

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
@@ -16,7 +16,6 @@ import (
 	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/host/odoodb/archive"
 	"github.com/odpm/odpm/host/odoodb/load"
-	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
 
 // OdooService is the Odoo that uses the databases; it stands still for a swap.
@@ -42,6 +41,12 @@ type RestoreOptions struct {
 	// AllowMissingFiles makes attachments without a file a warning. An archive
 	// without any file store is one always.
 	AllowMissingFiles bool
+
+	// AllowBroken leaves out keys and other constraints that the rows break.
+	AllowBroken bool
+	// AsAdmin are extensions of the archive that the administrator creates although
+	// Odoo uses none of them: their scripts run as a superuser.
+	AsAdmin []string
 
 	// Neutralize makes the copy harmless before it becomes visible; from Odoo
 	// 16 on NeutralizeWithOdoo does it.
@@ -74,7 +79,9 @@ type RestoreReport struct {
 	// those are not there.
 	Files, Missing      int
 	Neutralized, Copied bool
-	Warnings            []string
+	// LeftOut is what the archive has and the restored database does not.
+	LeftOut  []load.Omission
+	Warnings []string
 }
 
 func (r *RestoreReport) warn(format string, args ...any) {
@@ -119,6 +126,8 @@ type restore struct {
 	server   engine.Server
 	password string
 	later    []string
+	// notice gets what the server says beside its answers during the load.
+	notice func(*pgconn.Notice)
 }
 
 func (r *restore) close() {
@@ -160,7 +169,7 @@ func (r *restore) run(ctx context.Context) (err error) {
 	if err := r.makeFilestore(); err != nil {
 		return err
 	}
-	oid, err := r.s.create(ctx, r.journal.New, r.o.Database, CreateOptions{Unaccent: r.o.Unaccent, extensions: r.plan.extensions, elsewhere: r.plan.elsewhere, tablespace: r.plan.old.Tablespace})
+	oid, err := r.s.create(ctx, r.journal.New, r.o.Database, CreateOptions{Unaccent: r.o.Unaccent, extensions: r.plan.extensions.create, tablespace: r.plan.old.Tablespace})
 	if err != nil {
 		return err
 	}
@@ -227,46 +236,6 @@ func (r *restore) makeFilestore() (err error) {
 		return fmt.Errorf("file store: %w", err)
 	}
 	return nil
-}
-
-// fill loads the dump and unpacks the file store at the same time.
-func (r *restore) fill(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := extract(ctx, r.a, r.journal.made, r.o.Progress); err != nil {
-			cancel(err)
-		}
-	})
-	if err := r.loadDump(ctx); err != nil {
-		cancel(err)
-	}
-	wg.Wait()
-	return context.Cause(ctx)
-}
-
-func (r *restore) loadDump(ctx context.Context) error {
-	sql, err := r.s.openSQL(ctx, r.a)
-	if err != nil {
-		return err
-	}
-	defer sql.Close()
-	l := &load.Loader{
-		Database: r.journal.New, Jobs: r.o.Jobs,
-		Connect: r.loader,
-		Read: func(done, total int64, finished bool) {
-			r.o.Progress.send(Event{Phase: PhaseRestore, Done: done, Total: total, Finished: finished})
-		},
-		Built: func(done, total int64, finished bool) {
-			r.o.Progress.send(Event{Phase: PhaseIndexes, Done: done, Total: total, Items: true, Finished: finished})
-		},
-		Policy: sqldump.Policy{ServerMajor: r.plan.serverMajor, Owner: r.s.AppRole, HasRole: func(role string) bool { return r.plan.roles[role] }},
-	}
-	err = r.readError(l.Load(ctx, sql, r.a.DumpSize))
-	r.rep.Warnings = append(r.rep.Warnings, l.Warnings()...)
-	r.later = l.Later()
-	return err
 }
 
 // prove compares the restored database with what the archive and the project
@@ -402,15 +371,4 @@ func (r *restore) end(ctx context.Context) error {
 // keptName is the dated name of a replaced database.
 func keptName(database string, now time.Time) string {
 	return database + "_old_" + now.Format("2006-01-02_15-04-05")
-}
-
-// readError tells a custom format that pg_restore could not read to its end
-// from everything else that can go wrong with SQL.
-func (r *restore) readError(err error) error {
-	var exit *engine.ExitError
-	switch {
-	case err == nil || archive.IsRefused(err) || !errors.As(err, &exit) || exit.Program != "pg_restore":
-		return err
-	}
-	return &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("is damaged or truncated (%v); odpm database verify says where", err)}
 }

@@ -21,6 +21,9 @@ func (l *Loader) copyRows(ctx context.Context, sc *sqldump.Scanner, stmt string)
 	if err != nil {
 		return err
 	}
+	if gone, err := l.rowsOfNoTable(ctx, first, stmt); err != nil || gone {
+		return errors.Join(err, sc.CopyData(io.Discard))
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c := &copier{ctx: ctx, fail: cancel, l: l, stmt: stmt, most: l.Jobs, idle: make(chan *copyWorker, l.Jobs)}
@@ -123,7 +126,7 @@ func (c *copier) free() (*copyWorker, error) {
 		c.idle <- w
 		c.wg.Go(func() {
 			if _, err := s.conn.CopyFrom(c.ctx, w, s.checked(c.stmt)); err != nil {
-				c.fail(s.failed(err, c.stmt))
+				c.fail(s.failed(err, 0, c.stmt))
 			}
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,6 +29,11 @@ type Loader struct {
 	// the dump runs as.
 	Connect func(context.Context) (*pgx.Conn, error)
 	Policy  sqldump.Policy
+	// SearchPath is the database's own, as SET search_path has it, for what does not
+	// work under the empty one of a dump; "" is public.
+	SearchPath string
+	// AllowBroken leaves out keys and other constraints that the rows break.
+	AllowBroken bool
 	// Jobs is how many connections load rows and build indexes side by side; 0
 	// is as many as are worth it.
 	Jobs int
@@ -45,13 +51,14 @@ type Loader struct {
 	batchBytes   int
 	later        []string
 	laterBytes   int
-	warnings     []string
-	warned       map[string]bool
 	trailer      bool
-}
+	// refreshes are REFRESH statements that did not work where they stand.
+	refreshes []string
 
-// Warnings are sentences for a person about what was left out.
-func (l *Loader) Warnings() []string { return l.warnings }
+	mu   sync.Mutex // of left
+	left []Omission
+	said map[string]bool
+}
 
 // Later are the statements that the policy wants to be run as the owner.
 func (l *Loader) Later() []string { return l.later }
@@ -68,7 +75,7 @@ func (l *Loader) Load(ctx context.Context, dump io.Reader, size int64) error {
 		l.Jobs = defaultJobs()
 	}
 	sc := sqldump.New(dump)
-	l.warned = map[string]bool{}
+	l.said = map[string]bool{}
 	stop := l.tick(sc, size)
 	first, err := l.untilIndexes(ctx, sc)
 	stop()
@@ -83,7 +90,7 @@ func (l *Loader) Load(ctx context.Context, dump io.Reader, size int64) error {
 	if !l.trailer {
 		return sqldump.ErrCutOff
 	}
-	return nil
+	return l.refreshAgain(ctx)
 }
 
 // tick reports how far the dump is read.
@@ -134,22 +141,23 @@ func (l *Loader) untilIndexes(ctx context.Context, sc *sqldump.Scanner) (first s
 				return "", err
 			}
 		case sqldump.Statement:
-			if !l.wanted(it.Text) {
+			stmt := l.wanted(it.Text)
+			if stmt == nil {
 				continue
 			}
-			if k := sqldump.Classify(it.Text).Kind; k == sqldump.Index || k == sqldump.Key || k == sqldump.ForeignKey {
-				return string(it.Text), l.flush(ctx)
+			if k := sqldump.Classify(stmt).Kind; k == sqldump.Index || k == sqldump.Key || k == sqldump.ForeignKey {
+				return string(stmt), l.flush(ctx)
 			}
-			if err := l.statement(ctx, it.Text); err != nil {
+			if err := l.statement(ctx, stmt); err != nil {
 				return "", err
 			}
 		}
 	}
 }
 
-// maxKept bounds what is kept of a dump for later, maxWarnings what is said
-// about it: a dump can be many times as large as memory.
-const maxKept, maxWarnings = 4 << 20, 1000
+// maxKept bounds what is kept of a dump for later, maxLeft what is said about it:
+// a dump can be many times as large as memory.
+const maxKept, maxLeft = 4 << 20, 1000
 
 // batchSize bounds what is sent as one query: a server elsewhere is asked once
 // for some dozens of statements, and few locks are held at a time.
@@ -167,8 +175,7 @@ func (l *Loader) statement(ctx context.Context, stmt []byte) error {
 		if l.settingBytes += len(stmt); l.settingBytes > maxKept {
 			return fmt.Errorf("the dump has more than %d MiB of SET statements, and pg_dump writes a dozen lines", maxKept>>20)
 		}
-		l.settings = append(l.settings, string(stmt))
-		return nil
+		return l.setting(ctx, string(stmt))
 	case len(t) == 1:
 		alone = slices.Contains([]string{"begin", "start", "commit", "end", "rollback", "abort"}, t[0])
 	}
@@ -194,7 +201,7 @@ func (l *Loader) flush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = s.exec(ctx, l.batch...)
+	err = l.tolerant(ctx, s, l.batch)
 	clear(l.batch)
 	l.batch, l.batchBytes = l.batch[:0], 0
 	return err
@@ -206,21 +213,26 @@ func (l *Loader) comment(text []byte) {
 	}
 }
 
-// wanted applies the policy.
-func (l *Loader) wanted(stmt []byte) bool {
+// wanted applies the policy and gives what is to be run, nil for nothing.
+func (l *Loader) wanted(stmt []byte) []byte {
 	v := l.Policy.Judge(stmt)
 	if v.Later {
 		if l.laterBytes += len(stmt); l.laterBytes <= maxKept {
 			l.later = append(l.later, string(stmt))
 		} else {
-			v.Warn = fmt.Sprintf("default privileges were left out, since the dump has more than %d MiB of them", maxKept>>20)
+			v.Kind, v.Warn = "default privileges", fmt.Sprintf("default privileges were left out, since the dump has more than %d MiB of them", maxKept>>20)
 		}
 	}
-	if v.Warn != "" && !l.warned[v.Warn] && len(l.warnings) < maxWarnings {
-		l.warned[v.Warn] = true
-		l.warnings = append(l.warnings, v.Warn)
+	if v.Warn != "" {
+		l.leave(Omission{v.Kind, v.Name, v.Warn})
 	}
-	return !v.Drop && !v.Later
+	switch {
+	case v.Drop || v.Later:
+		return nil
+	case v.Instead != "":
+		return []byte(v.Instead)
+	}
+	return stmt
 }
 
 func (l *Loader) built(done, total int64, finished bool) {

@@ -35,9 +35,19 @@ type job struct {
 // afterData runs first and everything that follows it.
 func (l *Loader) afterData(ctx context.Context, sc *sqldump.Scanner, first string) error {
 	p := &postRunner{l: l}
-	stmt, kind := []byte(first), sqldump.Statement
+	if err := p.statement(ctx, []byte(first)); err != nil {
+		return err
+	}
 	for {
-		switch kind {
+		it, err := sc.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		stmt := it.Text
+		switch it.Kind {
 		case sqldump.Comment:
 			l.comment(stmt)
 		case sqldump.Copy:
@@ -49,20 +59,12 @@ func (l *Loader) afterData(ctx context.Context, sc *sqldump.Scanner, first strin
 				return err
 			}
 		case sqldump.Statement:
-			if l.wanted(stmt) {
+			if stmt = l.wanted(stmt); stmt != nil {
 				if err := p.statement(ctx, stmt); err != nil {
 					return err
 				}
 			}
 		}
-		it, err := sc.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		stmt, kind = it.Text, it.Kind
 	}
 	if err := p.flushAll(ctx); err != nil {
 		return err
@@ -142,7 +144,7 @@ func (p *postRunner) flush(ctx context.Context) error {
 				if !ok {
 					return
 				}
-				err := s.exec(ctx, j.sql)
+				err := p.l.tolerant(ctx, s, []string{j.sql})
 				if err != nil {
 					cancel() // the other connections' statements, too
 				}

@@ -100,8 +100,19 @@ func (s *session) exec(ctx context.Context, stmts ...string) error {
 	if err == nil {
 		return nil
 	}
-	return s.failed(err, stmts[min(done, len(stmts)-1)])
+	return s.failed(err, min(done, len(stmts)-1), stmts[min(done, len(stmts)-1)])
 }
+
+// statementError is a statement that failed.
+type statementError struct {
+	// at is its place among those that were sent together.
+	at   int
+	text string // for a person
+	err  error
+}
+
+func (e *statementError) Error() string { return e.text }
+func (e *statementError) Unwrap() error { return e.err }
 
 // checked is a COPY whose rows the server looks at. Where the client is said to
 // write SQL_ASCII, COPY takes any bytes, also into a database in UTF8, in which
@@ -117,17 +128,21 @@ func (s *session) checked(stmt string) string {
 func (s *session) ascii() bool { return s.conn.ParameterStatus("client_encoding") == "SQL_ASCII" }
 
 // failed says which statement failed, and why.
-func (s *session) failed(err error, stmt string) error {
+func (s *session) failed(err error, at int, stmt string) error {
+	e := &statementError{at: at, err: err}
 	text := strings.Join(strings.Fields(stmt[:min(len(stmt), 4<<10)]), " ")
 	if len(text) > 120 {
 		text = strings.ToValidUTF8(text[:120], "") + "…"
 	}
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == "22021" && s.ascii() {
-		return fmt.Errorf("restore into database %q: %w, in: %s; %s", s.database, err, text, sqldump.NameTheEncoding)
+		e.text = fmt.Sprintf("restore into database %q: %v, in: %s; %s", s.database, err, text, sqldump.NameTheEncoding)
+		return e
 	}
 	if errors.As(err, &pgErr) && pgErr.Detail != "" {
-		return fmt.Errorf("restore into database %q: %w (%s), in: %s", s.database, err, pgErr.Detail, text)
+		e.text = fmt.Sprintf("restore into database %q: %v (%s), in: %s", s.database, err, pgErr.Detail, text)
+		return e
 	}
-	return fmt.Errorf("restore into database %q: %w, in: %s", s.database, err, text)
+	e.text = fmt.Sprintf("restore into database %q: %v, in: %s", s.database, err, text)
+	return e
 }

@@ -11,6 +11,21 @@ import (
 // the list.
 func Tokens(stmt []byte, n int) []string {
 	var out []string
+	for _, w := range words(stmt, n) {
+		out = append(out, w.text)
+	}
+	return out
+}
+
+// word is a token and where it stands.
+type word struct {
+	text     string
+	from, to int
+}
+
+func words(stmt []byte, n int) []word {
+	var out []word
+	add := func(text string, from, to int) { out = append(out, word{text, from, to}) }
 	for i := 0; i < len(stmt) && len(out) < n; {
 		switch b := stmt[i]; {
 		case b == ' ' || b >= '\t' && b <= '\r': // with \f and \v, as PostgreSQL
@@ -46,17 +61,17 @@ func Tokens(stmt []byte, n int) []string {
 			if j >= len(stmt) {
 				return out
 			}
-			out = append(out, quoted(stmt[i:j+1]))
+			add(quoted(stmt[i:j+1]), i, j+1)
 			i = j + 1
 		case identByte(b) || b >= '0' && b <= '9':
 			j := i
 			for j < len(stmt) && (identByte(stmt[j]) || stmt[j] == '$' || stmt[j] >= '0' && stmt[j] <= '9') {
 				j++
 			}
-			out = append(out, strings.ToLower(string(stmt[i:j])))
+			add(strings.ToLower(string(stmt[i:j])), i, j)
 			i = j
 		default:
-			out = append(out, string(b))
+			add(string(b), i, i+1)
 			i++
 		}
 	}

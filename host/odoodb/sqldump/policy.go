@@ -8,15 +8,30 @@ import (
 
 // Verdict says what to do with a statement.
 type Verdict struct {
-	// Drop: the statement is left out. Warn says why, if a person should know.
-	Drop bool
-	Warn string
+	// Drop: the statement is left out. Warn says so in a sentence, if a person
+	// should know; Kind and Name are what is left out ("policy", "t.ro").
+	Drop             bool
+	Kind, Name, Warn string
+	// Instead is run in its place, "" for the statement itself.
+	Instead string
 	// Later: it is about the owner and runs as him, when everything else has.
 	Later bool
 }
 
-// Policy decides about statements. The list of what is left out is short on
-// purpose; everything else runs and any error ends the restore.
+// leave leaves a statement out, for a reason that a person should know.
+func leave(kind, name, why string) Verdict {
+	return Verdict{Drop: true, Kind: kind, Name: name, Warn: sentence(kind, name, why)}
+}
+
+func sentence(kind, name, why string) string {
+	if name == "" {
+		return fmt.Sprintf("%s: left out: %s", kind, why)
+	}
+	return fmt.Sprintf("%s %q was left out: %s", kind, name, why)
+}
+
+// Policy decides about statements by what is known of the server before it is
+// asked. What only the server can say is a matter of Loss.
 type Policy struct {
 	// ServerMajor is the target's major.
 	ServerMajor int
@@ -25,35 +40,50 @@ type Policy struct {
 	Owner string
 	// HasRole says whether a role exists on the target.
 	HasRole func(string) bool
+	// HasTablespace says whether a tablespace may be used; nil is for any.
+	HasTablespace func(string) bool
+	// Extensions that are not made, each with the reason; Schemas are there already.
+	Extensions map[string]string
+	Schemas    map[string]bool
 }
 
 // Judge decides about one statement.
 func (p Policy) Judge(stmt []byte) Verdict {
 	t := Tokens(stmt, 12)
 	switch {
-	case has(t, "set", "transaction_timeout") && p.ServerMajor < 17:
-		// pg_dump 17 and 18 write it for older servers as well.
-		return Verdict{Drop: true}
 	case has(t, "comment", "on", "extension"), has(t, "comment", "on", "schema", "public"):
 		// Only their owner may, and that is the administrator.
 		return Verdict{Drop: true}
-	case has(t, "create", "schema", "public"):
-		return Verdict{Drop: true}
+	case has(t, "create", "schema"):
+		if s, _ := name(t[2:]); s == "public" || p.Schemas[s] {
+			return Verdict{Drop: true}
+		}
 	case has(t, "comment", "on", "database"):
 		// pg_dump up to 10 writes it, with the name of the database it dumped.
 		return Verdict{Drop: true}
 	case has(t, "set", "session", "authorization"), has(t, "set", "role"), has(t, "reset", "role"), has(t, "reset", "session", "authorization"):
 		// Everything that is restored belongs to the application role.
 		return Verdict{Drop: true}
+	case has(t, "set", "default_tablespace"):
+		return p.judgeTablespace(t)
 	case t0(t) == "alter" && ownerTo(stmt):
 		return Verdict{Drop: true}
 	case t0(t) == "grant", t0(t) == "revoke":
 		return p.judgeGrant(stmt)
 	case has(t, "alter", "default", "privileges"):
 		return p.judgeDefault(stmt)
+	case has(t, "create", "policy"), has(t, "alter", "policy"):
+		return p.judgePolicy(stmt)
+	case has(t, "create", "extension"):
+		ext, _, _ := Extension(stmt)
+		if why := p.Extensions[ext]; why != "" {
+			return leave("extension", ext, why)
+		}
 	}
-	v, _ := superuserOnly(t)
-	return v
+	if v, found := superuserOnly(t); found {
+		return v
+	}
+	return p.judgeVersion(stmt, t)
 }
 
 func t0(t []string) string {
@@ -113,11 +143,64 @@ func (p Policy) judgeGrant(stmt []byte) Verdict {
 	}
 	for _, r := range roles {
 		if p.HasRole != nil && !p.HasRole(r) {
-			return Verdict{Drop: true, Warn: fmt.Sprintf("privileges of role %q were left out: there is no such role on this server", r)}
+			return Verdict{Drop: true, Kind: "privileges", Name: r, Warn: fmt.Sprintf("privileges of role %q were left out: there is no such role on this server", r)}
 		}
 	}
-	return Verdict{}
+	return p.withoutNewPrivileges(stmt)
 }
+
+// judgeTablespace puts what was in a tablespace that the role may not use into the
+// default one. The setting holds until the next one, so it is changed and not left out.
+func (p Policy) judgeTablespace(t []string) Verdict {
+	n := strings.Trim(unquote(at(t, 3)), "'")
+	if n == "" || n == ";" || p.HasTablespace == nil || p.HasTablespace(n) {
+		return Verdict{}
+	}
+	return Verdict{Instead: "SET default_tablespace = '';", Kind: "tablespace", Name: n,
+		Warn: fmt.Sprintf("what was in the tablespace %q is in the database's own: there is no such tablespace on this server, or role %q may not use it (GRANT CREATE ON TABLESPACE)", n, p.Owner)}
+}
+
+// judgePolicy leaves roles that do not exist out of a policy, and the policy with
+// the last of them: a policy of nobody would be one of everybody.
+func (p Policy) judgePolicy(stmt []byte) Verdict {
+	w := words(stmt, 1<<16)
+	t := make([]string, len(w))
+	for i := range w {
+		t[i] = w[i].text
+	}
+	object, rest := name(t[2:])
+	table, _ := name(rest[min(1, len(rest)):])
+	i := slices.Index(t, "to")
+	if i < 0 || p.HasRole == nil {
+		return Verdict{}
+	}
+	var missing, kept []string
+	end := i + 1
+	for j := i + 1; j < len(t) && isIdent(t[j]); j += 2 {
+		role := string(stmt[w[j].from:w[j].to])
+		if n := unquote(t[j]); t[j] == "public" || t[j] == "current_user" || t[j] == "session_user" || t[j] == "current_role" || p.HasRole(n) {
+			kept = append(kept, role)
+		} else {
+			missing = append(missing, n)
+		}
+		if end = j + 1; at(t, j+1) != "," {
+			break
+		}
+	}
+	if len(missing) == 0 {
+		return Verdict{}
+	}
+	v := leave("policy", object, fmt.Sprintf("it is for role %q, which does not exist on this server (table %s)", missing[0], dotted(table)))
+	if len(kept) > 0 {
+		v.Drop = false
+		v.Instead = string(stmt[:w[i].to]) + " " + strings.Join(kept, ", ") + string(stmt[w[end-1].to:])
+		v.Warn = fmt.Sprintf("policy %q on table %s is without role %q, which does not exist on this server", object, dotted(table), missing[0])
+	}
+	return v
+}
+
+// dotted is a name as people write it.
+func dotted(n string) string { return strings.ReplaceAll(n, "\x00", ".") }
 
 // judgeDefault keeps what is said about the owner's objects to come; those of
 // other roles are not the archive's business.
@@ -129,7 +212,7 @@ func (p Policy) judgeDefault(stmt []byte) Verdict {
 		}
 		for j := i + 2; j < len(t) && isIdent(t[j]); j += 2 {
 			if role := unquote(t[j]); role != p.Owner {
-				return Verdict{Drop: true, Warn: fmt.Sprintf("default privileges of role %q were left out: everything belongs to role %q", role, p.Owner)}
+				return Verdict{Drop: true, Kind: "default privileges", Name: role, Warn: fmt.Sprintf("default privileges of role %q were left out: everything belongs to role %q", role, p.Owner)}
 			}
 			if at(t, j+1) != "," {
 				break

@@ -232,7 +232,11 @@ func TestPolicy(t *testing.T) {
 		"ALTER TABLE public.event ADD COLUMN trigger int;":                             {},
 		"COMMENT ON TABLE public.publication IS 'x';":                                  {},
 	} {
-		if got := p.Judge([]byte(stmt)); got != want {
+		got := p.Judge([]byte(stmt))
+		if (got.Warn == "") != (got.Kind == "") {
+			t.Errorf("%s: kind %q for %q", stmt, got.Kind, got.Warn)
+		}
+		if got.Kind, got.Name = "", ""; got != want {
 			t.Errorf("%s: %+v", stmt, got)
 		}
 	}
@@ -243,7 +247,11 @@ func TestPolicy(t *testing.T) {
 		"ALTER DEFAULT PRIVILEGES FOR ROLE odoo GRANT SELECT ON TABLES TO nobody;":                  {Drop: true, Warn: `privileges of role "nobody" were left out: there is no such role on this server`},
 		"ALTER DEFAULT PRIVILEGES FOR USER odoo, postgres IN SCHEMA s GRANT ALL ON TABLES TO odoo;": {Drop: true, Warn: `default privileges of role "postgres" were left out: everything belongs to role "odoo"`},
 	} {
-		if got := p.Judge([]byte(stmt)); got != want {
+		got := p.Judge([]byte(stmt))
+		if (got.Warn == "") != (got.Kind == "") {
+			t.Errorf("%s: kind %q for %q", stmt, got.Kind, got.Warn)
+		}
+		if got.Kind, got.Name = "", ""; got != want {
 			t.Errorf("%s: %+v", stmt, got)
 		}
 	}

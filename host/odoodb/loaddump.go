@@ -1,0 +1,91 @@
+package odoodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/load"
+	"github.com/odpm/odpm/host/odoodb/sqldump"
+)
+
+// fill loads the dump and unpacks the file store at the same time.
+func (r *restore) fill(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := extract(ctx, r.a, r.journal.made, r.o.Progress); err != nil {
+			cancel(err)
+		}
+	})
+	if err := r.loadDump(ctx); err != nil {
+		cancel(err)
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+func (r *restore) loadDump(ctx context.Context) error {
+	sql, err := r.s.openSQL(ctx, r.a)
+	if err != nil {
+		return err
+	}
+	defer sql.Close()
+	l := &load.Loader{
+		Database: r.o.Database, Jobs: r.o.Jobs,
+		Connect: func(ctx context.Context) (*pgx.Conn, error) { return r.login(ctx, r.notice) },
+		Read: func(done, total int64, finished bool) {
+			r.o.Progress.send(Event{Phase: PhaseRestore, Done: done, Total: total, Finished: finished})
+		},
+		Built: func(done, total int64, finished bool) {
+			r.o.Progress.send(Event{Phase: PhaseIndexes, Done: done, Total: total, Items: true, Finished: finished})
+		},
+		Policy: sqldump.Policy{ServerMajor: r.plan.serverMajor, Owner: r.s.AppRole,
+			HasRole: func(role string) bool { return r.plan.roles[role] }, HasTablespace: func(name string) bool { return r.plan.tablespaces[name] },
+			Extensions: r.plan.extensions.leave, Schemas: r.plan.extensions.schemas},
+		SearchPath: r.searchPath(), AllowBroken: r.o.AllowBroken,
+	}
+	r.notice = l.Notice
+	err = r.readError(l.Load(ctx, sql, r.a.DumpSize))
+	r.rep.LeftOut = l.LeftOut()
+	r.later = l.Later()
+	return err
+}
+
+// searchPath is the database's own: what was set on the one that is replaced,
+// else the server's default as the application role has it, with the schemas of
+// extensions, where such a path leads.
+func (r *restore) searchPath() string {
+	path := ident(r.s.AppRole) + ", public"
+	if set := r.plan.searchPath; set != "" {
+		path = strings.ReplaceAll(set, `"$user"`, ident(r.s.AppRole))
+	}
+	for _, schema := range slices.Sorted(maps.Keys(r.plan.extensions.schemas)) {
+		path += ", " + ident(schema)
+	}
+	return path
+}
+
+// readError tells a custom format that pg_restore could not read to its end
+// from everything else that can go wrong with SQL.
+func (r *restore) readError(err error) error {
+	var exit *engine.ExitError
+	var needs *load.NeedsError
+	if errors.As(err, &needs) {
+		return &archive.Error{Path: r.a.Path, Why: needs.Error()}
+	}
+	switch {
+	case err == nil || archive.IsRefused(err) || !errors.As(err, &exit) || exit.Program != "pg_restore":
+		return err
+	}
+	return &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("is damaged or truncated (%v); odpm database verify says where", err)}
+}
