@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/odpm/odpm/host/desired"
@@ -98,7 +99,7 @@ func (s *Run) proveInside(ctx context.Context, record bool) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	if now, cerr := s.Stack.Container(ctx, s.Project.OdooServiceName); cerr == nil && (!now.Running || now.StartedAt != c.StartedAt) {
+	if now, over := s.endedMeanwhile(ctx, c, errors.As(err, &exit) && exit.Code == exitcode.Signal+int(syscall.SIGKILL)); over {
 		return s.odooFailed(ctx, now)
 	}
 	switch {
@@ -109,6 +110,21 @@ func (s *Run) proveInside(ctx context.Context, record bool) error {
 		return s.proveOnce(ctx, record)
 	}
 	return s.checkFailed(ctx, "the checker in Odoo's container "+c.Name, exit.Code, out.String())
+}
+
+// endedMeanwhile tells whether the container that something was run in has ended,
+// or was started again. With a container's end all in it is killed, and the
+// engine says so of a program a moment before it says so of the container.
+func (s *Run) endedMeanwhile(ctx context.Context, then engine.Container, killed bool) (engine.Container, bool) {
+	for end := time.Now().Add(killedMargin); ; {
+		now, err := s.Stack.Container(ctx, s.Project.OdooServiceName)
+		if err == nil && (!now.Running || again(then, now)) {
+			return now, true
+		}
+		if !killed || time.Now().After(end) || sleep(ctx, 50*time.Millisecond) != nil {
+			return now, false
+		}
+	}
 }
 
 // recording tells a checker whether to record. A variable and not a flag: an
@@ -126,6 +142,8 @@ const (
 	nowTimeout = 10 * time.Second
 	// execMargin is for an attempt that has begun, and for a busy machine.
 	execMargin = 50 * time.Second
+	// killedMargin is far more than an engine takes to see a container's end.
+	killedMargin = 5 * time.Second
 )
 
 // checkArgv is a checker's command line for what the container was started

@@ -32,7 +32,8 @@ type Options struct {
 	Args     []string
 	Term     *ui.Terminal
 	Progress string
-	// Verbose says each step's outcome and reason before it is done.
+	// Verbose says each step's outcome and reason, and each action before it is
+	// done.
 	Verbose bool
 }
 
@@ -81,6 +82,9 @@ func All(ctx context.Context, o Options) (string, error) {
 	if o.Want.Goal == plan.Files {
 		r.Term.Say("odpm: the files are in place; nothing was started (--skip-start)")
 		return "", nil
+	}
+	if err := r.rememberLook(); err != nil {
+		return "", err
 	}
 	r.sayProven(ctx)
 	if r.Stack == nil && len(r.Project.OdooCommand) == 0 {
@@ -262,6 +266,9 @@ func (r *Run) round(ctx context.Context) (revealed bool, err error) {
 	for _, a := range r.Plan.Actions {
 		if err := ctx.Err(); err != nil {
 			return false, err
+		}
+		if r.Verbose {
+			r.Term.Step("does %s %s: %s", a.Op, ui.Clean(a.Resource), ui.Clean(a.Why))
 		}
 		if err := r.do(ctx, a); err != nil {
 			return false, err

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/host/world"
 	"github.com/odpm/odpm/shared/durable"
@@ -33,10 +34,34 @@ func (r *Run) rememberUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	up := world.Up{Config: world.Digest(doc)}
+	up := world.Up{Config: world.Digest(doc), Inputs: world.ConfigInputs(ctx, r.Inputs, r.Stack)}
 	if up.Services, err = r.hashes(ctx); err != nil {
 		return err
 	}
+	return r.writeUp(up)
+}
+
+// rememberLook keeps what was dear to find out and has not changed, for the
+// next look: compose's judgement, what the image's files have shown, the digest
+// of the checker.
+func (r *Run) rememberLook() error {
+	if r.Stack == nil {
+		return nil
+	}
+	if err := r.rememberChecker(); err != nil {
+		return err
+	}
+	if img := r.World.OdooImage; img != nil {
+		if err := engines.RememberImage(r.Dirs, img.ID, img.ImageFiles); err != nil {
+			return err
+		}
+	}
+	up := world.RememberedUp(r.Dirs)
+	c, asked := r.World.ConfigOf(nil)
+	if !asked || c.Err != nil || c.Inputs == "" || c.Digest != up.Config || c.Inputs == up.Inputs {
+		return nil
+	}
+	up.Inputs = c.Inputs
 	return r.writeUp(up)
 }
 

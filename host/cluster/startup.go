@@ -102,6 +102,10 @@ var (
 	ownerParameters  = slices.Concat(everySession, likeOdoo)
 )
 
+// StartupOf begins with a major that the server is expected to have: one login
+// less than to find out.
+func StartupOf(major int) *Startup { return &Startup{major: int32(major)} }
+
 // Session is a connection in which nothing that a database's owner has made is
 // run or believed, as long as it reads only catalogs (or tables with COPY … TO,
 // in which no expression is evaluated). It is a superuser's, but where its maker

@@ -55,7 +55,7 @@ var (
 // official image's shape is assumed.
 func image(in *inputs.Inputs, w *world.World, conf *odooconf.File) Image {
 	p := in.Project
-	official := engine.Image{Entrypoint: OfficialEntrypoint, Cmd: officialCmd, AppendsLogin: true}
+	official := engine.Image{Entrypoint: OfficialEntrypoint, Cmd: officialCmd, ImageFiles: engine.ImageFiles{AppendsLogin: true}}
 	if w.Kind == engines.Native {
 		// The document is written for a later `docker compose` all the same.
 		im := Image{Ref: p.OdooImage, Reason: "PostgreSQL and Odoo run without containers",

@@ -17,6 +17,9 @@ type StackReader interface {
 	// docker-compose.yml, so that nothing has to be written first. The document
 	// holds secrets; the error is compose's own judgement.
 	Config(ctx context.Context, candidate []byte) ([]byte, error)
+	// ComposeProgram stands for the program behind Config, another after an
+	// update; "" where that is not known.
+	ComposeProgram() string
 	// Image says what an image is; one that is not on this machine is ErrNoImage.
 	Image(ctx context.Context, ref string) (Image, error)
 	// ImageEnv is the environment that an image's configuration sets; an image
@@ -109,6 +112,12 @@ type Image struct {
 	Arch            string
 	Entrypoint, Cmd []string
 	Env, Labels     map[string]string
+	ImageFiles
+}
+
+// ImageFiles are what only an image's files tell. They never change: an image of
+// other files has another ID.
+type ImageFiles struct {
 	// Checker is where odpm-checker lies in the image, "" if it has none.
 	Checker string
 	// Script is the shell script in its entrypoint, "" where there is none, and

@@ -97,6 +97,19 @@ func (r *Readers) external(ctx context.Context, in *inputs.Inputs, o Options) er
 	return nil
 }
 
+// Moment are the same readers for one look.
+func (r *Readers) Moment() *Readers {
+	next := *r
+	if d, ok := r.Stack.(*docker.Reader); ok {
+		m := d.Moment()
+		next.Stack = m
+		if r.Kind == Docker {
+			next.Server, next.Own = m, m
+		}
+	}
+	return &next
+}
+
 // choose sets Kind; answers tells that Docker was found to answer.
 func (r *Readers) choose(ctx context.Context, in *inputs.Inputs, o Options) (answers bool, err error) {
 	p := in.Project
@@ -187,7 +200,7 @@ func DockerOptions(in *inputs.Inputs, name string) docker.Options {
 		Dir: in.StackDir(), Project: name, Files: in.ComposeFiles,
 		Service: p.ServiceName, OdooService: p.OdooServiceName, VolumeName: p.VolumeName,
 		DataDir: p.DataDir, DataVolume: p.DataVolume, Image: in.PostgresImage, Major: p.PostgresMajor,
-		Env: in.ComposeEnv(),
+		Env: in.ComposeEnv(), Known: knownImages(in.Dirs),
 	}
 	if in.Kept != nil {
 		o.DataTarget, o.PGData = in.Kept.Postgres.Target, in.Kept.Postgres.PGData

@@ -68,14 +68,14 @@ func newPlace(kind string) *place {
 	}
 	switch kind {
 	case engines.Docker:
-		x.w.OdooImage = &engine.Image{ID: "sha256:odoo", User: "odoo", Entrypoint: []string{"/entrypoint.sh"}, Cmd: []string{"odoo"}, AppendsLogin: true}
+		x.w.OdooImage = &engine.Image{ID: "sha256:odoo", User: "odoo", Entrypoint: []string{"/entrypoint.sh"}, Cmd: []string{"odoo"}, ImageFiles: engine.ImageFiles{AppendsLogin: true}}
 		x.w.PGData = "/var/lib/postgresql/data"
 	case engines.External:
 		x.w.Disk = datadir.Facts{UID: -1, GID: -1}
 		x.p.External, x.p.PostgresVersion, x.p.PostgresMajor, x.p.PostgresImage = true, "", 0, "postgres:"
 		x.conf = "[options]\ndb_host = pg.example.com\ndb_port = 5432\ndb_user = odoo\ndb_password = s3cret\n"
 		x.w.Stack, x.role = true, true
-		x.w.OdooImage = &engine.Image{ID: "sha256:odoo", Entrypoint: []string{"/entrypoint.sh"}, Cmd: []string{"odoo"}, AppendsLogin: true}
+		x.w.OdooImage = &engine.Image{ID: "sha256:odoo", Entrypoint: []string{"/entrypoint.sh"}, Cmd: []string{"odoo"}, ImageFiles: engine.ImageFiles{AppendsLogin: true}}
 		x.serverUp()
 	}
 	return x
@@ -217,7 +217,7 @@ func (x *place) do(a plan.Action, d *desired.Desired, in *inputs.Inputs) {
 			w.Files.PasswordEnv = a.File.New
 		}
 	case plan.PullImage:
-		w.OdooImage = &engine.Image{ID: "sha256:odoo", Entrypoint: []string{"/entrypoint.sh"}, Cmd: []string{"odoo"}, AppendsLogin: true}
+		w.OdooImage = &engine.Image{ID: "sha256:odoo", Entrypoint: []string{"/entrypoint.sh"}, Cmd: []string{"odoo"}, ImageFiles: engine.ImageFiles{AppendsLogin: true}}
 	case plan.BuildImage:
 		w.Built = append(slices.DeleteFunc(slices.Clone(w.Built), func(b engine.BuiltImage) bool { return b.Ref == a.Resource }),
 			engine.BuiltImage{Ref: a.Resource, ID: "built", Base: w.OdooImage.ID})

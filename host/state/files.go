@@ -17,6 +17,8 @@ const (
 	// SharedFile remembers which engine has been seen to share this project's
 	// directories.
 	SharedFile = "shared"
+	// ImageFile remembers what reading the Odoo image's files has shown.
+	ImageFile = "image.json"
 	// CheckerFile remembers the digest of odpm-checker.
 	CheckerFile = "checker.digest"
 )

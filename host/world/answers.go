@@ -9,6 +9,9 @@ import (
 	"os"
 
 	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/inputs"
 	"github.com/odpm/odpm/host/ports"
 )
 
@@ -76,6 +79,15 @@ func (r *Reader) config(ctx context.Context, candidate []byte) (Config, error) {
 		return c, nil
 	}
 	var c Config
+	if candidate == nil {
+		c.Inputs = ConfigInputs(ctx, r.in, r.Stack)
+		if up := RememberedUp(r.in.Dirs); c.Inputs != "" && c.Inputs == up.Inputs && up.Config != "" {
+			// The same program was asked about the same.
+			c.Digest = up.Config
+			r.configs[key] = c
+			return c, nil
+		}
+	}
 	doc, err := r.Stack.Config(ctx, candidate)
 	if ctx.Err() != nil {
 		return c, ctx.Err()
@@ -85,6 +97,20 @@ func (r *Reader) config(ctx context.Context, candidate []byte) (Config, error) {
 	}
 	r.configs[key] = c
 	return c, nil
+}
+
+// ConfigInputs stands for all that compose's resolved document of the project's
+// files depends on, compose itself included; "" where it cannot be told.
+func ConfigInputs(ctx context.Context, in *inputs.Inputs, stack engine.StackReader) string {
+	program := stack.ComposeProgram()
+	if program == "" {
+		return ""
+	}
+	fingerprint := compose.Fingerprint(ctx, in.StackDir(), in.Project.Name, in.ComposeFiles, append(os.Environ(), in.ComposeEnv()...))
+	if fingerprint == "" {
+		return ""
+	}
+	return Digest([]byte(program + "\x00" + fingerprint))
 }
 
 // Digest keeps the secrets of a resolved document out of records.

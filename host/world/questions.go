@@ -46,6 +46,8 @@ type Answers struct {
 // holds secrets; Err is why compose does not accept the files.
 type Config struct {
 	Digest string
+	// Inputs is ConfigInputs, for the files as they are.
+	Inputs string
 	Err    error
 }
 

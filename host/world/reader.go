@@ -28,18 +28,18 @@ type Reader struct {
 	in *inputs.Inputs
 	*engines.Readers
 	configs map[string]Config
-	startup cluster.Startup
+	startup *cluster.Startup
 }
 
 // NewReader looks through readers.
 func NewReader(in *inputs.Inputs, r *engines.Readers) *Reader {
-	return &Reader{in: in, Readers: r, configs: map[string]Config{}}
+	return &Reader{in: in, Readers: r, configs: map[string]Config{}, startup: cluster.StartupOf(in.Project.PostgresMajor)}
 }
 
 // hints are the project's on the server that is looked at.
 func (r *Reader) hints(bootstrap string) cluster.Hints {
 	h := r.in.Hints(bootstrap, r.Stack != nil)
-	h.Startup = &r.startup
+	h.Startup = r.startup
 	return h
 }
 
@@ -51,6 +51,12 @@ func HandoffPath(d state.Dirs) string { return filepath.Join(d.Runtime(), handof
 
 // Read looks once. run is what this run has done so far.
 func (r *Reader) Read(ctx context.Context, run Run) (*World, error) {
+	once := *r
+	once.Readers = r.Readers.Moment()
+	return once.read(ctx, run)
+}
+
+func (r *Reader) read(ctx context.Context, run Run) (*World, error) {
 	p := r.in.Project
 	w := &World{Kind: r.Kind, Asked: r.Server != nil, EngineErr: r.Err, Stack: r.Stack != nil, Run: run, UID: os.Getuid(), GID: os.Getgid()}
 	w.Warnings = append(w.Warnings, r.Warnings...)
@@ -236,9 +242,6 @@ func (r *Reader) postgres(ctx context.Context, w *World) error {
 		if !errors.Is(err, cluster.ErrNoAdmin) {
 			w.Warnings = append(w.Warnings, fmt.Sprintf("the running server could not be asked: %v", err))
 		}
-	}
-	for _, role := range f.GuessedSuperusers {
-		w.Warnings = append(w.Warnings, fmt.Sprintf("superuser %q has a password that everybody knows: whoever reaches the server's port can do anything in it. Give it another: %s -c '\\password'", role, r.Server.Psql(ctx, role)))
 	}
 	if w.Elsewhere = r.elsewhere(ctx, w, f); w.Elsewhere == nil {
 		w.Server = &f

@@ -149,6 +149,8 @@ type Checker struct {
 type Up struct {
 	// Config is a hash of compose's resolved document, "" where nothing was up.
 	Config string `json:"config"`
+	// Inputs is ConfigInputs of that document, "" where they could not be told.
+	Inputs string `json:"inputs,omitempty"`
 	// Services are compose's own hashes, as the containers carry them.
 	Services map[string]string `json:"services"`
 }

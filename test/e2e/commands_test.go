@@ -49,6 +49,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"peak":       peak,
 		"huge":       huge,
 		"contents":   contents,
+		"watched":    watched,
 	}
 }
 

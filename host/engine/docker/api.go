@@ -19,17 +19,22 @@ import (
 	"github.com/odpm/odpm/host/wording"
 )
 
-// api asks the engine over a connection that the docker client makes (`docker
-// system dial-stdio`, as it does for engines behind ssh): contexts, remote
-// engines and certificates are the client's as everywhere here, and a run's
-// hundred questions cost a millisecond each and not a process.
+// api asks the engine over its local socket where the docker client would use
+// that too, and else over a connection that the client makes (`docker system
+// dial-stdio`, as it does for engines behind ssh): contexts, remote engines and
+// certificates are the client's as everywhere here, and a run's hundred
+// questions cost a millisecond each and not a process.
 type api struct {
 	c    client
 	http http.Client
+	// socket is asked for once; "" leaves the way to the client.
+	socket func() string
 
 	mu sync.Mutex
 	// version is what the engine speaks, "v1.41"; "" before it was asked.
 	version string
+	// server is the answer's header of that name, "Docker/20.10.24 (linux)".
+	server string
 	// last is the process behind the newest connection.
 	last *dialled
 }
@@ -38,7 +43,7 @@ type api struct {
 const apiIdle = 10 * time.Second
 
 func newAPI(c client) *api {
-	a := &api{c: c}
+	a := &api{c: c, socket: sync.OnceValue(c.socket)}
 	// The whole answer, its body too.
 	a.http.Timeout = answerTime
 	a.http.Transport = &http.Transport{
@@ -59,6 +64,12 @@ type dialled struct {
 }
 
 func (a *api) dial() (net.Conn, error) {
+	if path := a.socket(); path != "" {
+		if conn, err := net.DialTimeout("unix", path, a.c.answer); err == nil {
+			return conn, nil
+		}
+		// The client says in its own words why not.
+	}
 	ours, theirs, err := socketpair()
 	if err != nil {
 		return nil, err
@@ -174,8 +185,16 @@ func (a *api) speaks(ctx context.Context, verb string) (string, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.version = "/v" + known(v)
+	a.version, a.server = "/v"+known(v), resp.Header.Get("Server")
 	return a.version, nil
+}
+
+// docker tells Docker's own engine, once it has answered, from one that speaks
+// its language.
+func (a *api) docker() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return strings.HasPrefix(a.server, "Docker/")
 }
 
 // newest is the newest version of the API whose answers this code was written

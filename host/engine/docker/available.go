@@ -39,6 +39,11 @@ func Available(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	c := newClient(nil, "")
+	if path, _ := c.composePlugin(); path != "" {
+		// A plugin is version 2 at least; what else may be wrong with it, its first
+		// command says.
+		return engineAnswers(ctx, c)
+	}
 	var out string
 	var err error
 	asked := make(chan struct{})
@@ -52,7 +57,7 @@ func Available(ctx context.Context) error {
 		return answers
 	}
 	if err != nil {
-		return &Unavailable{"compose", "docker has no compose plugin (`docker compose version` fails). Install it (Debian's docker.io: apt-get install docker-compose; Docker's own packages: apt-get install docker-compose-plugin; others: https://docs.docker.com/compose/install/). The old docker-compose with a dash, version 1, does not do"}
+		return &Unavailable{"compose", "docker has no compose plugin (`docker compose version` fails). Install it (Debian's docker.io: apt-get install docker-compose; Docker's own packages: apt-get install docker-compose-plugin; others: https://docs.docker.com/compose/install/). The old docker-compose with a dash, version 1, is not enough"}
 	}
 	if n, ok := composeMajor(out); ok && n < minCompose {
 		return &Unavailable{"compose", fmt.Sprintf("docker compose is version %s, wanted is %d or newer: https://docs.docker.com/compose/install/", strings.TrimSpace(out), minCompose)}
@@ -60,9 +65,16 @@ func Available(ctx context.Context) error {
 	return nil
 }
 
+// engineAnswers asks the engine itself where the way to it is known; what does
+// not answer there is asked through the client, for its words.
 func engineAnswers(ctx context.Context, c client) error {
 	if _, err := exec.LookPath(Program); err != nil {
 		return errNoClient()
+	}
+	if c.api.socket() != "" {
+		if _, err := c.api.speaks(ctx, "version"); err == nil {
+			return nil
+		}
 	}
 	if _, err := c.output(ctx, "version", "--format", "{{.Server.Version}}"); err != nil {
 		return engineDown(ctx, err)

@@ -28,6 +28,8 @@ type client struct {
 	// answer is how long the engine, or a small program in a container, has for
 	// an answer. What the image calls sh may be anything.
 	answer time.Duration
+	// memo is a look's, nil where every question is asked.
+	memo *memo
 }
 
 func newClient(env []string, dir string) client {

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/wording"
@@ -139,6 +141,13 @@ func live(state string) bool {
 	return true
 }
 
+// memo keeps what one look was told.
+type memo struct {
+	mu    sync.Mutex
+	lists map[string][]container
+	by    map[string]container
+}
+
 func (c client) list(ctx context.Context, all bool, filters []string) ([]container, error) {
 	by := map[string][]string{}
 	for _, f := range filters {
@@ -149,13 +158,17 @@ func (c client) list(ctx context.Context, all bool, filters []string) ([]contain
 	if err != nil {
 		return nil, err
 	}
-	var found []struct {
-		ID    string `json:"Id"`
-		State string
+	key := strconv.FormatBool(all) + string(text)
+	if c.memo != nil {
+		c.memo.mu.Lock()
+		known, ok := c.memo.lists[key]
+		c.memo.mu.Unlock()
+		if ok {
+			return slices.Clone(known), nil
+		}
 	}
-	// Podman's list leaves paused containers out unless it is asked for all, and
-	// a server in one goes on when somebody lets it.
-	if err := c.api.get(ctx, "ps", "/containers/json", url.Values{"all": {"1"}, "filters": {string(text)}}, &found); err != nil {
+	found, err := c.listed(ctx, string(text))
+	if err != nil {
 		return nil, err
 	}
 	var ids []string
@@ -164,26 +177,67 @@ func (c client) list(ctx context.Context, all bool, filters []string) ([]contain
 			ids = append(ids, f.ID)
 		}
 	}
-	return c.inspect(ctx, ids...)
+	list, err := c.inspect(ctx, ids...)
+	if err == nil && c.memo != nil {
+		c.memo.mu.Lock()
+		c.memo.lists[key] = slices.Clone(list)
+		c.memo.mu.Unlock()
+	}
+	return list, err
+}
+
+// listing is what the list itself says of a container.
+type listing struct {
+	ID     string `json:"Id"`
+	State  string
+	Mounts []mount
+}
+
+func (c client) listed(ctx context.Context, filters string) ([]listing, error) {
+	var found []listing
+	// Podman's list leaves paused containers out unless it is asked for all, and
+	// a server in one goes on when somebody lets it.
+	return found, c.api.get(ctx, "ps", "/containers/json", url.Values{"all": {"1"}, "filters": {filters}}, &found)
 }
 
 // inspect leaves out what is not there any more.
 func (c client) inspect(ctx context.Context, ids ...string) ([]container, error) {
 	var list []container
 	for _, id := range ids {
-		var ct container
-		err := c.api.get(ctx, "container inspect", "/containers/"+id+"/json", nil, &ct)
-		if noSuch(err) {
-			continue
+		ct, ok := c.memo.container(id)
+		if !ok {
+			err := c.api.get(ctx, "container inspect", "/containers/"+id+"/json", nil, &ct)
+			if noSuch(err) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			// Podman calls a paused container one that does not run.
+			ct.State.Running = ct.State.Running || ct.State.Paused
+			c.memo.keep(ct)
 		}
-		if err != nil {
-			return nil, err
-		}
-		// Podman calls a paused container one that does not run.
-		ct.State.Running = ct.State.Running || ct.State.Paused
 		list = append(list, ct)
 	}
 	return list, nil
+}
+
+func (m *memo) container(id string) (container, bool) {
+	if m == nil {
+		return container{}, false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c, ok := m.by[id]
+	return c, ok
+}
+
+func (m *memo) keep(c container) {
+	if m != nil {
+		m.mu.Lock()
+		m.by[c.ID] = c
+		m.mu.Unlock()
+	}
 }
 
 // ofService finds a service's container in any state, by labels and not by
@@ -246,7 +300,11 @@ func (e *Reader) Status(ctx context.Context) (engine.Status, error) {
 	return s, nil
 }
 
+// ready asks inside the container where what is published says nothing.
 func (e *Reader) ready(ctx context.Context, c *container) bool {
+	if addr := c.hostAddr(); addr != "" && accepts(ctx, addr) {
+		return true
+	}
 	_, err := e.cl.output(ctx, "exec", "--user", c.osUser(), c.ID, "sh", "-c", serverPlace+isReady)
 	return err == nil
 }
@@ -257,12 +315,17 @@ func (e *Reader) HostAddr(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	port := strconv.Itoa(c.port())
 	if c.HostConfig.NetworkMode == "host" {
-		return net.JoinHostPort("127.0.0.1", port), nil
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(c.port())), nil
 	}
+	return c.hostAddr(), nil
+}
+
+// hostAddr is where this machine reaches the container's PostgreSQL, "" where
+// nothing is published.
+func (c container) hostAddr() string {
 	best := ""
-	for _, b := range c.NetworkSettings.Ports[port+"/tcp"] {
+	for _, b := range c.NetworkSettings.Ports[strconv.Itoa(c.port())+"/tcp"] {
 		host := b.HostIp
 		switch host {
 		case "", "0.0.0.0":
@@ -275,7 +338,7 @@ func (e *Reader) HostAddr(ctx context.Context) (string, error) {
 			best = addr
 		}
 	}
-	return best, nil
+	return best
 }
 
 // Logs gives what the server wrote, both streams in order.

@@ -30,26 +30,38 @@ func (e *Reader) Dial(ctx context.Context) (net.Conn, error) {
 }
 
 func (e *Reader) dial(ctx context.Context, c *container) (net.Conn, error) {
-	ours, theirs, err := socketpair()
-	if err != nil {
-		return nil, err
-	}
-	// Not bound to ctx: that is for the dialling, the connection lives longer.
-	cmd := e.cl.command(context.WithoutCancel(ctx), "exec", "-i", "--user", c.osUser(), c.ID, "sh", "-c", relay)
-	errs := &wording.Tail{Max: 4 << 10}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, errs
-	err = cmd.Start()
-	theirs.Close()
-	if err != nil {
-		ours.Close()
-		return nil, failure(ctx, []string{"exec"}, err, "")
-	}
-	conn := &relayConn{Conn: ours, cmd: cmd, ended: make(chan struct{}), to: relayAddr(c.name()), limit: e.cl.answer}
-	go func() {
-		cmd.Wait()
+	argv := []string{"sh", "-c", relay}
+	conn := &relayConn{ended: make(chan struct{}), to: relayAddr(c.name()), limit: e.cl.answer}
+	if e.cl.api.socket() != "" {
+		// The relay's end shows as the stream's.
+		s, err := e.cl.api.execStream(ctx, c.ID, c.osUser(), argv...)
+		if err != nil {
+			return nil, fmt.Errorf("reach PostgreSQL in container %s: %w", c.name(), err)
+		}
 		close(conn.ended)
-	}()
-	if err := conn.greeting(ctx, errs); err != nil {
+		conn.Conn, conn.errs, conn.end = s, &s.errs, func() error { s.end(time.Second); return nil }
+	} else {
+		ours, theirs, err := socketpair()
+		if err != nil {
+			return nil, err
+		}
+		// Not bound to ctx: that is for the dialling, the connection lives longer.
+		cmd := e.cl.command(context.WithoutCancel(ctx), append([]string{"exec", "-i", "--user", c.osUser(), c.ID}, argv...)...)
+		errs := &wording.Tail{Max: 4 << 10}
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, errs
+		err = cmd.Start()
+		theirs.Close()
+		if err != nil {
+			ours.Close()
+			return nil, failure(ctx, []string{"exec"}, err, "")
+		}
+		conn.Conn, conn.errs, conn.end = ours, errs, func() error { return endClient(ours, cmd, conn.ended) }
+		go func() {
+			cmd.Wait()
+			close(conn.ended)
+		}()
+	}
+	if err := conn.greeting(ctx); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("reach PostgreSQL in container %s: %w", c.name(), err)
 	}
@@ -80,11 +92,14 @@ func socketpair() (net.Conn, *os.File, error) {
 	return conn, theirs, nil
 }
 
-// relayConn is the connection and the docker client that carries it.
+// relayConn is the connection and what carries it: the engine's own stream, or
+// a docker client.
 type relayConn struct {
 	net.Conn
-	cmd   *exec.Cmd
+	// errs is complete when ended is closed, or the connection at its end.
+	errs  *wording.Tail
 	ended chan struct{}
+	end   func() error
 	to    relayAddr
 	// limit is for the greeting.
 	limit time.Duration
@@ -92,7 +107,7 @@ type relayConn struct {
 }
 
 // greeting waits for the relay's "+"; anything else is the reason.
-func (c *relayConn) greeting(ctx context.Context, errs *wording.Tail) error {
+func (c *relayConn) greeting(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.limit, fmt.Errorf("no answer within %s", c.limit))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { c.Conn.SetReadDeadline(time.Unix(1, 0)) })
@@ -112,7 +127,7 @@ func (c *relayConn) greeting(ctx context.Context, errs *wording.Tail) error {
 	}
 	select {
 	case <-c.ended:
-		said += "\n" + errs.String()
+		said += "\n" + c.errs.String()
 	case <-time.After(5 * time.Second):
 	}
 	if said = clean(said); said == "" {
@@ -121,20 +136,23 @@ func (c *relayConn) greeting(ctx context.Context, errs *wording.Tail) error {
 	return errors.New(strings.TrimSpace(said))
 }
 
-// Close lets the relay see the end, so that it and the backend end in order,
-// and ends the docker client if that takes long.
+// Close lets the relay see the end, so that it and the backend end in order.
 func (c *relayConn) Close() error {
 	var err error
-	c.once.Do(func() {
-		err = c.Conn.Close()
-		select {
-		case <-c.ended:
-			return
-		case <-time.After(time.Second):
-		}
-		c.cmd.Process.Kill()
-		<-c.ended
-	})
+	c.once.Do(func() { err = c.end() })
+	return err
+}
+
+// endClient ends the docker client where that takes long.
+func endClient(conn net.Conn, cmd *exec.Cmd, ended <-chan struct{}) error {
+	err := conn.Close()
+	select {
+	case <-ended:
+		return err
+	case <-time.After(time.Second):
+	}
+	cmd.Process.Kill()
+	<-ended
 	return err
 }
 

@@ -6,6 +6,8 @@
 package docker
 
 import (
+	"maps"
+
 	"github.com/odpm/odpm/host/engine"
 )
 
@@ -34,6 +36,8 @@ type Options struct {
 	DataTarget string
 	// PGData is where the cluster is inside such a container, "" as above.
 	PGData string
+	// Known are images' files as they were read before, by image ID.
+	Known map[string]engine.ImageFiles
 	// Env is added to what docker and compose see, KEY=VALUE: the project's
 	// merged .env, for interpolation.
 	Env []string
@@ -62,7 +66,15 @@ var (
 
 // NewReader makes one; nothing is asked yet. See Available.
 func NewReader(o Options) *Reader {
-	return &Reader{o: o, cl: newClient(o.Env, o.Dir), contents: &contentCache{}}
+	return &Reader{o: o, cl: newClient(o.Env, o.Dir), contents: &contentCache{by: maps.Clone(o.Known)}}
+}
+
+// Moment is the same reader of one look: what it has been told of containers it
+// does not ask again, so that all of the look is of one moment.
+func (e *Reader) Moment() *Reader {
+	m := *e
+	m.cl.memo = &memo{lists: map[string][]container{}, by: map[string]container{}}
+	return &m
 }
 
 // New makes an engine that also acts.

@@ -15,3 +15,6 @@ func (e *Engine) SetAnswerTime(d time.Duration) {
 	e.cl.answer = d
 	e.cl.api.http.Timeout = d
 }
+
+// Socket is where the engine would be asked directly.
+func Socket(env []string) string { return newClient(env, "").socket() }

@@ -3,8 +3,10 @@ package docker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -149,11 +151,39 @@ func holder(c container) engine.Holder {
 }
 
 func (c client) holders(ctx context.Context, d data) ([]container, error) {
-	list, err := c.running(ctx)
+	found, err := c.listed(ctx, "{}")
 	if err != nil {
 		return nil, err
 	}
-	devices, err := c.devices(ctx, list)
+	var ids []string
+	var mounts []mount
+	for _, l := range found {
+		if live(l.State) {
+			ids, mounts = append(ids, l.ID), append(mounts, l.Mounts...)
+		}
+	}
+	// Podman's list may say less of mounts than there is.
+	if c.api.docker() {
+		devices, err := c.devices(ctx, mounts...)
+		if err != nil {
+			return nil, err
+		}
+		ids = nil
+		for _, l := range found {
+			if live(l.State) && mounted(l.Mounts, d, devices) != apart {
+				ids = append(ids, l.ID)
+			}
+		}
+	}
+	list, err := c.inspect(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	mounts = nil
+	for _, ct := range list {
+		mounts = append(mounts, ct.Mounts...)
+	}
+	devices, err := c.devices(ctx, mounts...)
 	if err != nil {
 		return nil, err
 	}
@@ -170,19 +200,24 @@ func (c client) holders(ctx context.Context, d data) ([]container, error) {
 	return out, nil
 }
 
-// devices are the host directories that the containers' volumes bind.
-func (c client) devices(ctx context.Context, list []container) (map[string]string, error) {
-	var names []string
-	seen := map[string]bool{}
-	for _, ct := range list {
-		for _, m := range ct.Mounts {
-			if m.Type == "volume" && m.Name != "" && !seen[m.Name] {
-				seen[m.Name] = true
-				names = append(names, m.Name)
-			}
+// devices are the host directories that the mounts' volumes bind. One question
+// tells of all volumes, however many there are.
+func (c client) devices(ctx context.Context, mounts ...mount) (map[string]string, error) {
+	names := map[string]bool{}
+	for _, m := range mounts {
+		if m.Type == "volume" && m.Name != "" {
+			names[m.Name] = true
 		}
 	}
-	vs, err := c.volumes(ctx, names...)
+	var vs []volume
+	var err error
+	if len(names) > 1 {
+		var answer struct{ Volumes []volume }
+		err = c.api.get(ctx, "volume ls", "/volumes", nil, &answer)
+		vs = answer.Volumes
+	} else {
+		vs, err = c.volumes(ctx, slices.Collect(maps.Keys(names))...)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -200,14 +235,27 @@ func (c client) devices(ctx context.Context, list []container) (map[string]strin
 // and development containers mount whole disks and run no server on them. A
 // read-only mount cannot carry a server.
 func (c client) holds(ctx context.Context, ct container, d data, devices map[string]string) (bool, error) {
-	parent := false
-	for _, m := range ct.Mounts {
+	switch mounted(ct.Mounts, d, devices) {
+	case within:
+		return true, nil
+	case contains:
+		return c.concernsPostgres(ctx, ct)
+	}
+	return false, nil
+}
+
+// mounted is what a container's writable mounts are to the data: within is the
+// data or something inside, or a parent where images of PostgreSQL keep theirs;
+// contains is any other parent.
+func mounted(mounts []mount, d data, devices map[string]string) relation {
+	found := apart
+	for _, m := range mounts {
 		if !m.RW {
 			continue
 		}
 		for _, name := range d.volumes {
 			if m.Type == "volume" && m.Name == name {
-				return true, nil
+				return within
 			}
 		}
 		sources := []string{m.Source}
@@ -221,20 +269,17 @@ func (c client) holds(ctx context.Context, ct container, d data, devices map[str
 			for _, p := range d.places {
 				switch relate(newPlace(s), p) {
 				case within:
-					return true, nil
+					return within
 				case contains:
 					if strings.HasPrefix(m.Destination, "/var/lib/postgres") || strings.HasPrefix(m.Destination, "/var/lib/pgsql") {
-						return true, nil
+						return within
 					}
-					parent = true
+					found = contains
 				}
 			}
 		}
 	}
-	if !parent {
-		return false, nil
-	}
-	return c.concernsPostgres(ctx, ct)
+	return found
 }
 
 func (c client) concernsPostgres(ctx context.Context, ct container) (bool, error) {
@@ -250,6 +295,7 @@ func (c client) concernsPostgres(ctx context.Context, ct container) (bool, error
 	if err != nil {
 		// It has ended meanwhile, or the engine cannot tell; the latter is no
 		// reason to be sure.
+		c.memo = nil
 		now, lookErr := c.inspect(ctx, ct.ID)
 		if lookErr != nil {
 			return false, lookErr

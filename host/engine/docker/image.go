@@ -27,15 +27,7 @@ var checkerPlaces = []string{"/usr/local/bin/odpm-checker", "/odpm-checker"}
 // contentCache holds what was found by image id: an image never changes.
 type contentCache struct {
 	mu sync.Mutex
-	by map[string]content
-}
-
-// content is what only an image's files tell.
-type content struct {
-	checker      string
-	script       string
-	does         entrypoint.Script
-	appendsLogin bool
+	by map[string]engine.ImageFiles
 }
 
 type imageConfig struct {
@@ -159,14 +151,13 @@ func (e *Reader) Image(ctx context.Context, ref string) (engine.Image, error) {
 		return engine.Image{}, err
 	}
 	img := engine.Image{ID: c.ID, Arch: c.Architecture, User: c.Config.User, Entrypoint: c.Config.Entrypoint, Cmd: c.Config.Cmd, Env: c.env(), Labels: c.Config.Labels}
-	found, err := e.content(ctx, c)
-	img.Checker, img.Script, img.Does, img.AppendsLogin = found.checker, found.script, found.does, found.appendsLogin
+	img.ImageFiles, err = e.content(ctx, c)
 	return img, err
 }
 
 // content finds odpm-checker by label, by the entrypoint, or by looking, and
 // reads the entrypoint's script.
-func (e *Reader) content(ctx context.Context, c imageConfig) (content, error) {
+func (e *Reader) content(ctx context.Context, c imageConfig) (engine.ImageFiles, error) {
 	e.contents.mu.Lock()
 	defer e.contents.mu.Unlock()
 	if known, ok := e.contents.by[c.ID]; ok {
@@ -174,7 +165,7 @@ func (e *Reader) content(ctx context.Context, c imageConfig) (content, error) {
 	}
 	if c.Config.Labels[engine.LabelBase] != "" && len(c.Config.Entrypoint) > 0 {
 		// Made by odpm, which put it there.
-		return content{checker: c.Config.Entrypoint[0]}, nil
+		return engine.ImageFiles{Checker: c.Config.Entrypoint[0]}, nil
 	}
 	places := checkerPlaces
 	if at := c.Config.Labels[LabelChecker]; path.IsAbs(at) {
@@ -183,40 +174,40 @@ func (e *Reader) content(ctx context.Context, c imageConfig) (content, error) {
 	if ep := c.Config.Entrypoint; len(ep) > 0 && path.Base(ep[0]) == "odpm-checker" && path.IsAbs(ep[0]) {
 		places = append([]string{ep[0]}, places...)
 	}
-	var found content
+	var found engine.ImageFiles
 	err := e.inside(ctx, c.ID, func(files *files) error {
 		for _, at := range places {
 			mode, err := files.mode(at)
 			if err == nil && mode.IsRegular() && mode&0o111 != 0 {
-				found.checker = at
+				found.Checker = at
 				break
 			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}
-		if err := found.readScript(files, c.Config.Entrypoint); err != nil || !found.does.ByName || !found.does.HandsOn || !found.does.OptionsOfItsOwn || found.does.Other != "" {
+		if err := readScript(&found, files, c.Config.Entrypoint); err != nil || !found.Does.ByName || !found.Does.HandsOn || !found.Does.OptionsOfItsOwn || found.Does.Other != "" {
 			return err
 		}
 		_, err := files.mode(engine.OdooProgram)
-		found.appendsLogin = err == nil
+		found.AppendsLogin = err == nil
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
 		return err
 	})
 	if err != nil {
-		return content{}, err
+		return engine.ImageFiles{}, err
 	}
 	if e.contents.by == nil {
-		e.contents.by = map[string]content{}
+		e.contents.by = map[string]engine.ImageFiles{}
 	}
 	e.contents.by[c.ID] = found
 	return found, nil
 }
 
 // readScript finds the entrypoint's shell script and reads it.
-func (f *content) readScript(files *files, words []string) error {
+func readScript(f *engine.ImageFiles, files *files, words []string) error {
 	for _, word := range words {
 		if !path.IsAbs(word) || path.Base(word) == "odpm-checker" {
 			continue
@@ -226,7 +217,7 @@ func (f *content) readScript(files *files, words []string) error {
 			return err
 		}
 		if entrypoint.IsShell(text) {
-			f.script, f.does = word, entrypoint.Read(text)
+			f.Script, f.Does = word, entrypoint.Read(text)
 			return nil
 		}
 	}

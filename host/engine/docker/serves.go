@@ -40,7 +40,7 @@ func (e *Reader) Serves(ctx context.Context, dataDirectory string) (ok bool, whe
 				return true, where, nil
 			}
 		}
-		devices, err := e.cl.devices(ctx, []container{*c})
+		devices, err := e.cl.devices(ctx, c.Mounts...)
 		if err != nil {
 			return false, where, err
 		}

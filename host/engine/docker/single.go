@@ -119,7 +119,7 @@ func (e *Reader) hasData(ctx context.Context, c container) bool {
 	if err != nil {
 		return false
 	}
-	devices, err := e.cl.devices(ctx, []container{c})
+	devices, err := e.cl.devices(ctx, c.Mounts...)
 	if err != nil {
 		return false
 	}

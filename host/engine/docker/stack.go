@@ -37,6 +37,15 @@ func (e *Reader) Config(ctx context.Context, candidate []byte) ([]byte, error) {
 	return []byte(out), err
 }
 
+// ComposeProgram names the plugin's file, its size and its time.
+func (e *Reader) ComposeProgram() string {
+	path, info := e.cl.composePlugin()
+	if path == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s %d %s", path, info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
+}
+
 // StopService stops and removes a service's containers, found by labels.
 // Volumes stay, anonymous ones too: they may be somebody's data.
 func (e *Engine) StopService(ctx context.Context, service string) error {
