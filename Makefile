@@ -40,7 +40,7 @@ install: build ## both programs into PREFIX/bin (PREFIX=/usr/local)
 	install -m 755 bin/odpm bin/odpm-checker "$(DESTDIR)$(PREFIX)/bin/"
 
 test: setup ## everything: unit, command line, native and Docker
-	$(GO) test ./... -p 2 -timeout 25m
+	$(GO) test ./... -p 2 -timeout 60m
 
 lint: ## gofmt, go vet, and the directions between packages
 	@unformatted=$$(gofmt -l checker host shared test); \

@@ -30,11 +30,18 @@ func (r *Run) up(ctx context.Context) error {
 
 // rememberUp records what an `up` that succeeded has made.
 func (r *Run) rememberUp(ctx context.Context) error {
-	doc, err := r.Stack.Config(ctx, nil)
-	if err != nil {
-		return err
+	up := world.Up{Inputs: world.ConfigInputs(ctx, r.Inputs, r.Stack)}
+	if was := world.RememberedUp(r.Dirs); up.Inputs != "" && up.Inputs == was.Inputs {
+		up.Config = was.Config
 	}
-	up := world.Up{Config: world.Digest(doc), Inputs: world.ConfigInputs(ctx, r.Inputs, r.Stack)}
+	if up.Config == "" {
+		doc, err := r.Stack.Config(ctx, nil)
+		if err != nil {
+			return err
+		}
+		up.Config = world.Digest(doc)
+	}
+	var err error
 	if up.Services, err = r.hashes(ctx); err != nil {
 		return err
 	}

@@ -57,5 +57,5 @@ func times(a, of time.Duration) string {
 	if of <= 0 {
 		return ""
 	}
-	return fmt.Sprintf("%.1f×", float64(a)/float64(of))
+	return fmt.Sprintf("%.2f×", float64(a)/float64(of))
 }
