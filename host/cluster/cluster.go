@@ -14,17 +14,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/odpm/odpm/host/engine"
 )
 
 // Wanted is the role that Odoo logs in as.
 type Wanted struct {
 	Role, Password string
-	// MD5 stores the password as an md5 verifier, for client libraries from
-	// before PostgreSQL 10, which do not know SCRAM.
-	MD5 bool
 	// Host is what Odoo calls the server, SSLMode and TLSFiles how its connection
 	// is encrypted: engine.TCP's.
 	Host, SSLMode string
@@ -77,24 +72,4 @@ func (w Wanted) validate() error {
 		return errors.New("the application role's password contains a NUL character, which PostgreSQL cannot take; change db_password in odoo.conf")
 	}
 	return nil
-}
-
-func (w Wanted) encryption() string {
-	if w.MD5 {
-		return "md5"
-	}
-	return "scram-sha-256"
-}
-
-// ident quotes an identifier.
-func ident(name string) string { return pgx.Identifier{name}.Sanitize() }
-
-// literal quotes a string constant; it means the same whatever
-// standard_conforming_strings says.
-func literal(s string) string {
-	s = strings.ReplaceAll(strings.ReplaceAll(s, "\x00", ""), "'", "''")
-	if strings.Contains(s, `\`) {
-		return "E'" + strings.ReplaceAll(s, `\`, `\\`) + "'"
-	}
-	return "'" + s + "'"
 }

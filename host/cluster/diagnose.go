@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/quote"
 	"github.com/odpm/odpm/shared/pglogin"
 	"github.com/odpm/odpm/shared/shell"
 )
@@ -203,7 +204,7 @@ func (d *diagnostician) databaseState(ctx context.Context) error {
 		next := "odpm -d " + shell.Quote(d.database) + " -i base"
 		if d.database == pglogin.DefaultDatabase {
 			// Odoo needs it to list and create databases.
-			next = d.sqlIn("template1", "CREATE DATABASE "+ident(d.database)+" TEMPLATE template0")
+			next = d.sqlIn("template1", "CREATE DATABASE "+quote.Ident(d.database)+" TEMPLATE template0")
 		}
 		d.is(CauseDatabaseMissing, []string{next}, "the cluster has no database %s", shown(d.database))
 		return nil
@@ -212,7 +213,7 @@ func (d *diagnostician) databaseState(ctx context.Context) error {
 		return err
 	}
 	if !open {
-		d.is(CauseDatabaseClosed, []string{d.sql("ALTER DATABASE " + ident(d.database) + " ALLOW_CONNECTIONS true")}, "database %s does not accept connections (ALLOW_CONNECTIONS false)", shown(d.database))
+		d.is(CauseDatabaseClosed, []string{d.sql("ALTER DATABASE " + quote.Ident(d.database) + " ALLOW_CONNECTIONS true")}, "database %s does not accept connections (ALLOW_CONNECTIONS false)", shown(d.database))
 		return nil
 	}
 	if d.facts == nil {
@@ -223,7 +224,7 @@ func (d *diagnostician) databaseState(ctx context.Context) error {
 		return err
 	}
 	if !may {
-		d.is(CauseNoConnect, []string{d.sql("GRANT CONNECT ON DATABASE " + ident(d.database) + " TO " + ident(d.role))}, "role %s may not CONNECT to database %s", shown(d.role), shown(d.database))
+		d.is(CauseNoConnect, []string{d.sql("GRANT CONNECT ON DATABASE " + quote.Ident(d.database) + " TO " + quote.Ident(d.role))}, "role %s may not CONNECT to database %s", shown(d.role), shown(d.database))
 	}
 	return nil
 }

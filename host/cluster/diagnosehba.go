@@ -9,6 +9,8 @@ import (
 
 	"github.com/odpm/odpm/shared/pglogin"
 	"github.com/odpm/odpm/shared/shell"
+
+	"github.com/odpm/odpm/host/quote"
 )
 
 // hba is about pg_hba.conf, which only a superuser can read.
@@ -150,9 +152,9 @@ func (d *diagnostician) limits(ctx context.Context) error {
 	case roleLimit == 0:
 		d.is(CauseRoleLimit, []string{ensureCommand}, "role %s may have no connection at all (CONNECTION LIMIT 0)", shown(d.role))
 	case roleLimit > 0 && roleUsed >= roleLimit && !d.facts.Superuser:
-		d.is(CauseRoleLimit, []string{d.sql("ALTER ROLE " + ident(d.role) + " CONNECTION LIMIT -1")}, "role %s may have %d connections, and has them", shown(d.role), roleLimit)
+		d.is(CauseRoleLimit, []string{d.sql("ALTER ROLE " + quote.Ident(d.role) + " CONNECTION LIMIT -1")}, "role %s may have %d connections, and has them", shown(d.role), roleLimit)
 	case dbLimit >= 0 && dbUsed >= dbLimit && !d.facts.Superuser:
-		d.is(CauseDatabaseLimit, []string{d.sql("ALTER DATABASE " + ident(d.database) + " CONNECTION LIMIT -1")}, "database %s takes %d connections, and has %d", shown(d.database), dbLimit, dbUsed)
+		d.is(CauseDatabaseLimit, []string{d.sql("ALTER DATABASE " + quote.Ident(d.database) + " CONNECTION LIMIT -1")}, "database %s takes %d connections, and has %d", shown(d.database), dbLimit, dbUsed)
 	case used >= most-reserved || told:
 		d.is(CauseTooMany, []string{d.sql("SELECT usename, datname, pg_catalog.count(*) FROM pg_catalog.pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC")},
 			"the server has %d of its %d connections in use, %d of them are kept for superusers; lower db_maxconn or workers in odoo.conf, or raise max_connections", used, most, reserved)

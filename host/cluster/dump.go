@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/quote"
 	"github.com/odpm/odpm/host/wording"
 )
 
@@ -48,18 +49,18 @@ func (r *roles) dump() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "-- Roles of a PostgreSQL %d cluster, %s, read from its catalogs by odpm.\n-- Verifiers of passwords are in here: keep it to yourself.\n\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n\n", r.major(), time.Now().UTC().Format(time.RFC3339))
 	for _, x := range r.Roles {
-		fmt.Fprintf(&b, "CREATE ROLE %s;\nALTER ROLE %s WITH %s;\n", ident(x.Name), ident(x.Name), x.options())
+		fmt.Fprintf(&b, "CREATE ROLE %s;\nALTER ROLE %s WITH %s;\n", quote.Ident(x.Name), quote.Ident(x.Name), x.options())
 	}
 	b.WriteString("\n")
 	for _, m := range r.Members {
-		fmt.Fprintf(&b, "GRANT %s TO %s", ident(m.Role), ident(m.Member))
+		fmt.Fprintf(&b, "GRANT %s TO %s", quote.Ident(m.Role), quote.Ident(m.Member))
 		if m.Inherit != nil && m.Set != nil {
 			fmt.Fprintf(&b, " WITH ADMIN %s, INHERIT %s, SET %s", upper(m.Admin), upper(*m.Inherit), upper(*m.Set))
 		} else if m.Admin {
 			b.WriteString(" WITH ADMIN OPTION")
 		}
 		if m.Grantor != "" {
-			b.WriteString(" GRANTED BY " + ident(m.Grantor))
+			b.WriteString(" GRANTED BY " + quote.Ident(m.Grantor))
 		}
 		b.WriteString(";\n")
 	}
@@ -68,9 +69,9 @@ func (r *roles) dump() []byte {
 			name, value, _ := strings.Cut(c, "=")
 			in := ""
 			if s.Database != "" {
-				in = " IN DATABASE " + ident(s.Database)
+				in = " IN DATABASE " + quote.Ident(s.Database)
 			}
-			fmt.Fprintf(&b, "ALTER ROLE %s%s SET %s;\n", ident(s.Role), in, SettingSQL(name, value))
+			fmt.Fprintf(&b, "ALTER ROLE %s%s SET %s;\n", quote.Ident(s.Role), in, SettingSQL(name, value))
 		}
 	}
 	return b.Bytes()
@@ -92,10 +93,10 @@ func (x role) options() string {
 		out = append(out, fmt.Sprintf("CONNECTION LIMIT %d", x.ConnLimit))
 	}
 	if x.Password != "" {
-		out = append(out, "PASSWORD "+literal(x.Password))
+		out = append(out, "PASSWORD "+quote.Literal(x.Password))
 	}
 	if x.Until != "" {
-		out = append(out, "VALID UNTIL "+literal(x.Until))
+		out = append(out, "VALID UNTIL "+quote.Literal(x.Until))
 	}
 	return strings.Join(out, " ")
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/quote"
 )
 
 // Facts is what a running cluster says about itself.
@@ -171,7 +172,7 @@ func collations(ctx context.Context, conn *Session, major int) ([]CollationProbl
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (CollationProblem, error) {
 		var p CollationProblem
 		err := row.Scan(&p.Database, &p.Recorded, &p.Actual)
-		p.Fix = []string{"REINDEX DATABASE " + ident(p.Database) + ";", "ALTER DATABASE " + ident(p.Database) + " REFRESH COLLATION VERSION;"}
+		p.Fix = []string{"REINDEX DATABASE " + quote.Ident(p.Database) + ";", "ALTER DATABASE " + quote.Ident(p.Database) + " REFRESH COLLATION VERSION;"}
 		return p, err
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/odpm/odpm/host/quote"
 )
 
 // Statement is one change to a role.
@@ -122,19 +124,19 @@ func (plan *Plan) ensureAdmin(r *roles, w Wanted, p policy) error {
 	}
 	plan.Admin = name
 	plan.add(name, fmt.Sprintf("give the administrator %s %s back (its password stays)", shown(name), strings.Join(options, ", ")),
-		"ALTER ROLE "+ident(name)+" "+strings.Join(options, " "))
+		"ALTER ROLE "+quote.Ident(name)+" "+strings.Join(options, " "))
 	return nil
 }
 
 func (plan *Plan) createAdmin(name string, p policy) error {
-	sql := "CREATE ROLE " + ident(name) + " LOGIN SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS"
+	sql := "CREATE ROLE " + quote.Ident(name) + " LOGIN SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS"
 	what := fmt.Sprintf("make the administrator %s, since no superuser can be used", shown(name))
 	if p.adminPassword != "" {
 		v, err := Verifier("", name, p.adminPassword)
 		if err != nil {
 			return err
 		}
-		sql += " PASSWORD " + literal(v)
+		sql += " PASSWORD " + quote.Literal(v)
 	} else {
 		what += " (without a password: over the server's own socket only)"
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/odpm/odpm/host/quote"
 )
 
 // ensureApp makes the application role, or corrects what keeps Odoo from
@@ -12,12 +14,12 @@ import (
 func (plan *Plan) ensureApp(r *roles, w Wanted, p policy) error {
 	x := r.find(w.Role)
 	if x == nil {
-		v, err := Verifier(w.encryption(), w.Role, w.Password)
+		v, err := Verifier("", w.Role, w.Password)
 		if err != nil {
 			return err
 		}
 		plan.add(w.Role, fmt.Sprintf("make the application role %s", shown(w.Role)),
-			"CREATE ROLE "+ident(w.Role)+" LOGIN NOSUPERUSER CREATEDB PASSWORD "+literal(v))
+			"CREATE ROLE "+quote.Ident(w.Role)+" LOGIN NOSUPERUSER CREATEDB PASSWORD "+quote.Literal(v))
 		return nil
 	}
 	var options, why []string
@@ -41,20 +43,17 @@ func (plan *Plan) ensureApp(r *roles, w Wanted, p policy) error {
 	} else if x.Until != "" {
 		plan.report("the password of role %s expires on %s", shown(w.Role), x.Until)
 	}
-	reason, err := passwordReason(r, x, w)
-	if err != nil {
-		return err
-	}
+	reason := passwordReason(r, x, w)
 	if reason != "" {
-		v, err := Verifier(w.encryption(), w.Role, w.Password)
+		v, err := Verifier("", w.Role, w.Password)
 		if err != nil {
 			return err
 		}
-		set("PASSWORD "+literal(v), reason)
+		set("PASSWORD "+quote.Literal(v), reason)
 	}
 	if len(options) > 0 {
 		plan.add(w.Role, fmt.Sprintf("change the application role %s: %s", shown(w.Role), strings.Join(why, ", ")),
-			"ALTER ROLE "+ident(w.Role)+" "+strings.Join(options, " "))
+			"ALTER ROLE "+quote.Ident(w.Role)+" "+strings.Join(options, " "))
 	}
 	plan.reportPower(r, x)
 	plan.reportSettings(r, x)
@@ -90,25 +89,20 @@ func (plan *Plan) demote(r *roles, x *role, p policy, set func(option, why strin
 
 // passwordReason says why the stored password has to be replaced, "" if it
 // need not be.
-func passwordReason(r *roles, x *role, w Wanted) (string, error) {
-	if w.MD5 && r.ScramOnly {
-		return "", fmt.Errorf("pg_hba.conf asks for scram-sha-256, which an md5 password cannot answer; drop the wish for md5, or change the method to md5 in pg_hba.conf (SCRAM passwords work with it too)")
-	}
+func passwordReason(r *roles, x *role, w Wanted) string {
 	switch {
 	case r.Proven:
-		return "", nil
+		return ""
 	case r.Lesser:
-		return "odpm can compare its password only as superuser", nil
+		return "odpm can compare its password only as superuser"
 	case x.Password == "":
-		return "it has no password", nil
+		return "it has no password"
 	case !Matches(x.Password, w.Role, w.Password):
-		return "its password is another one than the project's", nil
+		return "its password is another one than the project's"
 	case encryptionOf(x.Password) == "md5" && r.ScramOnly:
-		return "its password is stored as md5, and pg_hba.conf asks for scram-sha-256", nil
-	case w.MD5 && encryptionOf(x.Password) != "md5":
-		return "its password is not stored as md5", nil
+		return "its password is stored as md5, and pg_hba.conf asks for scram-sha-256"
 	}
-	return "", nil
+	return ""
 }
 
 // powers are the rights beside SUPERUSER that Odoo has no use for.
@@ -155,9 +149,9 @@ func (plan *Plan) reportSettings(r *roles, x *role) {
 		if s.Role != x.Name {
 			continue
 		}
-		reset, where := "ALTER ROLE "+ident(x.Name), ""
+		reset, where := "ALTER ROLE "+quote.Ident(x.Name), ""
 		if s.Database != "" {
-			reset, where = reset+" IN DATABASE "+ident(s.Database), " in database "+shown(s.Database)
+			reset, where = reset+" IN DATABASE "+quote.Ident(s.Database), " in database "+shown(s.Database)
 		}
 		for _, c := range s.Config {
 			name, value, _ := strings.Cut(c, "=")

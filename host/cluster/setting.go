@@ -1,6 +1,10 @@
 package cluster
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/odpm/odpm/host/quote"
+)
 
 // SettingSQL says again what pg_db_role_setting holds as NAME=VALUE, for behind
 // the SET of an ALTER DATABASE or ALTER ROLE.
@@ -12,7 +16,7 @@ func SettingSQL(name, value string) string {
 func parameterName(k string) string {
 	parts := strings.Split(k, ".")
 	for i, p := range parts {
-		parts[i] = ident(p)
+		parts[i] = quote.Ident(p)
 	}
 	return strings.Join(parts, ".")
 }
@@ -26,7 +30,7 @@ var listParameters = map[string]bool{
 
 func parameterValue(k, v string) string {
 	if !listParameters[strings.ToLower(k)] {
-		return literal(v)
+		return quote.Literal(v)
 	}
 	var parts []string
 	for rest := strings.TrimSpace(v); rest != ""; {
@@ -46,7 +50,7 @@ func parameterValue(k, v string) string {
 		} else {
 			part, rest = strings.TrimSpace(rest), ""
 		}
-		parts = append(parts, literal(part))
+		parts = append(parts, quote.Literal(part))
 		rest = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(rest), ","))
 	}
 	if len(parts) == 0 {

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/odpm/odpm/host/quote"
 )
 
 func TestVerifier(t *testing.T) {
@@ -54,11 +56,11 @@ func must(s string, err error) string {
 
 func TestLiteral(t *testing.T) {
 	for in, want := range map[string]string{"a": "'a'", "it's": "'it''s'", `a\b'`: `E'a\\b'''`} {
-		if got := literal(in); got != want {
+		if got := quote.Literal(in); got != want {
 			t.Errorf("%q: %s", in, got)
 		}
 	}
-	if got := ident(`a"b`); got != `"a""b"` {
+	if got := quote.Ident(`a"b`); got != `"a""b"` {
 		t.Error(got)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/filestore"
+	"github.com/odpm/odpm/host/quote"
 )
 
 // Server is the PostgreSQL that holds a project's Odoo databases, and the
@@ -71,4 +72,4 @@ func (s *Server) admin(ctx context.Context, database string) (*cluster.Session, 
 const maintenance = "postgres"
 
 // ident quotes an identifier.
-func ident(name string) string { return pgx.Identifier{name}.Sanitize() }
+func ident(name string) string { return quote.Ident(name) }

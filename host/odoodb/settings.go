@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/quote"
 )
 
 // copySettings gives a new database what somebody set on the old one: ALTER
@@ -111,11 +112,4 @@ func grantStatements(ctx context.Context, c *cluster.Session, from dbinfo, to, t
 	return stmts, nil
 }
 
-// literal quotes a string whatever standard_conforming_strings says.
-func literal(v string) string {
-	q := `'` + strings.ReplaceAll(v, `'`, `''`) + `'`
-	if strings.Contains(v, `\`) {
-		return `E` + strings.ReplaceAll(q, `\`, `\\`)
-	}
-	return q
-}
+func literal(v string) string { return quote.Literal(v) }
