@@ -19,10 +19,10 @@ V := github.com/odpm/odpm/shared/version
 GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X $(V).Number=$(VERSION) -X $(V).Commit=$(COMMIT) -X $(V).Date=$(DATE)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build image install test lint demo bench torture clean
+.PHONY: help setup build image install test lint demo bench torture dist test-dist clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## prepare this machine for test, lint, demo and bench; the only target that installs packages
 	@test/setup/setup
@@ -43,11 +43,12 @@ test: setup ## everything: unit, command line, native and Docker
 	$(GO) test ./... -p 2 -timeout 60m
 
 lint: ## gofmt, go vet, and the directions between packages
-	@unformatted=$$(gofmt -l checker host shared test); \
+	@unformatted=$$(gofmt -l checker host release shared test); \
 	if [ -n "$$unformatted" ]; then echo "not formatted; run: gofmt -w" $$unformatted; exit 1; fi
 	$(GO) vet ./...
 	@test/setup/setup lint
 	$(CACHE)/bin/golangci-lint run ./...
+	cd release && $(GO) vet ./... && $(CACHE)/bin/golangci-lint run --config ../.golangci.yml ./...
 
 demo: build ## the main job on a machine without Docker: an inherited cluster, adopted
 	@test/setup/setup native
@@ -61,6 +62,13 @@ TORTURE ?=
 torture: ## what odpm promises, under faults: TORTURE=-short for minutes instead of hours
 	@test/setup/setup native
 	$(GO) run ./test/torture $(TORTURE)
+
+dist: ## what is published of this commit, in dist/: archives, packages, the checker's image, SBOM, checksums
+	cd release && $(GO) run . -o "$(CURDIR)/dist"
+
+test-dist: ## dist twice, compared; the package on a clean Debian root; completion by TAB in bash, zsh and fish
+	@test/setup/setup release engine images
+	cd release && $(GO) test ./... -timeout 40m -count 1
 
 clean: ## what make build made
 	rm -rf bin dist

@@ -35,8 +35,48 @@ func (a *App) completions(root *cobra.Command) {
 	must(root.RegisterFlagCompletionFunc("color", fixed("auto", "always", "never")))
 	must(root.RegisterFlagCompletionFunc("progress", fixed("auto", "tty", "plain", "json")))
 	must(root.RegisterFlagCompletionFunc("backup-format", fixed("zip", "dump")))
+	must(root.MarkPersistentFlagDirname("directory"))
+	must(root.RegisterFlagCompletionFunc("init", a.completeModules))
+	must(root.RegisterFlagCompletionFunc("update", a.completeModules))
+	for _, cmd := range all(root) {
+		for _, name := range []string{"format", "plan-format"} {
+			if cmd.Flags().Lookup(name) != nil {
+				must(cmd.RegisterFlagCompletionFunc(name, fixed("table", "json")))
+				break
+			}
+		}
+		if strings.HasPrefix(cmd.Use, "verify ") {
+			cmd.ValidArgsFunction = a.completeArchives
+		} else if cmd.ValidArgsFunction == nil {
+			cmd.ValidArgsFunction = fixed()
+		}
+	}
 	must(root.RegisterFlagCompletionFunc("database", a.completeDatabases))
 	must(root.RegisterFlagCompletionFunc("db-restore", a.completeArchives))
+}
+
+// all are the commands of a tree.
+func all(cmd *cobra.Command) []*cobra.Command {
+	out := []*cobra.Command{cmd}
+	for _, sub := range cmd.Commands() {
+		out = append(out, all(sub)...)
+	}
+	return out
+}
+
+// completeModules offers the project's own; what the image has is known to the
+// image alone.
+func (a *App) completeModules(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	before := typed[:strings.LastIndex(typed, ",")+1]
+	manifests, err := filepath.Glob(filepath.Join(a.common.dir, "addons", "*", "__manifest__.py"))
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, file := range manifests {
+		names = append(names, before+filepath.Base(filepath.Dir(file)))
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (a *App) completeDatabases(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -30,6 +30,17 @@ setup_packages() {
 # What the demonstration and the benchmark need: no engine, no images.
 setup_native() { install_packages native "$(missing_native | tr '\n' ' ')"; }
 
+# What make test-dist needs: shells to press TAB in, and what reads packages and
+# manual pages.
+setup_release() {
+	local want=() name
+	for name in zsh fish rpm man; do
+		has "$name" || want+=("${name/#%man/man-db}")
+	done
+	[ -e /usr/share/bash-completion/bash_completion ] || want+=(bash-completion)
+	install_packages release "${want[*]}"
+}
+
 # install_packages STEP NAMES
 install_packages() {
 	local want=$2
