@@ -176,7 +176,7 @@ odpm init 2>&1
 test -s .env && test -s odpm.json
 odpm plan --plan-no-docker --skip-start
 cd / && rm -r /tmp/project
-dpkg --list-files odpm | grep -c /man1/
+dpkg --listfiles odpm | grep -c /man1/
 dpkg --purge odpm >/dev/null
 after=$(find / -xdev -path /proc -prune -o -path /var/lib/dpkg -prune -o -path /var/log -prune -o -print | sort)
 test "$before" = "$after" && echo nothing is left

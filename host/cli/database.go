@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,9 +26,14 @@ func (a *App) databaseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "database",
 		Short: "Look at the cluster and its databases, make the application role",
-		Args:  none,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return a.noCommand(cmd.CommandPath(), args[0])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return ui.Usagef("database what? One of: status, ensure-role, list, verify")
+			return ui.Usagef("odpm database needs a command: %s", strings.Join(names(cmd), ", "))
 		},
 	}
 	cmd.AddCommand(a.statusCommand(), a.roleCommand(), a.listCommand(), a.verifyCommand())

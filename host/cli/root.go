@@ -141,7 +141,7 @@ starts the stack and waits until Odoo's login is proven.
 		SilenceUsage:  true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return ui.Usagef("%q is not a command of odpm; see: odpm --help", args[0])
+				return a.noCommand("odpm", args[0])
 			}
 			return nil
 		},
@@ -150,7 +150,7 @@ starts the stack and waits until Odoo's login is proven.
 	}
 	root.SetVersionTemplate("odpm {{.Version}}\n")
 	root.SetHelpTemplate(root.HelpTemplate() + exitTemplate)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &ui.Usage{Err: err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &ui.Usage{Err: flagError(cmd, err)} })
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
 		var b bytes.Buffer

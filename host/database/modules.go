@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -202,7 +204,10 @@ func (w *work) installed(ctx context.Context, want []string) error {
 		}
 		what := state[m]
 		if what == "" {
-			what = "unknown to Odoo; is it in addons_path?"
+			what = "unknown to Odoo" + wording.DidYouMean(m, slices.Sorted(maps.Keys(state)))
+			if !strings.Contains(what, "did you mean") {
+				what += "; is it in addons_path?"
+			}
 		}
 		missing = append(missing, m+" ("+what+")")
 	}

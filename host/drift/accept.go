@@ -3,6 +3,8 @@ package drift
 import (
 	"fmt"
 	"strings"
+
+	"github.com/odpm/odpm/host/wording"
 )
 
 // Accepted is the set of kinds that a person accepted.
@@ -20,7 +22,7 @@ func ParseAccepted(values []string) (Accepted, error) {
 			case Medium, High:
 				out[k] = true
 			case "":
-				return nil, fmt.Errorf("--accept-database-drift: %q is not a kind of drift; allowed: %s", word, join(Acceptable()))
+				return nil, fmt.Errorf("--accept-database-drift: %q is not a kind of drift%s; allowed: %s", word, near(word), join(Acceptable()))
 			default:
 				return nil, fmt.Errorf("--accept-database-drift: %s is %s and needs no acceptance; allowed: %s", k, s, join(Acceptable()))
 			}
@@ -69,4 +71,13 @@ func join(kinds []Kind) string {
 		words[i] = string(k)
 	}
 	return strings.Join(words, ", ")
+}
+
+// near asks whether another kind was meant.
+func near(word string) string {
+	var kinds []string
+	for _, k := range order {
+		kinds = append(kinds, string(k))
+	}
+	return wording.DidYouMean(word, kinds)
 }

@@ -12,7 +12,9 @@ type ConfigError struct {
 	// 0 where a line says nothing.
 	File string
 	Line int
-	Key  string
+	// Column is set where it says more than the line: in JSON.
+	Column int
+	Key    string
 	// Found is the value, "" where it must not be shown or is missing.
 	Found   string
 	Allowed string
@@ -24,6 +26,9 @@ func (e *ConfigError) Error() string {
 	b.WriteString(e.File)
 	if e.Line > 0 {
 		fmt.Fprintf(&b, ":%d", e.Line)
+		if e.Column > 0 {
+			fmt.Fprintf(&b, ":%d", e.Column)
+		}
 	}
 	b.WriteString(": ")
 	if e.Key != "" {

@@ -50,12 +50,19 @@ func Load(dir string, environ []string, home string) (*Project, error) {
 	}
 	p := &Project{Dir: real, Env: env.values, Services: m.services}
 	l := &loader{p: p, env: env, m: m, home: home, errs: &errs}
-	for _, read := range []func() error{l.names, l.versions, l.settings, l.paths, l.odooConf, l.role, l.userSettings} {
+	p.Warnings = append(p.Warnings, m.misspelt...)
+	for _, read := range []func() error{l.misspelt, l.names, l.versions, l.settings, l.paths, l.odooConf, l.role, l.userSettings} {
 		if err := read(); err != nil {
 			return nil, err
 		}
 	}
 	if len(errs) > 0 {
+		// A key that is missing may be there under a name that is nearly it.
+		for _, w := range p.Warnings {
+			if strings.Contains(w, "did you mean") {
+				errs = append(errs, errors.New(w))
+			}
+		}
 		return nil, errs
 	}
 	return p, nil
@@ -122,10 +129,10 @@ func (l *loader) versions() error {
 	p.External = l.env.word("ODPM_POSTGRES", "compose", "compose", "external") == "external"
 	p.PostgresVersion = l.m.postgres
 	if p.PostgresVersion == "" && !p.External && !l.m.postgresBad {
-		e := &ConfigError{File: "odpm.json", Key: "postgres_version", Allowed: "missing; it is the tag of the postgres image, \"15\" for example", Hint: "For a first set of files: odpm init"}
+		e := &ConfigError{File: "odpm.json", Key: "postgres_version", Allowed: "missing; it is the tag of the postgres image, for example \"15\"", Hint: "To write a first set of files: odpm init"}
 		if !l.m.found {
-			e.Key, e.Allowed = "", "there is no such file in "+p.Dir+", and postgres_version must stand in it"
-			e.Hint = "For a first set of files: odpm init      For another directory: odpm -C DIR"
+			e.File, e.Key, e.Allowed = p.Dir, "", "this directory has no odpm.json (it must contain postgres_version)"
+			e.Hint = "To write a first set of files: odpm init\nTo work on another directory: odpm -C DIR"
 			return e
 		}
 		*l.errs = append(*l.errs, e)
@@ -355,7 +362,8 @@ func (l *loader) settle(option, key, fallback string, secret bool) (value, sourc
 const fallbackSource = "default"
 
 func (l *loader) userSettings() error {
-	s, err := readSettings(l.p.Dir, l.env.get, l.errs)
+	s, near, err := readSettings(l.p.Dir, l.env.get, l.errs)
+	l.p.Warnings = append(l.p.Warnings, near...)
 	l.p.Settings = s
 	return err
 }

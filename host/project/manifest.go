@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/odpm/odpm/host/project/tag"
 	"github.com/odpm/odpm/shared/regular"
@@ -24,6 +26,8 @@ type manifest struct {
 	// that is no version, and has been complained about.
 	postgresBad, odooBad bool
 	services             map[string]any
+	// misspelt are warnings about keys.
+	misspelt []string
 }
 
 // oldestMajor is the oldest PostgreSQL that the suites run against. Older ones
@@ -54,6 +58,7 @@ func readManifest(dir string, errs *Errors) (*manifest, error) {
 		return nil, err
 	}
 	r := &jsonReader{file: "odpm.json", data: data, errs: errs}
+	m.misspelt = r.misspelt(top, manifestKeys)
 	if schema, ok := top["manifest_schema"]; ok && fmt.Sprint(schema) != "1" {
 		if fmt.Sprint(schema) != "2" {
 			return nil, &ConfigError{File: "odpm.json", Line: r.line("manifest_schema"), Key: "manifest_schema", Found: fmt.Sprint(schema), Allowed: "allowed: 1 or 2"}
@@ -116,20 +121,20 @@ func (m *manifest) readNested(r *jsonReader, top map[string]any) {
 	}
 }
 
-func readSettings(dir string, lookup func(string) (string, bool), errs *Errors) (UserSettings, error) {
-	u := UserSettings{}
+func readSettings(dir string, lookup func(string) (string, bool), errs *Errors) (u UserSettings, near []string, err error) {
 	data, err := regular.Read(filepath.Join(dir, "user_settings.json"), maxFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return u, dangling(filepath.Join(dir, "user_settings.json"))
+		return u, nil, dangling(filepath.Join(dir, "user_settings.json"))
 	}
 	if err != nil {
-		return u, fmt.Errorf("user_settings.json: %w", err)
+		return u, nil, fmt.Errorf("user_settings.json: %w", err)
 	}
 	top, err := object(data, "user_settings.json")
 	if err != nil {
-		return u, err
+		return u, nil, err
 	}
 	r := &jsonReader{file: "user_settings.json", data: data, errs: errs, lookup: lookup}
+	near = r.misspelt(top, settingsKeys)
 	u.InitModules, u.UpdateModules = r.list(top, "init_modules"), r.list(top, "update_modules")
 	switch c := top["db_creation_data"].(type) {
 	case nil:
@@ -147,30 +152,45 @@ func readSettings(dir string, lookup func(string) (string, bool), errs *Errors) 
 	default:
 		r.wrong("db_creation_data", c, "an object")
 	}
-	return u, nil
+	return u, near, nil
 }
 
 // object reads one JSON object; numbers keep their text, so that 15.10 stays 15.10.
 func object(data []byte, file string) (map[string]any, error) {
-	dec := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff"))))
+	text := bytes.TrimPrefix(data, []byte("\ufeff"))
+	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
 	var top map[string]any
-	if err := dec.Decode(&top); err != nil {
-		line := 0
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
-			line = 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
-		}
-		var kind *json.UnmarshalTypeError
-		if errors.As(err, &kind) {
-			return nil, &ConfigError{File: file, Allowed: kind.Value + " found; allowed: a JSON object"}
-		}
-		return nil, &ConfigError{File: file, Line: line, Allowed: "not a JSON object: " + err.Error()}
+	err := dec.Decode(&top)
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return nil, notJSON(file, text, syntax.Offset, strings.TrimPrefix(err.Error(), "json: "))
+	case errors.As(err, &kind):
+		return nil, &ConfigError{File: file, Allowed: kind.Value + " found; allowed: a JSON object"}
+	case errors.Is(err, io.EOF):
+		return nil, &ConfigError{File: file, Allowed: "the file is empty; allowed: a JSON object"}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, notJSON(file, text, int64(len(text)), "the file ends here, and a bracket or a quote is still open")
+	case err != nil:
+		return nil, &ConfigError{File: file, Allowed: "not a JSON object: " + err.Error()}
 	}
 	if dec.More() {
-		return nil, &ConfigError{File: file, Allowed: "something follows the JSON object"}
+		return nil, notJSON(file, text, dec.InputOffset()+1, "something follows the JSON object")
 	}
 	return top, nil
+}
+
+// notJSON says where: offset bytes had been read, the last one was wrong. A
+// column counts characters.
+func notJSON(file string, text []byte, offset int64, why string) error {
+	before := text[:max(0, min(int(offset)-1, len(text)))]
+	if at := bytes.TrimRight(before, " \t\r\n"); strings.HasPrefix(why, "the file ends") {
+		before = at
+	}
+	start := bytes.LastIndexByte(before, '\n') + 1
+	return &ConfigError{File: file, Line: 1 + bytes.Count(before, []byte("\n")), Column: 1 + utf8.RuneCount(before[start:]), Allowed: "not a JSON object: " + why}
 }
 
 type jsonReader struct {

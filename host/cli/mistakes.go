@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
+)
+
+// names are a command's own commands.
+func names(cmd *cobra.Command) []string {
+	var out []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			out = append(out, sub.Name())
+		}
+	}
+	return out
+}
+
+// noCommand is for a word that is none: of the command before it, or of any. Who
+// types "odpm list" means "odpm database list".
+func (a *App) noCommand(path, word string) error {
+	what := ui.Usagef("%q is not a command of %s; see: %s --help", word, path, path)
+	var best []string
+	for _, cmd := range all(a.root) {
+		if cmd.IsAvailableCommand() && cmd.HasParent() && cmd.Parent().Name() != "completion" && wording.Nearest(word, []string{cmd.Name()}) != "" {
+			best = append(best, cmd.CommandPath())
+		}
+	}
+	if len(best) == 0 {
+		return what
+	}
+	return ui.Usagef("%w\nDid you mean: %s", what, strings.Join(best, "  or  "))
+}
+
+// flagError adds the flag that was probably meant to pflag's own message.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
+		return err
+	}
+	var flags []string
+	see := func(f *pflag.Flag) { flags = append(flags, "--"+f.Name) }
+	cmd.Flags().VisitAll(see)
+	cmd.InheritedFlags().VisitAll(see)
+	return fmt.Errorf("%w%s", err, wording.DidYouMean("--"+unknown.GetSpecifiedName(), flags))
+}

@@ -1,0 +1,62 @@
+package project
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/odpm/odpm/host/wording"
+)
+
+// Keys are all that odpm reads from .env and from the environment; the table in
+// docs/project-files.md has the same.
+var Keys = []string{
+	"BACKUP_DIR", "COMPOSE_PROJECT_NAME", "GEVENT_PORT", "ODOO_BIND", "ODOO_COMMAND", "ODOO_FILESTORE_DIR", "ODOO_FILESTORE_DIRS",
+	"ODOO_IMAGE", "ODOO_PORT", "ODOO_SERVICE_NAME", "ODPM_CHECKER", "ODPM_COMPOSE", "ODPM_COMPOSE_PREFIX", "ODPM_PG_BINDIR",
+	"ODPM_POSTGRES", "ODPM_POSTGRES_ADMIN_URL", "ODPM_RUNTIME", "ODPM_SCENARIO", "POSTGRES_BIND", "POSTGRES_DATA_DIR",
+	"POSTGRES_IMAGE", "POSTGRES_ODOO_PASS", "POSTGRES_ODOO_USER", "POSTGRES_PORT", "POSTGRES_SERVICE_NAME",
+}
+
+// manifestKeys are those of odpm.json, and settingsKeys those of
+// user_settings.json, in either form and at any depth.
+var (
+	manifestKeys = []string{"manifest_schema", "postgres_version", "odoo_version", "platform_name", "postgres", "platform", "odoo", "services", "version", "name", "image"}
+	settingsKeys = []string{"init_modules", "update_modules", "db_creation_data", "db_default_admin_login", "db_default_admin_password",
+		"db_default_admin_password_file", "db_lang", "create_demo", "db_manager_password"}
+)
+
+// misspelt warns of keys in the two .env files that are nearly odpm's. Others
+// are left alone: Compose and the project's own services read the same file.
+func (l *loader) misspelt() error {
+	for _, key := range slices.Sorted(maps.Keys(l.env.source)) {
+		at := l.env.source[key]
+		if at.line == 0 || slices.Contains(Keys, key) {
+			continue
+		}
+		if near := wording.Nearest(key, Keys); near != "" {
+			l.p.Warnings = append(l.p.Warnings, fmt.Sprintf("%s: odpm does not read %s; did you mean %s?", at, key, near))
+		} else if strings.HasPrefix(key, "ODPM_") {
+			l.p.Warnings = append(l.p.Warnings, fmt.Sprintf("%s: odpm does not read %s", at, key))
+		}
+	}
+	return nil
+}
+
+// misspelt lists keys of a JSON file that are nearly those that odpm reads, each
+// as a warning. Keys of other programs are left alone.
+func (r *jsonReader) misspelt(top map[string]any, known []string) []string {
+	var out []string
+	for _, key := range slices.Sorted(maps.Keys(top)) {
+		if slices.Contains(known, key) {
+			if inner, ok := top[key].(map[string]any); ok && key != "services" {
+				out = append(out, r.misspelt(inner, known)...)
+			}
+			continue
+		}
+		if near := wording.Nearest(key, known); near != "" {
+			out = append(out, fmt.Sprintf("%s:%d: odpm does not read %s; did you mean %s?", r.file, r.line(key), key, near))
+		}
+	}
+	return out
+}
