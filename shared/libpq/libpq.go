@@ -27,6 +27,13 @@ type Settings struct {
 	Database string
 	// SSLMode is "" for PGSSLMODE, else prefer.
 	SSLMode string
+	// RootCert is a file of certificate authorities, "" for PGSSLROOTCERT.
+	RootCert string
+	// PassFile is a password file that is taken whatever its mode is, "" for
+	// PGPASSFILE.
+	PassFile string
+	// SessionAttrs is target_session_attrs, "" for PGTARGETSESSIONATTRS.
+	SessionAttrs string
 	// Explicit: nothing is taken from outside but what pgx takes for what is
 	// empty here.
 	Explicit bool
@@ -43,8 +50,9 @@ type Settings struct {
 // here. It repeats no value: one in the wrong place may be a password.
 type Error struct {
 	Why string
-	// Addr is set where TLS is demanded and cannot be had, with this server.
-	Addr string
+	// Addr is set where TLS is demanded and a file that it needs cannot be used;
+	// it is the server's. Next is then the next step.
+	Addr, Next string
 }
 
 func (e *Error) Error() string { return e.Why }
@@ -68,6 +76,15 @@ func User() string {
 // Config turns Settings into pgconn's. Nothing secret is ever part of a
 // connection string: pgconn's parse errors quote theirs. The errors are *Error.
 func Config(c Settings) (*pgconn.Config, error) {
+	l, err := Hosts(c)
+	if err != nil {
+		return nil, err
+	}
+	return l.all, nil
+}
+
+// Hosts is Config for one host after the other, in libpq's order.
+func Hosts(c Settings) (*List, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
@@ -79,7 +96,7 @@ func Config(c Settings) (*pgconn.Config, error) {
 		return nil, wrong("no database user: db_user and PGUSER are unset and uid " +
 			strconv.Itoa(os.Getuid()) + " has no name; set db_user")
 	}
-	o := outside{explicit: c.Explicit, addr: c.Addr, files: c.TLSFiles}
+	o := outside{explicit: c.Explicit, addr: c.Addr, files: c.TLSFiles, root: c.RootCert, pass: c.PassFile}
 	if !c.Explicit {
 		var err error
 		if o.service, err = findService(); err != nil {
@@ -124,22 +141,27 @@ func Config(c Settings) (*pgconn.Config, error) {
 		return nil, parseError(err)
 	}
 	if verifiesWithoutRoot(pc) {
-		unusable = "no file of certificate authorities, neither ~/.postgresql/root.crt nor PGSSLROOTCERT (system takes the system's)"
+		unusable = o.noRoot()
 	}
+	var filed []string
 	switch {
 	case c.Password != "":
 		pc.Password = c.Password
 	case pc.Password == "":
-		pc.Password = o.filedPassword(pc, pc.Host)
+		// By name: an address in its place is none that a password stands for.
+		for _, h := range single(pc) {
+			filed = append(filed, o.filedPassword(h, h.Host))
+		}
+		pc.Password = filed[0]
 	}
 	if addrs != nil {
 		if addrs.nameless && pc.TLSConfig != nil && !pc.TLSConfig.InsecureSkipVerify {
-			unusable = "PGHOSTADDR is set and no name to compare with the certificate's: set db_host"
+			unusable = "PGHOSTADDR is set and no name to compare with the certificate's"
 		}
 		addrs.apply(pc)
 	}
 	if network, addr := pgconn.NetworkAddress(pc.Host, pc.Port); unusable != "" && network == "tcp" && demandsTLS(sslmode) {
-		return nil, &Error{Why: unusable, Addr: addr}
+		return nil, &Error{Why: unusable, Addr: addr, Next: nextFile(unusable)}
 	}
 	// Once more, for what came from PGHOST or a service file.
 	for _, h := range append([]*pgconn.FallbackConfig{{Host: pc.Host}}, pc.Fallbacks...) {
@@ -147,7 +169,10 @@ func Config(c Settings) (*pgconn.Config, error) {
 			return nil, errHost()
 		}
 	}
-	return pc, o.asLibpq(pc)
+	if err := o.asLibpq(pc); err != nil {
+		return nil, err
+	}
+	return o.list(pc, filed, c.SessionAttrs), nil
 }
 
 // validate refuses what only looks like a host: people paste whole connection
@@ -163,6 +188,11 @@ func (c Settings) validate() error {
 	case "", "disable", "allow", "prefer", "require", "verify-ca", "verify-full":
 	default:
 		return wrong("sslmode is not one of disable, allow, prefer, require, verify-ca, verify-full")
+	}
+	switch c.SessionAttrs {
+	case "", "any", "read-write", "read-only", "primary", "standby", "prefer-standby":
+	default:
+		return errSessionAttrs()
 	}
 	for _, s := range []string{c.User, c.Database, c.Password} {
 		if strings.ContainsRune(s, 0) {
@@ -187,6 +217,10 @@ func errHost() error {
 		"(its value is not shown, it may contain a password)")
 }
 
+func errSessionAttrs() error {
+	return wrong("target_session_attrs (PGTARGETSESSIONATTRS) is not one of any, read-write, read-only, primary, standby, prefer-standby")
+}
+
 // parseError keeps pgconn's parse errors from quoting what they parsed: with
 // PG* variables, service files and key files in play, the quoted text may be a
 // misplaced password.
@@ -202,6 +236,8 @@ func parseError(err error) error {
 		return wrong("the port is not a number between 1 and 65535: check db_port and PGPORT")
 	case strings.Contains(inner, "failed to read service"):
 		return wrong("the connection service cannot be read: check PGSERVICE and PGSERVICEFILE")
+	case strings.Contains(inner, "target_session_attrs"):
+		return errSessionAttrs()
 	case strings.Contains(inner, "could not match"):
 		return wrong("the numbers of hosts and of ports differ: check PGHOST and PGPORT")
 	}

@@ -17,6 +17,8 @@ type outside struct {
 	explicit bool
 	addr     string
 	files    bool
+	// root and pass are files that a person names, in the place of all others.
+	root, pass string
 }
 
 // get gives a parameter by libpq's name and its variable.

@@ -28,9 +28,11 @@ const defaultSocketDir = "/var/run/postgresql"
 // socket up by its directory, of which only the default one is localhost; pgx
 // takes localhost for each.
 func (o outside) filedPassword(pc *pgconn.Config, host string) string {
-	path := o.passfile()
-	if openToOthers(path) {
-		return ""
+	path := o.pass
+	if path == "" {
+		if path = o.passfile(); openToOthers(path) {
+			return ""
+		}
 	}
 	file, err := pgpassfile.ReadPassfile(path)
 	if err != nil {
@@ -46,8 +48,26 @@ func (o outside) filedPassword(pc *pgconn.Config, host string) string {
 // takes it whatever its mode, and the check would pass where Odoo has no
 // password.
 func openToOthers(path string) bool {
+	return readByOthers(path) && !inSecret(path)
+}
+
+func readByOthers(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0
+}
+
+// FromSecret is the password file that was taken although others may read it:
+// Kubernetes makes a Secret's files readable for the group where fsGroup is
+// set, whatever their mode was to be. "" where that is not so.
+func FromSecret() string {
+	svc, err := findService()
+	if err != nil {
+		return ""
+	}
+	if path := (outside{service: svc}).passfile(); readByOthers(path) && inSecret(path) {
+		return path
+	}
+	return ""
 }
 
 // PassedOver is the password file that libpq does not take since others may

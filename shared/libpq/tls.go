@@ -1,12 +1,15 @@
 package libpq
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,10 +25,7 @@ func (o outside) tlsFiles() (kv []string, unusable string) {
 	if o.explicit && !o.files {
 		return append(none, "sslrootcert=''"), ""
 	}
-	root := o.tls("sslrootcert", "PGSSLROOTCERT")
-	if root == "" {
-		root = home("root.crt")
-	}
+	root := cmp.Or(o.root, o.tls("sslrootcert", "PGSSLROOTCERT"), home("root.crt"))
 	switch text, err := regular.Read(root, 4<<20); {
 	case root == "system":
 	case errors.Is(err, fs.ErrNotExist):
@@ -33,6 +33,8 @@ func (o outside) tlsFiles() (kv []string, unusable string) {
 	case err != nil || !x509.NewCertPool().AppendCertsFromPEM(text):
 		kv = append(kv, "sslrootcert=''")
 		unusable = "the file of certificate authorities (PGSSLROOTCERT, else ~/.postgresql/root.crt) cannot be used"
+	case o.root != "":
+		kv = append(kv, "sslrootcert="+quoteKV(o.root))
 	}
 	cert, key := o.tls("sslcert", "PGSSLCERT"), o.tls("sslkey", "PGSSLKEY")
 	if cert == "" {
@@ -52,6 +54,29 @@ func (o outside) tlsFiles() (kv []string, unusable string) {
 		return append(kv, none...), "others may read the client certificate's key (PGSSLKEY, else ~/.postgresql/postgresql.key): chmod 600"
 	}
 	return append(kv, "sslcert="+quoteKV(cert), "sslkey="+quoteKV(key)), unusable
+}
+
+// noRoot says which file of authorities there is not.
+func (o outside) noRoot() string {
+	root := cmp.Or(o.root, o.tls("sslrootcert", "PGSSLROOTCERT"))
+	switch {
+	case strings.HasPrefix(root, "/"):
+		return "the file of certificate authorities " + strconv.Quote(root) + " (PGSSLROOTCERT) does not exist"
+	case root != "":
+		return "the file of certificate authorities that PGSSLROOTCERT names does not exist"
+	}
+	return "there is no file of certificate authorities: PGSSLROOTCERT is not set, and there is no ~/.postgresql/root.crt"
+}
+
+// nextFile is the next step where a file of TLS's cannot be used.
+func nextFile(unusable string) string {
+	switch {
+	case strings.Contains(unusable, "authorities"):
+		return "mount the certificate of the authority that signed the server's, and name its file: PGSSLROOTCERT=/path/to/ca.crt (PGSSLROOTCERT=system takes this system's authorities)"
+	case strings.Contains(unusable, "PGHOSTADDR"):
+		return "set db_host to the name that the server's certificate is for"
+	}
+	return "correct the files that PGSSLCERT and PGSSLKEY name"
 }
 
 // keyOpen: libpq takes a key that its owner alone may read, or, of root's, the

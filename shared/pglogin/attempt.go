@@ -21,7 +21,7 @@ import (
 // accepted is used for the login, so the server never forks a backend for a
 // mere probe.
 type attempt struct {
-	*prober
+	*host
 
 	mu sync.Mutex
 	// ready holds connections that are dialled and not yet used.
@@ -77,10 +77,10 @@ func (a *attempt) end() {
 	a.over = true
 }
 
-func newAttempt(p *prober) *attempt {
-	a := &attempt{prober: p, ready: map[string]net.Conn{}, failed: map[string]error{}, strange: map[string]bool{}}
-	if c := p.opened; c != nil {
-		p.opened = nil
+func newAttempt(h *host) *attempt {
+	a := &attempt{host: h, ready: map[string]net.Conn{}, failed: map[string]error{}, strange: map[string]bool{}}
+	if c := h.opened; c != nil {
+		h.opened = nil
 		c.a, a.ready[c.addr] = a, c
 	}
 	return a
@@ -91,10 +91,7 @@ func (p *prober) attempt(ctx context.Context) (*Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.attemptTimeout())
 	defer cancel()
 
-	res, err := p.everyDatabase(ctx)
-	if reason, is := ReasonOf(err); is && reason == HBARejected && ctx.Err() == nil && p.plain.doubted() {
-		res, err = p.everyDatabase(ctx)
-	}
+	res, err := p.overHosts(ctx)
 	if end, ok := parent.Deadline(); err != nil && ok && !time.Now().Before(end) {
 		// The network's timer for the same moment may go off a little sooner,
 		// and its error would pass for an answer.
@@ -109,48 +106,101 @@ func (p *prober) attempt(ctx context.Context) (*Result, error) {
 	return res, nil
 }
 
-// everyDatabase logs in to the database and proves the others.
-func (p *prober) everyDatabase(ctx context.Context) (*Result, error) {
-	res, err := p.login(ctx, p.conn)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range p.cfg.Also {
-		if err := p.also(ctx, res, name); err != nil {
-			return nil, err
+// overHosts asks one host after the other, as libpq does, and proves the
+// further databases on the one that it takes.
+func (p *prober) overHosts(ctx context.Context) (*Result, *Error) {
+	var taken *Error
+	for _, h := range p.hosts {
+		res, err := h.ask(ctx)
+		switch {
+		case err == nil && taken == nil:
+			return h.everyDatabase(ctx, res)
+		case err == nil:
+			return nil, taken.insteadOf(p, res)
+		case !err.triesNextHost():
+			if taken == nil {
+				return nil, err.among(p)
+			}
+		case p.attrs == "" && err.Reason.unsuited() && taken == nil:
+			// libpq takes it and asks no other; they are asked for the log.
+			taken = err
 		}
 	}
+	if taken != nil {
+		return nil, taken.among(p)
+	}
+	if p.attrs == preferStandby {
+		for _, h := range p.hosts {
+			if h.accepted != nil {
+				return h.everyDatabase(ctx, h.accepted)
+			}
+		}
+	}
+	// The one that came furthest says most.
+	best := p.hosts[0].last
+	for _, h := range p.hosts {
+		if h.last.Reason > best.Reason {
+			best = h.last
+		}
+	}
+	return nil, best.among(p)
+}
+
+// everyDatabase proves the further databases.
+func (h *host) everyDatabase(ctx context.Context, res *Result) (*Result, *Error) {
+	begun := time.Now()
+	for _, name := range h.cfg.Also {
+		if err := h.also(ctx, res, name); err != nil {
+			h.note(err, time.Since(begun))
+			return nil, err.among(h.prober)
+		}
+	}
+	for _, before := range h.hosts {
+		if before == h {
+			break
+		}
+		if before.last != nil && before.last.Reason == Timeout {
+			res.Silent = append(res.Silent, before.last.Addr)
+		}
+	}
+	res.Unlimited = h.limit == 0
 	return res, nil
 }
 
 // login connects to conf's database and asks the server who it is.
-func (p *prober) login(ctx context.Context, conf *pgconn.Config) (*Result, error) {
-	a := newAttempt(p)
-	conn, err := a.connect(ctx, conf)
-	if err != nil {
-		return nil, err
+func (h *host) login(ctx context.Context, conf *pgconn.Config) (*Result, *Error) {
+	a := newAttempt(h)
+	conn, failed := a.connect(ctx, conf)
+	if failed != nil {
+		return nil, failed
 	}
 	defer goodbye(conn)
 	res, err := identify(ctx, conn, conf.User)
 	if err != nil {
-		return nil, p.classify(err, a, conf.Database)
+		return nil, h.classify(err, a, conf.Database)
 	}
-	res.Addr = a.dialled().addr
+	res.Addr, res.from = a.dialled().addr, h
+	res.Endpoint = h.named(res.Addr)
 	return res, nil
 }
 
-// also proves one more database; 3D000 is an answer like any other.
-func (p *prober) also(ctx context.Context, res *Result, name string) error {
+// also proves one more database; 3D000 is an answer like any other. The login
+// was proven a moment ago, so a pooler that refuses it now refuses the
+// database: PgBouncer says for one that it does not know what it says for a
+// wrong password.
+func (h *host) also(ctx context.Context, res *Result, name string) *Error {
 	if res.Databases == nil {
 		res.Databases = map[string]bool{}
 	}
-	conf := p.conn.Copy()
+	conf := h.conn.Copy()
 	conf.Database = name
-	a := newAttempt(p)
+	a := newAttempt(h)
 	conn, err := a.connect(ctx, conf)
-	var e *Error
-	if errors.As(err, &e) && e.Reason == DatabaseMissing {
+	if err != nil && (err.Reason == DatabaseMissing || err.Reason == Pooler) {
 		res.Databases[name] = false
+		if err.pooler != "" {
+			res.Unknown = append(res.Unknown, name)
+		}
 		return nil
 	}
 	if err != nil {
@@ -171,7 +221,7 @@ func shortMessages(r io.Reader, w io.Writer) *pgproto3.Frontend {
 	return f
 }
 
-func (a *attempt) connect(ctx context.Context, conf *pgconn.Config) (*pgconn.PgConn, error) {
+func (a *attempt) connect(ctx context.Context, conf *pgconn.Config) (*pgconn.PgConn, *Error) {
 	defer a.closeUnused()
 	if err := a.reach(ctx, conf); err != nil {
 		return nil, a.classify(err, a, conf.Database)
@@ -180,7 +230,7 @@ func (a *attempt) connect(ctx context.Context, conf *pgconn.Config) (*pgconn.PgC
 	a.plain.spare(conf, a.reached, a.addresses)
 	conf.LookupFunc = a.lookup.find
 	conf.DialFunc = a.dial
-	// ctx bounds the attempt; PGCONNECT_TIMEOUT has done its part in reach.
+	// ctx bounds the attempt, by PGCONNECT_TIMEOUT as well.
 	conf.ConnectTimeout = 0
 	conf.OnPgError = func(_ *pgconn.PgConn, e *pgconn.PgError) bool {
 		if reasonOf(e).Transient() {
@@ -231,7 +281,7 @@ func (a *attempt) reach(ctx context.Context, conf *pgconn.Config) error {
 			}
 		}
 	}
-	a.refused = nil
+	a.refused, a.refusedAt = nil, time.Now()
 	for addr, err := range a.failed {
 		if !isRefused(err) || strings.HasPrefix(addr, "/") {
 			return &joined{errs}

@@ -5,7 +5,7 @@ import "testing"
 // TestForeignStays: pgconn dials once more in the background when a connection
 // has broken. What the peer has answered before is not forgotten with that.
 func TestForeignStays(t *testing.T) {
-	a := newAttempt(&prober{})
+	a := newAttempt(&host{prober: &prober{}})
 	web := &spyConn{addr: "127.0.0.1:80", a: a, count: 5}
 	copy(web.head[:], "HTTP/")
 	a.connected(web)

@@ -2,8 +2,6 @@ package pglogin
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -70,10 +68,10 @@ func reasonOf(e *pgconn.PgError) Reason {
 // it. Several hosts, and TLS with its fallback, give several errors: an answer
 // that ends the matter (pgx tries no further host after it) counts most, then
 // whatever may pass, then the last one.
-func (p *prober) classify(err error, a *attempt, database string) *Error {
+func (h *host) classify(err error, a *attempt, database string) *Error {
 	var best *Error
 	for _, leaf := range leaves(err) {
-		e := p.classifyOne(leaf, a)
+		e := h.classifyOne(leaf, a)
 		switch {
 		case best == nil, rank(e) >= rank(best):
 			best = e
@@ -82,18 +80,18 @@ func (p *prober) classify(err error, a *attempt, database string) *Error {
 	if best == nil {
 		best = &Error{Reason: Closed}
 	}
-	best.User, best.Database, best.err = p.conn.User, database, err
-	if best.Reason == WrongPassword && p.conn.Password == "" {
+	best.User, best.Database, best.err = h.conn.User, database, err
+	if best.Reason == WrongPassword && h.conn.Password == "" {
 		best.noPassword = true
 		best.passfile = libpq.PassedOver()
 	}
 	if best.Addr == "" {
-		best.Addr = p.firstAddr()
+		best.Addr = h.firstAddr()
 	}
 	if last := a.dialled(); last != nil && best.Reason != DNS && best.Reason != Refused && best.Reason != Unreachable {
 		best.Addr = last.addr
 	}
-	best.Addr = p.named(best.Addr)
+	best.Addr = h.named(best.Addr)
 	return best
 }
 
@@ -113,7 +111,7 @@ func rank(e *Error) int {
 
 var errNoTLS = errors.New("the server offers none")
 
-func (p *prober) classifyOne(err error, a *attempt) *Error {
+func (h *host) classifyOne(err error, a *attempt) *Error {
 	var (
 		pgErr  *pgconn.PgError
 		dnsErr *net.DNSError
@@ -124,7 +122,11 @@ func (p *prober) classifyOne(err error, a *attempt) *Error {
 	case errors.As(err, &proof):
 		return &Error{Reason: Timeout, iterations: proof.iterations}
 	case errors.As(err, &pgErr):
-		return &Error{Reason: reasonOf(pgErr), SQLState: oneLine(pgErr.Code), Routine: oneLine(pgErr.Routine), Server: oneLine(pgErr.Message)}
+		e := &Error{Reason: reasonOf(pgErr), SQLState: oneLine(pgErr.Code), Routine: oneLine(pgErr.Routine), Server: oneLine(pgErr.Message), pooler: poolerOf(pgErr)}
+		if e.pooler != "" {
+			e.Reason = poolerReason(pgErr)
+		}
+		return e
 	case errors.As(err, &dnsErr):
 		return &Error{Reason: DNS, Addr: dnsErr.Name}
 	case isRefused(err), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
@@ -134,7 +136,7 @@ func (p *prober) classifyOne(err error, a *attempt) *Error {
 	case a.foreign():
 		return &Error{Reason: NotPostgreSQL}
 	case isTLS(err):
-		return &Error{Reason: TLS, detail: oneLine(tlsText(err))}
+		return tlsError(err)
 	case isTimeout(err):
 		if a.dialled() != nil {
 			return &Error{Reason: Timeout}
@@ -145,14 +147,11 @@ func (p *prober) classifyOne(err error, a *attempt) *Error {
 		return &Error{Reason: Closed}
 	case strings.Contains(err.Error(), "server refused TLS connection"):
 		// pgx's own text, not the server's; the answer was 'N'.
-		return &Error{Reason: TLS, detail: errNoTLS.Error(), err: errNoTLS}
+		return &Error{Reason: TLS, detail: errNoTLS.Error(), err: errNoTLS, next: nextNoTLS}
 	}
 	if strings.Contains(err.Error(), "SCRAM iteration count from server too high") {
 		// pgx's own limit; libpq has none.
 		return &Error{Reason: LoginRefused, iterations: maxIterations + 1}
-	}
-	if strings.Contains(err.Error(), "ValidateConnect failed") {
-		return &Error{Reason: LoginRefused, detail: "it is not what target_session_attrs (PGTARGETSESSIONATTRS) asks for"}
 	}
 	// What is left is authentication that broke down on the client's side.
 	return &Error{Reason: LoginRefused, detail: "the authentication that the server asks for did not complete"}
@@ -187,32 +186,6 @@ func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) || errors.As(err, &ne) && ne.Timeout()
 }
 
-func isTLS(err error) bool {
-	var (
-		record    tls.RecordHeaderError
-		verify    *tls.CertificateVerificationError
-		alert     tls.AlertError
-		host      x509.HostnameError
-		authority x509.UnknownAuthorityError
-		invalid   x509.CertificateInvalidError
-	)
-	return errors.As(err, &record) || errors.As(err, &verify) || errors.As(err, &alert) ||
-		errors.As(err, &host) || errors.As(err, &authority) || errors.As(err, &invalid) ||
-		strings.Contains(err.Error(), "tls error: ") && strings.Contains(err.Error(), "tls: ")
-}
-
-// tlsText is crypto/tls's part of the message: short, and free of settings.
-func tlsText(err error) string {
-	s := err.Error()
-	if i := strings.LastIndex(s, "tls: "); i >= 0 {
-		return s[i+len("tls: "):]
-	}
-	if i := strings.LastIndex(s, "x509: "); i >= 0 {
-		return s[i+len("x509: "):]
-	}
-	return "the handshake failed"
-}
-
 // addrOf is the address that a dial error names.
 func addrOf(err error) string {
 	var op *net.OpError
@@ -222,27 +195,20 @@ func addrOf(err error) string {
 	return ""
 }
 
-func (p *prober) firstAddr() string {
-	_, addr := pgconn.NetworkAddress(p.conn.Host, p.conn.Port)
+func (h *host) firstAddr() string {
+	_, addr := pgconn.NetworkAddress(h.conn.Host, h.conn.Port)
 	return addr
 }
 
 // named shows an address under the name that the person wrote: "db:5432" says
 // more than the address that the name had at the moment.
-func (p *prober) named(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
+func (h *host) named(addr string) string {
+	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		if strings.HasPrefix(addr, "/") || addr == "" {
 			return addr
 		}
-		host, port = addr, strconv.Itoa(int(p.conn.Port))
+		port = strconv.Itoa(int(h.conn.Port))
 	}
-	hosts := map[string]bool{p.conn.Host: true}
-	for _, f := range p.conn.Fallbacks {
-		hosts[f.Host] = true
-	}
-	if len(hosts) == 1 {
-		host = p.conn.Host
-	}
-	return net.JoinHostPort(host, port)
+	return net.JoinHostPort(h.conn.Host, port)
 }

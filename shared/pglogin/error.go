@@ -25,9 +25,21 @@ type Error struct {
 	Server string
 	// Waited is set on the error that ends a Wait: the deadline passed.
 	Waited time.Duration
+	// Hosts are the states of all hosts that were asked, where there are several.
+	Hosts []HostState
 
 	detail string
 	err    error
+	// next is the next step, where the reason alone does not tell it.
+	next string
+	// local: a file or a setting on this side, not the server, is what is wrong.
+	local bool
+	// pooler names what spoke in the server's place.
+	pooler string
+	// final: waiting does not help, although the reason may pass.
+	final bool
+	// attrs is target_session_attrs; better is a host that libpq does not get to.
+	attrs, better string
 	// iterations: the server asks for so many of them under SCRAM.
 	iterations int
 	// noPassword: a password was wanted and there is none; passfile is a file
@@ -37,7 +49,11 @@ type Error struct {
 }
 
 // Transient says whether waiting could have helped.
-func (e *Error) Transient() bool { return e.Reason.Transient() }
+func (e *Error) Transient() bool { return e.Reason.Transient() && !e.final }
+
+// Misconfigured says that nothing was tried: a setting or a file of this side
+// cannot be used.
+func (e *Error) Misconfigured() bool { return e.Reason == Settings || e.local }
 
 // Unwrap gives pgconn's or the network's error.
 func (e *Error) Unwrap() error { return e.err }
@@ -70,6 +86,12 @@ func (e *Error) Error() string {
 			b.WriteString(": " + e.words())
 		}
 		b.WriteString(")")
+	}
+	if e.pooler != "" && e.Reason != Pooler {
+		b.WriteString("; a connection pooler said so (" + e.pooler + ", by the form of its answer)")
+	}
+	for i, h := range e.Hosts {
+		b.WriteString([]string{"; hosts: ", ", "}[min(i, 1)] + h.Addr + " " + h.Reason.String())
 	}
 	return b.String()
 }
@@ -126,6 +148,14 @@ func (e *Error) what() string {
 		return fmt.Sprintf("database %s does not exist on %s", quote(e.Database), e.Addr)
 	case NoConnectPrivilege:
 		return fmt.Sprintf("role %s may not CONNECT to database %s on %s", quote(e.User), quote(e.Database), e.Addr)
+	case Pooler:
+		return e.poolerWhat()
+	case Standby:
+		return "PostgreSQL on " + e.Addr + " is a standby, where Odoo cannot write" + e.taken()
+	case ReadOnly:
+		return "PostgreSQL on " + e.Addr + " takes no writes now (default_transaction_read_only is on, as during a switchover)" + e.taken()
+	case Primary:
+		return "PostgreSQL on " + e.Addr + " is a primary, and target_session_attrs asks for " + e.attrs
 	case NotAcceptingConnections:
 		return fmt.Sprintf("database %s on %s does not accept connections", quote(e.Database), e.Addr)
 	}
@@ -137,6 +167,14 @@ func (e *Error) what() string {
 		s += ": " + e.detail
 	}
 	return s
+}
+
+// taken says which server libpq would have to be asked for.
+func (e *Error) taken() string {
+	if e.better == "" {
+		return ""
+	}
+	return "; it comes before " + e.better + ", which takes writes, and libpq takes the first that answers"
 }
 
 // Next is the exact next step for a person, in one line.
@@ -152,9 +190,25 @@ func (e *Error) Next() string {
 		}
 		return next
 	}
+	switch {
+	case e.next != "":
+		return e.next
+	case e.pooler != "" && (e.Reason == Pooler || e.Reason == WrongPassword || e.Reason == DatabaseMissing):
+		return e.poolerNext()
+	}
 	switch e.Reason {
 	case Settings:
 		return "correct the setting that is named"
+	case Standby, ReadOnly:
+		if e.better != "" {
+			return "let libpq, and so Odoo, look for the primary: PGTARGETSESSIONATTRS=read-write"
+		}
+		if e.Reason == ReadOnly {
+			return fmt.Sprintf(`see where it is set: psql -h %s -p %s -U %s -d %s -c "SELECT setting, source, sourcefile FROM pg_settings WHERE name = 'default_transaction_read_only'"`, e.host(), e.port(), Shown(e.User), Shown(e.Database))
+		}
+		return fmt.Sprintf(`set db_host to the primary; the standby follows: psql -h %s -p %s -U %s -d %s -c "SELECT sender_host, sender_port FROM pg_stat_wal_receiver"; a standby on purpose: --allow-standby`, e.host(), e.port(), Shown(e.User), Shown(e.Database))
+	case Primary:
+		return "add the standby to db_host, or change target_session_attrs (PGTARGETSESSIONATTRS)"
 	case DNS:
 		return "correct db_host, or start the service of that name: docker compose up -d " + e.host()
 	case Refused, Unreachable, Closed, Timeout:
@@ -164,8 +218,6 @@ func (e *Error) Next() string {
 		return "check that PostgreSQL runs there: pg_isready -h " + e.host() + " -p " + e.port()
 	case NotPostgreSQL:
 		return "correct db_host and db_port"
-	case TLS:
-		return "set db_sslmode (or PGSSLMODE, PGSSLROOTCERT) to what the server offers, or enable ssl on the server"
 	case StartingUp, Recovering, ShuttingDown, ServerBusy:
 		if strings.HasPrefix(admin, "docker") {
 			return "read the server's log: docker compose logs --tail 50 " + e.host()

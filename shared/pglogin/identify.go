@@ -11,21 +11,22 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// What the server says of itself unasked, with every login, is not asked for:
+// The version, which the server says unasked with every login, is not asked for:
 // on one that has just started each catalog that a question touches is read
 // for the first time. That is also why nothing is cast or selected FROM: the
-// protocol's simple form gives text anyway.
+// protocol's simple form gives text anyway. Whether it is a standby is asked,
+// although a server says it since 14: a pooler repeats what was so once. SHOW
+// touches no catalog.
 const (
-	askIdentity = `SELECT (pg_catalog.pg_control_system()).system_identifier`
-	// Before 14 a standby does not say that it is one.
-	askIdentity13 = askIdentity + `, pg_catalog.pg_is_in_recovery()`
+	askState    = `, pg_catalog.pg_is_in_recovery(), pg_catalog.pg_backend_pid(); SHOW transaction_read_only`
+	askIdentity = `SELECT (pg_catalog.pg_control_system()).system_identifier` + askState
 	// Some managed services revoke the function; identity is then unknown.
-	askNothing = `SELECT '', pg_catalog.pg_is_in_recovery()`
+	askNothing = `SELECT ''` + askState
 )
 
 // identify asks a fresh connection of user who the server is.
 func identify(ctx context.Context, conn *pgconn.PgConn, user string) (*Result, error) {
-	res := &Result{User: conn.ParameterStatus("session_authorization"), InRecovery: conn.ParameterStatus("in_hot_standby") == "on"}
+	res := &Result{User: conn.ParameterStatus("session_authorization")}
 	if res.User == "" {
 		// A pooler may keep it to itself.
 		res.User = user
@@ -34,25 +35,19 @@ func identify(ctx context.Context, conn *pgconn.PgConn, user string) (*Result, e
 	if res.VersionNum, err = versionNum(conn.ParameterStatus("server_version")); err != nil {
 		return nil, err
 	}
-	ask := askIdentity
-	if res.Major() < 14 {
-		ask = askIdentity13
-	}
-	rows, err := query(ctx, conn, ask)
+	row, readOnly, err := ask(ctx, conn, askIdentity)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && (pgErr.Code == "42501" || pgErr.Code == "42883") {
-		rows, err = query(ctx, conn, askNothing)
+		row, readOnly, err = ask(ctx, conn, askNothing)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if len(rows) != 1 {
-		return nil, errors.New("the server did not describe itself")
-	}
-	res.SystemIdentifier = string(rows[0][0])
-	if len(rows[0]) > 1 {
-		res.InRecovery = string(rows[0][1]) == "t"
-	}
+	res.SystemIdentifier = string(row[0])
+	res.InRecovery, res.ReadOnly = string(row[1]) == "t", readOnly == "on"
+	// A pooler's key for cancelling is its own, and no server's process.
+	pid, err := strconv.ParseUint(string(row[2]), 10, 32)
+	res.Pooler = err == nil && uint32(pid) != conn.PID()
 	_, res.TLS = conn.Conn().(*tls.Conn)
 	return res, nil
 }
@@ -71,13 +66,14 @@ func versionNum(text string) (int, error) {
 	return major*10_000 + minor, nil
 }
 
-func query(ctx context.Context, conn *pgconn.PgConn, sql string) ([][][]byte, error) {
+// ask gives the row of the first answer, and the second one.
+func ask(ctx context.Context, conn *pgconn.PgConn, sql string) (row [][]byte, second string, err error) {
 	results, err := conn.Exec(ctx, sql).ReadAll()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if len(results) != 1 {
-		return nil, errors.New("the server did not answer the question")
+	if len(results) != 2 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != 3 || len(results[1].Rows) != 1 {
+		return nil, "", errors.New("the server did not describe itself")
 	}
-	return results[0].Rows, nil
+	return results[0].Rows[0], string(results[1].Rows[0][0]), nil
 }

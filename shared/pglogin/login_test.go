@@ -151,7 +151,7 @@ func TestTLS(t *testing.T) {
 	t.Run("server without", func(t *testing.T) {
 		for _, mode := range []string{"require", "verify-ca", "verify-full"} {
 			_, err := login("127.0.0.1", mode)
-			if e := wantReason(t, err, pglogin.TLS); e.Transient() || !strings.Contains(e.Next(), "db_sslmode") {
+			if e := wantReason(t, err, pglogin.TLS); e.Transient() || strings.Contains(e.Next(), "sslmode") || e.Misconfigured() != (mode != "require") {
 				t.Errorf("%s: %v, next %s", mode, e, e.Next())
 			}
 		}

@@ -8,11 +8,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net"
 	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/odpm/odpm/shared/libpq"
 )
@@ -50,6 +47,13 @@ type Config struct {
 	Also []string
 	// SSLMode is "" for PGSSLMODE, else prefer.
 	SSLMode string
+	// RootCert and PassFile are package libpq's: files that a person names.
+	RootCert, PassFile string
+	// Writes demands a server that takes writes where target_session_attrs (which
+	// Explicit leaves out, but for SessionAttrs) says nothing.
+	Writes bool
+	// SessionAttrs is target_session_attrs, "" for PGTARGETSESSIONATTRS.
+	SessionAttrs string
 	// Explicit is set where the connection is not for this process's environment
 	// to change: PGHOSTADDR would lead to another server.
 	Explicit bool
@@ -65,8 +69,9 @@ type Config struct {
 
 // Result is what the server said about itself and the role.
 type Result struct {
-	// Addr is the address that answered, "127.0.0.1:5432" or a socket's path.
-	Addr string
+	// Addr is the address that answered, "127.0.0.1:5432" or a socket's path;
+	// Endpoint is the same by the name that was given, "db:5432".
+	Addr, Endpoint string
 	// User is the role as the server knows it.
 	User string
 	// VersionNum is server_version_num: 150018 is 15.18.
@@ -74,12 +79,25 @@ type Result struct {
 	// SystemIdentifier is pg_control's, in decimal; "" where the role may not
 	// ask (managed services revoke the function).
 	SystemIdentifier string
-	// InRecovery is set on a standby: Odoo could log in and not write.
-	InRecovery bool
+	// InRecovery is set on a standby: Odoo could log in and not write. ReadOnly
+	// is set there, and where default_transaction_read_only is on.
+	InRecovery, ReadOnly bool
+	// Pooler is set where something stands between us and the server that hands
+	// out the server's sessions (PgBouncer and the like).
+	Pooler bool
+	// Unknown are those of Config.Also that the pooler does not know.
+	Unknown []string
+	// Silent are hosts before this one that did not answer in their time. libpq
+	// waits for each without end where connect_timeout is not set; Unlimited
+	// says that it is not.
+	Silent    []string
+	Unlimited bool
 	// Databases says of each of Config.Also whether it exists.
 	Databases map[string]bool
 	// TLS is whether the connection was encrypted.
 	TLS bool
+
+	from *host
 }
 
 // Major is 15 for server_version_num 150018.
@@ -94,28 +112,31 @@ func (c Config) EffectiveUser() string {
 	return libpq.User()
 }
 
-// connConfig turns a Config into pgconn's.
-func (c Config) connConfig() (*pgconn.Config, error) {
+// list turns a Config into pgconn's, one for each host.
+func (c Config) list() (*libpq.List, error) {
 	for _, name := range c.Also {
 		if strings.ContainsRune(name, 0) {
 			return nil, configError("a zero byte in the name of a database")
 		}
 	}
 	role, database := c.EffectiveUser(), cmp.Or(c.Database, DefaultDatabase)
-	pc, err := libpq.Config(libpq.Settings{
+	l, err := libpq.Hosts(libpq.Settings{
 		Host: c.Host, Port: c.Port, User: role, Password: c.Password, Database: database, SSLMode: c.SSLMode, Explicit: c.Explicit, Addr: c.Addr, TLSFiles: c.TLSFiles,
+		SessionAttrs: c.SessionAttrs, RootCert: c.RootCert, PassFile: c.PassFile,
 	})
 	var e *libpq.Error
 	switch {
 	case errors.As(err, &e) && e.Addr != "":
-		return nil, &Error{Reason: TLS, Addr: e.Addr, User: role, Database: database, detail: e.Why}
+		return nil, &Error{Reason: TLS, Addr: e.Addr, User: role, Database: database, detail: e.Why, next: e.Next, local: true}
 	case err != nil:
 		return nil, configError(err.Error())
 	}
-	if c.ApplicationName != "" {
-		pc.RuntimeParams["application_name"] = c.ApplicationName
+	for _, h := range l.Hosts {
+		if c.ApplicationName != "" {
+			h.RuntimeParams["application_name"] = c.ApplicationName
+		}
 	}
-	return pc, nil
+	return l, nil
 }
 
 func (c Config) attemptTimeout() time.Duration {
@@ -132,76 +153,4 @@ func Login(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	return p.attempt(ctx)
-}
-
-// prober holds what survives from one attempt to the next.
-type prober struct {
-	cfg    Config
-	conn   *pgconn.Config
-	lookup lookupCache
-	dialer net.Dialer
-	// refused are the TCP addresses that all refused the last attempt, empty
-	// where anything else was among the answers; opened is one that did not
-	// refuse any more when its probe asked it.
-	refused []string
-	opened  *spyConn
-	// plain is what a server said of TLS a moment ago.
-	plain  withoutTLS
-	probes map[string]*portProbe
-	// proof is one that the last attempt did not wait for.
-	proof *abandonedProof
-	// resolves is set where a host is a name, whose address may change.
-	resolves bool
-}
-
-// stillRefused asks the ports that refused a moment ago, and only those: it is
-// what waiting consists of most of the time, so it does nothing else.
-func (p *prober) stillRefused() bool {
-	if len(p.refused) == 0 {
-		return false
-	}
-	for _, addr := range p.refused {
-		probe := p.probes[addr]
-		if probe == nil {
-			if probe = newPortProbe(addr); probe == nil {
-				return false
-			}
-			if p.probes == nil {
-				p.probes = map[string]*portProbe{}
-			}
-			p.probes[addr] = probe
-		}
-		conn, refused := probe.ask()
-		if conn != nil {
-			p.opened = &spyConn{Conn: conn, addr: addr}
-		}
-		if !refused {
-			delete(p.probes, addr)
-			return false
-		}
-	}
-	return true
-}
-
-// close gives back what a wait holds.
-func (p *prober) close() {
-	for _, probe := range p.probes {
-		probe.close()
-	}
-	if p.opened != nil {
-		p.opened.Conn.Close()
-	}
-}
-
-func newProber(cfg Config) (*prober, error) {
-	pc, err := cfg.connConfig()
-	if err != nil {
-		return nil, err
-	}
-	p := &prober{cfg: cfg, conn: pc, dialer: net.Dialer{Timeout: dialTimeout, KeepAlive: -1}}
-	p.lookup.resolve = pc.LookupFunc
-	for _, h := range append([]*pgconn.FallbackConfig{{Host: pc.Host}}, pc.Fallbacks...) {
-		p.resolves = p.resolves || net.ParseIP(h.Host) == nil
-	}
-	return p, nil
 }

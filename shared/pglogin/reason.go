@@ -53,6 +53,15 @@ const (
 	NotAcceptingConnections
 	// LoginRefused: the server refused for a reason of its own.
 	LoginRefused
+	// Pooler: a connection pooler in front of the server refused.
+	Pooler
+	// Primary: the login is fine, and target_session_attrs asks for a standby.
+	Primary
+	// ReadOnly: the login is fine, and the server takes no writes:
+	// default_transaction_read_only is on, as during a switchover.
+	ReadOnly
+	// Standby: the login is fine, and the server is a standby.
+	Standby
 )
 
 var reasonNames = [...]string{
@@ -77,6 +86,10 @@ var reasonNames = [...]string{
 	NoConnectPrivilege:      "no_connect_privilege",
 	NotAcceptingConnections: "not_accepting_connections",
 	LoginRefused:            "login_refused",
+	Pooler:                  "pooler_refused",
+	Primary:                 "primary",
+	ReadOnly:                "read_only",
+	Standby:                 "standby",
 }
 
 // String is the reason's name in logs and JSON; names are a contract.
@@ -91,7 +104,7 @@ func (r Reason) String() string {
 func (r Reason) Transient() bool {
 	switch r {
 	case DNS, Refused, Unreachable, Closed, Timeout, StartingUp, Recovering,
-		ShuttingDown, TooManyConnections, ServerBusy:
+		ShuttingDown, TooManyConnections, ServerBusy, Pooler, Primary, ReadOnly, Standby:
 		return true
 	}
 	return false

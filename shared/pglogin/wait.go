@@ -15,8 +15,8 @@ const DefaultTimeout = 60 * time.Second
 type WaitOptions struct {
 	// Timeout is 0 for DefaultTimeout.
 	Timeout time.Duration
-	// OnChange is called with every change of the reason for waiting, from the
-	// goroutine that called Wait; elapsed counts from the start.
+	// OnChange is called with every change of the reason for waiting, of any
+	// host's where there are several, from the goroutine that called Wait; elapsed counts from the start.
 	OnChange func(e *Error, elapsed time.Duration)
 }
 
@@ -38,7 +38,6 @@ func Wait(ctx context.Context, cfg Config, opts WaitOptions) (*Result, error) {
 	defer cancel()
 
 	var last *Error
-	pace := pacer{start: start}
 	for {
 		res, err := p.attempt(dctx)
 		if err == nil {
@@ -49,22 +48,18 @@ func Wait(ctx context.Context, cfg Config, opts WaitOptions) (*Result, error) {
 			if !e.Transient() {
 				return nil, e
 			}
-			if opts.OnChange != nil && (last == nil || last.Reason != e.Reason) {
+			if opts.OnChange != nil && (last == nil || !last.sameAs(e)) {
 				opts.OnChange(e, time.Since(start))
 			}
 			last = e
 		} else if !errors.Is(err, errDeadline) {
 			return nil, err
 		}
-		if last == nil || e == nil && p.proof != nil {
+		if last == nil || e == nil && p.proving() != nil {
 			// The very first attempt, or a proof, took until the deadline.
 			last = p.cutShort()
 		}
-		if last.Reason == Refused && len(p.refused) > 0 {
-			p.whileRefused(dctx, &pace)
-		} else {
-			sleep(dctx, pace.next(last.Reason))
-		}
+		p.idle(dctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
@@ -76,31 +71,8 @@ func Wait(ctx context.Context, cfg Config, opts WaitOptions) (*Result, error) {
 	}
 }
 
-// whileRefused returns when a port does not refuse any more, when a name has
-// to be looked up again, or when ctx ends.
-func (p *prober) whileRefused(ctx context.Context, pace *pacer) {
-	begun := time.Now()
-	clock := newAlarm(ctx)
-	defer clock.close()
-	for {
-		clock.sleep(ctx, pace.next(Refused))
-		if ctx.Err() != nil || p.resolves && time.Since(begun) > lookupTTL || !p.stillRefused() {
-			return
-		}
-	}
-}
-
 // errDeadline tells our own deadline from the caller's.
 var errDeadline = errors.New("the deadline for the login has passed")
-
-// cutShort describes an attempt that the deadline ended.
-func (p *prober) cutShort() *Error {
-	e := &Error{Reason: Timeout, Addr: p.named(p.firstAddr()), User: p.conn.User, Database: p.conn.Database}
-	if p.proof != nil {
-		e.iterations = p.proof.err.iterations
-	}
-	return e
-}
 
 func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
@@ -141,6 +113,7 @@ const (
 	pacePeer               // closed, silent, unreachable
 	paceName               // DNS
 	paceCapacity           // 53300 and the like
+	paceLogin              // a whole login that met the wrong server
 )
 
 // longWait is when the port's poll relaxes: who has waited that long does not
@@ -174,6 +147,8 @@ func paceOf(r Reason) paceClass {
 		return paceName
 	case TooManyConnections, ServerBusy:
 		return paceCapacity
+	case Pooler, Primary, ReadOnly, Standby:
+		return paceLogin
 	}
 	return pacePeer
 }
@@ -194,8 +169,13 @@ func backoffFor(class paceClass, slow bool) *backoff.ExponentialBackOff {
 		set(400*time.Microsecond, 35*time.Millisecond)
 		b.Multiplier = 1.15
 		if slow {
-			set(100*time.Millisecond, time.Second)
+			set(340*time.Millisecond, time.Second)
 		}
+	case paceLogin:
+		// At least 250 ms: a login is a process of the server's, and there may be
+		// hundreds of us at a standby that is being promoted.
+		set(300*time.Millisecond, 300*time.Millisecond)
+		b.RandomizationFactor = 1.0 / 6
 	case paceName:
 		set(20*time.Millisecond, 100*time.Millisecond)
 		if slow {

@@ -131,6 +131,8 @@ func (c *Cluster) Stop(sig syscall.Signal) error {
 	if c.cmd == nil {
 		return nil
 	}
+	// One that is frozen hears nothing.
+	c.cmd.Process.Signal(syscall.SIGCONT)
 	if err := c.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}

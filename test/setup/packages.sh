@@ -16,6 +16,7 @@ missing_packages() {
 	has iptables || [ -x /usr/sbin/iptables ] || engine_answers >/dev/null || [ -n "${DOCKER_HOST:-}" ] || echo iptables
 	has make || echo make
 	has npm || echo npm
+	has pgbouncer || [ -x /usr/sbin/pgbouncer ] || echo pgbouncer
 	has python3 || echo python3
 	has strace || echo strace
 	[ -e /usr/share/i18n/locales/de_DE ] || echo locales
