@@ -88,7 +88,7 @@ func ready(s *settings.Settings, log *slog.Logger, secrets *redact.Values, unwat
 		return "", unwatch, err
 	}
 	secrets.Add(t.Password.Text)
-	for _, w := range t.Warnings {
+	for _, w := range append(s.Warnings, t.Warnings...) {
 		log.Warn(w)
 	}
 	switch {
@@ -164,6 +164,7 @@ type announced struct {
 func prove(ctx context.Context, s *settings.Settings, log *slog.Logger, t *connection.Target, a announced) error {
 	cfg := t.Config()
 	cfg.AttemptTimeout = time.Duration(s.AttemptTimeout)
+	cfg.Writes = !bool(s.AllowStandby)
 	log.Info("checking PostgreSQL", "host", display(t.Host), "port", display(t.Port), "user", pglogin.Shown(cfg.EffectiveUser()),
 		"databases", databases(cfg.Also), "settings", sources(t))
 	start := time.Now()
@@ -176,10 +177,11 @@ func prove(ctx context.Context, s *settings.Settings, log *slog.Logger, t *conne
 	if err != nil {
 		return err
 	}
-	if res.InRecovery {
-		log.Warn("this PostgreSQL is a standby: Odoo can log in and cannot write", "addr", res.Addr)
-	}
+	remark(ctx, s, log, t, res)
 	recorded, err := record(s, log, res, a)
+	if err == nil {
+		err = writeResult(s, log, res, a)
+	}
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,8 @@ type Value struct {
 // Target is the connection.
 type Target struct {
 	Host, Port, User, Password, Database, SSLMode Value
+	// Replica is where Odoo reads from as well, nil where it does not.
+	Replica *Replica
 
 	// ConfPath is the odoo.conf that was read, "" without one.
 	ConfPath string
@@ -38,6 +40,8 @@ type Target struct {
 	Script *Script
 	// Warnings are worth a line each; they never hold a password.
 	Warnings []string
+
+	rootCert, passFile string
 }
 
 // Input is all that Resolve looks at.
@@ -57,6 +61,9 @@ type Input struct {
 // Override are the connection settings of images of one's own.
 type Override struct {
 	Host, Port, User, Password, Name, SSLMode string
+	// DirName is the database that a mounted Secret names; it counts where
+	// nobody else names one. RootCert and PassFile are files in its directory.
+	DirName, RootCert, PassFile string
 }
 
 // ConfigError is a setting that cannot be used.
@@ -76,11 +83,16 @@ const (
 	dbPassword = "db_password"
 	dbName     = "db_name"
 	dbSSLMode  = "db_sslmode"
+
+	// Odoo 18 and later.
+	dbReplicaHost = "db_replica_host"
+	dbReplicaPort = "db_replica_port"
 )
 
 var pgVariable = map[string]string{
 	dbHost: "PGHOST", dbPort: "PGPORT", dbUser: "PGUSER", dbPassword: "PGPASSWORD",
 	dbName: "PGDATABASE", dbSSLMode: "PGSSLMODE",
+	dbReplicaHost: "PGHOST_REPLICA", dbReplicaPort: "PGPORT_REPLICA",
 }
 
 // Resolve applies the rules.
@@ -123,6 +135,14 @@ func Resolve(in Input) (*Target, error) {
 	if addr, _ := r.Lookup("PGHOSTADDR"); addr != "" {
 		r.warn("PGHOSTADDR is set: libpq, and so Odoo, connects to that address whatever db_host says")
 	}
+	if r.t.Database.Text == "" && o.DirName != "" {
+		r.t.Database = Value{o.DirName, "ODPM_DB_DIR"}
+	}
+	if isURI(o.Name) {
+		r.warn("ODPM_DB_NAME is a connection URI and no name, so that database is not proven; ODPM_DB_DIR takes a mounted Secret with such a URI")
+	}
+	r.t.rootCert, r.t.passFile = o.RootCert, o.PassFile
+	r.t.Replica = r.replica()
 	return r.t, r.t.check()
 }
 
@@ -226,6 +246,7 @@ func (t *Target) Config() pglogin.Config {
 	return pglogin.Config{
 		Host: t.Host.Text, Port: port, User: t.User.Text, Password: t.Password.Text,
 		SSLMode: t.SSLMode.Text, Also: t.Databases(), ApplicationName: "odpm-checker",
+		RootCert: t.rootCert, PassFile: t.passFile,
 	}
 }
 

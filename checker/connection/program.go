@@ -101,13 +101,14 @@ var (
 	longOptions = map[string]string{
 		"--db_host": dbHost, "--db_port": dbPort, "--db_user": dbUser, "--db_password": dbPassword,
 		"--database": dbName, "--db_sslmode": dbSSLMode, "--config": "config",
+		"--db_replica_host": dbReplicaHost, "--db_replica_port": dbReplicaPort,
 	}
 	shortOptions = map[byte]string{'d': dbName, 'r': dbUser, 'w': dbPassword, 'c': "config"}
 	// neighbours are the options that an abbreviation could also mean: optparse
 	// accepts every prefix that is unique.
 	neighbours = []string{
 		"--data-dir", "--db-filter", "--db-template", "--db_maxconn", "--db_maxconn_gevent",
-		"--db_replica_host", "--db_replica_port", "--db_app_name", "--dev",
+		"--db_app_name", "--dev",
 	}
 	// otherShort are the other short options that take a value.
 	otherShort = "iuPDpl"

@@ -35,8 +35,11 @@ func (s *Settings) ParseFlags(args []string) error {
 	fs.StringVar(&s.LogFormat, "log-format", s.LogFormat, "")
 	fs.BoolVar((*bool)(&s.RequireBaseline), "require-baseline", bool(s.RequireBaseline), "")
 	fs.BoolVar((*bool)(&s.NoRecord), "no-record", bool(s.NoRecord), "")
+	fs.BoolVar((*bool)(&s.AllowStandby), "allow-standby", bool(s.AllowStandby), "")
+	fs.BoolVar((*bool)(&s.CheckBus), "check-bus", bool(s.CheckBus), "")
 	fs.StringVar(&s.RuntimeDir, "runtime-dir", s.RuntimeDir, "")
 	fs.StringVar(&s.DatabaseDir, "database-dir", s.DatabaseDir, "")
+	fs.StringVar(&s.Result, "result", s.Result, "")
 	fs.StringVar(&s.OdooVersion, "odoo-version", s.OdooVersion, "")
 	fs.BoolVar(&s.Check, "check", false, "")
 	fs.BoolVar(&s.ShowVersion, "version", false, "")
@@ -71,9 +74,12 @@ Flags (and their variables):
   --attempt-timeout 10s     how long one login may take (ODPM_ATTEMPT_TIMEOUT)
   --require-baseline        exit 73 when the baseline is not written (ODPM_REQUIRE_BASELINE)
   --no-record               write no baseline, whatever else asks for one (ODPM_NO_RECORD)
+  --allow-standby           a server that takes no writes is fine (ODPM_ALLOW_STANDBY)
+  --check-bus               prove LISTEN and NOTIFY, as behind a pooler (ODPM_CHECK_BUS)
   --odoo-version 18.0       whose rules to follow where odpm does not say (ODPM_ODOO_VERSION)
   --runtime-dir DIR         where checker.json is (ODPM_RUNTIME_DIR, /run/odpm/runtime)
   --database-dir DIR        where last_run.json is (ODPM_DATABASE_DIR, /run/odpm/database)
+  --result FILE             write what was proven, for /dev/termination-log (ODPM_RESULT)
   --log-level info          debug, info, warn, error (ODPM_LOG_LEVEL)
   --log-format auto         auto, text, logfmt, json (ODPM_LOG_FORMAT)
   --check, --version, --help
@@ -81,7 +87,9 @@ Flags (and their variables):
 The connection is Odoo's own: its command line, odoo.conf and PG* in the order
 of its version, or what the image's entrypoint makes of HOST, PORT, USER and
 PASSWORD. ODPM_DB_HOST, ODPM_DB_PORT, ODPM_DB_USER, ODPM_DB_PASSWORD,
-ODPM_DB_NAME (each also as …_FILE) and ODPM_DB_SSLMODE override it.
+ODPM_DB_NAME (each also as …_FILE) and ODPM_DB_SSLMODE override it; ODPM_DB_DIR
+is a mounted Secret that has them (host, port, username, password, dbname, uri,
+pgpass, ca.crt).
 
 Exit codes: 0, then the program's own; 64 usage; 69 PostgreSQL not reachable in
 time; 73 baseline not written (--require-baseline); 74 the output of --version

@@ -26,6 +26,8 @@ type Settings struct {
 	LogFormat       string   `envconfig:"ODPM_LOG_FORMAT"`
 	RequireBaseline Switch   `envconfig:"ODPM_REQUIRE_BASELINE"`
 	NoRecord        Switch   `envconfig:"ODPM_NO_RECORD"`
+	AllowStandby    Switch   `envconfig:"ODPM_ALLOW_STANDBY"`
+	CheckBus        Switch   `envconfig:"ODPM_CHECK_BUS"`
 	RuntimeDir      string   `envconfig:"ODPM_RUNTIME_DIR"`
 	DatabaseDir     string   `envconfig:"ODPM_DATABASE_DIR"`
 	OdooVersion     string   `envconfig:"ODPM_ODOO_VERSION"`
@@ -42,6 +44,9 @@ type Settings struct {
 	DBName         string `envconfig:"ODPM_DB_NAME"`
 	DBNameFile     string `envconfig:"ODPM_DB_NAME_FILE"`
 	DBSSLMode      string `envconfig:"ODPM_DB_SSLMODE"`
+	DBDir          string `envconfig:"ODPM_DB_DIR"`
+	// Result is a file for what was proven.
+	Result string `envconfig:"ODPM_RESULT"`
 
 	// Check is set by --check: prove and record, start nothing.
 	Check bool `ignored:"true"`
@@ -50,6 +55,8 @@ type Settings struct {
 	Flags []string `ignored:"true"`
 	// ShowVersion is set by --version.
 	ShowVersion bool `ignored:"true"`
+	// Warnings are worth a line each.
+	Warnings []string `ignored:"true"`
 }
 
 // Duration reads "90s", "2m" and a bare number of seconds.
@@ -100,6 +107,9 @@ func (b *Switch) Decode(s string) error {
 func FromEnv() (*Settings, error) {
 	s := &Settings{}
 	defer s.setDefaults()
+	links, restore := hideServiceLinks()
+	defer restore()
+	s.warnServiceLinks(links)
 	if err := envconfig.Process("", s); err != nil {
 		var pe *envconfig.ParseError
 		if errors.As(err, &pe) {
@@ -205,7 +215,8 @@ func (s *Settings) Override() (connection.Override, error) {
 		}
 		*v.to = strings.TrimRight(string(data), "\r\n")
 	}
-	return o, nil
+	err := s.fromDir(&o)
+	return o, err
 }
 
 func reason(err error) string {

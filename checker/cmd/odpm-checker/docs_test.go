@@ -27,7 +27,7 @@ func TestDocumented(t *testing.T) {
 			t.Errorf("docs/checker.md does not have %s", word)
 		}
 	}
-	for r := pglogin.Settings; r <= pglogin.LoginRefused; r++ {
+	for r := pglogin.Settings; r <= pglogin.Standby; r++ {
 		if !strings.Contains(checker, "`"+r.String()+"`") {
 			t.Errorf("docs/checker.md does not have the reason %s", r)
 		}

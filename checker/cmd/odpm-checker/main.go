@@ -113,14 +113,14 @@ func fail(log *slog.Logger, err error) int {
 	case errors.As(err, &ended):
 		return ended.Code
 	case errors.As(err, &login):
-		code := exitcode.Refused
+		code, reason := exitcode.Refused, login.Reason
 		switch {
 		case login.Waited > 0, login.Reason == pglogin.NotPostgreSQL:
 			code = exitcode.Unavailable
-		case login.Reason == pglogin.Settings:
-			code = exitcode.Config
+		case login.Misconfigured():
+			code, reason = exitcode.Config, pglogin.Settings
 		}
-		attrs := []any{"reason", login.Reason.String(), "next", login.Next()}
+		attrs := []any{"reason", reason.String(), "next", login.Next()}
 		if login.SQLState != "" {
 			attrs = append(attrs, "sqlstate", login.SQLState, "routine", login.Routine)
 		}

@@ -193,20 +193,6 @@ func TestNotReachable(t *testing.T) {
 	}
 }
 
-// TestStandby: Odoo could log in and not write, which is worth a warning.
-func TestStandby(t *testing.T) {
-	c := startServer(t, nil)
-	if err := c.Stop(2); err != nil {
-		t.Fatal(err)
-	}
-	signalFile(t, c, "standby.signal")
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	r := invocation{env: connection(c), args: []string{"--", "odoo"}}.run(t)
-	r.want(t, 0, "level=WARN", "standby", "odoo pid=")
-}
-
 func signalFile(t *testing.T, c *localpg.Cluster, name string) {
 	t.Helper()
 	path := filepath.Join(c.Dir, name)

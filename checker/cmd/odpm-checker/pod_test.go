@@ -1,0 +1,122 @@
+package main_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/odpm/odpm/shared/snapshot"
+	"github.com/odpm/odpm/test/localpg"
+)
+
+// TestServiceLinks: Kubernetes gives each pod variables named after the Services
+// of its namespace, and one may be called odpm-db.
+func TestServiceLinks(t *testing.T) {
+	env := with(connection(server(t)), "ODPM_DB_PORT=tcp://10.96.0.7:5432", "ODPM_DB_SERVICE_HOST=10.96.0.7", "ODPM_DB_SERVICE_PORT=5432",
+		"ODPM_DB_PORT_5432_TCP=tcp://10.96.0.7:5432", "ODPM_DB_PORT_5432_TCP_ADDR=10.96.0.7", "ODPM_TIMEOUT=tcp://10.96.0.8:80")
+	r := invocation{env: env, args: []string{"--", "sh", "-c", "echo $ODPM_DB_PORT"}}.run(t)
+	r.want(t, 0, "ODPM_DB_PORT is a service link", "ODPM_TIMEOUT is a service link", "login proven", "tcp://10.96.0.7:5432\n")
+	if n := strings.Count(r.stderr, "service link of"); n != 2 {
+		t.Errorf("%d warnings:\n%s", n, r.stderr)
+	}
+}
+
+// secretVolume lays files out as a Secret's volume is: links to a directory that the
+// kubelet replaces, on a file system of its own.
+func secretVolume(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		write(t, filepath.Join(dir, "..2026", name), text)
+		must(t, os.Symlink(filepath.Join("..data", name), filepath.Join(dir, name)))
+	}
+	must(t, os.Symlink("..2026", filepath.Join(dir, "..data")))
+	return dir
+}
+
+// TestMountedSecret: ODPM_DB_DIR is a directory of files, as CloudNativePG and
+// basic-auth make them.
+func TestMountedSecret(t *testing.T) {
+	c := startServer(t, nil)
+	sql(t, c, "CREATE DATABASE app OWNER odoo")
+	port := strconv.Itoa(c.Port)
+	root, err := c.WithTLS("localhost")
+	must(t, err)
+	other, _, err := localpg.Certificate("localhost")
+	must(t, err)
+	at := []string{"PGHOST=localhost", "PGPORT=" + port}
+	uriPassword := strings.NewReplacer("'", "%27", `\`, "%5C", " ", "%20", "$", "%24").Replace(appPassword)
+	for name, tc := range map[string]struct {
+		files map[string]string
+		env   []string
+		args  []string
+		code  int
+		says  []string
+	}{
+		"CloudNativePG": {map[string]string{"host": "localhost", "port": port, "username": appRole, "user": appRole, "password": appPassword + "\n", "dbname": "app",
+			"uri": "postgresql://nobody:wrong@elsewhere:1/no", "pgpass": "x", "ca.crt": string(root)}, []string{"ODPM_DB_SSLMODE=verify-full"}, nil, 0, []string{"login proven", "databases=postgres,app"}},
+		"basic-auth":               {map[string]string{"username": appRole, "password": appPassword}, at, nil, 0, []string{"login proven"}},
+		"uri":                      {map[string]string{"uri": "postgresql://" + appRole + ":" + uriPassword + "@localhost:" + port + "/app?sslmode=require"}, nil, nil, 0, []string{"login proven", "databases=postgres,app"}},
+		"pgpass":                   {map[string]string{"host": "localhost", "port": port, "username": appRole, "pgpass": "localhost:*:*:odoo:" + strings.ReplaceAll(appPassword, `\`, `\\`) + "\n"}, nil, nil, 0, []string{"login proven"}},
+		"-d beats dbname":          {map[string]string{"username": appRole, "password": appPassword, "dbname": "app"}, at, []string{"--", "odoo", "-d", "shop"}, 0, []string{"databases=postgres,shop"}},
+		"a variable beats":         {map[string]string{"username": appRole, "password": "wrong"}, with(at, "ODPM_DB_PASSWORD="+appPassword), nil, 0, []string{"login proven"}},
+		"wrong authority":          {map[string]string{"host": "localhost", "port": port, "username": appRole, "password": appPassword, "ca.crt": string(other)}, []string{"ODPM_DB_SSLMODE=verify-full"}, nil, 77, []string{"reason=tls"}},
+		"another Secret":           {map[string]string{"token": "x"}, at, nil, 78, []string{"ODPM_DB_DIR", "none of the files"}},
+		"a uri that is none":       {map[string]string{"uri": "topsecret"}, nil, nil, 78, []string{"the file uri", "not shown"}},
+		"a uri with several hosts": {map[string]string{"uri": "postgresql://" + appRole + ":" + uriPassword + "@localhost:" + port + ",127.0.0.1:" + port + "/app"}, nil, nil, 0, []string{"login proven"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := invocation{env: with(tc.env, "ODPM_DB_DIR="+secretVolume(t, tc.files)), args: tc.args}.run(t)
+			r.want(t, tc.code, tc.says...)
+			if strings.Contains(r.stderr, "topsecret") {
+				t.Errorf("%s", r.stderr)
+			}
+		})
+	}
+	invocation{env: with(at, "ODPM_DB_DIR=/nowhere")}.run(t).want(t, 78, "none of the files")
+	invocation{env: with(at, "ODPM_DB_NAME=postgresql://odoo:topsecret@localhost/app", "PGUSER="+appRole, "PGPASSWORD="+appPassword)}.run(t).want(t, 0, "is a connection URI")
+}
+
+// TestPasswordFileOfASecret: fsGroup makes every file of a Secret readable for
+// the group, and nobody can change that on a read-only mount.
+func TestPasswordFileOfASecret(t *testing.T) {
+	c := server(t)
+	line := "127.0.0.1:*:*:odoo:" + strings.ReplaceAll(appPassword, `\`, `\\`) + "\n"
+	for _, readOnly := range []bool{false, true} {
+		dir := t.TempDir()
+		mount(t, dir, "")
+		path := write(t, filepath.Join(dir, "pgpass"), line)
+		must(t, os.Chmod(path, 0o440))
+		if readOnly {
+			remountReadOnly(t, dir)
+		}
+		r := invocation{env: []string{"PGHOST=127.0.0.1", "PGPORT=" + strconv.Itoa(c.Port), "PGUSER=" + appRole, "PGPASSFILE=" + path}}.run(t)
+		if readOnly {
+			r.want(t, 0, "level=WARN", "lies in a Secret", "PGPASSWORD", "login proven")
+		} else {
+			r.want(t, 77, "is passed over", "chmod 600")
+		}
+	}
+}
+
+// TestResult: what was proven, small enough for a pod's termination message.
+func TestResult(t *testing.T) {
+	c := server(t)
+	file := filepath.Join(t.TempDir(), "termination-log")
+	must(t, os.WriteFile(file, bytes.Repeat([]byte("old"), 5000), 0o666))
+	invocation{env: connection(c), args: []string{"--check", "--result", file}}.run(t).want(t, 0, "login proven")
+	data := readFile(t, file)
+	p, err := snapshot.DecodeProven(bytes.NewReader(data))
+	must(t, err)
+	want := snapshot.Proven{Version: 1, ProvenAt: p.ProvenAt, AppRole: appRole, PGMajor: 15, Endpoint: "127.0.0.1:" + strconv.Itoa(c.Port), Server: "primary",
+		SystemIdentifier: sql(t, c, "SELECT system_identifier FROM pg_control_system()")}
+	if *p != want || len(data) > 4096 {
+		t.Errorf("%s, want %+v", data, want)
+	}
+	nowhere := filepath.Join(t.TempDir(), "missing", "file")
+	invocation{env: connection(c), args: []string{"--check", "--result", nowhere}}.run(t).want(t, 0, "level=WARN", "--result")
+	invocation{env: with(connection(c), "ODPM_RESULT="+nowhere), args: []string{"--check", "--no-record", "--require-baseline"}}.run(t).want(t, 73)
+}

@@ -1,0 +1,86 @@
+package checker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/odpm/odpm/checker/connection"
+	"github.com/odpm/odpm/checker/settings"
+	"github.com/odpm/odpm/shared/libpq"
+	"github.com/odpm/odpm/shared/pglogin"
+)
+
+// remark says what Odoo will meet with this login, and can run with.
+func remark(ctx context.Context, s *settings.Settings, log *slog.Logger, t *connection.Target, res *pglogin.Result) {
+	switch {
+	case res.InRecovery:
+		log.Warn("this PostgreSQL is a standby: Odoo can log in and cannot write", "addr", res.Addr)
+	case res.ReadOnly:
+		log.Warn("this PostgreSQL takes no writes: default_transaction_read_only is on", "addr", res.Addr)
+	}
+	if path := libpq.FromSecret(); path != "" && t.Password.Text == "" {
+		log.Warn("the password file lies in a Secret and its group may read it (fsGroup): it was taken, and libpq, so Odoo, passes such a file over: give Odoo the password in db_password or PGPASSWORD", "file", pglogin.Shown(path))
+	}
+	if len(res.Silent) > 0 && res.Unlimited {
+		log.Warn("a host that comes earlier in the list does not answer, and libpq, so Odoo, waits for it without end: set PGCONNECT_TIMEOUT", "hosts", strings.Join(res.Silent, ","), "next", "PGCONNECT_TIMEOUT=5")
+	}
+	for _, name := range res.Unknown {
+		log.Warn("the connection pooler does not know a database: Odoo can create it, and cannot open it through the pooler",
+			"database", pglogin.Shown(name), "next", "add it, or a line for all databases ( * = host=… port=… ), to [databases] of the pooler and reload it")
+	}
+	if res.Pooler || bool(s.CheckBus) {
+		proveBus(ctx, log, res)
+	}
+	if t.Replica != nil {
+		proveReplica(ctx, s, log, t, res)
+	}
+}
+
+// proveBus is for where something hands out the server's sessions: Odoo's bus
+// (chat, live updates) stays silent in some of its modes, and no log says so.
+func proveBus(ctx context.Context, log *slog.Logger, res *pglogin.Result) {
+	works, err := res.Bus(ctx)
+	switch {
+	case err != nil:
+		log.Warn("whether Odoo's bus will work was not found out: "+err.Error(), "pooler", res.Pooler)
+	case works:
+		log.Info("LISTEN and NOTIFY proven", "pooler", res.Pooler)
+	case res.Pooler:
+		log.Warn("what was notified over one connection did not arrive at another, so Odoo's bus (chat, live updates) will not work: a connection pooler with pool_mode=transaction or statement stands before PostgreSQL",
+			"pooler", true, "next", "set pool_mode=session for database postgres ( [databases] of pgbouncer.ini: postgres = host=… port=… pool_mode=session ) and reload the pooler")
+	default:
+		log.Warn("what was notified over one connection did not arrive at another, so Odoo's bus (chat, live updates) will not work", "pooler", false)
+	}
+}
+
+// replicaTimeout bounds the proof of the second connection: Odoo does without,
+// so it is not waited for.
+const replicaTimeout = 3 * time.Second
+
+// proveReplica proves the connection that Odoo 18 and later read from.
+func proveReplica(ctx context.Context, s *settings.Settings, log *slog.Logger, t *connection.Target, res *pglogin.Result) {
+	const without = "db_replica_host: Odoo cannot read from the replica now, and reads from the primary instead: "
+	cfg, err := t.ReplicaConfig()
+	var config *connection.ConfigError
+	if errors.As(err, &config) {
+		log.Warn(without+err.Error(), "next", config.Next)
+		return
+	}
+	cfg.AttemptTimeout = min(time.Duration(s.AttemptTimeout), replicaTimeout)
+	replica, err := pglogin.Login(ctx, cfg)
+	var login *pglogin.Error
+	switch {
+	case errors.As(err, &login):
+		log.Warn(without+err.Error(), "reason", login.Reason.String(), "next", login.Next())
+	case err != nil:
+		log.Warn(without + err.Error())
+	case replica.SystemIdentifier != "" && res.SystemIdentifier != "" && replica.SystemIdentifier != res.SystemIdentifier:
+		log.Warn("db_replica_host is another cluster than db_host, so Odoo would read other data than it writes", "addr", replica.Addr,
+			"next", "set db_replica_host to a standby of "+res.Addr)
+	default:
+		log.Info("replica proven", "addr", replica.Addr, "standby", replica.InRecovery)
+	}
+}

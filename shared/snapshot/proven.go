@@ -1,0 +1,100 @@
+package snapshot
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// ProvenVersion is the only version of a Proven that this program writes.
+const ProvenVersion = 1
+
+// MaxProven is the size of a Proven at most: what Kubernetes keeps of a
+// termination message.
+const MaxProven = 4 << 10
+
+// Proven is what a login proved, small enough for /dev/termination-log, where
+// no volume brings last_run.json back. It holds no secret.
+type Proven struct {
+	// Version is ProvenVersion.
+	Version int `json:"proven_version"`
+	// ProvenAt is written as recorded_at is.
+	ProvenAt string `json:"proven_at"`
+	// HandoffID is the hand-off's, "" without one.
+	HandoffID string `json:"handoff_id,omitempty"`
+	AppRole   string `json:"app_role"`
+	PGMajor   int    `json:"pg_major"`
+	// SystemIdentifier is as in Cluster, "" where the role may not ask.
+	SystemIdentifier string `json:"system_identifier,omitempty"`
+	// Endpoint is where the login went, by the name that was given: "pg-rw:5432".
+	Endpoint string `json:"endpoint"`
+	// Server is "primary" or "standby".
+	Server string `json:"server"`
+	Pooler bool   `json:"pooler"`
+	TLS    bool   `json:"tls"`
+}
+
+// The values of Proven.Server.
+const (
+	ServerPrimary = "primary"
+	ServerStandby = "standby"
+)
+
+// EncodeProven gives one line.
+func EncodeProven(p *Proven) ([]byte, error) {
+	data, err := json.Marshal(p)
+	if err == nil && len(data) >= MaxProven {
+		err = fmt.Errorf("it would take %d bytes, and %d are kept", len(data)+1, MaxProven)
+	}
+	return append(data, '\n'), err
+}
+
+// DecodeProven reads one that came from elsewhere: untrusted, like last_run.json.
+func DecodeProven(r io.Reader) (*Proven, error) {
+	data, err := io.ReadAll(io.LimitReader(r, MaxProven+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > MaxProven {
+		return nil, fmt.Errorf("%w: longer than %d bytes", ErrInvalid, MaxProven)
+	}
+	if strings.TrimSpace(string(data)) == "" {
+		return nil, fmt.Errorf("%w: it is empty", ErrInvalid)
+	}
+	if _, err := members(data); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	p := &Proven{}
+	if err := json.Unmarshal(data, p); err != nil {
+		var kind *json.UnmarshalTypeError
+		if errors.As(err, &kind) {
+			return nil, fmt.Errorf("%w: %s is of another type", ErrInvalid, kind.Field)
+		}
+		return nil, fmt.Errorf("%w: not valid JSON", ErrInvalid)
+	}
+	switch {
+	case p.Version > ProvenVersion:
+		return nil, fmt.Errorf("%w: proven_version %d, this program knows %d", ErrNewer, p.Version, ProvenVersion)
+	case p.Version < 1:
+		return nil, fmt.Errorf("%w: proven_version is missing", ErrInvalid)
+	case p.PGMajor < 1 || p.PGMajor > 999:
+		return nil, fmt.Errorf("%w: pg_major is %d", ErrInvalid, p.PGMajor)
+	case p.Server != ServerPrimary && p.Server != ServerStandby:
+		return nil, fmt.Errorf("%w: server is neither primary nor standby", ErrInvalid)
+	}
+	if _, err := parseTime(p.ProvenAt); err != nil {
+		return nil, fmt.Errorf("%w: proven_at is no time", ErrInvalid)
+	}
+	for _, text := range []string{p.HandoffID, p.AppRole, p.SystemIdentifier, p.Endpoint} {
+		if !Printable(text) {
+			return nil, fmt.Errorf("%w: a control character", ErrInvalid)
+		}
+	}
+	return p, nil
+}
+
+// StampProven is Stamp of now, for Proven.ProvenAt.
+func StampProven() string { return Stamp(time.Now()) }
