@@ -73,7 +73,7 @@ func (e extensionServer) plan(wanted []extension, asAdmin []string) extensionPla
 
 // checkHead reads the dump up to its first table and plans its extensions.
 func (r *restore) checkHead(ctx context.Context) error {
-	wanted, err := r.headExtensions(ctx)
+	wanted, err := r.headExtensions()
 	if err != nil {
 		return err
 	}
@@ -93,8 +93,8 @@ func (r *restore) checkHead(ctx context.Context) error {
 // maxExtensions is more than any server has.
 const maxExtensions = 1000
 
-func (r *restore) headExtensions(ctx context.Context) ([]extension, error) {
-	sql, err := r.s.openSQL(ctx, r.a, "--section=pre-data")
+func (r *restore) headExtensions() ([]extension, error) {
+	sql, err := r.a.SQL()
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (r *restore) headExtensions(ctx context.Context) ([]extension, error) {
 			return found, nil
 		}
 		if err != nil {
-			return nil, r.readError(err)
+			return nil, err
 		}
 		if it.Kind != sqldump.Statement {
 			continue

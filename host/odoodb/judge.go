@@ -14,8 +14,6 @@ type facts struct {
 	// modules are the installed ones with theirs.
 	base    string
 	modules map[string]string
-	// unread: some data could not be read, so that both are incomplete.
-	unread bool
 	// notUTF8 are bytes of a dump in SQL_ASCII that no database in UTF8 takes, ""
 	// for none.
 	notUTF8 string
@@ -51,8 +49,6 @@ func judge(f facts, w wanted) (j judgement, err error) {
 	switch {
 	case len(f.modules) > maxModules:
 		return j, &unprovenError{fmt.Sprintf("the dump has more than %d installed modules", maxModules)}
-	case f.base == "" && f.unread:
-		warn("whether it is the dump of an Odoo database could not be read")
 	case f.base == "" && w.ofBackup && w.archive.Format == archive.Dump:
 		warn("a restore by odpm refuses this archive, since it is not the backup of an Odoo database; pg_restore takes it")
 	case f.base == "":
@@ -65,7 +61,7 @@ func judge(f facts, w wanted) (j judgement, err error) {
 			warn("the archive has no manifest: which modules it should have cannot be compared")
 		}
 	default:
-		if diff := compareModules(m.Modules, f.modules); m.Modules != nil && !f.unread && len(diff) > 0 {
+		if diff := compareModules(m.Modules, f.modules); m.Modules != nil && len(diff) > 0 {
 			return j, &unprovenError{"the modules in the dump are not those of the manifest: " + few(diff)}
 		}
 		if want := majorOf(m.MajorVersion + "."); want != 0 && j.major != want {

@@ -10,8 +10,8 @@ import (
 	"sync"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/odoodb/archive"
 	"github.com/odpm/odpm/host/odoodb/load"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
@@ -35,7 +35,7 @@ func (r *restore) fill(ctx context.Context) error {
 }
 
 func (r *restore) loadDump(ctx context.Context) error {
-	sql, err := r.s.openSQL(ctx, r.a)
+	sql, err := r.a.SQL()
 	if err != nil {
 		return err
 	}
@@ -75,17 +75,20 @@ func (r *restore) searchPath() string {
 	return path
 }
 
-// readError tells a custom format that pg_restore could not read to its end
-// from everything else that can go wrong with SQL.
+// readError makes what a load found out a refusal of the archive.
 func (r *restore) readError(err error) error {
-	var exit *engine.ExitError
 	var needs *load.NeedsError
 	if errors.As(err, &needs) {
 		return &archive.Error{Path: r.a.Path, Why: needs.Error()}
 	}
-	switch {
-	case err == nil || archive.IsRefused(err) || !errors.As(err, &exit) || exit.Program != "pg_restore":
-		return err
+	var pgErr *pgconn.PgError
+	from, here := max(r.a.Header.ServerMajor(), r.a.Header.DumpMajor()), r.plan.serverMajor
+	if from > here && errors.As(err, &pgErr) && slices.Contains(newerSyntax, pgErr.Code) {
+		return &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("was written by PostgreSQL %d, and this server is %d, which may not know what failed: %v; for a server that does, set postgres_version to %d in odpm.json (with a new data directory)", from, here, err, from)}
 	}
-	return &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("is damaged or truncated (%v); odpm database verify says where", err)}
+	return err
 }
+
+// newerSyntax are the codes of statements that only a newer server knows: syntax,
+// parameters, features, objects.
+var newerSyntax = []string{"42601", "22023", "0A000", "42704", "42883"}

@@ -73,26 +73,12 @@ func (r *restore) checkManifest() error {
 	return nil
 }
 
-// checkServer compares versions and asks about the role everything runs as.
+// checkServer asks for the version, the roles and the tablespaces.
 func (r *restore) checkServer(ctx context.Context) error {
 	p := &r.plan
 	var err error
 	if p.serverMajor, err = serverMajor(ctx, r.c); err != nil {
 		return err
-	}
-	h := r.a.Header
-	if h.ServerMajor() > p.serverMajor {
-		return &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("was made from PostgreSQL %d and this server is %d: a dump does not go back to an older major; set postgres_version to %d in odpm.json (with a new data directory)", h.ServerMajor(), p.serverMajor, h.ServerMajor())}
-	}
-	if h.ArchiveVersion != "" {
-		// A native server may come with newer client programs than itself.
-		client, err := r.s.programMajor(ctx, "pg_restore")
-		if err != nil {
-			return err
-		}
-		if !h.ReadableBy(client) {
-			return &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("was written by pg_dump %d, in format %s that pg_restore %d cannot read; make the backup with pg_dump %d", h.DumpMajor(), h.ArchiveVersion, client, client)}
-		}
 	}
 	names, err := collect(ctx, r.c, `SELECT rolname::pg_catalog.text FROM pg_catalog.pg_roles`)
 	if err != nil {

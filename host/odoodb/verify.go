@@ -51,7 +51,6 @@ type verifier struct {
 	a   *archive.Archive
 
 	content content
-	unread  int
 
 	total int64
 	files atomic.Int64
@@ -64,13 +63,11 @@ func (v *verifier) run(ctx context.Context) (err error) {
 	v.res.Warnings = append(v.res.Warnings, a.Warnings...)
 	v.res.Format, v.res.Bytes, v.res.Database = a.Format, a.Size, a.Database
 	v.res.ServerVersion, v.res.DumpVersion = a.Header.ServerVersion, a.Header.DumpVersion
+	v.total = a.DumpSize + a.FilesSize
 	if a.Format == archive.Dump {
-		v.total = a.Size
-		err = v.dump(ctx)
-	} else {
-		v.total = a.DumpSize + a.FilesSize
-		err = v.sql(ctx)
+		v.total = a.Size + a.FilesSize
 	}
+	err = v.sql(ctx)
 	v.res.Tables, v.res.Rows = v.content.tables, v.content.rows
 	if err == nil {
 		err = v.fileContents(ctx)
@@ -90,7 +87,6 @@ func (v *verifier) judge() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", v.a.Path, err)
 	}
-	f.unread = v.unread > 0
 	v.res.notUTF8 = f.notUTF8 != ""
 	v.res.Modules, v.res.Files, v.res.MissingFiles, v.res.Missing = len(f.modules), f.stored, f.missing, f.names
 	v.res.Extra = int(v.a.Files) - (f.stored - f.missing)
@@ -129,12 +125,12 @@ func (v *verifier) sql(ctx context.Context) error {
 		}
 		if err == nil && it.Kind == sqldump.Copy {
 			rows := v.content.copy(it.Text)
-			err = sc.CopyData(&tickWriter{v.content.rowsOf(rows), func() error { v.progress(sc.Read()); return nil }})
+			err = sc.CopyData(&tickWriter{v.content.rowsOf(rows), func() error { v.progress(v.dumpRead(sc)); return nil }})
 			v.content.rows += rows.N
 		}
 		if err == nil && it.Kind == sqldump.Statement {
 			v.content.statement(it.Text)
-			v.progress(sc.Read())
+			v.progress(v.dumpRead(sc))
 		}
 		if err != nil {
 			if archive.IsRefused(err) {
@@ -150,61 +146,13 @@ func (v *verifier) sql(ctx context.Context) error {
 	return nil
 }
 
-// dump reads pg_dump's custom format.
-func (v *verifier) dump(ctx context.Context) error {
-	var current *sqldump.Rows
-	counted := func() {
-		if current != nil {
-			v.content.rows += max(current.N-endOfCopy, 0)
-			current = nil
-		}
+// dumpRead is how much of the dump was read, in the bytes that the archive has it in.
+func (v *verifier) dumpRead(sc *sqldump.Scanner) int64 {
+	if v.a.Format == archive.Dump {
+		return v.a.ReadBytes()
 	}
-	sc := sqldump.New(strings.NewReader(""))
-	unread, err := v.a.ReadDump(func(e archive.Entry, r io.Reader) error {
-		sc.Reset(r)
-		return v.definition(e, sc)
-	}, func(e archive.Entry) io.Writer {
-		counted()
-		if e.Desc != "TABLE DATA" {
-			return nil
-		}
-		current = v.content.copy([]byte(e.Copy))
-		return &tickWriter{v.content.rowsOf(current), ctx.Err}
-	}, func(offset int64) {
-		v.progress(offset)
-	})
-	counted()
-	if v.unread = unread; unread > 0 {
-		v.res.warn("%d data blocks are compressed with lz4; they are complete, but their content was not read: neither modules nor attachments could be compared", unread)
-	}
-	if cerr := ctx.Err(); cerr != nil {
-		return cerr
-	}
-	return err
+	return sc.Read()
 }
-
-// definition reads the SQL of one entry as a restore reads all of them.
-func (v *verifier) definition(e archive.Entry, sc *sqldump.Scanner) error {
-	for {
-		it, err := sc.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil && it.Kind == sqldump.Copy {
-			err = &sqldump.Error{Line: it.Line, Why: "COPY in a definition, and pg_dump writes none there"}
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %s %q: %w", v.a.Path, e.Desc, e.Tag, err)
-		}
-		if it.Kind == sqldump.Statement {
-			v.content.statement(it.Text)
-		}
-	}
-}
-
-// endOfCopy is how many lines pg_dump writes after a table's rows in the custom
-// format: "\." and two empty ones.
-const endOfCopy = 3
 
 // fileContents reads the file store; the archive's checksums are compared on
 // the way.

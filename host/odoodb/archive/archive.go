@@ -12,10 +12,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -28,7 +30,7 @@ type Format string
 const (
 	// Zip is Odoo's zip.
 	Zip Format = "zip"
-	// Dump is pg_dump -Fc.
+	// Dump is one of pg_dump's own formats: -Fc, -Fd or -Ft.
 	Dump Format = "dump"
 	// Plain is pg_dump's SQL without anything else.
 	Plain Format = "sql"
@@ -76,6 +78,11 @@ type Archive struct {
 	layout         layout
 	dump, manifest *member
 	names          *nameSet // of the file store
+	// parts are the files of a Dump in a folder or tar, by their names.
+	parts     map[string]member
+	partsSize int64
+	// offset is how far a Dump has been read.
+	offset atomic.Int64
 }
 
 // Header is what a dump says about itself.
@@ -277,8 +284,11 @@ func (a *Archive) openBackup() error {
 	if err := a.readManifest(); err != nil {
 		return err
 	}
-	if strings.HasSuffix(strings.ToLower(a.dump.name), ".dump") {
+	if contents := path.Base(a.layout.dump) == contentsFile; contents || strings.HasSuffix(strings.ToLower(a.dump.name), ".dump") {
 		a.Format, a.DumpSize = Dump, 0
+		if contents && a.Size == 0 {
+			a.Size = a.partsSize // a folder
+		}
 		return a.openDump()
 	}
 	return a.readPlainHeader()
@@ -366,9 +376,12 @@ func (a *Archive) readPlainHeader() error {
 	return nil
 }
 
-// SQL opens dump.sql. A Dump has none: pg_restore makes it from Raw.
+// SQL opens dump.sql, or a Dump as SQL.
 func (a *Archive) SQL() (io.ReadCloser, error) {
-	if a.dump == nil || a.Format == Dump {
+	if a.Format == Dump {
+		return a.dumpSQL(), nil
+	}
+	if a.dump == nil {
 		return nil, a.refuse("has no dump.sql")
 	}
 	r, err := a.entry(a.dump)
@@ -388,8 +401,8 @@ func (a *Archive) SQL() (io.ReadCloser, error) {
 
 const byteOrderMark = "\xef\xbb\xbf"
 
-// Raw is a Dump's bytes from the beginning; readers are independent.
-func (a *Archive) Raw() (io.ReadCloser, error) {
+// raw is a Dump's bytes from the beginning, or its toc.dat; readers are independent.
+func (a *Archive) raw() (io.ReadCloser, error) {
 	if a.dump != nil {
 		return a.entry(a.dump)
 	}

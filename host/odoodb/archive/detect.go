@@ -20,8 +20,8 @@ type detector struct {
 	// many files each has.
 	dumps  []string
 	stores map[string]int
-	// contents is pg_dump's toc.dat: the archive is its directory or tar format.
-	contents bool
+	// contents are pg_dump's toc.dat: the dump is in its directory or tar format.
+	contents []string
 }
 
 // maxStores is more databases than anybody puts into one archive.
@@ -42,7 +42,10 @@ func (d *detector) member(m member) error {
 		return nil
 	}
 	lower := strings.ToLower(path.Base(name))
-	d.contents = d.contents || lower == "toc.dat"
+	if lower == contentsFile && len(d.contents) < maxStores {
+		d.contents = append(d.contents, name)
+		return nil
+	}
 	if len(d.dumps) < maxStores && !strings.Contains("/"+name, "/filestore/") &&
 		(strings.HasSuffix(lower, ".sql") || strings.HasSuffix(lower, ".sql.gz") || strings.HasSuffix(lower, ".dump")) {
 		d.dumps = append(d.dumps, name)
@@ -76,8 +79,17 @@ func (a *Archive) detect() error {
 	slices.SortStableFunc(d.dumps, func(x, y string) int { return rank(x) - rank(y) })
 	a.layout = odooLayout
 	switch {
-	case d.contents:
-		return a.refuse("is pg_dump's directory or tar format, which odpm does not read; make SQL of it: pg_restore --no-owner -f %s %s", shell.Quote(a.Path+".sql"), shell.Quote(a.Path))
+	case len(d.contents) > 1:
+		return a.refuse("has several dumps, %q and %q; which one is meant is not clear: name the folder of one of them", short(d.contents[0]), short(d.contents[1]))
+	case len(d.contents) == 1:
+		if !a.src.parallel() {
+			return a.refuse("is pg_dump's directory format in a compressed tar, in which its files cannot be found without reading all of it; unpack it and name the folder: tar -xf %s", shell.Quote(a.Path))
+		}
+		a.layout.dump = d.contents[0]
+		folder := path.Dir(a.layout.dump)
+		above := path.Dir(folder)
+		a.layout.manifest, a.layout.files = path.Join(above, "manifest.json"), path.Join(above, "filestore")+"/"
+		return a.detectFiles(d.stores)
 	case len(d.dumps) == 0:
 		return a.refuse("has no dump.sql: it is not a backup of an Odoo database")
 	case len(d.dumps) > 1 && rank(d.dumps[0]) == rank(d.dumps[1]):

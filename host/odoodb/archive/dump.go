@@ -3,32 +3,39 @@ package archive
 import (
 	"bufio"
 	"fmt"
+	"path"
 )
 
 // dumpHead is what the head says about the bytes that follow.
 type dumpHead struct {
 	minor, offSize int
+	format         byte
 	compression    compression
 	database       string
 	header         Header
 }
 
+// pg_dump's archive formats (pg_backup.h, ArchiveFormat).
+const (
+	customFormat    = 1
+	tarFormat       = 3
+	directoryFormat = 5
+)
+
 // openDump reads the head: the versions are there before the table of contents.
 func (a *Archive) openDump() error {
-	raw, err := a.Raw()
-	if err != nil {
-		return err
-	}
-	defer raw.Close()
-	h, err := a.dumpHead(&dumpReader{r: bufio.NewReader(raw)})
+	raw, _, h, err := a.openContents(nil)
 	a.Header = h.header
 	if a.Database == "" {
 		a.Database = h.database
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return raw.Close()
 }
 
-// dumpHead reads the head of pg_dump's custom format (pg_backup_archiver.c,
+// dumpHead reads the head of pg_dump's own formats (pg_backup_archiver.c,
 // ReadHead).
 func (a *Archive) dumpHead(r *dumpReader) (h dumpHead, err error) {
 	for range "PGDMP" {
@@ -37,17 +44,20 @@ func (a *Archive) dumpHead(r *dumpReader) (h dumpHead, err error) {
 	major, minor, _ := r.byte(), r.byte(), r.byte()
 	r.intSize = int(r.byte())
 	h.minor, h.offSize = int(minor), int(r.byte())
-	format := r.byte()
+	h.format = r.byte()
 	if r.err != nil {
 		return h, a.refuse("is a truncated pg_dump archive")
 	}
-	if format != 1 {
-		return h, a.refuse("is a pg_dump archive of another format than custom (-Fc)")
+	if inFolder := a.dump != nil && path.Base(a.layout.dump) == contentsFile; inFolder != (h.format == tarFormat || h.format == directoryFormat) || !inFolder && h.format != customFormat {
+		return h, a.refuse("is a part of a pg_dump archive, or of a format that is not known (%d); of a directory (-Fd) name the folder", h.format)
 	}
 	if r.intSize < 1 || r.intSize > 8 || h.offSize < 1 || h.offSize > 8 {
 		return h, a.refuse("has a damaged head (integers of %d and %d bytes)", r.intSize, h.offSize)
 	}
 	h.header.ArchiveVersion = fmt.Sprintf("%d.%d", major, minor)
+	if major != 1 || minor < 12 || minor > 16 {
+		return h, a.refuse("is in pg_dump's format %s, which this odpm does not read (1.12 to 1.16); make SQL of it with pg_restore of the PostgreSQL that wrote it: pg_restore --no-owner -f backup.sql", h.header.ArchiveVersion)
+	}
 	if minor >= 15 {
 		h.compression = compression(r.byte())
 	} else if r.int() != 0 { // the level
@@ -66,17 +76,6 @@ func (a *Archive) dumpHead(r *dumpReader) (h dumpHead, err error) {
 		return h, a.refuse("does not say which PostgreSQL it was made from")
 	}
 	return h, nil
-}
-
-// ReadableBy says whether pg_restore of a major reads the archive's version.
-func (h Header) ReadableBy(major int) bool {
-	switch h.ArchiveVersion {
-	case "", "1.12", "1.13", "1.14":
-		return true
-	case "1.15":
-		return major >= 16
-	}
-	return major >= 17
 }
 
 type dumpReader struct {

@@ -15,6 +15,8 @@ const (
 	roleOther role = iota
 	roleFolder
 	roleDump
+	// rolePart is a file of a dump that has several.
+	rolePart
 	roleManifest
 	roleFile
 )
@@ -43,6 +45,8 @@ func (a *Archive) roleOf(m member) (rel string, r role, err error) {
 		return name, roleDump, nil
 	case name == a.layout.manifest:
 		return name, roleManifest, nil
+	case a.layout.isPart(name):
+		return name, rolePart, nil
 	}
 	if rel, ok := strings.CutPrefix(name, a.layout.files); ok && !hidden(name) {
 		return rel, roleFile, nil
@@ -122,7 +126,7 @@ func (s *surveyor) member(m member) error {
 	}
 	switch what {
 	case roleDump, roleManifest:
-		if t, ok := a.src.(tarSource); ok {
+		if t, ok := a.src.(tarSource); ok && t.gz {
 			m.open = t.again(m.name)
 		}
 		if what == roleManifest {
@@ -133,6 +137,8 @@ func (s *surveyor) member(m member) error {
 		if m.gz = strings.HasSuffix(strings.ToLower(m.name), ".gz"); !m.gz {
 			a.DumpSize = m.size
 		}
+	case rolePart:
+		return a.addPart(name, m)
 	case roleFile:
 		s.files.add(rel)
 		a.Files++

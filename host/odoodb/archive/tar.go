@@ -7,30 +7,52 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 )
 
-// tarSource is a tar, compressed with gzip or not. It can only be read from its
-// beginning, and is, once for each pass.
+// tarSource is a tar. Compressed with gzip it can only be read from its beginning,
+// and is, once for each pass.
 type tarSource struct {
 	f    *os.File
 	size int64
 	gz   bool
 }
 
-func (s tarSource) parallel() bool { return false }
+func (s tarSource) parallel() bool { return !s.gz }
 
 func (s tarSource) reader() (*tar.Reader, io.Reader, error) {
-	var r io.Reader = bufio.NewReaderSize(io.NewSectionReader(s.f, 0, s.size), 1<<18)
-	if s.gz {
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			return nil, nil, err
-		}
-		r = z
+	whole := io.NewSectionReader(s.f, 0, s.size)
+	if !s.gz {
+		return tar.NewReader(whole), whole, nil // which it skips in
 	}
-	return tar.NewReader(r), r, nil
+	z, err := gzip.NewReader(bufio.NewReaderSize(whole, 1<<18))
+	if err != nil {
+		return nil, nil, err
+	}
+	return tar.NewReader(z), z, nil
+}
+
+// at gives a member of a tar that is not compressed by its place.
+func (s tarSource) at(whole io.Reader, h *tar.Header) func() (io.ReadCloser, error) {
+	place, err := whole.(io.Seeker).Seek(0, io.SeekCurrent)
+	return func() (io.ReadCloser, error) {
+		if err == nil && place+h.Size > s.size {
+			err = fmt.Errorf("is damaged or truncated in %q", h.Name)
+		}
+		return io.NopCloser(io.NewSectionReader(s.f, place, h.Size)), err
+	}
+}
+
+// sparse files of GNU tar have another content than what stands in the tar.
+func sparse(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
 }
 
 func (s tarSource) each(yield func(member) error) error {
@@ -42,6 +64,9 @@ func (s tarSource) each(yield func(member) error) error {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
 			// The checksum of gzip is at its end.
+			if !s.gz {
+				return nil
+			}
 			if _, err = io.Copy(io.Discard, rest); err != nil {
 				return fmt.Errorf("is damaged or truncated (%w)", err)
 			}
@@ -53,6 +78,12 @@ func (s tarSource) each(yield func(member) error) error {
 		m := member{name: h.Name, size: h.Size, mode: tarMode(h.Typeflag), open: func() (io.ReadCloser, error) { return io.NopCloser(t), nil }}
 		if h.Typeflag == tar.TypeXGlobalHeader {
 			continue
+		}
+		if sparse(h) {
+			m.mode = os.ModeIrregular
+		}
+		if !s.gz {
+			m.open = s.at(rest, h)
 		}
 		if err := yield(m); err != nil {
 			return err
