@@ -158,16 +158,17 @@ func TestHostFiles(t *testing.T) {
 // TestOthersHardLink: a file with another name elsewhere and another owner is
 // taken where its name proves that Odoo has written it, and else not.
 func TestOthersHardLink(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give files away")
-	}
 	l, host := newLayout(t)
 	p := l.Path("prod")
 	sum := sha1.Sum([]byte("an attachment"))
 	proven := "ab/" + hex.EncodeToString(sum[:])
 	must(t, os.WriteFile(p+"/"+proven, []byte("an attachment"), 0o600), os.Link(p+"/"+proven, host+"/copy"),
-		os.Link(host+"/shadow", p+"/ab/shadow"), os.WriteFile(p+"/ab/own", []byte("x"), 0o600), os.Link(p+"/ab/own", host+"/dedup"),
-		os.WriteFile(p+"/ab/roots", []byte("x"), 0o600), os.Chown(p, 101, 101), os.Chown(p+"/ab/own", 101, 101))
+		os.WriteFile(p+"/ab/own", []byte("x"), 0o600), os.Link(p+"/ab/own", host+"/dedup"), os.WriteFile(p+"/ab/roots", []byte("x"), 0o600))
+	want := map[string]bool{proven: true, "ab/own": true, "ab/roots": true}
+	if os.Geteuid() == 0 { // nobody else can give files away
+		must(t, os.Link(host+"/shadow", p+"/ab/shadow"), os.Chown(p, 101, 101), os.Chown(p+"/ab/own", 101, 101))
+		want["ab/shadow"] = false
+	}
 	s, err := live(t, l, "prod")
 	must(t, err)
 	defer s.Close()
@@ -177,7 +178,7 @@ func TestOthersHardLink(t *testing.T) {
 	to, err := h.Make("odpm_x", 0o700, nil)
 	must(t, err)
 	defer to.Close()
-	for name, good := range map[string]bool{proven: true, "ab/shadow": false, "ab/own": true, "ab/roots": true} {
+	for name, good := range want {
 		_, serr := s.Size(name)
 		f, _, oerr := s.Open(name)
 		if oerr == nil {
@@ -287,7 +288,8 @@ func TestSwappedWhileMade(t *testing.T) {
 		owner = &Owner{101, 101}
 	}
 	lost := 0
-	for end, n := time.Now().Add(3*time.Second), 0; time.Now().Before(end) && (n < 300 || lost < 20); n++ {
+	// A swapper that gets no turn on a busy machine has lost nobody anything yet.
+	for end, n := time.Now().Add(2*time.Minute), 0; time.Now().Before(end) && (n < 300 || lost < 20); n++ {
 		name := fmt.Sprintf("odpm_%016x", n)
 		s, err := h.Make(name, 0o755, owner)
 		if err != nil {

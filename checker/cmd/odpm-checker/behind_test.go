@@ -178,11 +178,11 @@ func TestSignalBehindAScript(t *testing.T) {
 			args = append([]string{"--check"}, args...)
 		}
 		cmd, wait := invocation{env: []string{"HOST=127.0.0.1", "PORT=1", "USER=odoo", "PATH=" + path}, args: args}.background(t)
-		time.Sleep(500 * time.Millisecond)
+		says(t, cmd, "waiting:")
 		start := time.Now()
 		cmd.Process.Signal(syscall.SIGTERM)
 		wait().want(t, 143)
-		if d := time.Since(start); d > 2*time.Second {
+		if d := time.Since(start); d > soon {
 			t.Errorf("took %s to stop", d)
 		}
 	}

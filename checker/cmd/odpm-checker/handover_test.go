@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -88,12 +89,12 @@ func TestSignalsWhileWaiting(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT} {
 		t.Run(sig.String(), func(t *testing.T) {
 			cmd, wait := invocation{env: []string{"PGHOST=127.0.0.1", "PGPORT=1", "PGUSER=odoo"}, args: []string{"--", "odoo"}}.background(t)
-			time.Sleep(200 * time.Millisecond)
+			says(t, cmd, "waiting:")
 			start := time.Now()
 			cmd.Process.Signal(sig)
 			r := wait()
 			r.want(t, 128+int(sig), "stopped by signal")
-			if d := time.Since(start); d > time.Second {
+			if d := time.Since(start); d > soon {
 				t.Errorf("took %s to stop", d)
 			}
 			if r.stdout != "" {
@@ -105,13 +106,18 @@ func TestSignalsWhileWaiting(t *testing.T) {
 
 // TestSignalDuringAnAttempt: a peer that says nothing does not delay the end.
 func TestSignalDuringAnAttempt(t *testing.T) {
-	port := peer(t, silence)
-	cmd, wait := invocation{env: []string{"PGHOST=127.0.0.1", "PGPORT=" + port, "PGUSER=odoo"}, args: []string{"--", "odoo"}}.background(t)
-	time.Sleep(300 * time.Millisecond)
+	asked := make(chan struct{}, 1)
+	port := peer(t, func(c net.Conn) { asked <- struct{}{}; silence(c) })
+	cmd, wait := invocation{env: []string{"PGHOST=127.0.0.1", "PGPORT=" + port, "PGUSER=odoo"}, args: []string{"--attempt-timeout", "50s", "--", "odoo"}}.background(t)
+	select {
+	case <-asked:
+	case <-time.After(time.Minute):
+		t.Fatal("nobody was asked")
+	}
 	start := time.Now()
 	cmd.Process.Signal(syscall.SIGTERM)
 	wait().want(t, 143)
-	if d := time.Since(start); d > time.Second {
+	if d := time.Since(start); d > soon {
 		t.Errorf("took %s to stop", d)
 	}
 }
@@ -154,7 +160,7 @@ func TestSignalAfterTheLogin(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("%v; is strace there? run: make setup", err)
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if unfinished, _ := filepath.Glob(filepath.Join(p.database, ".*.tmp")); len(unfinished) > 0 {
 			break
 		}
@@ -176,11 +182,11 @@ func TestIgnoredSignalStaysIgnored(t *testing.T) {
 	cmd := exec.Command("sh", "-c", `trap '' HUP; exec "$0" -- grep SigIgn /proc/self/status`, binary)
 	cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, connection(c)...)
 	var out strings.Builder
-	cmd.Stdout = &out
+	cmd.Stdout, cmd.Stderr = &out, new(spoken)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(200 * time.Millisecond)
+	says(t, cmd, "waiting:")
 	cmd.Process.Signal(syscall.SIGHUP)
 	time.Sleep(200 * time.Millisecond)
 	restart(t, c)
@@ -204,6 +210,7 @@ while :; do sleep 0.05; done
 		cmd := exec.Command(binary, "--", odoo)
 		cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, env...)
 		cmd.SysProcAttr = newPIDNamespace()
+		cmd.Stderr = new(spoken)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -216,7 +223,7 @@ while :; do sleep 0.05; done
 	}
 	t.Run("waiting", func(t *testing.T) {
 		cmd, _ := start(t, []string{"PGHOST=127.0.0.1", "PGPORT=1", "PGUSER=odoo"})
-		time.Sleep(200 * time.Millisecond)
+		says(t, cmd, "waiting:")
 		cmd.Process.Signal(syscall.SIGTERM)
 		if code := exitCode(t, cmd.Wait()); code != 143 {
 			t.Errorf("exit code %d", code)

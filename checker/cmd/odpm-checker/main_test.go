@@ -155,16 +155,49 @@ type result struct {
 
 // prepare makes the command, with an environment of its own: PATH, HOME and
 // what the test says.
-func (i invocation) prepare(t *testing.T, ctx context.Context) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
+func (i invocation) prepare(t *testing.T, ctx context.Context) (cmd *exec.Cmd, out, errs *spoken) {
 	t.Helper()
 	programs.Tested(t)
-	cmd := exec.CommandContext(ctx, binary, i.args...)
+	cmd = exec.CommandContext(ctx, binary, i.args...)
 	cmd.Env = append([]string{"PATH=" + binDir + ":/usr/bin:/bin", "HOME=" + t.TempDir()}, i.env...)
 	cmd.Dir = i.dir
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	return cmd, &out, &errs
+	out, errs = new(spoken), new(spoken)
+	cmd.Stdout, cmd.Stderr = out, errs
+	return cmd, out, errs
 }
+
+// spoken is what a program has said so far.
+type spoken struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (s *spoken) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buf.Write(p)
+}
+
+func (s *spoken) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buf.String()
+}
+
+// says waits until a checker of prepare has said something to stderr.
+func says(t *testing.T, cmd *exec.Cmd, text string) {
+	t.Helper()
+	errs := cmd.Stderr.(*spoken)
+	for end := time.Now().Add(time.Minute); !strings.Contains(errs.String(), text); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it does not say %q:\n%s", text, errs)
+		}
+	}
+}
+
+// soon is how long a busy machine may take for what happens at once, and less
+// than anything that the checker waits for.
+const soon = 20 * time.Second
 
 func (i invocation) run(t *testing.T) result {
 	t.Helper()

@@ -36,7 +36,7 @@ func onTerminal(t *testing.T, env []string, args ...string) string {
 	select {
 	case b := <-done:
 		return string(b)
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the terminal was not closed")
 		return ""
 	}

@@ -95,7 +95,7 @@ func TestStartTellsOfRecovery(t *testing.T) {
 	// test wants: recovery of a big cluster, in small.
 	run(t, "start", container(t, o))
 	stopped := false
-	for end := time.Now().Add(20 * time.Second); !stopped && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !stopped && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		stopped = exec.Command("docker", "exec", "-u", "postgres", container(t, o), "sh", "-c", `pkill -STOP -f '^[p]ostgres: startup'`).Run() == nil
 	}
 	if !stopped {

@@ -402,7 +402,7 @@ func TestConfigurationFromElsewhere(t *testing.T) {
 	if _, err := e.SingleUser(ctx, "CREATE ROLE here;\n"); err != nil {
 		t.Fatal(err)
 	}
-	short, cancel := context.WithTimeout(ctx, 20*time.Second)
+	short, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if err := e.Start(short); err != nil {
 		t.Fatal(err)
