@@ -73,7 +73,7 @@ func (r *Run) nothingDone() string {
 func (r *Run) question(d drift.Drift) ui.Question {
 	q := ui.Question{
 		Lines: []string{titles[d.Kind], "  previous: " + ui.Clean(d.Previous), "  current:  " + ui.Clean(d.Current), d.Message},
-		GoOn:  "go on with " + ui.Clean(d.Current),
+		GoOn:  "continue with " + ui.Clean(d.Current),
 	}
 	switch d.Kind {
 	case drift.DataPath:
@@ -86,7 +86,7 @@ func (r *Run) question(d drift.Drift) ui.Question {
 			"  cp -a " + shell.Quote(r.World.Snapshot.Compose.DataPathAbs) + "/. " + shell.Quote(r.Project.DataDir) + "/",
 		}
 	case drift.DataDirEmptyChanged:
-		q.GoOn = "go on with the directory as it is"
+		q.GoOn = "continue with the directory as it is"
 		q.InstructionsLabel = "show where the data may be"
 		q.Instructions = []string{
 			"The last run's data directory was " + ui.Clean(r.World.Snapshot.Compose.DataPathAbs) + ".",
@@ -116,6 +116,32 @@ func (r *Run) question(d drift.Drift) ui.Question {
 	return q
 }
 
+// back is what takes a drift away without accepting it: a setting for .env or
+// odpm.json, or what to do first. "" where nothing was there before.
+func (r *Run) back(d drift.Drift) string {
+	snap := r.World.Snapshot
+	if snap == nil {
+		return ""
+	}
+	was := snap.Compose.DataPathAbs
+	switch d.Kind {
+	case drift.DataPath:
+		return "POSTGRES_DATA_DIR=" + shell.Quote(was) + " in .env"
+	case drift.DataDirEmptyChanged:
+		if d.Previous == "empty" {
+			return "look at what is in " + shell.Quote(was) + ", and move it elsewhere if it is not this project's"
+		}
+		return "mount or restore " + shell.Quote(was) + ", or name the data's new place: POSTGRES_DATA_DIR=/new/place in .env"
+	case drift.PostgresMajor:
+		return "\"postgres_version\": \"" + d.Previous + "\" in odpm.json"
+	case drift.OdpmScenario:
+		return "ODPM_SCENARIO=" + d.Previous + " in .env"
+	case drift.ClusterIdentity:
+		return "move the cluster of the last run back to " + shell.Quote(was)
+	}
+	return ""
+}
+
 // unaccepted lists every open drift and the command that accepts exactly
 // these. Its first sentence is upstream's, scripts look for it.
 func (r *Run) unaccepted(open []drift.Drift) error {
@@ -128,19 +154,35 @@ func (r *Run) unaccepted(open []drift.Drift) error {
 	refusal := &ui.Refusal{What: "Database configuration drift requires confirmation in non-interactive mode. Drift kinds: " +
 		strings.Join(kinds, ", ") + ". Use --accept-database-drift=KIND for each accepted drift."}
 	for _, d := range open {
-		refusal.Details = append(refusal.Details, fmt.Sprintf("%-6s  %-*s  %s -> %s", d.Severity, width, d.Kind, ui.Clean(d.Previous), ui.Clean(d.Current)))
+		refusal.Details = append(refusal.Details, fmt.Sprintf("%-6s  %-*s  %s -> %s", d.Severity, width, d.Kind, ui.Clean(d.Previous), ui.Clean(d.Current)),
+			"        "+ui.Clean(d.Message))
 	}
-	return &acceptable{refusal, r.commandLine(open), r.nothingDone()}
+	var back []string
+	for _, d := range open {
+		if way := r.back(d); way != "" {
+			back = append(back, ui.Clean(way))
+		}
+	}
+	return &acceptable{refusal, back, r.commandLine(open), r.nothingDone()}
 }
 
 // acceptable is a refusal that an exact command takes away.
 type acceptable struct {
 	*ui.Refusal
+	// back keeps what was there before; it comes first, since accepting may be
+	// what loses data.
+	back           []string
 	command, after string
 }
 
 func (a *acceptable) Error() string {
-	return a.Refusal.Error() + "\nAccept exactly these:\n  " + a.command + "\n" + a.after
+	var b strings.Builder
+	b.WriteString(a.Refusal.Error())
+	if len(a.back) > 0 {
+		b.WriteString("\nTo keep what the last run had:\n  " + strings.Join(a.back, "\n  "))
+	}
+	b.WriteString("\nAccept exactly these:\n  " + a.command + "\n" + a.after)
+	return b.String()
 }
 func (a *acceptable) Unwrap() error { return a.Refusal }
 

@@ -107,7 +107,7 @@ func (a *App) DetailedExitCode() bool { return a.detailed }
 // Fail writes the error that ends the run; in JSON mode as an object on
 // stdout, which then holds nothing else.
 func (a *App) Fail(err error, kind string) {
-	err = ui.WithWay(err)
+	err = ui.WithWay(err, a.common.dir)
 	if a.json {
 		enc := json.NewEncoder(a.out)
 		enc.SetEscapeHTML(false)

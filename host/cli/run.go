@@ -10,6 +10,7 @@ import (
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/database"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // databaseFlags are odpm's own, for `odpm -d NAME …`.
@@ -65,10 +66,10 @@ func (d *databaseFlags) request() (database.Request, error) {
 		return r, ui.Usagef("--db-restore: the file's name is empty")
 	}
 	if r.Any() && r.Name == "" {
-		return r, ui.Usagef("which database? Name it: -d NAME")
+		return r, ui.Usagef("no database is named; add -d NAME")
 	}
 	if !r.Any() && r.Name != "" {
-		return r, ui.Usagef("-d %s: and what to do with it? See: odpm --help", r.Name)
+		return r, ui.Usagef("-d needs an action, for example: odpm -d %s --db-backup", shell.Quote(r.Name))
 	}
 	if len(r.Name) > 63 {
 		// PostgreSQL cuts a longer name, and the cut one may be another database.

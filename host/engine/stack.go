@@ -214,5 +214,5 @@ type RunOnce struct {
 	Stdout, Stderr io.Writer
 }
 
-// ErrNoImage: the image is not on this machine, or cannot be had.
+// ErrNoImage: the image is not on this machine, or could not be pulled.
 var ErrNoImage = errors.New("no such image")

@@ -123,7 +123,7 @@ func proposed(ctx context.Context, o apply.Options, file string) ([]newFile, []s
 	o.Term.Secrets.Add(f.Secrets()...)
 	p := f.Propose(o.Dir)
 	if p.Blocking() {
-		r := &ui.Refusal{What: file + " cannot be gone on with as it is. Nothing was written."}
+		r := &ui.Refusal{What: "odpm cannot continue from " + file + " as it is. Nothing was written."}
 		for _, x := range p.Problems {
 			if x.Blocking {
 				r.Details = append(r.Details, ui.Clean(x.Message))

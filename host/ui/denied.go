@@ -13,19 +13,23 @@ import (
 
 // WithWay adds to an error about a file that this user may not use whose it is
 // and what to do. The system says "permission denied" and no more, wherever in
-// a run it says it; errors that know better have no *fs.PathError in them.
-func WithWay(err error) error {
+// a run it says it; errors that know better have no *fs.PathError in them. A
+// change of permissions is proposed below the project's directory alone: what
+// lies elsewhere is others' too, and may be the root directory itself.
+func WithWay(err error, project string) error {
 	var p *fs.PathError
 	if IsRefusal(err) || !errors.As(err, &p) || !errors.Is(p.Err, fs.ErrPermission) {
 		return err
 	}
-	path, mode := p.Path, "r"
+	path, mode, missing := p.Path, "r", ""
 	info, serr := os.Stat(path)
 	for serr != nil && path != filepath.Dir(path) {
 		// It was to be made, or lies where this user may not even look.
 		mode = "rwx"
 		if errors.Is(serr, fs.ErrPermission) {
-			mode = ""
+			mode, missing = "", ""
+		} else {
+			missing = path
 		}
 		path = filepath.Dir(path)
 		info, serr = os.Stat(path)
@@ -41,10 +45,33 @@ func WithWay(err error) error {
 		mode = "rx"
 	}
 	text := fmt.Sprintf("%s belongs to uid:gid %d:%d and has mode %04o; odpm runs as %d:%d", path, st.Uid, st.Gid, info.Mode().Perm(), os.Geteuid(), os.Getegid())
+	if dir := filepath.Dir(p.Path); missing != "" && missing != p.Path {
+		// The directory itself is not there: nobody's permissions are wrong.
+		text = fmt.Sprintf("the directory %s does not exist, and this user may not create it: %s", dir, text)
+	}
+	if !below(path, project) {
+		return fmt.Errorf("%w\n  %s\nTo continue, use a path that this user may use, or run odpm as a user who may use this one.", err, text)
+	}
 	ways := "run odpm as the user that it belongs to, or with sudo"
 	if mode != "" {
 		// Not o+r: the file may hold a password.
 		ways += fmt.Sprintf("\n  sudo chgrp %d %[2]s && sudo chmod g+%[3]s %[2]s        lets this user's group use it", os.Getegid(), shell.Quote(path), mode)
 	}
-	return fmt.Errorf("%w\n  %s\nThe way on:\n  %s", err, text, ways)
+	return fmt.Errorf("%w\n  %s\nTo continue:\n  %s", err, text, ways)
+}
+
+// below tells whether a path is the project's directory or lies in it, links
+// looked through.
+func below(path, project string) bool {
+	for _, p := range []*string{&path, &project} {
+		abs, err := filepath.Abs(*p)
+		if err != nil {
+			return false
+		}
+		if *p, err = filepath.EvalSymlinks(abs); err != nil {
+			return false
+		}
+	}
+	rel, err := filepath.Rel(project, path)
+	return err == nil && filepath.IsLocal(rel)
 }

@@ -27,7 +27,7 @@ func (r *Refusal) Error() string {
 		b.WriteString("\n  " + d)
 	}
 	if len(r.Ways) > 0 {
-		b.WriteString("\nThe way on:")
+		b.WriteString("\nTo continue:")
 		for _, w := range r.Ways {
 			b.WriteString("\n  " + w)
 		}

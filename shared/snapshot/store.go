@@ -35,9 +35,9 @@ func (e *LoadError) Error() string {
 	msg := fmt.Sprintf("%s: %v", e.Path, e.Err)
 	switch {
 	case errors.Is(e.Err, ErrNewer):
-		return msg + "\nThe way on: use that odpm or a newer one here, or move the file aside and the next run adopts again:\n  " + e.aside()
+		return msg + "\nTo continue, use that odpm or a newer one here. Or move the file aside, and the next run adopts the cluster again:\n  " + e.aside()
 	case errors.Is(e.Err, ErrInvalid), errors.Is(e.Err, ErrUnreadable):
-		return msg + "\nThe way on: look at the file, then move it aside; the next run adopts the cluster again:\n  " + e.aside()
+		return msg + "\nTo continue, look at the file, then move it aside; the next run adopts the cluster again:\n  " + e.aside()
 	}
 	return msg
 }

@@ -114,9 +114,9 @@ func accessProblem(a engine.Access, who, host string) string {
 	_, gid, _ := strings.Cut(host, ":")
 	path := shell.Quote(a.Path)
 	// Not o+r: what is read here may hold a password.
-	verb, next := "read", "chgrp "+gid+" "+path+" && chmod g+r "+path
+	verb, next := "read", "sudo chgrp "+gid+" "+path+" && sudo chmod g+r "+path
 	if a.Write {
-		verb, next = "write in", "chown -R "+host+" "+path
+		verb, next = "write in", "sudo chown -R "+host+" "+path
 	}
 	owner := ""
 	if info, err := os.Stat(a.Path); err == nil {
@@ -127,7 +127,7 @@ func accessProblem(a engine.Access, who, host string) string {
 			return fmt.Sprintf("%s is not a directory", a.Path)
 		}
 		if !a.Write && info.IsDir() {
-			next = "chmod o+rx " + path
+			next = "sudo chmod o+rx " + path
 		}
 	}
 	if host != who {

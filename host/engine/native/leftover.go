@@ -59,7 +59,7 @@ func (p *postmaster) inTheWay(backends []int) error {
 			pids[i] = strconv.Itoa(pid)
 		}
 		all := strings.Join(pids, " ")
-		return fmt.Errorf("processes of a server that was killed still work on %s (pid %s), and PostgreSQL does not start beside them. The way on:\n  kill -TERM %s", p.clusterDir, all, all)
+		return fmt.Errorf("processes of a server that was killed still work on %s (pid %s), and PostgreSQL does not start beside them. To continue:\n  kill -TERM %s", p.clusterDir, all, all)
 	}
 	now := "an ended process that its parent has not reaped"
 	if !zombie(p.pid) {
@@ -67,7 +67,7 @@ func (p *postmaster) inTheWay(backends []int) error {
 		now = fmt.Sprintf("%q, which is no server on this directory", strings.TrimSpace(string(comm)))
 	}
 	path := filepath.Join(p.clusterDir, "postmaster.pid")
-	return fmt.Errorf("%s is left over from a server that was killed. Its pid %d is now %s, and PostgreSQL does not start while a process of its own user has that number. The way on:\n  rm %s",
+	return fmt.Errorf("%s is left over from a server that was killed. Its pid %d is now %s, and PostgreSQL does not start while a process of its own user has that number. To continue:\n  rm %s",
 		path, p.pid, now, shell.Quote(path))
 }
 

@@ -121,7 +121,7 @@ func TestLeftOverPidFile(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "left over") {
 		t.Fatalf("start: %v", err)
 	}
-	_, command, _ := strings.Cut(err.Error(), "The way on:\n")
+	_, command, _ := strings.Cut(err.Error(), "To continue:\n")
 	if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v %s", command, err, out)
 	}

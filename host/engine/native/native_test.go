@@ -318,7 +318,7 @@ func TestStartSaysWhoseTheDirectoryIs(t *testing.T) {
 		if err := os.Chown(o.DataDir, 0, 0); err != nil {
 			t.Fatal(err)
 		}
-		if err := e.Start(ctx); err == nil || !strings.Contains(err.Error(), "belongs to root") || !strings.Contains(err.Error(), "\n  chown -R postgres: '"+o.DataDir+"'") {
+		if err := e.Start(ctx); err == nil || !strings.Contains(err.Error(), "belongs to root") || !strings.Contains(err.Error(), "\n  sudo chown -R postgres: '"+o.DataDir+"'") {
 			t.Errorf("of root: %v", err)
 		}
 		// A new cluster where its user cannot get to.

@@ -111,10 +111,10 @@ func (e *Reader) checkOwner(as identity) error {
 	}
 	quoted := shell.Quote(dir)
 	if uid := int(info.Sys().(*syscall.Stat_t).Uid); uid != as.uid {
-		return fmt.Errorf("%s belongs to %s, and PostgreSQL, which would run as %s, starts only on its own user's. The way on:\n  chown -R %s: %s", dir, userName(uid), as.name, as.name, quoted)
+		return fmt.Errorf("%s belongs to %s. PostgreSQL would run as %s, and starts only on a directory of its own user. To continue:\n  sudo chown -R %s: %s", dir, userName(uid), as.name, as.name, quoted)
 	}
 	if info.Mode().Perm()&0o027 != 0 {
-		return fmt.Errorf("%s has the mode %04o, and PostgreSQL starts only on 0700 or 0750. The way on:\n  chmod 700 %s", dir, info.Mode().Perm(), quoted)
+		return fmt.Errorf("%s has the mode %04o, and PostgreSQL starts only on 0700 or 0750. To continue:\n  chmod 700 %s", dir, info.Mode().Perm(), quoted)
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ func (e *Reader) hasConfiguration() error {
 	if _, err := os.Stat(filepath.Join(dir, "postgresql.conf")); !errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	return fmt.Errorf("%s has no postgresql.conf. Debian's packages keep a cluster's configuration in /etc/postgresql/%d/NAME; the way on, with that directory of where the cluster comes from:\n  cp -a /etc/postgresql/%d/NAME/. %s/", dir, e.o.Major, e.o.Major, shell.Quote(dir))
+	return fmt.Errorf("%s has no postgresql.conf. Debian's packages keep a cluster's configuration in /etc/postgresql/%d/NAME; to continue, with that directory of where the cluster comes from:\n  cp -a /etc/postgresql/%d/NAME/. %s/", dir, e.o.Major, e.o.Major, shell.Quote(dir))
 }
 
 var errEnded = errors.New("PostgreSQL ended while starting")
