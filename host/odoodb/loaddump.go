@@ -27,11 +27,16 @@ func (r *restore) fill(ctx context.Context) error {
 			cancel(err)
 		}
 	})
+	watching, end := context.WithCancel(ctx)
+	var guard sync.WaitGroup
+	guard.Go(func() { r.guardDisks(watching, cancel, r.read.Load) })
 	if err := r.loadDump(ctx); err != nil {
 		cancel(err)
 	}
 	wg.Wait()
-	return context.Cause(ctx)
+	end()
+	guard.Wait()
+	return r.fullServer(ctx, context.Cause(ctx))
 }
 
 func (r *restore) loadDump(ctx context.Context) error {
@@ -44,6 +49,7 @@ func (r *restore) loadDump(ctx context.Context) error {
 		Database: r.o.Database, Jobs: r.o.Jobs,
 		Connect: func(ctx context.Context) (*pgx.Conn, error) { return r.login(ctx, r.notice) },
 		Read: func(done, total int64, finished bool) {
+			r.read.Store(done)
 			r.o.Progress.send(Event{Phase: PhaseRestore, Done: done, Total: total, Finished: finished})
 		},
 		Built: func(done, total int64, finished bool) {

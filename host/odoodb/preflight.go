@@ -19,6 +19,9 @@ type preflighted struct {
 	keptName    string
 	extensions  extensionPlan
 	tablespaces map[string]bool
+	// places are where PostgreSQL writes, disks what was free there.
+	places []string
+	disks  disks
 	// searchPath is the database's own, as SET search_path has it.
 	searchPath string
 }
@@ -53,7 +56,7 @@ func (r *restore) preflight(ctx context.Context) (err error) {
 	if err := r.checkTargetDatabase(ctx); err != nil {
 		return err
 	}
-	if err := r.checkServerSpace(); err != nil {
+	if err := r.checkServerSpace(ctx); err != nil {
 		return err
 	}
 	return r.checkFilestore()

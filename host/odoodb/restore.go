@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -126,6 +127,8 @@ type restore struct {
 	server   engine.Server
 	password string
 	later    []string
+	// read is how much of the dump's text is loaded.
+	read atomic.Int64
 	// notice gets what the server says beside its answers during the load.
 	notice func(*pgconn.Notice)
 }

@@ -72,7 +72,13 @@ func trapSettings(major int, other string) []string {
 // legacyServer is a project on a server of its own that logs every statement.
 func legacyServer(t *testing.T, major int, hba string) (*Server, *legacy.Cluster, *wiretap.Tap) {
 	t.Helper()
-	c := legacy.New(t, legacy.Spec{Major: major, HBA: hba, Conf: []string{"shared_buffers = 32MB", "debug_print_plan = on"}, Setup: []string{
+	return legacyServerIn(t, "", major, hba)
+}
+
+// legacyServerIn has its directory in parent.
+func legacyServerIn(t *testing.T, parent string, major int, hba string) (*Server, *legacy.Cluster, *wiretap.Tap) {
+	t.Helper()
+	c := legacy.New(t, legacy.Spec{Major: major, HBA: hba, Parent: parent, Conf: []string{"shared_buffers = 32MB", "debug_print_plan = on"}, Setup: []string{
 		`CREATE ROLE odoo LOGIN CREATEDB PASSWORD 'app'`, `CREATE ROLE rival LOGIN CREATEDB PASSWORD 'rival'`, `CREATE ROLE lesser`, `GRANT lesser TO odoo, rival`,
 	}})
 	tap := wiretap.On(c)

@@ -5,6 +5,7 @@ package legacy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +48,8 @@ type Spec struct {
 	HBA string
 	// Conf are lines of postgresql.conf.
 	Conf []string
+	// Parent is where its directory is made, /tmp when empty.
+	Parent string
 	// Setup are statements that the bootstrap superuser runs, one by one.
 	Setup []string
 }
@@ -120,7 +123,7 @@ func create(s Spec) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("/tmp", "odpm-inherited-")
+	dir, err := os.MkdirTemp(cmp.Or(s.Parent, "/tmp"), "odpm-inherited-")
 	if err != nil {
 		return nil, err
 	}
