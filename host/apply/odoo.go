@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/odoodb"
@@ -85,7 +86,13 @@ func (o nativeOdoo) Stop(ctx context.Context) error        { return o.s.odooProc
 func (o nativeOdoo) Start(ctx context.Context) error       { return o.s.startNativeOdoo(ctx) }
 
 // OdooCommand is what starts Odoo in its container.
-func (s *Run) OdooCommand() []string { return s.Desired.Spec.OdooCommand() }
+func (s *Run) OdooCommand() []string {
+	if s.Inputs.OdooCommand != nil {
+		// Not the line itself: who gets it adds options.
+		return slices.Clone(s.Inputs.OdooCommand)
+	}
+	return s.Desired.Spec.OdooCommand()
+}
 
 // RunOdooOnce runs Odoo beside a service that may run, and waits for its end.
 func (s *Run) RunOdooOnce(ctx context.Context, args []string) error {

@@ -175,7 +175,7 @@ func (s *Run) odooArgvInImage(ctx context.Context) ([]string, error) {
 	if len(entry) == 0 {
 		entry = desired.OfficialEntrypoint
 	}
-	return slices.Concat(entry, s.Desired.Spec.OdooCommand()), nil
+	return slices.Concat(entry, s.OdooCommand()), nil
 }
 
 // odooImage is the image of the running service, else the wanted one.

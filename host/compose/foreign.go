@@ -15,6 +15,9 @@ import (
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/sirupsen/logrus"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // Foreign is a compose file of somebody else's and what odpm needs of it.
@@ -37,7 +40,22 @@ type Foreign struct {
 	// Doc is the whole document, interpolated, merged, paths absolute.
 	Doc *types.Project
 
-	raw map[string]any
+	raw    map[string]any
+	images map[string]string
+}
+
+// KnowImages takes in where images keep PostgreSQL's data by their own
+// configuration (ENV PGDATA), which no compose file says.
+func (f *Foreign) KnowImages(pgdata map[string]string) error {
+	f.images = pgdata
+	postgres, odoo := "", ""
+	if f.Postgres != nil {
+		postgres = f.Postgres.Service
+	}
+	if f.Odoo != nil {
+		odoo = f.Odoo.Service
+	}
+	return f.Use(postgres, odoo)
 }
 
 // Problem is what somebody should know of a foreign file before odpm goes on
@@ -65,6 +83,9 @@ type ForeignPostgres struct {
 	// compose file would mount it, DataVolume the engine's name of a volume.
 	// Both are empty for an anonymous volume or a tmpfs.
 	DataDir, DataVolume string
+	// DataRel is where the cluster is in DataVolume, "" for where the official
+	// image has it. DataFrom is the container whose anonymous volume that is.
+	DataRel, DataFrom string
 	// VolumeKey is the volume's key in the file.
 	VolumeKey string
 	// MountSource is what the file itself mounts: a host path or a volume's
@@ -97,9 +118,21 @@ type ForeignOdoo struct {
 	Host           string
 	DBPort         int
 	Role, Password string
+	// HTTPBind is the address that HTTPPort is published on, "" for every one.
+	HTTPBind string
 	// ConfPath is the odoo.conf on the host, DataDir the data directory, ""
-	// where they are not mounted from the host.
-	ConfPath, DataDir string
+	// where they are not mounted from the host. DataVolume is the engine's name
+	// of the volume that has it, DataRel where it is in there.
+	ConfPath, DataDir   string
+	DataVolume, DataRel string
+	// DataTarget is Odoo's data_dir in the container, as the command or odoo.conf
+	// says it, else the official image's. DataKnown: one of them says it, or the
+	// image is the official one.
+	DataTarget string
+	DataKnown  bool
+	// FilestoreVolumes are volumes in the place of filestore in the data
+	// directory, or of a database in it: by the place below the data directory.
+	FilestoreVolumes map[string]string
 	// FilestoreDir is the host directory that is mounted in the place of
 	// filestore in the data directory, FilestoreDirs those of single databases.
 	FilestoreDir  string
@@ -121,6 +154,10 @@ func Read(ctx context.Context, path string, env map[string]string) (*Foreign, er
 	}
 	f := &Foreign{Files: files, Dir: filepath.Dir(files[0])}
 	warnings, err := f.load(ctx, env)
+	if err != nil && versionOne(files[0]) {
+		return nil, fmt.Errorf("%s is a file of Compose version 1: its services stand at the top, which no docker compose reads any more. Put them below a key: services:\n  (echo services:; sed 's/^/  /' %s) > %s        then: odpm init --from-compose %s",
+			files[0], shell.Quote(files[0]), shell.Quote(files[0]+".v2.yml"), shell.Quote(files[0]+".v2.yml"))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be read as a compose file: %w\nWhat compose itself says: docker compose -f %s config", files[0], err, files[0])
 	}
@@ -154,6 +191,28 @@ func (f *Foreign) Use(postgres, odoo string) error {
 }
 
 func (f *Foreign) problem(p Problem) { f.Problems = append(f.Problems, p) }
+
+// versionOne tells a file of Compose version 1: no section has a name of its
+// own, and what stands at the top are services.
+func versionOne(path string) bool {
+	data, err := readCompose(path)
+	var top map[string]any
+	if err != nil || yaml.Unmarshal(data, &top) != nil || len(top) == 0 {
+		return false
+	}
+	for _, section := range []string{"services", "include", "version", "name", "volumes", "networks"} {
+		if _, ok := top[section]; ok {
+			return false
+		}
+	}
+	for _, v := range top {
+		s, ok := v.(map[string]any)
+		if _, image := s["image"]; !ok || !image && s["build"] == nil {
+			return false
+		}
+	}
+	return true
+}
 
 // findFiles is compose's own search, with the override that compose adds when
 // no file is named.
@@ -331,7 +390,7 @@ func (f *Foreign) undecided(what, none string, candidates []string, way string) 
 	}
 	key := "POSTGRES_SERVICE_NAME=" + candidates[0] + " in .env"
 	if what == "Odoo" {
-		key = "keep one of them in the file, the others in a file of their own"
+		key = "ODOO_SERVICE_NAME=" + candidates[0] + " in .env; the others go on beside it, from docker-compose.override.yml"
 	}
 	f.problem(Problem{Code: "candidates", Blocking: true, Message: fmt.Sprintf("several services could be %s: %s", what, strings.Join(candidates, ", ")), Way: "say which: " + key})
 }

@@ -42,7 +42,7 @@ func (f *Foreign) find() {
 	// The database that Odoo is told to use, and that it waits for.
 	for name := range odoo {
 		s := f.Doc.Services[name]
-		if host := f.readLogin(s).host; host != "" {
+		if host := ServiceOf(f.Doc, name, f.readLogin(s).host); host != "" {
 			if _, ok := pg[host]; ok {
 				pg[host] += 3
 			}

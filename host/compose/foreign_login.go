@@ -3,8 +3,6 @@ package compose
 import (
 	"fmt"
 	"net"
-	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -54,14 +52,14 @@ type login struct {
 // line, which wins.
 func (f *Foreign) readLogin(s types.ServiceConfig) login {
 	l := login{
-		host:     firstOf(env(s, "HOST"), env(s, "PGHOST"), env(s, "DB_HOST"), env(s, "ODOO_DATABASE_HOST"), env(s, "POSTGRES_HOST")),
-		user:     firstOf(env(s, "USER"), env(s, "PGUSER"), env(s, "DB_USER"), env(s, "ODOO_DATABASE_USER")),
-		password: firstOf(env(s, "PASSWORD"), env(s, "PGPASSWORD"), env(s, "DB_PASSWORD"), env(s, "ODOO_DATABASE_PASSWORD")),
+		host:     firstOf(env(s, "HOST"), env(s, "PGHOST"), env(s, "DB_HOST"), env(s, "ODOO_DATABASE_HOST"), env(s, "POSTGRES_HOST"), env(s, "DB_PORT_5432_TCP_ADDR")),
+		user:     firstOf(env(s, "USER"), env(s, "PGUSER"), env(s, "DB_USER"), env(s, "ODOO_DATABASE_USER"), env(s, "DB_ENV_POSTGRES_USER"), env(s, "POSTGRES_USER")),
+		password: firstOf(env(s, "PASSWORD"), env(s, "PGPASSWORD"), env(s, "DB_PASSWORD"), env(s, "ODOO_DATABASE_PASSWORD"), env(s, "DB_ENV_POSTGRES_PASSWORD"), env(s, "POSTGRES_PASSWORD")),
 	}
 	if file := env(s, "PASSWORD_FILE"); l.password == "" && file != "" {
 		l.password = f.secretFile(s, file)
 	}
-	l.port, _ = strconv.Atoi(firstOf(env(s, "PORT"), env(s, "PGPORT"), env(s, "DB_PORT")))
+	l.port, _ = strconv.Atoi(firstOf(env(s, "PORT"), env(s, "PGPORT"), env(s, "DB_PORT"), env(s, "DB_PORT_5432_TCP_PORT")))
 	words := append([]string{}, s.Command...)
 	if len(words) == 1 {
 		words = strings.Fields(words[0])
@@ -108,38 +106,15 @@ func (f *Foreign) describeOdoo(s types.ServiceConfig) {
 	}
 	for _, p := range s.Ports {
 		n, _ := strconv.Atoi(p.Published)
-		switch p.Target {
-		case OdooHTTPPort:
-			o.HTTPPort = n
-		case OdooGeventPort:
+		switch {
+		case p.Target == OdooHTTPPort && o.HTTPPort == 0:
+			o.HTTPPort, o.HTTPBind = n, p.HostIP
+		case p.Target == OdooGeventPort && o.GeventPort == 0:
 			o.GeventPort = n
 		}
 	}
-	for _, v := range s.Volumes {
-		if v.Type != types.VolumeTypeBind {
-			continue
-		}
-		switch {
-		case v.Target == OdooDataTarget:
-			o.DataDir = v.Source
-		case v.Target == FilestoreTarget:
-			o.FilestoreDir = v.Source
-		case path.Dir(v.Target) == FilestoreTarget:
-			if o.FilestoreDirs == nil {
-				o.FilestoreDirs = map[string]string{}
-			}
-			o.FilestoreDirs[path.Base(v.Target)] = v.Source
-		case strings.HasPrefix(v.Target, "/etc/odoo/") && strings.HasSuffix(v.Target, ".conf"), v.Target == env(s, "ODOO_RC"):
-			o.ConfPath = v.Source
-		case v.Target == "/etc/odoo" || v.Target == "/etc/odoo/":
-			for _, name := range []string{"odoo.conf", "openerp-server.conf"} {
-				if _, err := os.Stat(filepath.Join(v.Source, name)); err == nil {
-					o.ConfPath = filepath.Join(v.Source, name)
-					break
-				}
-			}
-		}
-	}
+	o.ConfPath = confOnHost(s)
+	f.odooData(s)
 	f.clear(s, "PASSWORD", "PGPASSWORD", "DB_PASSWORD", "ODOO_DATABASE_PASSWORD")
 	f.profiles(s)
 }
@@ -154,7 +129,11 @@ func (f *Foreign) secretFile(s types.ServiceConfig, inside string) string {
 			target = "/run/secrets/" + target
 		}
 		if target == inside {
-			host = f.Doc.Secrets[ref.Source].File
+			def := f.Doc.Secrets[ref.Source]
+			if v := firstOf(def.Content, f.Doc.Environment[def.Environment]); v != "" {
+				return strings.TrimRight(v, "\r\n")
+			}
+			host = def.File
 		}
 	}
 	for _, v := range s.Volumes {

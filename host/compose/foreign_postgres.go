@@ -63,6 +63,9 @@ func (f *Foreign) data(s types.ServiceConfig, bitnami bool) {
 	if bitnami {
 		declared, p.PGData = "", firstOf(env(s, "PGDATA"), env(s, "POSTGRESQL_DATA_DIR"), "/bitnami/postgresql/data")
 	}
+	if at := f.images[s.Image]; at != "" && env(s, "PGDATA") == "" && path.Clean(at) != path.Clean(p.PGData) {
+		declared, p.PGData = "", at
+	}
 	p.PGData = path.Clean(p.PGData)
 	for _, tmp := range s.Tmpfs {
 		target, _, _ := strings.Cut(tmp, ":")
@@ -180,15 +183,11 @@ func (f *Foreign) source(s types.ServiceConfig, v types.ServiceVolumeConfig) {
 		return
 	}
 	p.DataVolume = p.MountSource
-	switch {
-	case rel == want:
-	case p.Major >= 18:
-		f.layout(s, "the volume's "+rel, "the volume's "+want)
-	default:
-		f.problem(Problem{Code: "subdirectory", Blocking: true,
-			Message: fmt.Sprintf("the cluster of service %s is in the directory %s of the volume %s; odpm's own compose file mounts a volume with the cluster at its root", s.Name, rel, p.DataVolume),
-			Way: fmt.Sprintf("go on with this file as it is (ODPM_COMPOSE=keep in .env), or, with PostgreSQL stopped, move the cluster to the volume's root: docker run --rm -v %s:/v --entrypoint sh %s -c 'mv /v/%s/* /v/ && rmdir /v/%s'",
-				p.DataVolume, s.Image, rel, rel)})
+	if rel != want {
+		p.DataRel = rel
+	}
+	if rel == "." && p.Major >= 18 {
+		f.layout(s, "the volume's top", "the volume's "+want)
 	}
 }
 

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -63,11 +65,23 @@ func TestForeign(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := f.Propose(dir)
+			if name := f.Doc.Environment["ODOO_SERVICE_NAME"]; name != "" {
+				if err := f.Use("", name); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p := f.Propose(Place{Dir: dir})
 			existing, _ := os.ReadFile(filepath.Join(dir, ".env"))
 			content, differing, err := p.EnvFile(existing)
 			if err != nil || len(differing) > 0 {
 				t.Fatal(differing, err)
+			}
+			override := takenOver(t, f, p, dir, content)
+			if *update {
+				rewrite(t, archive, map[string]string{"want.env": string(content), "want.json": string(p.Manifest), "want.problems": problemCodes(p), "want.override": override})
+			}
+			if d := cmp.Diff(want["want.override"], override); d != "" {
+				t.Errorf("docker-compose.override.yml (-want +got)\n%s", d)
 			}
 			if d := cmp.Diff(want["want.env"], string(content)); d != "" {
 				t.Errorf(".env (-want +got)\n%s", d)
@@ -75,13 +89,7 @@ func TestForeign(t *testing.T) {
 			if d := cmp.Diff(want["want.json"], string(p.Manifest)); d != "" {
 				t.Errorf("odpm.json (-want +got)\n%s", d)
 			}
-			var codes strings.Builder
 			for _, x := range p.Problems {
-				codes.WriteString(x.Code)
-				if x.Blocking {
-					codes.WriteString(" BLOCKS")
-				}
-				codes.WriteString("\n")
 				if x.Message == "" || x.Way == "" {
 					t.Errorf("%+v says too little", x)
 				}
@@ -91,7 +99,7 @@ func TestForeign(t *testing.T) {
 					}
 				}
 			}
-			if d := cmp.Diff(want["want.problems"], codes.String()); d != "" {
+			if d := cmp.Diff(want["want.problems"], problemCodes(p)); d != "" {
 				t.Errorf("problems (-want +got)\n%s\n%+v", d, p.Problems)
 			}
 			again, err := dotenv.Parse(bytes.NewReader(content))
@@ -99,13 +107,96 @@ func TestForeign(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, v := range p.Vars {
-				if again[v.Key] != v.Value {
-					t.Errorf("%s: compose reads %q, meant is %q", v.Key, again[v.Key], v.Value)
+				if got := firstOf(again["ODPM_"+v.Key], again[v.Key]); got != v.Value {
+					t.Errorf("%s: compose reads %q, meant is %q", v.Key, got, v.Value)
 				}
 			}
 			oracle(t, f, env)
 		})
 	}
+}
+
+var update = flag.Bool("update", false, "rewrite the archives of testdata/foreign")
+
+func problemCodes(p Proposal) string {
+	var codes strings.Builder
+	for _, x := range p.Problems {
+		codes.WriteString(x.Code)
+		if x.Blocking {
+			codes.WriteString(" BLOCKS")
+		}
+		codes.WriteString("\n")
+	}
+	return codes.String()
+}
+
+func rewrite(t *testing.T, archive string, sections map[string]string) {
+	t.Helper()
+	a, err := txtar.ParseFile(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range sections {
+		i := slices.IndexFunc(a.Files, func(f txtar.File) bool { return f.Name == name })
+		switch {
+		case i >= 0:
+			a.Files[i].Data = []byte(text)
+		case text != "":
+			a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(text)})
+		}
+	}
+	if err := os.WriteFile(archive, txtar.Format(a), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// takenOver is the override beside odpm's document. docker compose itself has to
+// accept both together, and with the override nothing more is to be carried
+// over. "" where the proposal has to be answered first.
+func takenOver(t *testing.T, f *Foreign, p Proposal, dir string, dotenv []byte) string {
+	t.Helper()
+	if p.Blocking() || strings.Contains(problemCodes(p), "odoo_version") {
+		return ""
+	}
+	files := project.Files{".env": dotenv, "odpm.json": p.Manifest}
+	if p.Conf != nil {
+		files["odoo.conf"] = p.Conf
+	}
+	ours, err := project.LoadWith(dir, nil, t.TempDir(), files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := f.Difference(context.Background(), *ours, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := Build(Spec{Project: *ours})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, over := filepath.Join(dir, "own.yml"), filepath.Join(dir, "over.yml")
+	env := filepath.Join(dir, "own.env")
+	for path, text := range map[string][]byte{own: doc, over: d.Override, env: dotenv} {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d.Override == nil {
+		return ""
+	}
+	cmd := exec.Command("docker", "compose", "--env-file", env, "--profile", "*", "-f", own, "-f", over, "config", "--quiet")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("docker compose config: %v\n%s\n%s", err, out, d.Override)
+	}
+	again, err := f.Difference(context.Background(), *ours, []string{over}, d.Override)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Override != nil {
+		t.Errorf("carried over twice: %v\n%s", again.Carried, again.Override)
+	}
+	return string(d.Override)
 }
 
 func readAll(t *testing.T, dir string) string {

@@ -23,6 +23,6 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			return
 		}
-		theirs.Propose(dir)
+		theirs.Propose(compose.Place{Dir: dir})
 	})
 }

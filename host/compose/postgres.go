@@ -30,7 +30,7 @@ func postgresService(s Spec) types.ServiceConfig {
 		"POSTGRES_DB":          "postgres",
 		"POSTGRES_INITDB_ARGS": initdbArgs,
 	}
-	if at := datadir.PGData(p.PostgresMajor); s.ImagePGData != "" && path.Clean(s.ImagePGData) != at {
+	if at := p.PGData(); p.DataSubdir != "" || s.ImagePGData != "" && path.Clean(s.ImagePGData) != at {
 		// Images of others (bitnami, timescaledb-ha) keep their data elsewhere: the
 		// server would make a new cluster in an anonymous volume beside the mount.
 		env["PGDATA"] = at

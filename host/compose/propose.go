@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -34,15 +35,58 @@ type Proposal struct {
 	Vars []Var
 	// Manifest is odpm.json.
 	Manifest []byte
+	// Conf is odoo.conf, a copy of ConfPath; nil where there is one in the
+	// directory, or none to copy.
+	Conf     []byte
+	ConfPath string
+	// Theirs are the variables that the foreign file itself reads.
+	Theirs map[string]bool
 	// Problems are the file's and what the proposal itself cannot carry over.
 	Problems []Problem
 }
 
-// Propose makes the files for a directory that will be the project's: the
-// foreign file's own, or another one.
-func (f *Foreign) Propose(dir string) Proposal {
-	p := proposer{Foreign: f, dir: dir}
-	p.out.Problems = append(p.out.Problems, f.Problems...)
+// Made is a container that compose made of a service, in any state.
+type Made struct {
+	Name, Image string
+	Mounts      []MadeMount
+}
+
+// MadeMount is one of its mounts: a volume by the engine's name, or a directory
+// of this machine.
+type MadeMount struct{ Volume, Source, Destination string }
+
+// Place is where a foreign file is taken over.
+type Place struct {
+	// Dir will be the project's directory: the file's own, or another one.
+	Dir string
+	// Made are the containers of the stack by service, nil where no engine was
+	// asked.
+	Made map[string]Made
+	// External: PostgreSQL runs elsewhere (ODPM_POSTGRES=external).
+	External bool
+	// OdooData is where the project has Odoo's data, "" for where the file's are,
+	// or data/odoo.
+	OdooData string
+	// UID and GID are the person's; 0 leaves what is copied to its owner.
+	UID, GID int
+}
+
+// Propose makes the files for a directory.
+func (f *Foreign) Propose(at Place) Proposal {
+	p := proposer{Foreign: f, Place: at, dir: at.Dir}
+	for _, x := range f.Problems {
+		switch x.Code {
+		case "no_postgres":
+			if at.External || p.external() {
+				continue
+			}
+		case "anonymous_volume", "mount_target":
+			if p.madeData() {
+				continue
+			}
+		}
+		p.out.Problems = append(p.out.Problems, x)
+	}
 	p.names()
 	p.images()
 	p.data()
@@ -50,7 +94,26 @@ func (f *Foreign) Propose(dir string) Proposal {
 	p.login()
 	p.around()
 	p.manifest()
+	p.theirs()
 	return p.out
+}
+
+// Lost are the problems with which a new stack would not have the same data.
+func (p Proposal) Lost() []Problem {
+	var out []Problem
+	for _, x := range p.Problems {
+		switch x.Code {
+		case "no_postgres", "no_odoo", "candidates":
+			// Which is meant is asked where there is a choice.
+		case "odoo_conf":
+			// odpm's run goes by its own.
+		default:
+			if x.Blocking {
+				out = append(out, x)
+			}
+		}
+	}
+	return out
 }
 
 // Blocking tells whether a problem needs an answer first.
@@ -65,6 +128,7 @@ func (p Proposal) Blocking() bool {
 
 type proposer struct {
 	*Foreign
+	Place
 	dir             string
 	postgresVersion string
 	out             Proposal
@@ -98,8 +162,7 @@ func (p *proposer) names() {
 		p.set("POSTGRES_SERVICE_NAME", pg, "")
 	}
 	if odoo != "" && odoo != "odoo" {
-		p.problem(Problem{Code: "service_name", Message: fmt.Sprintf("the Odoo service is called %s; odpm's own is called odoo, and the old container would keep its port", odoo),
-			Way: fmt.Sprintf("before the first start: docker compose -p %s rm -s -f %s", p.Name, odoo)})
+		p.set("ODOO_SERVICE_NAME", odoo, "")
 	}
 }
 
@@ -130,7 +193,14 @@ func (p *proposer) data() {
 	switch pg := p.Postgres; {
 	case pg == nil:
 	case pg.DataVolume != "":
-		p.set("POSTGRES_DATA_DIR", "volume:"+pg.DataVolume, "the volume as Docker knows it")
+		value, why := "volume:"+pg.DataVolume, "the volume as Docker knows it"
+		if pg.DataRel != "" {
+			value += "/" + pg.DataRel
+		}
+		if pg.DataFrom != "" {
+			why = "the anonymous volume of container " + pg.DataFrom
+		}
+		p.set("POSTGRES_DATA_DIR", value, why)
 	case pg.DataDir != "":
 		p.set("POSTGRES_DATA_DIR", p.rel(pg.DataDir), "")
 	}
@@ -145,6 +215,13 @@ func (p *proposer) ports() {
 	}
 	if o := p.Odoo; o != nil {
 		if o.HTTPPort != 0 {
+			switch o.HTTPBind {
+			case "127.0.0.1":
+			case "", "::":
+				p.set("ODOO_BIND", "0.0.0.0", "as it was; 127.0.0.1 where nobody connects from elsewhere")
+			default:
+				p.set("ODOO_BIND", o.HTTPBind, "")
+			}
 			p.set("ODOO_PORT", strconv.Itoa(o.HTTPPort), "")
 		}
 		if o.GeventPort != 0 {
@@ -160,8 +237,8 @@ func (p *proposer) login() {
 	inConf := map[string]string{}
 	if p.Odoo != nil {
 		role, password = p.Odoo.Role, p.Odoo.Password
-		if p.Odoo.ConfPath != "" {
-			if conf, err := odooconf.Load(p.Odoo.ConfPath); err == nil {
+		if path := p.conf(); path != "" {
+			if conf, err := odooconf.Load(path); err == nil {
 				major, _ := strconv.Atoi(strings.TrimSuffix(p.Odoo.Version, ".0"))
 				for _, key := range []string{"db_user", "db_password"} {
 					if v, ok := conf.Value(key, major); ok {
@@ -178,7 +255,7 @@ func (p *proposer) login() {
 			password = pg.Password
 		}
 	}
-	here := p.Odoo != nil && p.confIsHere()
+	here := p.Odoo != nil && p.conf() != ""
 	switch {
 	case role == "postgres":
 		p.problem(Problem{Code: "role", Message: "Odoo logs in as postgres there, which Odoo itself refuses; odpm makes the role odoo",
@@ -196,32 +273,53 @@ func (p *proposer) login() {
 	}
 }
 
-// confIsHere: odpm will read the very file.
-func (p *proposer) confIsHere() bool {
-	return p.Odoo.ConfPath == filepath.Join(p.dir, "odoo.conf")
+// conf is the odoo.conf that odpm will read: the one in the directory, else a
+// copy of the one that Odoo has mounted. "" is none.
+func (p *proposer) conf() string {
+	own := filepath.Join(p.dir, "odoo.conf")
+	if _, err := os.Stat(own); err == nil {
+		return own
+	}
+	return p.Odoo.ConfPath
 }
 
-// around is what odpm's own compose file has in one place only.
+// around: odoo.conf is copied, and Odoo's data keep their place where that is a
+// directory.
 func (p *proposer) around() {
-	if o := p.Odoo; o != nil {
-		if o.ConfPath != "" && !p.confIsHere() {
-			p.problem(Problem{Code: "odoo_conf", Message: "Odoo's configuration is " + p.rel(o.ConfPath) + "; odpm reads odoo.conf in the project directory",
-				Way: "cp " + shell.Quote(o.ConfPath) + " " + shell.Quote(filepath.Join(p.dir, "odoo.conf"))})
-		}
-		want := filepath.Join(p.dir, "data", "odoo")
-		for _, v := range o.Mounts {
-			switch {
-			case v.Target == OdooDataTarget && !(v.Type == types.VolumeTypeBind && v.Source == want) && !filled(want):
-				p.problem(p.odooData(v, want))
-			case v.Target == AddonsTarget && v.Source != filepath.Join(p.dir, "addons"):
-				p.problem(Problem{Code: "addons", Message: "addons are mounted from " + p.rel(v.Source) + "; odpm mounts addons/ of the project directory",
-					Way: "mv " + shell.Quote(v.Source) + " " + shell.Quote(filepath.Join(p.dir, "addons")) + ", or mount it in docker-compose.override.yml"})
-			}
-		}
+	o := p.Odoo
+	if o == nil {
+		return
 	}
-	if len(p.Others) > 0 {
-		p.problem(Problem{Code: "other_services", Message: "odpm's own compose file has the two services only; there are also: " + strings.Join(p.Others, ", "),
-			Way: "put them into docker-compose.override.yml, which compose merges, or go on with this file as it is: ODPM_COMPOSE=keep in .env"})
+	if path := p.conf(); path == "" {
+		p.confVolume()
+	} else if own := filepath.Join(p.dir, "odoo.conf"); path != own {
+		if data, err := readCompose(path); err != nil {
+			p.problem(Problem{Code: "odoo_conf", Blocking: true, Message: "Odoo's configuration " + p.rel(path) + " cannot be read: " + err.Error(),
+				Way: "sudo install -o \"$USER\" " + shell.Quote(path) + " " + shell.Quote(own)})
+		} else {
+			p.out.Conf, p.out.ConfPath = data, p.rel(path)
+		}
+	} else if o.ConfPath != "" && o.ConfPath != own && !sameFile(o.ConfPath, own) {
+		p.problem(Problem{Code: "odoo_conf", Message: "Odoo's configuration was " + p.rel(o.ConfPath) + "; odpm reads odoo.conf in the project directory, which says other things",
+			Way: "see what: diff " + shell.Quote(o.ConfPath) + " " + shell.Quote(own)})
+	}
+	p.odooPlace()
+}
+
+func sameFile(a, b string) bool {
+	x, errX := readCompose(a)
+	y, errY := readCompose(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+// confVolume: a volume at /etc/odoo has an odoo.conf that this machine cannot
+// read.
+func (p *proposer) confVolume() {
+	for _, v := range p.Odoo.Mounts {
+		if v.Type == types.VolumeTypeVolume && path.Clean(v.Target) == "/etc/odoo" && v.Source != "" {
+			p.problem(Problem{Code: "odoo_conf", Blocking: true, Message: "Odoo's configuration is in the volume " + p.volumeName(v) + "; odpm reads odoo.conf in the project directory",
+				Way: fmt.Sprintf("docker run --rm --user 0 -v %s:/from:ro --entrypoint cat %s /from/odoo.conf > %s", p.volumeName(v), p.tools(), shell.Quote(filepath.Join(p.dir, "odoo.conf")))})
+		}
 	}
 }
 
@@ -229,24 +327,6 @@ func (p *proposer) around() {
 func filled(dir string) bool {
 	entries, err := os.ReadDir(dir)
 	return err == nil && len(entries) > 0
-}
-
-// odooData: a database without its filestore is half a database, so this
-// blocks until data/odoo has something in it.
-func (p *proposer) odooData(v types.ServiceVolumeConfig, want string) Problem {
-	x := Problem{Code: "odoo_data", Blocking: true}
-	if v.Type == types.VolumeTypeBind {
-		x.Message = "Odoo's data (the filestore) are in " + p.rel(v.Source) + "; odpm keeps them in data/odoo"
-		x.Way = "with Odoo stopped: mkdir -p " + shell.Quote(filepath.Dir(want)) + " && mv " + shell.Quote(v.Source) + " " + shell.Quote(want)
-		return x
-	}
-	name := v.Source
-	if vol, ok := p.Doc.Volumes[v.Source]; ok {
-		name = firstOf(vol.Name, v.Source)
-	}
-	x.Message = "Odoo's data (the filestore) are in the volume " + name + "; odpm keeps them in data/odoo"
-	x.Way = fmt.Sprintf("with Odoo stopped: mkdir -p %s && docker run --rm --user 0 -v %s:/from:ro -v %s:/to --entrypoint cp %s -a /from/. /to/", shell.Quote(want), name, shell.Quote(want), p.Odoo.Image)
-	return x
 }
 
 func (p *proposer) manifest() {
@@ -279,16 +359,29 @@ func (p Proposal) EnvFile(existing []byte) (content []byte, differing []string, 
 		b.WriteByte('\n')
 	}
 	for _, v := range p.Vars {
-		if old, ok := have[v.Key]; ok {
-			if old != v.Value {
-				differing = append(differing, v.Key)
+		key := v.Key
+		if old, ok := have[key]; ok {
+			if old == v.Value {
+				continue
 			}
-			continue
+			// What their own compose file reads stays what it is.
+			if !p.Theirs[key] {
+				differing = append(differing, key)
+				continue
+			}
+			key = "ODPM_" + key
+			if old, ok := have[key]; ok {
+				if old != v.Value {
+					differing = append(differing, key)
+				}
+				continue
+			}
+			v.Why = v.Key + " above is the compose file's; this is odpm's own"
 		}
 		if v.Why != "" {
 			b.WriteString("# " + v.Why + "\n")
 		}
-		b.WriteString(v.Key + "=" + envQuote(v.Value) + "\n")
+		b.WriteString(key + "=" + envQuote(v.Value) + "\n")
 	}
 	return b.Bytes(), differing, nil
 }

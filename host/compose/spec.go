@@ -62,8 +62,9 @@ type Spec struct {
 	// it: ["/usr/local/bin/odpm-checker", "--", "/entrypoint.sh"]. Empty keeps
 	// the image's own.
 	Entrypoint []string
-	// Command is Odoo's, without options: ["odoo"] unless the image starts it
-	// by another name. Compose and Docker drop the image's command where an
+	// Command is Odoo's, without options: nil is ["odoo"], another one where the
+	// image starts it by another name, an empty one where its entrypoint takes
+	// options alone. Compose and Docker drop the image's command where an
 	// entrypoint is set, so it is always restated.
 	Command []string
 	// HandoffID is what the checker must find in checker.json to record.
@@ -92,7 +93,7 @@ type Spec struct {
 // its own options, because compose's run replaces the command.
 func (s Spec) OdooCommand() []string {
 	cmd := s.Command
-	if len(cmd) == 0 {
+	if cmd == nil {
 		cmd = []string{"odoo"}
 	}
 	cmd = append([]string(nil), cmd...)
@@ -129,7 +130,7 @@ func (s Spec) confPort(fallback int, keys ...string) int {
 // OdooBind is the address that Odoo's ports are published on: ODOO_BIND, else
 // every interface on a server and only this machine elsewhere.
 func OdooBind(p project.Project) string {
-	if b := p.Env["ODOO_BIND"]; b != "" {
+	if b := p.Setting("ODOO_BIND"); b != "" {
 		return b
 	}
 	if p.Scenario == project.Server {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/wording"
 )
@@ -43,6 +44,12 @@ func (w *work) neutralize(ctx context.Context, database string, modules []string
 	}
 	if names := strings.Fields(missing.String()); len(names) > 0 {
 		return modulesMissing(names)
+	}
+	// An image whose own entrypoint names Odoo is given options alone, and the
+	// command neutralize has to be the first word.
+	if command := w.OdooCommand(); len(command) == 0 || strings.HasPrefix(command[0], "-") {
+		return w.Stack.RunOnce(ctx, engine.RunOnce{Service: w.Project.OdooServiceName, NoDeps: true, Entrypoint: "odoo",
+			Args: []string{"neutralize", "-c", compose.OdooConfTarget, "-d", database}, Stdout: w.Term.Stream(), Stderr: w.Term.Stream()})
 	}
 	command := w.OdooCommand()[0]
 	return w.Stack.RunOnce(ctx, engine.RunOnce{Service: w.Project.OdooServiceName, NoDeps: true,

@@ -82,16 +82,19 @@ func TestLayoutProblem(t *testing.T) {
 	for name, tt := range map[string]struct {
 		facts datadir.Facts
 		image int
+		sub   string
 		want  string
 	}{
-		"15 as it should be":     {at(".", 15), 15, ""},
-		"18 as it should be":     {at("18/docker", 18), 18, ""},
-		"18 in the old layout":   {at(".", 18), 18, "18/docker"},
-		"18 under data":          {at("data", 18), 18, "18/docker"},
-		"16 with its parent":     {at("data", 16), 16, "POSTGRES_DATA_DIR=/srv/pg/data"},
-		"another major is drift": {at(".", 15), 18, ""},
+		"15 as it should be":      {at(".", 15), 15, "", ""},
+		"18 as it should be":      {at("18/docker", 18), 18, "", ""},
+		"18 in the old layout":    {at(".", 18), 18, "", "18/docker"},
+		"18 under data":           {at("data", 18), 18, "", "18/docker"},
+		"16 with its parent":      {at("data", 16), 16, "", "POSTGRES_DATA_DIR=/srv/pg/data"},
+		"in a volume's directory": {at("pgdata", 15), 15, "pgdata", ""},
+		"in another than that":    {at(".", 15), 15, "pgdata", "volume:NAME"},
+		"another major is drift":  {at(".", 15), 18, "", ""},
 	} {
-		p := datadir.LayoutProblem(tt.facts, tt.image)
+		p := datadir.LayoutProblem(tt.facts, tt.image, tt.sub)
 		if (p == nil) != (tt.want == "") {
 			t.Errorf("%s: %+v", name, p)
 		} else if p != nil && !strings.Contains(p.Message+strings.Join(p.Ways, " "), tt.want) {
@@ -113,7 +116,7 @@ func TestLayoutProblemCommand(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(cluster, "PG_VERSION"), []byte("18\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			p := datadir.LayoutProblem(datadir.Facts{Path: dir, State: datadir.Initialised, Major: 18, ClusterDir: at}, 18)
+			p := datadir.LayoutProblem(datadir.Facts{Path: dir, State: datadir.Initialised, Major: 18, ClusterDir: at}, 18, "")
 			_, command, ok := strings.Cut(p.Ways[0], ": ")
 			if !ok {
 				t.Fatalf("no command: %q", p.Ways)

@@ -35,13 +35,25 @@ func PGData(imageMajor int) string {
 // official image 18 refuses such a directory with exit code 1 and leaves an
 // "18" directory behind; an image up to 17 would silently start an empty
 // cluster beside the data.
-func LayoutProblem(f Facts, imageMajor int) *Problem {
+//
+// sub is where POSTGRES_DATA_DIR says that the cluster is in a volume, "" for
+// the image's own place.
+func LayoutProblem(f Facts, imageMajor int, sub string) *Problem {
 	if f.State != Initialised || imageMajor == 0 || f.ClusterDir == "" {
 		return nil
 	}
 	want := "."
 	if imageMajor >= 18 {
 		want = filepath.Join(fmt.Sprint(imageMajor), "docker")
+	}
+	if sub != "" {
+		if f.ClusterDir == sub {
+			return nil
+		}
+		return &Problem{
+			Message: fmt.Sprintf("POSTGRES_DATA_DIR says that the cluster is in %s of the volume, and it is in %s", sub, f.ClusterDir),
+			Ways:    []string{"POSTGRES_DATA_DIR=volume:NAME in .env, without /" + sub + "        if the cluster is at the volume's root"},
+		}
 	}
 	if f.ClusterDir == want || imageMajor != f.Major {
 		// Another major is drift (postgres_major) and is told there.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/inputs"
@@ -80,13 +81,13 @@ func image(in *inputs.Inputs, w *world.World, conf *odooconf.File) Image {
 		}
 		return im
 	}
-	im := Image{Build: true, InImage: inputs.CheckerInImage, BaseKnown: known, Checker: w.Checker.Path, Problem: w.Checker.Err}
+	im := Image{Build: true, InImage: compose.CheckerInImage, BaseKnown: known, Checker: w.Checker.Path, Problem: w.Checker.Err}
 	if im.Problem != nil {
 		im.Ref, im.Reason = p.OdooImage, "odpm-checker is not there to be put into "+p.OdooImage
 		return im
 	}
 	cmd := base.Cmd
-	if len(cmd) == 0 {
+	if len(cmd) == 0 && !optionsAlone(base) {
 		cmd = officialCmd
 	}
 	text := dockerfile(p.OdooImage, base.Entrypoint, cmd)
@@ -126,7 +127,7 @@ FROM %s
 COPY odpm-checker %s
 ENTRYPOINT %s
 CMD %s
-`, base, base, inputs.CheckerInImage, jsonArray(append([]string{inputs.CheckerInImage, "--"}, entrypoint...)), jsonArray(cmd))
+`, base, base, compose.CheckerInImage, jsonArray(append([]string{compose.CheckerInImage, "--"}, entrypoint...)), jsonArray(cmd))
 }
 
 func jsonArray(words []string) string {
@@ -156,12 +157,21 @@ func builtTag(project, checkerDigest, text string) string {
 	return world.BuiltRepository(project) + ":" + hex.EncodeToString(h.Sum(nil))[:12]
 }
 
+// optionsAlone: the image's own entrypoint names Odoo, and no command stands
+// behind it; what is given is options.
+func optionsAlone(base engine.Image) bool {
+	return len(base.Cmd) == 0 && len(base.Entrypoint) > 0 && !base.AppendsLogin
+}
+
 // command is what compose gives the entrypoint to start, nil for "odoo". The
 // official entrypoint puts the password into the process's arguments. Up to
 // spring 2026 it also cuts values out of odoo.conf at their first space
 // (odoo/docker#334), and it ends at a password with one in every form. Odoo by
 // its path is executed as it stands, and reads odoo.conf itself.
 func command(conf *odooconf.File, base engine.Image) []string {
+	if optionsAlone(base) {
+		return []string{}
+	}
 	if len(base.Cmd) > 0 && base.Cmd[0] != "odoo" {
 		return base.Cmd
 	}

@@ -192,6 +192,16 @@ type Container struct {
 	OneOff bool
 }
 
+// Made is what compose made of a service, with where its data are.
+type Made struct {
+	Name, Image string
+	Mounts      []Mounted
+}
+
+// Mounted is a mount of a container: a volume by the engine's name, or a
+// directory of this machine.
+type Mounted struct{ Volume, Source, Destination string }
+
 // Published is a port of a container on this machine.
 type Published struct {
 	HostIP           string

@@ -157,6 +157,35 @@ func OldNative(in *inputs.Inputs, dataDir string, port int) engine.Reader {
 // missing and the next command.
 func DockerAvailable(ctx context.Context) error { return docker.Available(ctx) }
 
+// Container is what compose made of a service.
+type Container = engine.Made
+
+// Made are the containers of a compose project by service; nil where no engine
+// answers.
+func Made(ctx context.Context, project string) map[string]Container {
+	if docker.Available(ctx) != nil {
+		return nil
+	}
+	made, err := docker.NewReader(docker.Options{Project: project}).Made(ctx)
+	if err != nil {
+		return nil
+	}
+	return made
+}
+
+// ImagePGData is where an image keeps PostgreSQL's data by its own
+// configuration, "" where it is not on this machine.
+func ImagePGData(ctx context.Context, image string) string {
+	if image == "" || docker.Available(ctx) != nil {
+		return ""
+	}
+	env, err := docker.NewReader(docker.Options{}).ImageEnv(ctx, image)
+	if err != nil {
+		return ""
+	}
+	return env["PGDATA"]
+}
+
 // NativeAvailable tells whether PostgreSQL's own programs of the project's
 // major are on this machine.
 func NativeAvailable(ctx context.Context, p *project.Project) error {
@@ -201,6 +230,9 @@ func DockerOptions(in *inputs.Inputs, name string) docker.Options {
 		Service: p.ServiceName, OdooService: p.OdooServiceName, VolumeName: p.VolumeName,
 		DataDir: p.DataDir, DataVolume: p.DataVolume, Image: in.PostgresImage, Major: p.PostgresMajor,
 		Env: in.ComposeEnv(), Known: knownImages(in.Dirs),
+	}
+	if p.DataSubdir != "" {
+		o.PGData = p.PGData()
 	}
 	if in.Kept != nil {
 		o.DataTarget, o.PGData = in.Kept.Postgres.Target, in.Kept.Postgres.PGData

@@ -41,6 +41,9 @@ type Inputs struct {
 	// Merged is odpm's document with the person's override over it, nil without
 	// one.
 	Merged *types.Project
+	// OdooCommand is the command that an override gives Odoo, nil where it gives
+	// none: its options are for a one-off Odoo too.
+	OdooCommand []string
 	// PostgresImage is what PostgreSQL runs from, the override's where that says one.
 	PostgresImage string
 	// Conflicts are what an override says against the rest of the project.
@@ -123,7 +126,7 @@ func (in *Inputs) Rel(path string) string {
 // DataName is the data directory or the volume, for messages.
 func (in *Inputs) DataName() string {
 	if in.Project.DataVolume != "" {
-		return "volume " + in.Project.DataVolume
+		return "volume " + in.Project.Volume()
 	}
 	return in.Project.DataDir
 }

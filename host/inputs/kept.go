@@ -18,7 +18,7 @@ func (in *Inputs) readKept(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Use(was.Env["POSTGRES_SERVICE_NAME"], was.Env["ODOO_SERVICE_NAME"]); err != nil {
+	if err := f.Use(was.Setting("POSTGRES_SERVICE_NAME"), was.Setting("ODOO_SERVICE_NAME")); err != nil {
 		return err
 	}
 	if f.Postgres == nil {

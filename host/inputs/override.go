@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -14,9 +15,6 @@ import (
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/project/tag"
 )
-
-// CheckerInImage is where a build of odpm's puts the checker.
-const CheckerInImage = "/usr/local/bin/odpm-checker"
 
 // imageWithChecker stands for the image that odpm decides on later.
 const imageWithChecker = "odpm/with-checker"
@@ -31,7 +29,8 @@ func (in *Inputs) readOverride(ctx context.Context) {
 	if len(files) < 2 {
 		return
 	}
-	doc, err := compose.Build(compose.Spec{Project: *p, OdooImage: imageWithChecker})
+	spec := compose.Spec{Project: *p, OdooImage: imageWithChecker}
+	doc, err := compose.Build(spec)
 	if err != nil {
 		return // host/desired says it.
 	}
@@ -40,6 +39,9 @@ func (in *Inputs) readOverride(ctx context.Context) {
 		return // docker compose says it in its own words.
 	}
 	in.Merged = m
+	if c := m.Services[p.OdooServiceName].Command; len(c) > 0 && !slices.Equal(c, spec.OdooCommand()) {
+		in.OdooCommand = c
+	}
 	if !p.External {
 		in.overriddenPostgres(m.Services[p.ServiceName], files[1])
 	}
@@ -75,7 +77,7 @@ func (in *Inputs) overriddenPostgres(svc types.ServiceConfig, file string) {
 				fmt.Sprintf("postgres_version %d in odpm.json        if that server is meant; what it means for the data is then compared", major), out)
 		}
 	}
-	pgdata := datadir.PGData(p.PostgresMajor)
+	pgdata := p.PGData()
 	for _, v := range svc.Volumes {
 		// One below it (pg_wal, a configuration file) leaves the rest where it is.
 		if at := path.Clean(v.Target); v.Source == p.VolumeName || at != datadir.MountTarget(p.PostgresMajor) && at != pgdata {
@@ -114,6 +116,6 @@ func (in *Inputs) overriddenOdoo(svc types.ServiceConfig, file string) {
 	// A word of it may be a shell's text that comes to the checker.
 	if len(svc.Entrypoint) > 0 && !strings.Contains(strings.Join(svc.Entrypoint, " "), "odpm-checker") {
 		in.overridden(file, at+".entrypoint leaves out odpm-checker: nothing would prove Odoo's login.",
-			fmt.Sprintf(`entrypoint: ["%s", "--", …] there        the checker first, then what stands there now`, CheckerInImage), "or "+out)
+			fmt.Sprintf(`entrypoint: ["%s", "--", …] there        the checker first, then what stands there now`, compose.CheckerInImage), "or "+out)
 	}
 }

@@ -70,6 +70,7 @@ func (m *maker) refuse() {
 			err = &ui.Refusal{What: err.Error(), Err: err}
 		}
 		m.refused(Files, err)
+		m.refused(Files, m.theirs())
 		if m.d.Image.Problem != nil {
 			m.refused(Files, m.d.Image.Problem)
 		}
@@ -93,6 +94,31 @@ func (m *maker) refuse() {
 		// A stack in the way has the ports too; one way out is enough.
 		m.refused(Postgres, m.ports())
 	}
+}
+
+// theirs: the compose file that would be replaced has data that odpm's own would
+// not have. What else it has is a warning: the file is kept under a dated name.
+func (m *maker) theirs() error {
+	t := m.w.Theirs
+	if t == nil || !m.Want.ReplaceCompose {
+		return nil
+	}
+	file := m.in.Rel(t.File)
+	if len(t.Lost) == 0 {
+		if len(t.Missing) > 0 {
+			m.Warnings = append(m.Warnings, fmt.Sprintf("%s has what odpm's own file has no place for: %s. docker-compose.override.yml is the place, and odpm init --from-compose %s proposes it",
+				file, strings.Join(t.Missing, ", "), file))
+		}
+		return nil
+	}
+	r := &ui.Refusal{What: fmt.Sprintf("%s is not replaced: the new stack would not have the same data. %s", file, m.untouched())}
+	for _, x := range t.Lost {
+		r.Details = append(r.Details, ui.Clean(x.Message))
+		if x.Way != "" && !slices.Contains(r.Ways, ui.Clean(x.Way)) {
+			r.Ways = append(r.Ways, ui.Clean(x.Way))
+		}
+	}
+	return r
 }
 
 // externalHere: localhost is another machine in Odoo's container.
@@ -151,7 +177,7 @@ func (m *maker) data() {
 		})
 	}
 	// A kept file says itself where its image looks (PGDATA).
-	if p := datadir.LayoutProblem(f, m.p.PostgresMajor); p != nil && !m.p.KeepCompose {
+	if p := datadir.LayoutProblem(f, m.p.PostgresMajor, m.p.DataSubdir); p != nil && !m.p.KeepCompose {
 		m.refused(Files, &ui.Refusal{What: p.Message + ". " + m.untouched(), Ways: p.Ways})
 	}
 }

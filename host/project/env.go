@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
-
-	"github.com/odpm/odpm/shared/regular"
 )
 
 // layers are the three places a key can come from; the process environment
@@ -35,7 +33,7 @@ func (p place) String() string {
 	return p.file
 }
 
-func readLayers(dir, home string, environ []string, errs *Errors) (*layers, error) {
+func readLayers(dir, home string, environ []string, proposed Files, errs *Errors) (*layers, error) {
 	l := &layers{values: map[string]string{}, source: map[string]place{}, errs: errs}
 	process := map[string]string{}
 	for _, kv := range environ {
@@ -48,7 +46,11 @@ func readLayers(dir, home string, environ []string, errs *Errors) (*layers, erro
 		files = append([]struct{ path, name string }{{filepath.Join(home, ".odpm", ".env"), "~/.odpm/.env"}}, files...)
 	}
 	for _, f := range files {
-		data, err := regular.Read(f.path, maxFile)
+		read := proposed.read
+		if f.name != ".env" {
+			read = Files(nil).read
+		}
+		data, err := read(f.path)
 		if errors.Is(err, os.ErrNotExist) {
 			if err := dangling(f.path); err != nil {
 				return nil, err
@@ -80,9 +82,38 @@ func readLayers(dir, home string, environ []string, errs *Errors) (*layers, erro
 	return l, nil
 }
 
+// Environment are the settings of a directory before it is a project: what Load
+// would put into Project.Env.
+func Environment(dir, home string, environ []string) (map[string]string, error) {
+	l, err := readLayers(dir, home, environ, nil, &Errors{})
+	if err != nil {
+		return nil, err
+	}
+	return l.values, nil
+}
+
+// own is the name under which a key is set. A person's .env is their compose
+// file's too, which may mean something else by POSTGRES_IMAGE or ODOO_PORT: with
+// ODPM_ before it a key is odpm's alone, and wins.
+func (l *layers) own(key string) string {
+	if mine := "ODPM_" + key; !strings.HasPrefix(key, "ODPM_") && strings.TrimSpace(l.values[mine]) != "" {
+		return mine
+	}
+	return key
+}
+
+// at is where a key is set.
+func (l *layers) at(key string) place { return l.source[l.own(key)] }
+
+// raw gives a value as it stands, blanks included.
+func (l *layers) raw(key string) (string, bool) {
+	v := l.values[l.own(key)]
+	return v, v != ""
+}
+
 // get gives a value; an empty one counts as not set, as in compose's ${X:-…}.
 func (l *layers) get(key string) (string, bool) {
-	v := strings.TrimSpace(l.values[key])
+	v := strings.TrimSpace(l.values[l.own(key)])
 	return v, v != ""
 }
 
@@ -94,6 +125,7 @@ func (l *layers) or(key, fallback string) string {
 }
 
 func (l *layers) bad(key, allowed, hint string) {
+	key = l.own(key)
 	at := l.source[key]
 	*l.errs = append(*l.errs, &ConfigError{File: at.file, Line: at.line, Key: key, Found: l.values[key], Allowed: allowed, Hint: hint})
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/odpm/odpm/host/project/tag"
 	"github.com/odpm/odpm/shared/libpq"
 	"github.com/odpm/odpm/shared/odooconf"
+	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/shell"
 	"github.com/odpm/odpm/shared/snapshot"
 )
@@ -28,6 +30,24 @@ var prefixRule = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 // Load reads the project in dir. environ is the process environment, home the
 // person's home directory. Bad values are told together.
 func Load(dir string, environ []string, home string) (*Project, error) {
+	return LoadWith(dir, environ, home, nil)
+}
+
+// Files stand for files of a project directory by their names, before they are
+// written there.
+type Files map[string][]byte
+
+// read gives what stands for a file, else the file itself.
+func (f Files) read(path string) ([]byte, error) {
+	if data, ok := f[filepath.Base(path)]; ok {
+		return data, nil
+	}
+	return regular.Read(path, maxFile)
+}
+
+// LoadWith is Load with proposed files in the place of those of these names:
+// .env, odpm.json and odoo.conf.
+func LoadWith(dir string, environ []string, home string, files Files) (*Project, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -40,16 +60,16 @@ func Load(dir string, environ []string, home string) (*Project, error) {
 		return nil, fmt.Errorf("%s is not a directory; -C takes the project's directory", real)
 	}
 	var errs Errors
-	env, err := readLayers(real, home, environ, &errs)
+	env, err := readLayers(real, home, environ, files, &errs)
 	if err != nil {
 		return nil, err
 	}
-	m, err := readManifest(real, &errs)
+	m, err := readManifest(real, files, &errs)
 	if err != nil {
 		return nil, err
 	}
 	p := &Project{Dir: real, Env: env.values, Services: m.services}
-	l := &loader{p: p, env: env, m: m, home: home, errs: &errs}
+	l := &loader{p: p, env: env, m: m, home: home, files: files, errs: &errs}
 	p.Warnings = append(p.Warnings, m.misspelt...)
 	for _, read := range []func() error{l.misspelt, l.names, l.versions, l.settings, l.paths, l.odooConf, l.role, l.userSettings} {
 		if err := read(); err != nil {
@@ -73,8 +93,14 @@ type loader struct {
 	env  *layers
 	m    *manifest
 	home string
-	errs *Errors
+	// files are proposed and not yet written.
+	files Files
+	errs  *Errors
 }
+
+// subdirectory is what may stand behind a volume's name. The official image's
+// entrypoint and docker's --mount take such a path as it stands.
+var subdirectory = regexp.MustCompile(`^[a-zA-Z0-9._/-]+$`)
 
 // names follow product.md: with a prefix everything is named after it, and
 // POSTGRES_SERVICE_NAME is ignored with a warning; without one compose's own
@@ -95,14 +121,21 @@ func (l *loader) names() error {
 		}
 		p.Prefix, p.Name = prefix, prefix
 		p.ServiceName, p.OdooServiceName, p.VolumeName = prefix+"-db", prefix+"-odoo", prefix+"-postgres-data"
-		if v, ok := l.env.get("POSTGRES_SERVICE_NAME"); ok && v != p.ServiceName {
-			p.Warnings = append(p.Warnings, fmt.Sprintf("%s: POSTGRES_SERVICE_NAME=%s is ignored, because ODPM_COMPOSE_PREFIX names the service %s", l.env.source["POSTGRES_SERVICE_NAME"], v, p.ServiceName))
+		for key, name := range map[string]string{"POSTGRES_SERVICE_NAME": p.ServiceName, "ODOO_SERVICE_NAME": p.OdooServiceName} {
+			if v, ok := l.env.get(key); ok && v != name {
+				p.Warnings = append(p.Warnings, fmt.Sprintf("%s: %s=%s is ignored, because ODPM_COMPOSE_PREFIX names the service %s", l.env.at(key), key, v, name))
+			}
 		}
+		slices.Sort(p.Warnings)
 		return nil
 	}
-	p.ServiceName, p.OdooServiceName, p.VolumeName = service, "odoo", "postgres-data"
-	if service == "odoo" {
-		l.env.bad("POSTGRES_SERVICE_NAME", `allowed: any name but "odoo", which is Odoo's own service`, "")
+	odoo := l.env.or("ODOO_SERVICE_NAME", "odoo")
+	if !serviceName.MatchString(odoo) {
+		l.env.bad("ODOO_SERVICE_NAME", "allowed: letters, digits, . _ -, starting with a letter or digit (compose's rule for a service)", "")
+	}
+	p.ServiceName, p.OdooServiceName, p.VolumeName = service, odoo, "postgres-data"
+	if service == odoo {
+		l.env.bad("POSTGRES_SERVICE_NAME", fmt.Sprintf("allowed: any name but %q, which is Odoo's own service", odoo), "")
 	}
 	p.Name = p.PlainName
 	if p.Name == "" {
@@ -173,7 +206,7 @@ func (l *loader) settings() error {
 	for _, key := range []string{"POSTGRES_PORT", "ODOO_PORT", "GEVENT_PORT"} {
 		n := map[string]int{"POSTGRES_PORT": p.PostgresPort, "ODOO_PORT": p.OdooPort, "GEVENT_PORT": p.GeventPort}[key]
 		if other := ports[n]; other != "" {
-			*l.errs = append(*l.errs, &ConfigError{File: ".env", Line: l.env.source[key].line, Key: key, Found: strconv.Itoa(n), Allowed: "the port is " + other + "'s already; each needs one of its own"})
+			*l.errs = append(*l.errs, &ConfigError{File: ".env", Line: l.env.at(key).line, Key: key, Found: strconv.Itoa(n), Allowed: "the port is " + other + "'s already; each needs one of its own"})
 		}
 		ports[n] = key
 	}
@@ -191,7 +224,7 @@ func (l *loader) imageMajor() {
 	}
 	at, key := place{file: "odpm.json"}, "postgres.image"
 	if _, ok := l.env.get("POSTGRES_IMAGE"); ok {
-		at, key = l.env.source["POSTGRES_IMAGE"], "POSTGRES_IMAGE"
+		at, key = l.env.at("POSTGRES_IMAGE"), "POSTGRES_IMAGE"
 	}
 	*l.errs = append(*l.errs, &ConfigError{File: at.file, Line: at.line, Key: key, Found: p.PostgresImage,
 		Allowed: fmt.Sprintf("an image of PostgreSQL %d, but the version in odpm.json is %q: both must say the same major", major, p.PostgresVersion)})
@@ -206,7 +239,7 @@ func (l *loader) odooCommand() {
 	}
 	words := shellwords.NewParser()
 	argv, err := words.Parse(line)
-	at := l.env.source["ODOO_COMMAND"]
+	at := l.env.at("ODOO_COMMAND")
 	switch bad := (&ConfigError{File: at.file, Line: at.line, Key: "ODOO_COMMAND"}); {
 	case err != nil || len(argv) == 0:
 		bad.Allowed = "not a command line; allowed: a program and its arguments, each quote closed"
@@ -222,7 +255,7 @@ func (l *loader) odooCommand() {
 
 func (l *loader) paths() error {
 	p := l.p
-	p.OdooDataDir = filepath.Join(p.Dir, "data", "odoo")
+	p.OdooDataDir = path(l.env.or("ODOO_DATA_DIR", "data/odoo"), p.Dir, l.home)
 	if info, err := os.Stat(filepath.Join(p.Dir, "addons")); err == nil && info.IsDir() {
 		p.AddonsDir = filepath.Join(p.Dir, "addons")
 	}
@@ -230,10 +263,11 @@ func (l *loader) paths() error {
 	value, ok := l.env.get("POSTGRES_DATA_DIR")
 	switch name, isVolume := strings.CutPrefix(value, "volume:"); {
 	case isVolume:
-		if !serviceName.MatchString(name) {
-			l.env.bad("POSTGRES_DATA_DIR", "allowed: a path, or volume:NAME for a volume that the Docker engine has", "")
+		name, sub, below := strings.Cut(name, "/")
+		if !serviceName.MatchString(name) || below && !(filepath.IsLocal(sub) && filepath.Clean(sub) == sub && sub != "." && subdirectory.MatchString(sub)) {
+			l.env.bad("POSTGRES_DATA_DIR", "allowed: a path, volume:NAME for a volume that the Docker engine has, or volume:NAME/DIRECTORY for one that has the cluster in a directory", "")
 		}
-		p.DataVolume = name
+		p.DataVolume, p.DataSubdir = name, sub
 	case ok:
 		p.DataDir = path(value, p.Dir, l.home)
 	default:
@@ -246,6 +280,9 @@ func (l *loader) paths() error {
 		if !snapshot.Printable(s) {
 			return fmt.Errorf("the path %q holds a line break, a control character or bytes that are not UTF-8; compose cannot mount it, or last_run.json not hold it", s)
 		}
+	}
+	if _, ok := l.env.get("ODOO_DATA_DIR"); ok {
+		l.odooDataDir()
 	}
 	l.filestores()
 	switch p.DataDir {
@@ -265,20 +302,43 @@ func (l *loader) paths() error {
 	return nil
 }
 
+// odooDataDir refuses a directory that holds more than Odoo's data: its
+// container can write everything there.
+func (l *loader) odooDataDir() {
+	p := l.p
+	for _, whole := range []string{"/", filepath.Clean(l.home), p.Dir} {
+		if within(whole, p.OdooDataDir) {
+			l.env.bad("ODOO_DATA_DIR", "allowed: a directory of Odoo's data alone, not one that holds "+whole, "")
+			return
+		}
+	}
+	if odpm := filepath.Join(p.Dir, ".odpm"); within(p.OdooDataDir, odpm) || !snapshot.Printable(p.OdooDataDir) {
+		l.env.bad("ODOO_DATA_DIR", "allowed: a directory of Odoo's data alone, outside of .odpm", "")
+	}
+}
+
 // within tells whether path is dir or lies below it.
 func within(path, dir string) bool {
 	rel, err := filepath.Rel(dir, path)
 	return err == nil && filepath.IsLocal(rel)
 }
 
+// conf reads an odoo.conf.
+func (f Files) conf(path string) (*odooconf.File, error) {
+	if data, ok := f[filepath.Base(path)]; ok {
+		return odooconf.Parse(data)
+	}
+	return odooconf.Load(path)
+}
+
 // odooConf looks for {platform_name}.conf, then odoo.conf.
 func (l *loader) odooConf() error {
 	p := l.p
 	p.OdooConfPath = filepath.Join(p.Dir, p.PlatformName+".conf")
-	conf, err := odooconf.Load(p.OdooConfPath)
+	conf, err := l.files.conf(p.OdooConfPath)
 	var danglingFallback error
 	if fallback := filepath.Join(p.Dir, "odoo.conf"); errors.Is(err, os.ErrNotExist) && fallback != p.OdooConfPath {
-		if c, e := odooconf.Load(fallback); !errors.Is(e, os.ErrNotExist) {
+		if c, e := l.files.conf(fallback); !errors.Is(e, os.ErrNotExist) {
 			p.OdooConfPath, conf, err = fallback, c, e
 		} else {
 			danglingFallback = dangling(fallback)
@@ -335,7 +395,7 @@ func (l *loader) role() error {
 
 func (l *loader) settle(option, key, fallback string, secret bool) (value, source string) {
 	p := l.p
-	env, inEnv := l.env.values[key], l.env.values[key] != ""
+	env, inEnv := l.env.raw(key)
 	conf, inConf, confPlace := "", false, ""
 	if p.OdooConf != nil {
 		conf, inConf = p.OdooConf.Value(option, p.OdooMajor)
@@ -347,13 +407,13 @@ func (l *loader) settle(option, key, fallback string, secret bool) (value, sourc
 		if secret {
 			found = "two different passwords"
 		}
-		*l.errs = append(*l.errs, &ConfigError{File: confPlace, Allowed: fmt.Sprintf("%s and %s (%s) say different things: %s; Odoo would use the one in odoo.conf", option, key, l.env.source[key], found),
+		*l.errs = append(*l.errs, &ConfigError{File: confPlace, Allowed: fmt.Sprintf("%s and %s (%s) say different things: %s; Odoo would use the one in odoo.conf", option, key, l.env.at(key), found),
 			Hint: "Remove one of them, or make them equal."})
 		return conf, confPlace
 	case inConf:
 		return conf, confPlace
 	case inEnv:
-		return env, l.env.source[key].String()
+		return env, l.env.at(key).String()
 	}
 	return fallback, fallbackSource
 }

@@ -43,9 +43,9 @@ var odooVersion = regexp.MustCompile(`^(saas[-~])?([0-9]{1,2})(\.[0-9]+)?([.-][0
 // maxFile is more than any file has that people write for odpm.
 const maxFile = 4 << 20
 
-func readManifest(dir string, errs *Errors) (*manifest, error) {
+func readManifest(dir string, proposed Files, errs *Errors) (*manifest, error) {
 	m := &manifest{}
-	data, err := regular.Read(filepath.Join(dir, "odpm.json"), maxFile)
+	data, err := proposed.read(filepath.Join(dir, "odpm.json"))
 	if errors.Is(err, os.ErrNotExist) {
 		return m, dangling(filepath.Join(dir, "odpm.json"))
 	}

@@ -3,7 +3,12 @@
 // input or output afterwards.
 package project
 
-import "github.com/odpm/odpm/shared/odooconf"
+import (
+	"strings"
+
+	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/shared/odooconf"
+)
 
 // Scenario is ODPM_SCENARIO.
 type Scenario string
@@ -63,7 +68,11 @@ type Project struct {
 	// names a compose volume is in DataVolume instead.
 	DataDir    string
 	DataVolume string
-	// OdooDataDir is data/odoo, absolute: Odoo's data_dir on the host.
+	// DataSubdir is where the cluster is in DataVolume, relative, "" for its
+	// root (or <major>/docker from 18 on).
+	DataSubdir string
+	// OdooDataDir is ODOO_DATA_DIR or data/odoo, absolute: Odoo's data_dir on
+	// the host.
 	OdooDataDir string
 	// FilestoreDir is ODOO_FILESTORE_DIR: what stands for filestore in
 	// OdooDataDir, "" where that does. FilestoreDirs are the directories of
@@ -103,6 +112,33 @@ type Project struct {
 	// Env is the merged environment (process over .env over ~/.odpm/.env), for
 	// compose's interpolation and for engine commands.
 	Env map[string]string
+}
+
+// PGData is where the cluster is in PostgreSQL's container: below the mount
+// where it has a directory of its own in a volume.
+func (p *Project) PGData() string {
+	if p.DataSubdir != "" {
+		return datadir.MountTarget(p.PostgresMajor) + "/" + p.DataSubdir
+	}
+	return datadir.PGData(p.PostgresMajor)
+}
+
+// Volume is DataVolume with the directory in it, as POSTGRES_DATA_DIR says it
+// behind "volume:".
+func (p *Project) Volume() string {
+	if p.DataSubdir != "" {
+		return p.DataVolume + "/" + p.DataSubdir
+	}
+	return p.DataVolume
+}
+
+// Setting is a key of .env or of the environment, also where it is written with
+// ODPM_ before it, which wins.
+func (p *Project) Setting(key string) string {
+	if v := strings.TrimSpace(p.Env["ODPM_"+key]); v != "" {
+		return v
+	}
+	return strings.TrimSpace(p.Env[key])
 }
 
 // UserSettings is user_settings.json.

@@ -12,9 +12,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/aymanbagabas/go-udiff"
+
 	"github.com/odpm/odpm/host/apply"
-	"github.com/odpm/odpm/host/compose"
-	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/durable"
 	"github.com/odpm/odpm/shared/redact"
@@ -25,8 +25,9 @@ import (
 type newFile struct {
 	name, content string
 	mode          os.FileMode
-	// extends: what is there stays byte for byte in content.
-	extends bool
+	// extends: what is there stays byte for byte in content. merged: it is
+	// merged with what is there.
+	extends, merged bool
 }
 
 // First versions of the files of a new project.
@@ -76,7 +77,14 @@ func Init(ctx context.Context, o apply.Options, fromCompose string) error {
 	wrote := 0
 	for _, f := range files {
 		path := filepath.Join(o.Dir, f.name)
-		if old, err := os.ReadFile(path); err == nil && f.extends {
+		old, err := os.ReadFile(path)
+		if f.merged && (err == nil || errors.Is(err, fs.ErrNotExist)) {
+			diff := udiff.Unified(f.name, f.name, redact.Text(string(old)), redact.Text(f.content))
+			o.Term.Say("%s gets what odpm's own docker-compose.yml has no place for:\n%s", f.name, ui.CleanLines(diff))
+			if st, err := os.Stat(path); err == nil {
+				f.mode = st.Mode().Perm()
+			}
+		} else if err == nil && f.extends {
 			if string(old) == f.content {
 				o.Term.Say("%s says it all already", f.name)
 				continue
@@ -104,55 +112,4 @@ func Init(ctx context.Context, o apply.Options, fromCompose string) error {
 		o.Term.Say("Look at them, then: odpm plan")
 	}
 	return nil
-}
-
-// proposed reads somebody's compose file and proposes files with which the
-// same data, ports, names and login go on.
-func proposed(ctx context.Context, o apply.Options, file string) ([]newFile, []string, error) {
-	env := map[string]string{}
-	for _, kv := range o.Environ {
-		if k, v, ok := strings.Cut(kv, "="); ok {
-			env[k] = v
-		}
-	}
-	project.LearnFile(o.Term.Secrets, file)
-	f, err := compose.Read(ctx, file, env)
-	if err != nil {
-		return nil, nil, err
-	}
-	o.Term.Secrets.Add(f.Secrets()...)
-	p := f.Propose(o.Dir)
-	if p.Blocking() {
-		r := &ui.Refusal{What: "odpm cannot continue from " + file + " as it is. Nothing was written."}
-		for _, x := range p.Problems {
-			if x.Blocking {
-				r.Details = append(r.Details, ui.Clean(x.Message))
-				if x.Way != "" {
-					r.Ways = append(r.Ways, ui.Clean(x.Way))
-				}
-			}
-		}
-		return nil, nil, r
-	}
-	var after []string
-	for _, x := range p.Problems {
-		line := "note: " + x.Message
-		if x.Way != "" {
-			line += ". " + x.Way
-		}
-		after = append(after, line)
-	}
-	existing, err := os.ReadFile(filepath.Join(o.Dir, ".env"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, err
-	}
-	content, differing, err := p.EnvFile(existing)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, key := range differing {
-		after = append(after, "note: .env already says "+key+", and differently")
-	}
-	return []newFile{{name: ".env", content: string(content), mode: 0o600, extends: true},
-		{name: "odpm.json", content: string(p.Manifest), mode: 0o644}}, after, nil
 }

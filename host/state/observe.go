@@ -17,7 +17,7 @@ func Observe(p *project.Project, data datadir.Facts) Observed {
 	c.Scenario = string(p.Scenario)
 	c.Compose = snapshot.Compose{ServiceName: p.ServiceName, HostPort: p.PostgresPort, ImageTag: p.PostgresVersion, DataPathAbs: p.DataDir}
 	if p.DataVolume != "" {
-		c.Compose.DataPathAbs = "volume:" + p.DataVolume
+		c.Compose.DataPathAbs = "volume:" + p.Volume()
 	}
 	if p.Prefix != "" {
 		c.Compose.ProjectName, c.Compose.OdooServiceName = p.Name, p.OdooServiceName

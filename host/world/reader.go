@@ -93,13 +93,14 @@ func (r *Reader) read(ctx context.Context, run Run) (*World, error) {
 	if err := r.last(ctx, w); err != nil {
 		return nil, err
 	}
+	r.theirs(ctx, w)
 	return w, ctx.Err()
 }
 
 // dataPath is how a snapshot names the project's data.
 func dataPath(in *inputs.Inputs) string {
 	if in.Project.DataVolume != "" {
-		return "volume:" + in.Project.DataVolume
+		return "volume:" + in.Project.Volume()
 	}
 	if in.Project.External {
 		return "external"

@@ -70,6 +70,8 @@ type World struct {
 
 	Files   Files
 	Checker Checker
+	// Theirs is a compose file that odpm did not write, nil without one.
+	Theirs *Theirs
 	// Up is what the last `docker compose up` made.
 	Up Up
 	// Accepted is what a person accepted since the last proven login.

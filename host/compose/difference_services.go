@@ -1,0 +1,438 @@
+package compose
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"go.yaml.in/yaml/v4"
+)
+
+// officialOdoo: the image is the official one, whose variables say the login and
+// nothing else.
+func officialOdoo(image string) bool {
+	name, _, _ := strings.Cut(image, "@")
+	if i := strings.LastIndex(name, ":"); i > strings.LastIndex(name, "/") {
+		name = name[:i]
+	}
+	name = strings.TrimPrefix(strings.TrimPrefix(name, "index."), "docker.io/")
+	return strings.TrimPrefix(name, "library/") == "odoo"
+}
+
+// odooLogin are the variables of the official image's entrypoint, and those that
+// links made of them.
+var odooLogin = []string{"HOST", "PORT", "USER", "PASSWORD", "PASSWORD_FILE", "DB_PORT_5432_TCP_ADDR", "DB_PORT_5432_TCP_PORT",
+	"DB_ENV_POSTGRES_USER", "DB_ENV_POSTGRES_PASSWORD", "ODOO_RC"}
+
+// postgresFirst are read at a cluster's first initialisation alone, or are where
+// the data and the port are.
+var postgresFirst = []string{"POSTGRES_USER", "POSTGRES_USER_FILE", "POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE", "POSTGRES_DB", "POSTGRES_DB_FILE",
+	"POSTGRES_INITDB_ARGS", "POSTGRES_INITDB_ARGS_FILE", "POSTGRES_INITDB_WALDIR", "POSTGRES_HOST_AUTH_METHOD", "PGDATA", "PGPORT"}
+
+// loginVariable: odpm says in its own way what the variable says.
+func (d *differ) loginVariable(s types.ServiceConfig, key string) bool {
+	if d.isOdoo(s) {
+		return key == "ODOO_RC" || officialOdoo(s.Image) && slices.Contains(odooLogin, key)
+	}
+	return slices.Contains(postgresFirst, key)
+}
+
+func (d *differ) environment(s, o types.ServiceConfig, _, _ any) {
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	var own []string
+	for key, v := range s.Environment {
+		if have, ok := o.Environment[key]; d.loginVariable(s, key) || ok && (v == nil || have != nil && *have == *v) {
+			if d.loginVariable(s, key) {
+				own = append(own, key)
+			}
+			continue
+		}
+		item := d.variable(s, key)
+		set(n, key, item)
+	}
+	if len(own) > 0 {
+		slices.Sort(own)
+		how := "the login is in odoo.conf and .env"
+		if !d.isOdoo(s) {
+			how = "of a new cluster alone; where the data and the port are, .env says"
+		}
+		d.otherwise(s.Name, "environment", strings.Join(own, ", ")+": "+how)
+	}
+	if len(n.Content) == 0 {
+		return
+	}
+	sortKeys(n)
+	for key, v := range pairs(n) {
+		d.out.setIn(d.own(s), "environment", key, v)
+	}
+	d.carried("services." + d.own(s) + ".environment")
+}
+
+// variable is a value as the file writes it. What an env_file sets is written by
+// its name where .env has the same, so that a secret stays in one place.
+func (d *differ) variable(s types.ServiceConfig, key string) *yaml.Node {
+	if list := d.written(s.Name, "environment"); list != nil {
+		if list.Kind == yaml.MappingNode {
+			if v := get(list, key); v != nil {
+				return v
+			}
+		}
+		for _, item := range list.Content {
+			if name, value, ok := strings.Cut(item.Value, "="); list.Kind == yaml.SequenceNode && name == key {
+				if !ok {
+					return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}
+				}
+				return quoted(value)
+			}
+		}
+	}
+	v := s.Environment[key]
+	switch {
+	case v == nil:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}
+	case d.p.Env[key] == *v && *v != "":
+		return quoted("${" + key + "}")
+	}
+	return quoted(strings.ReplaceAll(*v, "$", "$$"))
+}
+
+// mounts: the data have their places in .env; every other mount is carried over.
+func (d *differ) mounts(s, o types.ServiceConfig, _, _ any) {
+	written := d.written(s.Name, "volumes")
+	if written != nil && len(written.Content) != len(s.Volumes) {
+		written = nil
+	}
+	list := d.resolved(s.Name, "volumes")
+	var keep []*yaml.Node
+	for i, v := range s.Volumes {
+		target := path.Clean(v.Target)
+		place, ok := d.place(s, v)
+		if !ok {
+			continue
+		}
+		if slices.ContainsFunc(o.Volumes, func(w types.ServiceVolumeConfig) bool {
+			source := v.Source
+			if v.Type == types.VolumeTypeVolume {
+				source = d.renamed("volumes", source)
+			}
+			return path.Clean(w.Target) == place && w.Type == v.Type && w.Source == source
+		}) {
+			continue
+		}
+		var item *yaml.Node
+		if written != nil && place == target && !(v.Type == types.VolumeTypeVolume && d.taken("volumes", v.Source)) {
+			item = written.Content[i]
+		} else {
+			item = list.Content[i]
+			set(item, "target", scalar(place))
+			if v.Type == types.VolumeTypeVolume && d.taken("volumes", v.Source) {
+				set(item, "source", scalar(d.renamed("volumes", v.Source)))
+			}
+		}
+		keep = append(keep, item)
+		if !v.ReadOnly && v.Type != types.VolumeTypeTmpfs {
+			d.diff.Mounts = append(d.diff.Mounts, shownSource(d.p.Dir, v)+" at "+v.Target+" of service "+s.Name)
+		}
+		if v.Type == types.VolumeTypeVolume && v.Source != "" {
+			d.refer("volumes", v.Source)
+		}
+	}
+	keep = append(keep, d.labels(s, o)...)
+	if len(keep) > 0 {
+		d.out.add(d.own(s), "volumes", keep...)
+		d.carried("services." + d.own(s) + ".volumes")
+	}
+}
+
+func shownSource(dir string, v types.ServiceVolumeConfig) string {
+	switch {
+	case v.Type == types.VolumeTypeBind:
+		return hostPath(dir, v.Source)
+	case v.Source == "":
+		return "an anonymous volume"
+	}
+	return "the volume " + v.Source
+}
+
+// labels gives odpm's own mounts the SELinux label that the file's have: without
+// it a container may not read them where SELinux is enforced.
+func (d *differ) labels(s, o types.ServiceConfig) []*yaml.Node {
+	labels := map[string]string{}
+	for _, v := range s.Volumes {
+		if v.Bind != nil && v.Bind.SELinux != "" {
+			labels[path.Clean(v.Target)] = v.Bind.SELinux
+		}
+	}
+	if len(labels) == 0 {
+		return nil
+	}
+	own := odooMounts(d.spec)
+	if !d.isOdoo(s) {
+		own = postgresService(d.spec).Volumes
+	}
+	var out []*yaml.Node
+	for _, v := range own {
+		if slices.ContainsFunc(o.Volumes, func(w types.ServiceVolumeConfig) bool {
+			return w.Target == v.Target && w.Bind != nil && w.Bind.SELinux != ""
+		}) {
+			continue
+		}
+		mode := firstOf(labels[v.Target], "z")
+		if v.ReadOnly {
+			mode = "ro," + mode
+		}
+		out = append(out, quoted(v.Source+":"+v.Target+":"+mode))
+	}
+	return out
+}
+
+// place is where a mount goes in odpm's container, not ok where odpm has its
+// source by .env.
+func (d *differ) place(s types.ServiceConfig, v types.ServiceVolumeConfig) (string, bool) {
+	target := path.Clean(v.Target)
+	if !d.isOdoo(s) {
+		data := d.Postgres
+		switch {
+		case target == path.Clean(data.Target) || below(data.PGData, target):
+			return "", false
+		case below(target, data.PGData):
+			return d.p.PGData() + strings.TrimPrefix(target, data.PGData), true
+		}
+		return target, true
+	}
+	o := d.Odoo
+	switch {
+	case below(o.DataTarget, target):
+		return "", false
+	case below(target, o.DataTarget):
+		rel := strings.TrimPrefix(target, o.DataTarget)
+		place := OdooDataTarget + rel
+		if below(place, FilestoreTarget) {
+			return "", false
+		}
+		return place, true
+	case v.Type == types.VolumeTypeBind && o.ConfPath != "" && v.Source == o.ConfPath:
+		return "", false
+	case v.Type == types.VolumeTypeBind && v.Source == filepath.Dir(o.ConfPath):
+		entries, err := os.ReadDir(v.Source)
+		return target, err == nil && len(entries) > 1
+	case v.Type == types.VolumeTypeVolume && target == "/etc/odoo":
+		return "", false
+	}
+	return target, true
+}
+
+// odooCommand: options stay with Odoo. What says the login or where the data are
+// is odpm's.
+func (d *differ) odooCommand(s, o types.ServiceConfig, _, _ any) {
+	program, options, ok := odooWords(s.Command)
+	if !ok {
+		d.problem(Problem{Code: "command", Message: "service " + s.Name + " runs another command than Odoo (" + strings.Join(s.Command, " ") + "); odpm's starts Odoo",
+			Way: "to have yours: command in docker-compose.override.yml, or go on with this file as it is: ODPM_COMPOSE=keep in .env"})
+		return
+	}
+	var keep []string
+	for i := 0; i < len(options); i++ {
+		name, _, joined := strings.Cut(options[i], "=")
+		takes := !joined && i+1 < len(options)
+		switch name {
+		case "--db_host", "--db_port", "--db_user", "-r", "--db_password", "-w", "--data-dir", "-D":
+		case "-c", "--config":
+		default:
+			keep = append(keep, options[i])
+			continue
+		}
+		d.otherwise(s.Name, "command", name+": odoo.conf and .env say it")
+		if takes {
+			i++
+		}
+	}
+	if len(keep) == 0 {
+		return
+	}
+	words := keep
+	switch {
+	case officialOdoo(s.Image):
+		// The path, which the image's entrypoint executes as it stands: see Spec.
+		words = append([]string{"/usr/bin/odoo"}, keep...)
+	case program != "":
+		words = append([]string{program}, keep...)
+	}
+	words = append(words, "--data-dir="+OdooDataTarget)
+	if slices.Equal(words, o.Command) {
+		return
+	}
+	d.out.set(d.own(s), "command", words2node(words))
+	d.carried("services." + d.own(s) + ".command")
+}
+
+// odooWords splits a command into Odoo's program, "" where the image adds it,
+// and its options.
+func odooWords(command []string) (program string, options []string, ok bool) {
+	words := slices.Clone(command)
+	if len(words) == 1 {
+		words = strings.Fields(words[0])
+	}
+	if len(words) > 0 && words[0] == "--" {
+		words = words[1:]
+	}
+	if len(words) == 0 || strings.HasPrefix(words[0], "-") {
+		return "", words, true
+	}
+	if b := path.Base(words[0]); b == "odoo" || b == "odoo-bin" || b == "openerp-server" || b == "odoo.py" {
+		program, words = words[0], words[1:]
+		return program, words, len(words) == 0 || strings.HasPrefix(words[0], "-")
+	}
+	return "", nil, false
+}
+
+// odooEntrypoint keeps the checker in front.
+func (d *differ) odooEntrypoint(s, o types.ServiceConfig, _, _ any) {
+	words := append([]string{CheckerInImage, "--"}, s.Entrypoint...)
+	if slices.Equal(words, o.Entrypoint) {
+		return
+	}
+	d.out.set(d.own(s), "entrypoint", words2node(words))
+	d.carried("services." + d.own(s) + ".entrypoint")
+}
+
+// CheckerInImage is where a build of odpm's puts the checker.
+const CheckerInImage = "/usr/local/bin/odpm-checker"
+
+// postgresCommand keeps the server's options; odpm says last where it listens.
+func (d *differ) postgresCommand(s, o types.ServiceConfig, _, _ any) {
+	words := slices.Clone([]string(s.Command))
+	if len(words) == 1 {
+		words = strings.Fields(words[0])
+	}
+	if len(words) > 0 && path.Base(words[0]) == "docker-entrypoint.sh" {
+		words = words[1:]
+	}
+	if len(words) > 0 && path.Base(words[0]) == "postgres" {
+		words = words[1:]
+	}
+	if len(words) == 0 {
+		return
+	}
+	if !strings.HasPrefix(words[0], "-") {
+		d.problem(Problem{Code: "command", Message: "service " + s.Name + " runs another command than postgres (" + strings.Join(s.Command, " ") + "); odpm's starts postgres",
+			Way: "put the server's options into docker-compose.override.yml as command: [postgres, -c, NAME=VALUE, …], or go on with this file as it is: ODPM_COMPOSE=keep in .env"})
+		return
+	}
+	keep := []string{"postgres"}
+	for i := 0; i < len(words); i++ {
+		word, value := words[i], ""
+		if i+1 < len(words) {
+			value = words[i+1]
+		}
+		setting, _ := strings.CutPrefix(word, "-c")
+		if word == "-c" || word == "-p" || word == "-D" {
+			setting = value
+			i++
+		} else if long, ok := strings.CutPrefix(word, "--"); ok {
+			setting = long
+		}
+		name, _, _ := strings.Cut(strings.ReplaceAll(setting, "-", "_"), "=")
+		switch {
+		case word == "-p" || word == "-i", name == "port", name == "listen_addresses":
+			d.otherwise(s.Name, "command", "PostgreSQL listens on every address of the container at 5432; the published port is POSTGRES_PORT")
+		case word == "-D", name == "data_directory":
+			d.problem(Problem{Code: "command", Blocking: true, Message: "service " + s.Name + " names the data directory in its command (" + setting + ")",
+				Way: "say it as PGDATA in the service's environment instead, or go on with this file as it is: ODPM_COMPOSE=keep in .env"})
+		case word == "-c" || word == "-p":
+			keep = append(keep, word, d.rebased(value))
+		default:
+			keep = append(keep, d.rebased(word))
+		}
+	}
+	if len(keep) == 1 {
+		return
+	}
+	if keep = append(keep, serverCommand[1:]...); slices.Equal(keep, o.Command) {
+		return
+	}
+	d.out.set(d.own(s), "command", words2node(keep))
+	d.carried("services." + d.own(s) + ".command")
+}
+
+// rebased follows a path in PGDATA to where odpm's container has it.
+func (d *differ) rebased(text string) string {
+	if d.Postgres == nil || d.Postgres.PGData == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, d.Postgres.PGData+"/", d.p.PGData()+"/")
+}
+
+// others are carried over whole.
+func (d *differ) others() error {
+	for _, name := range d.Others {
+		if _, ok := d.ours.Services[name]; ok {
+			continue // an override, or odpm.json, has it
+		}
+		s := d.Doc.Services[name]
+		n := d.source[name]
+		moved := false
+		for _, v := range s.Volumes {
+			moved = moved || v.Type == types.VolumeTypeVolume && (d.movedVolume(v.Source) || d.taken("volumes", v.Source))
+		}
+		if n == nil || moved {
+			n = d.resolvedService(name)
+			d.moveMounts(n)
+		} else {
+			n = expand(n)
+		}
+		d.out.service(name, n)
+		d.carried("services." + name)
+		for _, v := range s.Volumes {
+			if v.Type == types.VolumeTypeVolume && v.Source != "" && !d.movedVolume(v.Source) {
+				d.refer("volumes", v.Source)
+			}
+		}
+		for net := range s.Networks {
+			d.refer("networks", net)
+		}
+		for _, x := range s.Secrets {
+			d.refer("secrets", x.Source)
+		}
+		for _, x := range s.Configs {
+			d.refer("configs", x.Source)
+		}
+	}
+	return nil
+}
+
+// movedVolume: it has Odoo's data, which odpm keeps in a directory.
+func (d *differ) movedVolume(key string) bool {
+	if d.Odoo == nil || key == "" {
+		return false
+	}
+	return slices.ContainsFunc(d.Odoo.Mounts, func(v types.ServiceVolumeConfig) bool {
+		return v.Type == types.VolumeTypeVolume && v.Source == key && path.Clean(v.Target) == d.Odoo.DataTarget
+	})
+}
+
+// moveMounts gives another service Odoo's data where they now are: two file
+// stores of one database would each have half of it.
+func (d *differ) moveMounts(n *yaml.Node) {
+	list := get(n, "volumes")
+	if list == nil {
+		return
+	}
+	for _, item := range list.Content {
+		source := get(item, "source")
+		if source == nil || get(item, "type") == nil || get(item, "type").Value != types.VolumeTypeVolume {
+			continue
+		}
+		switch key := source.Value; {
+		case d.movedVolume(key):
+			set(item, "type", scalar(types.VolumeTypeBind))
+			set(item, "source", scalar(hostPath(d.p.Dir, d.p.OdooDataDir)))
+			drop(item, "volume")
+		case d.taken("volumes", key):
+			set(item, "source", scalar(d.renamed("volumes", key)))
+		}
+	}
+}

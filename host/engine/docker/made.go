@@ -1,0 +1,32 @@
+package docker
+
+import (
+	"context"
+
+	"github.com/odpm/odpm/host/engine"
+)
+
+// Made are the containers of the compose project by service, the newest of each,
+// in any state.
+func (e *Reader) Made(ctx context.Context) (map[string]engine.Made, error) {
+	list, err := e.cl.all(ctx, "label="+labelProject+"="+e.o.Project)
+	if err != nil {
+		return nil, err
+	}
+	out, newest := map[string]engine.Made{}, map[string]string{}
+	for _, c := range list {
+		if c.service() == "" || c.oneOff() || c.Created < newest[c.service()] {
+			continue
+		}
+		m := engine.Made{Name: c.name(), Image: c.Config.Image}
+		for _, x := range c.Mounts {
+			at := engine.Mounted{Source: x.Source, Destination: x.Destination}
+			if x.Type == "volume" {
+				at = engine.Mounted{Volume: x.Name, Destination: x.Destination}
+			}
+			m.Mounts = append(m.Mounts, at)
+		}
+		out[c.service()], newest[c.service()] = m, c.Created
+	}
+	return out, nil
+}

@@ -1,0 +1,180 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/odpm/odpm/host/apply"
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/engines"
+	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/world"
+)
+
+// proposed reads somebody's compose file and proposes files with which the
+// same data, ports, names and login go on.
+func proposed(ctx context.Context, o apply.Options, file string) ([]newFile, []string, error) {
+	project.LearnFile(o.Term.Secrets, file)
+	f, place, err := readForeign(ctx, o, file)
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Term.Secrets.Add(f.Secrets()...)
+	p := f.Propose(place)
+	if p.Blocking() {
+		return nil, nil, blocked(file, p.Problems)
+	}
+	existing, err := read(o.Dir, ".env")
+	if err != nil {
+		return nil, nil, err
+	}
+	content, differing, err := p.EnvFile(existing)
+	if err != nil {
+		return nil, nil, err
+	}
+	files := []newFile{{name: ".env", content: string(content), mode: 0o600, extends: true},
+		{name: "odpm.json", content: string(p.Manifest), mode: 0o644}}
+	var after []string
+	for _, key := range differing {
+		after = append(after, "note: .env already says "+key+", and differently")
+	}
+	if p.Conf != nil {
+		// Its mode is kept: it may hold passwords, and Odoo's user reads it.
+		mode := os.FileMode(0o644)
+		if info, err := os.Stat(filepath.Join(o.Dir, p.ConfPath)); err == nil {
+			mode = info.Mode().Perm()
+		}
+		files = append(files, newFile{name: "odoo.conf", content: string(p.Conf), mode: mode})
+		after = append(after, "note: odoo.conf is a copy of "+p.ConfPath+", which odpm does not read")
+	}
+	d, err := difference(ctx, o, f, files)
+	if err != nil {
+		return nil, nil, err
+	}
+	if refusal := blocked(file, d.Problems); len(refusal.Details) > 0 {
+		return nil, nil, refusal
+	}
+	for _, x := range append(p.Problems, d.Problems...) {
+		line := "note: " + x.Message
+		if x.Way != "" {
+			line += ". " + x.Way
+		}
+		after = append(after, line)
+	}
+	for _, line := range d.Otherwise {
+		after = append(after, "another way: "+line)
+	}
+	if d.Override != nil {
+		files = append(files, newFile{name: overrideName(o.Dir), content: string(d.Override), mode: 0o600, merged: true})
+	}
+	return files, after, nil
+}
+
+// readForeign reads the file with the settings that are in the directory
+// already: which service is meant, whether the server is elsewhere.
+func readForeign(ctx context.Context, o apply.Options, file string) (*compose.Foreign, compose.Place, error) {
+	place := compose.Place{Dir: o.Dir, UID: os.Getuid(), GID: os.Getgid()}
+	env := map[string]string{}
+	for _, kv := range o.Environ {
+		if k, v, ok := strings.Cut(kv, "="); ok {
+			env[k] = v
+		}
+	}
+	f, err := compose.Read(ctx, file, env)
+	if err != nil {
+		return nil, place, err
+	}
+	values, err := project.Environment(o.Dir, o.Home, o.Environ)
+	if err != nil {
+		return nil, place, err
+	}
+	settings := project.Project{Env: values}
+	postgres, odoo := settings.Setting("POSTGRES_SERVICE_NAME"), settings.Setting("ODOO_SERVICE_NAME")
+	place.External = strings.EqualFold(values["ODPM_POSTGRES"], "external")
+	if _, ok := f.Doc.Services[postgres]; !ok {
+		postgres = ""
+	}
+	if _, ok := f.Doc.Services[odoo]; !ok {
+		odoo = ""
+	}
+	if postgres != "" || odoo != "" {
+		if err := f.Use(postgres, odoo); err != nil {
+			return nil, place, err
+		}
+	}
+	if f.Postgres != nil {
+		if at := engines.ImagePGData(ctx, f.Postgres.Image); at != "" {
+			if err := f.KnowImages(map[string]string{f.Postgres.Image: at}); err != nil {
+				return nil, place, err
+			}
+		}
+	}
+	place.Made = world.Made(engines.Made(ctx, f.Name))
+	return f, place, nil
+}
+
+// difference compares with what odpm would run once the proposed files are
+// there.
+func difference(ctx context.Context, o apply.Options, f *compose.Foreign, files []newFile) (compose.Difference, error) {
+	as := project.Files{}
+	for _, x := range files {
+		if _, err := os.Stat(filepath.Join(o.Dir, x.name)); err == nil && !x.extends {
+			continue // what is there stays
+		}
+		as[x.name] = []byte(x.content)
+	}
+	p, err := project.LoadWith(o.Dir, o.Environ, o.Home, as)
+	if err != nil {
+		return compose.Difference{}, err
+	}
+	name := overrideName(o.Dir)
+	existing, err := read(o.Dir, name)
+	if err != nil {
+		return compose.Difference{}, err
+	}
+	var over []string
+	if existing != nil {
+		over = []string{filepath.Join(o.Dir, name)}
+	}
+	return f.Difference(ctx, *p, over, existing)
+}
+
+// overrideName is the override that compose and odpm merge.
+func overrideName(dir string) string {
+	for _, name := range []string{compose.OverrideName, "docker-compose.override.yaml", "compose.override.yml", "compose.override.yaml"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return name
+		}
+	}
+	return compose.OverrideName
+}
+
+func read(dir, name string) ([]byte, error) {
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+// blocked is the refusal of a file that something is in the way of.
+func blocked(file string, problems []compose.Problem) *ui.Refusal {
+	r := &ui.Refusal{What: fmt.Sprintf("%s cannot be taken over yet: a new stack would not have the same data. Nothing was written.", file)}
+	for _, x := range problems {
+		if !x.Blocking {
+			continue
+		}
+		r.Details = append(r.Details, ui.Clean(x.Message))
+		if x.Way != "" {
+			r.Ways = append(r.Ways, ui.Clean(x.Way))
+		}
+	}
+	r.Ways = append(r.Ways, "then the same command again")
+	return r
+}

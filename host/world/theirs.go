@@ -1,0 +1,100 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/engines"
+)
+
+// Theirs is a compose file of somebody else's that stands where odpm's goes,
+// compared with what odpm would run instead.
+type Theirs struct {
+	// File is its path.
+	File string
+	// Lost are data of its stack that odpm's would not have.
+	Lost []compose.Problem
+	// Missing is what else odpm's document and its override lack of it.
+	Missing []string
+}
+
+// theirs compares. A file that cannot be read as a compose file starts nothing
+// either.
+func (r *Reader) theirs(ctx context.Context, w *World) {
+	found := w.Files.Compose
+	path := found.Path
+	switch {
+	case r.in.Kept != nil:
+		return
+	case found.Bytes != nil && !compose.IsOurs(found.Bytes):
+	case len(found.Beside) > 0:
+		path = found.Beside[0]
+	default:
+		return
+	}
+	p := r.in.Project
+	f, err := compose.Read(ctx, path, p.Env)
+	if err != nil {
+		w.Warnings = append(w.Warnings, fmt.Sprintf("%s could not be compared with what odpm would run: %v", r.in.Rel(path), err))
+		return
+	}
+	t := &Theirs{File: path}
+	w.Theirs = t
+	use := func(name string) string {
+		if _, ok := f.Doc.Services[name]; ok {
+			return name
+		}
+		return ""
+	}
+	if pg, odoo := use(p.Setting("POSTGRES_SERVICE_NAME")), use(p.Setting("ODOO_SERVICE_NAME")); pg != "" || odoo != "" {
+		if err := f.Use(pg, odoo); err != nil {
+			return
+		}
+	}
+	if f.Postgres != nil && r.Stack != nil {
+		if env, err := r.Stack.ImageEnv(ctx, f.Postgres.Image); err == nil && env["PGDATA"] != "" {
+			if err := f.KnowImages(map[string]string{f.Postgres.Image: env["PGDATA"]}); err != nil {
+				return
+			}
+		}
+	}
+	place := compose.Place{Dir: p.Dir, External: p.External, UID: w.UID, GID: w.GID, OdooData: p.OdooDataDir}
+	if r.Stack != nil {
+		place.Made = Made(engines.Made(ctx, f.Name))
+	}
+	t.Lost = f.Propose(place).Lost()
+	t.Lost = append(t.Lost, f.Elsewhere(*p, sameDir)...)
+	d, err := f.Difference(ctx, *p, r.in.ComposeFiles[1:], nil)
+	if err != nil {
+		w.Warnings = append(w.Warnings, fmt.Sprintf("%s could not be compared with what odpm would run: %v", r.in.Rel(path), err))
+		return
+	}
+	for _, m := range d.Mounts {
+		t.Lost = append(t.Lost, compose.Problem{Code: "mount", Blocking: true, Message: m + " is a place that the service writes to, and odpm's own file does not mount it",
+			Way: "odpm init --from-compose " + filepath.Base(path) + "        proposes docker-compose.override.yml with it"})
+	}
+	t.Missing = d.Carried
+	for _, x := range d.Problems {
+		if x.Blocking {
+			t.Lost = append(t.Lost, x)
+		}
+	}
+}
+
+// Made gives containers to a proposal.
+func Made(made map[string]engines.Container) map[string]compose.Made {
+	if made == nil {
+		return nil
+	}
+	out := map[string]compose.Made{}
+	for service, m := range made {
+		c := compose.Made{Name: m.Name, Image: m.Image}
+		for _, x := range m.Mounts {
+			c.Mounts = append(c.Mounts, compose.MadeMount(x))
+		}
+		out[service] = c
+	}
+	return out
+}
