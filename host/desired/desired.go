@@ -63,6 +63,9 @@ func Make(in *inputs.Inputs, w *world.World) (*Desired, error) {
 	if err := d.conf(in, w); err != nil {
 		return nil, err
 	}
+	if err := d.imageConf(in, w); err != nil {
+		return nil, err
+	}
 	p := *in.Project
 	p.OdooConf = d.Parsed
 	cand := d.Candidate(in)
@@ -215,6 +218,39 @@ func (d *Desired) conf(in *inputs.Inputs, w *world.World) (err error) {
 	if n, ok, err := f.Int("db_port", p.OdooMajor); ok && err == nil && n != compose.PostgresPort {
 		d.Warnings = append(d.Warnings, fmt.Sprintf("%s:%d: db_port is %d, but PostgreSQL listens on %d inside the compose network; POSTGRES_PORT (%d) is only the port on this machine",
 			in.Rel(p.OdooConfPath), f.Line("db_port"), n, compose.PostgresPort, p.PostgresPort))
+	}
+	d.Parsed, err = odooconf.Parse(d.Conf)
+	return err
+}
+
+// imageConf takes over what the image's own odoo.conf says and the project's
+// hides: all of it where there is none yet, and the way to addons/ where that is
+// mounted. Without it "-i my_module" finds no module of the person's.
+func (d *Desired) imageConf(in *inputs.Inputs, w *world.World) error {
+	if in.Kept != nil || w.OdooImage == nil || w.OdooImage.Conf == "" {
+		return nil
+	}
+	own, err := odooconf.Parse([]byte(w.OdooImage.Conf))
+	if err != nil {
+		return nil // Odoo would have said so
+	}
+	for _, key := range own.Keys() {
+		value, set := own.Value(key, in.Project.OdooMajor)
+		addons := key == "addons_path" && in.Project.AddonsDir != "" && strings.Contains(value, compose.AddonsTarget)
+		if _, have := d.Parsed.Value(key, in.Project.OdooMajor); have || !set || strings.HasPrefix(key, "db_") || key == "admin_passwd" || key == "data_dir" ||
+			!addons && w.Files.Conf != nil {
+			continue
+		}
+		f, err := odooconf.Parse(d.Conf)
+		if err != nil {
+			return err
+		}
+		if d.Conf, err = f.Set(key, value); err != nil {
+			return err
+		}
+		if d.ConfChange == "" {
+			d.ConfChange = key + " is not set; the image's own odoo.conf, which is hidden, has " + value
+		}
 	}
 	d.Parsed, err = odooconf.Parse(d.Conf)
 	return err

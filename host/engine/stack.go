@@ -129,6 +129,9 @@ type ImageFiles struct {
 	// among them; any other command it executes as it stands, and OdooProgram is
 	// there.
 	AppendsLogin bool
+	// Conf is the image's own /etc/odoo/odoo.conf, "" without one. The project's
+	// is mounted over it.
+	Conf string
 }
 
 // BuiltImage is an image that odpm built.

@@ -68,7 +68,8 @@ func newPlace(kind string) *place {
 	}
 	switch kind {
 	case engines.Docker:
-		x.w.OdooImage = &engine.Image{ID: "sha256:odoo", User: "odoo", Entrypoint: []string{"/entrypoint.sh"}, Cmd: []string{"odoo"}, ImageFiles: engine.ImageFiles{AppendsLogin: true}}
+		x.w.OdooImage = &engine.Image{ID: "sha256:odoo", User: "odoo", Entrypoint: []string{"/entrypoint.sh"}, Cmd: []string{"odoo"},
+			ImageFiles: engine.ImageFiles{AppendsLogin: true, Conf: "[options]\naddons_path = /mnt/extra-addons\ndata_dir = /var/lib/odoo\n"}}
 		x.w.PGData = "/var/lib/postgresql/data"
 	case engines.External:
 		x.w.Disk = datadir.Facts{UID: -1, GID: -1}

@@ -12,7 +12,7 @@ import (
 // Keys are all that odpm reads from .env and from the environment; the table in
 // docs/project-files.md has the same.
 var Keys = []string{
-	"BACKUP_DIR", "COMPOSE_PROJECT_NAME", "GEVENT_PORT", "ODOO_BIND", "ODOO_COMMAND", "ODOO_FILESTORE_DIR", "ODOO_FILESTORE_DIRS",
+	"BACKUP_DIR", "COMPOSE_PROJECT_NAME", "GEVENT_PORT", "ODOO_BIND", "ODOO_COMMAND", "ODOO_DATA_DIR", "ODOO_FILESTORE_DIR", "ODOO_FILESTORE_DIRS",
 	"ODOO_IMAGE", "ODOO_PORT", "ODOO_SERVICE_NAME", "ODPM_CHECKER", "ODPM_COMPOSE", "ODPM_COMPOSE_PREFIX", "ODPM_PG_BINDIR",
 	"ODPM_POSTGRES", "ODPM_POSTGRES_ADMIN_URL", "ODPM_RUNTIME", "ODPM_SCENARIO", "POSTGRES_BIND", "POSTGRES_DATA_DIR",
 	"POSTGRES_IMAGE", "POSTGRES_ODOO_PASS", "POSTGRES_ODOO_USER", "POSTGRES_PORT", "POSTGRES_SERVICE_NAME",
@@ -31,7 +31,7 @@ var (
 func (l *loader) misspelt() error {
 	for _, key := range slices.Sorted(maps.Keys(l.env.source)) {
 		at := l.env.source[key]
-		if at.line == 0 || slices.Contains(Keys, key) {
+		if at.line == 0 || slices.Contains(Keys, key) || slices.Contains(Keys, strings.TrimPrefix(key, "ODPM_")) {
 			continue
 		}
 		if near := wording.Nearest(key, Keys); near != "" {

@@ -155,6 +155,9 @@ func (e *Reader) Image(ctx context.Context, ref string) (engine.Image, error) {
 	return img, err
 }
 
+// odooConf is where the official image, and those after it, have their own.
+const odooConf = "/etc/odoo/odoo.conf"
+
 // content finds odpm-checker by label, by the entrypoint, or by looking, and
 // reads the entrypoint's script.
 func (e *Reader) content(ctx context.Context, c imageConfig) (engine.ImageFiles, error) {
@@ -186,10 +189,14 @@ func (e *Reader) content(ctx context.Context, c imageConfig) (engine.ImageFiles,
 				return err
 			}
 		}
+		var err error
+		if found.Conf, err = files.text(odooConf); err != nil {
+			return err
+		}
 		if err := readScript(&found, files, c.Config.Entrypoint); err != nil || !found.Does.ByName || !found.Does.HandsOn || !found.Does.OptionsOfItsOwn || found.Does.Other != "" {
 			return err
 		}
-		_, err := files.mode(engine.OdooProgram)
+		_, err = files.mode(engine.OdooProgram)
 		found.AppendsLogin = err == nil
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
