@@ -27,6 +27,9 @@ func (f *Foreign) describePostgres(s types.ServiceConfig) error {
 	if n, err := strconv.Atoi(env(s, "PGPORT")); err == nil && n > 0 {
 		p.ContainerPort = n
 	}
+	if n := commandPort(s.Command); n > 0 {
+		p.ContainerPort = n
+	}
 	p.Role = firstOf(env(s, "POSTGRES_USER"), env(s, "POSTGRESQL_USERNAME"), "postgres")
 	p.Database = firstOf(env(s, "POSTGRES_DB"), env(s, "POSTGRESQL_DATABASE"), p.Role)
 	p.Password = firstOf(env(s, "POSTGRES_PASSWORD"), env(s, "POSTGRESQL_PASSWORD"))
@@ -94,6 +97,39 @@ func (f *Foreign) data(s types.ServiceConfig, bitnami bool) {
 	default:
 		f.source(s, *best)
 	}
+}
+
+// commandPort is the port that the server's command says, 0 for none: -p N,
+// -c port=N, --port=N.
+func commandPort(command []string) int {
+	words := command
+	if len(words) == 1 {
+		words = strings.Fields(words[0])
+	}
+	port := 0
+	for i, w := range words {
+		value := ""
+		switch {
+		case (w == "-p" || w == "-c" || w == "--port") && i+1 < len(words):
+			value = words[i+1]
+		case strings.HasPrefix(w, "-c"), strings.HasPrefix(w, "-p"):
+			value = w[2:]
+		case strings.HasPrefix(w, "--port="):
+			value = strings.TrimPrefix(w, "--")
+		default:
+			continue
+		}
+		if w != "-p" && w != "--port" && !strings.HasPrefix(w, "-p") || strings.HasPrefix(value, "port=") {
+			var ok bool
+			if value, ok = strings.CutPrefix(value, "port="); !ok {
+				continue
+			}
+		}
+		if n, err := strconv.Atoi(value); err == nil && n > 0 {
+			port = n
+		}
+	}
+	return port
 }
 
 // below tells whether a path is dir or lies in it.

@@ -3,6 +3,7 @@ package compose
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
@@ -18,7 +19,8 @@ func Merge(ctx context.Context, dir, path string, doc []byte, over []string, env
 	for _, o := range over {
 		files = append(files, types.ConfigFile{Filename: o})
 	}
-	p, err := loader.LoadWithContext(ctx, types.ConfigDetails{WorkingDir: dir, Environment: env, ConfigFiles: files}, func(o *loader.Options) {
+	// A copy: the loader writes the project's name into it.
+	p, err := loader.LoadWithContext(ctx, types.ConfigDetails{WorkingDir: dir, Environment: maps.Clone(env), ConfigFiles: files}, func(o *loader.Options) {
 		o.SetProjectName("odpm", true)
 		o.ResourceLoaders = append(o.ResourceLoaders, onlyFiles{dir})
 		o.Profiles = []string{"*"}

@@ -14,6 +14,15 @@ func ServiceOf(doc *types.Project, from, host string) string {
 	if doc == nil || host == "" {
 		return ""
 	}
+	if doc.Services[from].NetworkMode == "host" && (host == "localhost" || host == "127.0.0.1" || host == "::1") {
+		// This machine: a server there, or one that publishes its port there. Which
+		// one the port says.
+		for _, name := range doc.ServiceNames() {
+			if s := doc.Services[name]; name != from && s.NetworkMode == "host" && postgresScore(s) >= 3 {
+				return name
+			}
+		}
+	}
 	for _, link := range doc.Services[from].Links {
 		if service, alias, ok := strings.Cut(link, ":"); ok && strings.EqualFold(alias, host) {
 			return service

@@ -130,7 +130,7 @@ func checkService(name string, def map[string]any, p project.Project) (unset []s
 	}
 	_, err = loader.LoadWithContext(context.Background(), types.ConfigDetails{
 		WorkingDir:  p.Dir,
-		Environment: p.Env,
+		Environment: maps.Clone(p.Env),
 		ConfigFiles: []types.ConfigFile{{
 			Filename: filepath.Join(p.Dir, "odpm.json"),
 			Config:   map[string]any{"services": map[string]any{name: def}, "volumes": volumes},

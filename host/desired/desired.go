@@ -117,6 +117,7 @@ func Make(in *inputs.Inputs, w *world.World) (*Desired, error) {
 func observe(in *inputs.Inputs, w *world.World) state.Observed {
 	o := state.Observe(in.Project, w.Disk)
 	o.EngineAsked = w.Asked
+	o.HostMeans = in.ServiceOf(o.Candidate.OdooConf.DBHost)
 	switch {
 	case w.EngineErr != nil:
 		o.EngineError = w.EngineErr.Error()
@@ -192,7 +193,8 @@ func (d *Desired) conf(in *inputs.Inputs, w *world.World) (err error) {
 		return nil
 	}
 	host, _ := f.Value("db_host", p.OdooMajor)
-	if host != p.ServiceName {
+	means := in.ServiceOf(host)
+	if means == "" {
 		if foreignHost(host, w.Snapshot) {
 			d.ForeignHost, d.ForeignHostLine = host, f.Line("db_host")
 			return nil
@@ -204,7 +206,7 @@ func (d *Desired) conf(in *inputs.Inputs, w *world.World) (err error) {
 			d.ConfChange = fmt.Sprintf("db_host %s -> %s", wording.OrUnset(host), p.ServiceName)
 		}
 	}
-	for _, o := range []struct{ key, value string }{{"db_port", strconv.Itoa(compose.PostgresPort)}, {"db_user", p.AppRole}} {
+	for _, o := range []struct{ key, value string }{{"db_port", strconv.Itoa(in.ContainerPort())}, {"db_user", p.AppRole}} {
 		if _, ok := f.Value(o.key, p.OdooMajor); ok {
 			continue
 		}
@@ -215,9 +217,9 @@ func (d *Desired) conf(in *inputs.Inputs, w *world.World) (err error) {
 			d.ConfChange = o.key + " is not set"
 		}
 	}
-	if n, ok, err := f.Int("db_port", p.OdooMajor); ok && err == nil && n != compose.PostgresPort {
+	if n, ok, err := f.Int("db_port", p.OdooMajor); ok && err == nil && n != in.ContainerPort() && (means == "" || means == p.ServiceName) {
 		d.Warnings = append(d.Warnings, fmt.Sprintf("%s:%d: db_port is %d, but PostgreSQL listens on %d inside the compose network; POSTGRES_PORT (%d) is only the port on this machine",
-			in.Rel(p.OdooConfPath), f.Line("db_port"), n, compose.PostgresPort, p.PostgresPort))
+			in.Rel(p.OdooConfPath), f.Line("db_port"), n, in.ContainerPort(), p.PostgresPort))
 	}
 	d.Parsed, err = odooconf.Parse(d.Conf)
 	return err

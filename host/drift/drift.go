@@ -211,7 +211,7 @@ func (c *comparison) cluster(obs state.Observed, snap *snapshot.Snapshot, same S
 // snapshot.
 func (c *comparison) dbHost(obs state.Observed) {
 	host, service := obs.Candidate.OdooConf.DBHost, obs.Candidate.Compose.ServiceName
-	if service == "" || host == service {
+	if service == "" || host == service || obs.HostMeans != "" {
 		return
 	}
 	// Previous is what should stand there, as in Python odpm's JSON.

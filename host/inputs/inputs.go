@@ -142,6 +142,33 @@ func (in *Inputs) LockTarget() string {
 	return in.Project.DataDir
 }
 
+// ServiceOf is the service that a host name means to Odoo, as compose resolves
+// names: PostgreSQL's, or one in front of it such as a pooler. "" is none, and
+// Odoo's own.
+func (in *Inputs) ServiceOf(host string) string {
+	p := in.Project
+	doc := in.Merged
+	if in.Kept != nil {
+		doc = in.Kept.Doc
+	}
+	name := compose.ServiceOf(doc, p.OdooServiceName, host)
+	if _, added := p.Services[host]; name == "" && (added || !p.External && host == p.ServiceName) {
+		name = host
+	}
+	if name == p.OdooServiceName {
+		return ""
+	}
+	return name
+}
+
+// ContainerPort is where PostgreSQL listens on the compose network.
+func (in *Inputs) ContainerPort() int {
+	if in.Kept != nil && in.Kept.Postgres.ContainerPort != 0 {
+		return in.Kept.Postgres.ContainerPort
+	}
+	return compose.PostgresPort
+}
+
 // FilestoreInVolume tells whether a kept compose file has Odoo's data_dir in a
 // volume instead of a directory of this machine, and which file that is.
 func (in *Inputs) FilestoreInVolume() (file string, inVolume bool) {

@@ -12,6 +12,9 @@ type Observed struct {
 	// Candidate has compose, odoo_conf and scenario as the project says them
 	// today; its cluster part is filled in as far as it is known.
 	Candidate snapshot.Snapshot
+	// HostMeans is the service that odoo.conf's db_host means on the compose
+	// network, by whatever name, "" for none.
+	HostMeans string
 	// ImageMajor is the image tag's major.
 	ImageMajor int
 	Data       datadir.Facts
