@@ -43,6 +43,8 @@ func TestTab(t *testing.T) {
 				{"odpm plan --format js", "odpm plan --format json"},
 				{"odpm database list --format js", "odpm database list --format json"},
 				{"odpm --accept-database-drift odpm_", "odpm --accept-database-drift odpm_scenario"},
+				{"odpm -d x --db-backup --format te", "--format text"},
+				{"odpm explain data_p", "odpm explain data_path"},
 				{"odpm --color alw", "odpm --color always"},
 				{"odpm --progress pl", "odpm --progress plain"},
 				{"odpm --db-restore nig", "odpm --db-restore nightly.zip"},

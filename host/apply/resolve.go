@@ -7,6 +7,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/shell"
@@ -28,7 +29,7 @@ func (r *Run) settle(ctx context.Context) error {
 	open := r.Plan.Open
 	for _, d := range open {
 		if !d.Resolvable {
-			return &ui.Refusal{What: d.Message + " " + r.nothingDone(), Ways: d.WaysOut,
+			return &ui.Refusal{Code: codes.Code(d.Kind), What: d.Message + " " + r.nothingDone(), Ways: d.WaysOut,
 				Details: []string{fmt.Sprintf("%s  %s -> %s", d.Kind, ui.Clean(d.Previous), ui.Clean(d.Current))}}
 		}
 	}
@@ -48,7 +49,7 @@ func (r *Run) settle(ctx context.Context) error {
 			return err
 		}
 		if answer != ui.GoOn {
-			return &ui.Refusal{What: fmt.Sprintf("%s was not accepted. %s", d.Kind, r.nothingDone())}
+			return &ui.Refusal{Code: codes.Declined, What: fmt.Sprintf("%s was not accepted. %s", d.Kind, r.nothingDone())}
 		}
 		accepted[d.Kind] = true
 	}
@@ -151,7 +152,7 @@ func (r *Run) unaccepted(open []drift.Drift) error {
 		kinds[i] = string(d.Kind)
 		width = max(width, len(d.Kind))
 	}
-	refusal := &ui.Refusal{What: "Database configuration drift requires confirmation in non-interactive mode. Drift kinds: " +
+	refusal := &ui.Refusal{Code: codes.DriftUnaccepted, What: "Database configuration drift requires confirmation in non-interactive mode. Drift kinds: " +
 		strings.Join(kinds, ", ") + ". Use --accept-database-drift=KIND for each accepted drift."}
 	for _, d := range open {
 		refusal.Details = append(refusal.Details, fmt.Sprintf("%-6s  %-*s  %s -> %s", d.Severity, width, d.Kind, ui.Clean(d.Previous), ui.Clean(d.Current)),

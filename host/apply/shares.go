@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/state"
@@ -49,6 +50,7 @@ func (s *Run) engineShares(ctx context.Context) error {
 	}
 	if !sees {
 		return &ui.Refusal{
+			Code: codes.EngineElsewhere,
 			What: fmt.Sprintf("The Docker engine does not see this machine's directories: a container does not find a file that was just written in %s. It is an engine on another machine, and would work on other files than odpm. Nothing was started or stopped.", s.Dirs.Runtime()),
 			Ways: []string{"docker context use default        the engine of this machine, with DOCKER_HOST unset",
 				"or run odpm on the machine that the engine runs on",

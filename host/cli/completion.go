@@ -41,7 +41,11 @@ func (a *App) completions(root *cobra.Command) {
 	for _, cmd := range all(root) {
 		for _, name := range []string{"format", "plan-format"} {
 			if cmd.Flags().Lookup(name) != nil {
-				must(cmd.RegisterFlagCompletionFunc(name, fixed("table", "json")))
+				words := []string{"table", "json"}
+				if cmd == root {
+					words[0] = "text"
+				}
+				must(cmd.RegisterFlagCompletionFunc(name, fixed(words...)))
 				break
 			}
 		}

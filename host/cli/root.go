@@ -112,7 +112,7 @@ func (a *App) Fail(err error, kind string) {
 		enc := json.NewEncoder(a.out)
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
-		if enc.Encode(map[string]any{"error": map[string]string{"kind": kind, "message": ui.CleanLines(a.secrets.Hide(err.Error()))}}) == nil {
+		if enc.Encode(map[string]any{"error": a.errorJSON(err, kind)}) == nil {
 			return
 		}
 	}
@@ -171,7 +171,7 @@ starts the stack and waits until Odoo's login is proven.
 	f.BoolVarP(&a.common.verbose, "verbose", "v", false, "say more of what is done")
 	root.Flags().BoolVar(&a.common.skipStart, "skip-start", false, "do everything but start containers or a server")
 	db.addFlags(root)
-	root.AddCommand(a.planCommand(), a.databaseCommand(), a.initCommand(), a.doctorCommand())
+	root.AddCommand(a.planCommand(), a.databaseCommand(), a.initCommand(), a.doctorCommand(), a.explainCommand())
 	a.completions(root)
 	return root
 }

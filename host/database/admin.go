@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/regular"
@@ -30,7 +31,7 @@ func (w *work) adminPassword() error {
 		return err
 	}
 	if pw == "" {
-		return &ui.Refusal{What: "No password was given. Nothing was changed."}
+		return &ui.Refusal{Code: codes.Declined, What: "No password was given. Nothing was changed."}
 	}
 	w.adminSecret = pw
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/ui"
 )
@@ -20,12 +21,12 @@ func confirmDrop(t *ui.Terminal, r Request) error {
 	ok, err := t.AskName(what+". Type its name to go on:", r.Name)
 	switch {
 	case errors.Is(err, ui.ErrNobodyToAsk):
-		return &ui.Refusal{What: what + "; that needs a confirmation, and nobody is there to ask. Nothing was written or started.",
+		return &ui.Refusal{Code: codes.ConfirmationNeeded, What: what + "; that needs a confirmation, and nobody is there to ask. Nothing was written or started.",
 			Ways: []string{"add --yes"}, Err: err}
 	case err != nil:
 		return err
 	case !ok:
-		return &ui.Refusal{What: "That is not the database's name. Nothing was dropped."}
+		return &ui.Refusal{Code: codes.Declined, What: "That is not the database's name. Nothing was dropped."}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/ui"
 )
@@ -94,10 +95,10 @@ func (w *work) mayReplace() error {
 	what := fmt.Sprintf("The database %q exists; a restore takes its place once the archive is proven", r.Name)
 	ok, err := w.Term.AskName(what+". Type its name to go on:", r.Name)
 	if err == nil && !ok {
-		return &ui.Refusal{What: "That is not the database's name. Nothing was restored."}
+		return &ui.Refusal{Code: codes.Declined, What: "That is not the database's name. Nothing was restored."}
 	}
 	if errors.Is(err, ui.ErrNobodyToAsk) {
-		return &ui.Refusal{What: what + ". That needs a confirmation, and nobody is there to ask. Nothing was restored.",
+		return &ui.Refusal{Code: codes.ConfirmationNeeded, What: what + ". That needs a confirmation, and nobody is there to ask. Nothing was restored.",
 			Ways: []string{"add --db-drop      the old database goes when the new one is in place", "add --keep-old     it is kept under a dated name"}, Err: err}
 	}
 	return err

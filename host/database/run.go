@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/odpm/odpm/host/apply"
+	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb"
@@ -227,7 +228,7 @@ func (w *work) exists(ctx context.Context, name string) (bool, error) {
 // refuse makes odoodb's refusals a refusal of the run: nothing was touched.
 func refuse(err error) error {
 	if archive.IsRefused(err) || sqldump.IsRefused(err) || odoodb.IsUnproven(err) || odoodb.IsFileExists(err) || filestore.IsLink(err) {
-		return &ui.Refusal{What: err.Error(), Err: err}
+		return &ui.Refusal{Code: codes.ArchiveRefused, What: err.Error(), Err: err}
 	}
 	return err
 }
@@ -241,6 +242,7 @@ func filestoreHere(s *apply.Run, r Request) error {
 		return nil
 	}
 	return &ui.Refusal{
+		Code: codes.FilestoreInVolume,
 		What: fmt.Sprintf("%s keeps Odoo's data_dir in a volume, not in a directory of this machine, so odpm cannot reach the filestore. Nothing was written or started.", file),
 		Ways: []string{fmt.Sprintf("mount a directory in service %s: ./data/odoo:/var/lib/odoo, with the volume's content copied into it", s.Project.OdooServiceName)},
 	}

@@ -3,6 +3,7 @@
 package drift
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/odpm/odpm/host/datadir"
@@ -55,6 +56,9 @@ var severities = map[Kind]Severity{
 // order is how drifts are listed: mildest first, as in the table of docs/drift.md.
 var order = []Kind{FirstRun, ServiceName, ComposeProjectName, DBHostMismatch, HostPort,
 	OdpmScenario, DataDirEmptyChanged, DataPath, PostgresMajor, AppRoleMissing, ClusterIdentity}
+
+// Kinds lists all of them, in the order of docs/drift.md.
+func Kinds() []Kind { return slices.Clone(order) }
 
 // SeverityOf gives a kind's severity, "" for a word that is not a kind.
 func SeverityOf(k Kind) Severity { return severities[k] }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines"
@@ -67,7 +68,7 @@ func (m *maker) ports() error {
 	if !m.starting() || m.p.External && !m.w.Stack {
 		return nil
 	}
-	r := &ui.Refusal{What: "A port that this project publishes is taken. " + m.untouched()}
+	r := &ui.Refusal{Code: codes.PortTaken, What: "A port that this project publishes is taken. " + m.untouched()}
 	for _, u := range m.portUses() {
 		if m.hasPort(u.port) {
 			continue

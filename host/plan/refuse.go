@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/desired"
@@ -56,7 +57,7 @@ func (m *maker) refused(from Goal, err error) {
 // of them, a run ends with the first.
 func (m *maker) refuse() {
 	for _, c := range m.in.Conflicts {
-		m.refused(Files, &ui.Refusal{What: c.What + " " + m.untouched(), Ways: c.Ways})
+		m.refused(Files, &ui.Refusal{Code: codes.SettingsConflict, What: c.What + " " + m.untouched(), Ways: c.Ways})
 	}
 	if m.w.EngineErr != nil {
 		m.refused(Files, m.w.EngineErr)
@@ -67,7 +68,7 @@ func (m *maker) refuse() {
 	if !m.p.KeepCompose {
 		_, err := m.w.Files.Compose.Check(m.d.Compose, compose.WriteOptions{Replace: m.Want.ReplaceCompose})
 		if errors.Is(err, compose.ErrForeign) {
-			err = &ui.Refusal{What: err.Error(), Err: err}
+			err = &ui.Refusal{Code: codes.ComposeForeign, What: err.Error(), Err: err}
 		}
 		m.refused(Files, err)
 		m.refused(Files, m.theirs())
@@ -111,7 +112,7 @@ func (m *maker) theirs() error {
 		}
 		return nil
 	}
-	r := &ui.Refusal{What: fmt.Sprintf("%s is not replaced: the new stack would not have the same data. %s", file, m.untouched())}
+	r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("%s is not replaced: the new stack would not have the same data. %s", file, m.untouched())}
 	for _, x := range t.Lost {
 		r.Details = append(r.Details, ui.Clean(x.Message))
 		if x.Way != "" && !slices.Contains(r.Ways, ui.Clean(x.Way)) {
@@ -131,6 +132,7 @@ func (m *maker) externalHere() error {
 		return nil
 	}
 	return &ui.Refusal{
+		Code: codes.DBHostLocalhost,
 		What: fmt.Sprintf("%s: db_host is %q, which in Odoo's container is the container itself. %s", m.in.Rel(m.p.OdooConfPath), host, m.untouched()),
 		Ways: []string{"db_host = host.docker.internal        this machine, as the container knows it; PostgreSQL must listen there"},
 	}
@@ -142,6 +144,7 @@ func (m *maker) foreignHost() error {
 	}
 	conf := m.in.Rel(m.p.OdooConfPath)
 	return &ui.Refusal{
+		Code: codes.DBHostElsewhere,
 		What: fmt.Sprintf("%s:%d: db_host is %q, which is not a service of this compose project but a server elsewhere. %s", conf, m.d.ForeignHostLine, m.d.ForeignHost, m.untouched()),
 		Ways: []string{
 			"ODPM_POSTGRES=external in .env        if that server is the one Odoo must use; odpm then runs no PostgreSQL of its own",
@@ -159,18 +162,21 @@ func (m *maker) data() {
 	// The container of a first run that was killed may still be at it.
 	if f.State == datadir.Unfinished && !m.w.Status.Running {
 		m.refused(Files, &ui.Refusal{
+			Code: codes.DataUnfinished,
 			What: fmt.Sprintf("The PostgreSQL data directory %s holds no cluster: %s. PostgreSQL never ran on it. %s", f.Path, f.Reason, m.untouched()),
 			Ways: unfinishedWays(f),
 		})
 	}
 	if f.State == datadir.Other {
 		m.refused(Files, &ui.Refusal{
+			Code: codes.DataNotACluster,
 			What: fmt.Sprintf("The PostgreSQL data directory %s holds something that is not a cluster: %s. %s", f.Path, f.Reason, m.untouched()),
 			Ways: []string{"POSTGRES_DATA_DIR=/another/path in .env        another, or a new, directory", "or move what is in it elsewhere"},
 		})
 	}
 	if f.State == datadir.Unknown && m.w.Kind == engines.Native {
 		m.refused(Files, &ui.Refusal{
+			Code: codes.DataUnreadable,
 			What: fmt.Sprintf("What is in the PostgreSQL data directory %s is unknown, %s; without Docker PostgreSQL runs as its owner. %s", f.Path, f.Reason, m.untouched()),
 			Ways: []string{"sudo odpm        root starts PostgreSQL as the directory's owner",
 				"or sudo chown -R \"$USER\" " + shell.Quote(f.Path) + "        where it is nobody else's"},
@@ -178,7 +184,7 @@ func (m *maker) data() {
 	}
 	// A kept file says itself where its image looks (PGDATA).
 	if p := datadir.LayoutProblem(f, m.p.PostgresMajor, m.p.DataSubdir); p != nil && !m.p.KeepCompose {
-		m.refused(Files, &ui.Refusal{What: p.Message + ". " + m.untouched(), Ways: p.Ways})
+		m.refused(Files, &ui.Refusal{Code: codes.DataLayout, What: p.Message + ". " + m.untouched(), Ways: p.Ways})
 	}
 }
 
@@ -197,7 +203,7 @@ func (m *maker) commonPassword() error {
 	if m.p.Scenario != project.Server || m.p.AppPassword != "odoo" || m.p.External {
 		return nil
 	}
-	return &ui.Refusal{What: fmt.Sprintf("ODPM_SCENARIO=server refuses the password %q for role %s, which everybody knows (%s). %s", "odoo", m.p.AppRole, m.p.AppPasswordSource, m.untouched()),
+	return &ui.Refusal{Code: codes.DefaultPassword, What: fmt.Sprintf("ODPM_SCENARIO=server refuses the password %q for role %s, which everybody knows (%s). %s", "odoo", m.p.AppRole, m.p.AppPasswordSource, m.untouched()),
 		Ways: []string{"POSTGRES_ODOO_PASS=… in .env, or db_password in " + m.in.Rel(m.p.OdooConfPath) + "        another one; then odpm database ensure-role gives it to the role"}}
 }
 
@@ -212,11 +218,13 @@ func (m *maker) stack() error {
 			// The project was moved or renamed: these are its own containers,
 			// and their mounts still point to where it was.
 			return &ui.Refusal{
+				Code: codes.StackMoved,
 				What: fmt.Sprintf("The containers of compose stack %q (%s) were made in %s, which is not there any more. If this project was moved from there, they are its own, with the old paths. %s", m.p.Name, ui.Clean(c.Name), ui.Clean(c.WorkingDir), m.untouched()),
 				Ways: []string{fmt.Sprintf("docker compose -p %s down        remove them (data stays), then run odpm again", m.p.Name), prefix + ", if they are another project's"},
 			}
 		}
 		return &ui.Refusal{
+			Code: codes.StackNameTaken,
 			What: fmt.Sprintf("A compose stack called %q already exists and belongs to %s (container %s); compose would take it for this project's. %s", m.p.Name, ui.Clean(c.WorkingDir), ui.Clean(c.Name), m.untouched()),
 			Ways: []string{prefix + " for this project", fmt.Sprintf("docker compose -p %s down        in %s, if that stack is not needed (data stays)", m.p.Name, ui.Clean(c.WorkingDir))},
 		}
@@ -244,7 +252,7 @@ func HeldBy(in *inputs.Inputs, foreign []engine.Holder) error {
 	if len(foreign) == 0 {
 		return nil
 	}
-	r := &ui.Refusal{What: fmt.Sprintf("The data directory %s is in use by somebody else; a second server on it would destroy the cluster. %s", in.DataName(), untouched)}
+	r := &ui.Refusal{Code: codes.DataInUse, What: fmt.Sprintf("The data directory %s is in use by somebody else; a second server on it would destroy the cluster. %s", in.DataName(), untouched)}
 	for _, h := range foreign {
 		line := h.Kind + " " + h.Name
 		if h.Project != "" {
@@ -267,7 +275,7 @@ func (m *maker) noTCP() error {
 	if m.w.Kind != engines.Native || !m.w.Status.Ready || m.w.Addr != "" {
 		return nil
 	}
-	r := &ui.Refusal{What: fmt.Sprintf("PostgreSQL runs on %s (%s) and listens on no TCP address (listen_addresses is empty), so Odoo cannot reach it. %s", m.in.DataName(), m.w.Status.ID, m.untouched())}
+	r := &ui.Refusal{Code: codes.ServerNoTCP, What: fmt.Sprintf("PostgreSQL runs on %s (%s) and listens on no TCP address (listen_addresses is empty), so Odoo cannot reach it. %s", m.in.DataName(), m.w.Status.ID, m.untouched())}
 	for _, h := range m.w.Holders {
 		if h.Own {
 			r.Ways = append(r.Ways, h.StopCommand+"        then run odpm again: it starts PostgreSQL with listen_addresses="+m.p.PostgresBind)
@@ -285,7 +293,7 @@ func (m *maker) elsewhere() error {
 	if e.Err != nil {
 		return fmt.Errorf("where the data of the running PostgreSQL lie could not be found out: %w", e.Err)
 	}
-	r := &ui.Refusal{What: fmt.Sprintf("The PostgreSQL that runs as service %s has its data in %s, and not in this project's %s. %s", m.p.ServiceName, e.Where, m.in.DataName(), m.untouched())}
+	r := &ui.Refusal{Code: codes.ServerElsewhere, What: fmt.Sprintf("The PostgreSQL that runs as service %s has its data in %s, and not in this project's %s. %s", m.p.ServiceName, e.Where, m.in.DataName(), m.untouched())}
 	if e.Disk != "" {
 		r.What = fmt.Sprintf("The PostgreSQL that runs on %s is another cluster than the one that lies there: its system_identifier is %s, the data directory's is %s. %s", e.Where, e.Server, e.Disk, m.untouched())
 	}
@@ -316,7 +324,7 @@ func accessOf(in *inputs.Inputs, w *world.World, d *desired.Desired, image strin
 }
 
 func accessRefusal(a world.Access, outcome string) error {
-	return &ui.Refusal{What: "Odoo runs as uid:gid " + a.Who + ", which cannot use what is mounted for it. " + outcome, Details: a.Problems}
+	return &ui.Refusal{Code: codes.OdooAccess, What: "Odoo runs as uid:gid " + a.Who + ", which cannot use what is mounted for it. " + outcome, Details: a.Problems}
 }
 
 // Access is the question for a one-off Odoo, and Refuse what its answer means.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 
+	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/ui"
@@ -34,7 +35,9 @@ type jsonDiff struct {
 }
 
 type jsonRefusal struct {
-	Message string `json:"message"`
+	// Code is what "odpm explain" knows it by.
+	Code    codes.Code `json:"code"`
+	Message string     `json:"message"`
 	// Refusal: exit code 3; otherwise the run fails with 1.
 	Refusal bool `json:"refusal"`
 	// Next are the ways out, a command or a setting each.
@@ -79,7 +82,7 @@ func (r Report) WriteJSON(out io.Writer, diffs bool) error {
 	}
 	for _, refusal := range r.Plan.Refusals {
 		message, next := ui.OneLine(refusal.Err)
-		doc.Refusals = append(doc.Refusals, jsonRefusal{ui.Clean(hide(message)), ui.IsRefusal(refusal.Err), next})
+		doc.Refusals = append(doc.Refusals, jsonRefusal{CodeOf(refusal.Err, ""), ui.Clean(hide(message)), ui.IsRefusal(refusal.Err), next})
 	}
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)

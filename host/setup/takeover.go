@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/odpm/odpm/host/apply"
+	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/project"
@@ -165,7 +166,7 @@ func read(dir, name string) ([]byte, error) {
 
 // blocked is the refusal of a file that something is in the way of.
 func blocked(file string, problems []compose.Problem) *ui.Refusal {
-	r := &ui.Refusal{What: fmt.Sprintf("%s cannot be taken over yet: a new stack would not have the same data. Nothing was written.", file)}
+	r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("%s cannot be taken over yet: a new stack would not have the same data. Nothing was written.", file)}
 	for _, x := range problems {
 		if !x.Blocking {
 			continue

@@ -4,12 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/odpm/odpm/host/codes"
 )
 
 // Refusal is something odpm will not do unasked: drift not accepted, something
 // found that it refuses to touch, a confirmation that nobody could give. It
 // ends a run with exit code 3.
 type Refusal struct {
+	// Code is what "odpm explain" knows it by.
+	Code codes.Code
 	// What happened and why, one sentence or more.
 	What string
 	// Details are shown below, one a line.

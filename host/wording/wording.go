@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/odpm/odpm/shared/redact"
 )
@@ -18,6 +19,30 @@ func OrUnset(v string) string {
 		return "(not set)"
 	}
 	return v
+}
+
+// Wrap breaks one paragraph at words, so that no line is wider than width where
+// its words allow that; each begins with indent.
+func Wrap(text string, width int, indent string) string {
+	var b strings.Builder
+	at := 0
+	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+			b.WriteString(indent)
+			at = utf8.RuneCountInString(indent)
+		case at+1+n > width:
+			b.WriteString("\n" + indent)
+			at = utf8.RuneCountInString(indent)
+		default:
+			b.WriteString(" ")
+			at++
+		}
+		b.WriteString(word)
+		at += n
+	}
+	return b.String()
 }
 
 // LastLines are the last n lines of what a program wrote, without the final

@@ -21,3 +21,17 @@ func TestTail(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestWrap(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                 "",
+		"one":              "  one",
+		"one two  three":   "  one two\n  three",
+		"a verylongword b": "  a\n  verylongword\n  b",
+		"äöü äöü äö":       "  äöü äöü\n  äö",
+	} {
+		if got := Wrap(text, 10, "  "); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

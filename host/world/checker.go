@@ -39,13 +39,18 @@ func FindChecker(env map[string]string, on Platform, d state.Dirs) Checker {
 	return Checker{On: on, Path: path, Digest: digest, Err: err}
 }
 
+// NoChecker is an odpm-checker that is not there, or runs elsewhere.
+type NoChecker struct{ What string }
+
+func (e *NoChecker) Error() string { return e.What }
+
 // CheckerPath is where the odpm-checker that runs on a platform lies. A program
 // of another one is never taken: Odoo's container would be replaced by one
 // that cannot start.
 func CheckerPath(env map[string]string, on Platform) (string, error) {
 	if path := env["ODPM_CHECKER"]; path != "" {
 		if err := runsOn(path, on); err != nil {
-			return "", fmt.Errorf("ODPM_CHECKER names %w. Build it:\n  %s", err, checkerBuild(on))
+			return "", &NoChecker{fmt.Sprintf("ODPM_CHECKER names %v. Build it:\n  %s", err, checkerBuild(on))}
 		}
 		return filepath.Abs(path)
 	}
@@ -63,7 +68,7 @@ func CheckerPath(env map[string]string, on Platform) (string, error) {
 	if len(wrong) > 0 {
 		why += " for " + on.String() + "; there is " + strings.Join(wrong, ", and ")
 	}
-	return "", fmt.Errorf("odpm-checker, the program that proves the login in front of Odoo, %s. Build it for %s and name it in ODPM_CHECKER:\n  %s", why, on, checkerBuild(on))
+	return "", &NoChecker{fmt.Sprintf("odpm-checker, the program that proves the login in front of Odoo, %s. Build it for %s and name it in ODPM_CHECKER:\n  %s", why, on, checkerBuild(on))}
 }
 
 // checkerPlaces are where a release has it: an archive has one for each

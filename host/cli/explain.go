@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/odpm/odpm/host/codes"
+	"github.com/odpm/odpm/host/look"
+	"github.com/odpm/odpm/host/report"
+	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
+)
+
+func (a *App) explainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "explain KIND|CODE", Short: "What a kind of drift, a refusal or an error means, and what to do first",
+		Long: `Explain a kind of drift, or the code of a refusal or an error: what it means, what
+can be lost, and what to do first. In a project its own values are shown. Without
+an argument all codes are listed. Nothing is written or started.`,
+		Example:           "  odpm explain data_path",
+		Annotations:       exits("  0    explained\n  2    usage: there is no such code\n"),
+		ValidArgsFunction: cobra.FixedCompletions(codes.Names(), cobra.ShellCompDirectiveNoFileComp),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch len(args) {
+			case 0:
+				for _, name := range codes.Names() {
+					fmt.Fprintln(a.out, name)
+				}
+				return nil
+			case 1:
+			default:
+				return ui.Usagef("explain takes one code: odpm explain KIND|CODE")
+			}
+			e, ok := codes.Find(args[0])
+			if !ok {
+				return ui.Usagef("%q is not a code%s; see: odpm explain", args[0], wording.DidYouMean(args[0], codes.Names()))
+			}
+			a.explain(asking(cmd.Context()), e)
+			return nil
+		},
+	}
+}
+
+// explain prints an entry. A project that cannot be read is no reason not to.
+func (a *App) explain(ctx context.Context, e codes.Entry) {
+	p := func(format string, args ...any) { fmt.Fprintf(a.out, format+"\n", args...) }
+	p("%s", e.Code)
+	p("%s", wording.Wrap(e.Means, a.term.Width, "  "))
+	p("")
+	p("What can be lost:")
+	p("%s", wording.Wrap(e.Lost, a.term.Width, "  "))
+	if here := a.here(ctx, e.Code); len(here) > 0 {
+		p("")
+		p("In this project now:")
+		for _, line := range here {
+			p("  %s", ui.Clean(a.secrets.Hide(line)))
+		}
+	}
+	p("")
+	p("First:")
+	for _, f := range e.First {
+		p("  %s", f)
+	}
+}
+
+// here are the project's own values for a code; nil where there is no project.
+func (a *App) here(ctx context.Context, code codes.Code) []string {
+	opts, err := a.options()
+	if err != nil {
+		return nil
+	}
+	v, err := look.At(ctx, opts.Options)
+	if err != nil {
+		if report.CodeOf(err, "") == code {
+			return strings.Split(err.Error(), "\n")
+		}
+		return nil
+	}
+	var out []string
+	for _, d := range v.Plan.Drifts {
+		if string(d.Kind) == string(code) {
+			out = append(out, fmt.Sprintf("previous: %s", d.Previous), fmt.Sprintf("current:  %s", d.Current))
+			if v.Plan.Accepted[d.Kind] {
+				out = append(out, "It is accepted until the next proven login.")
+			}
+		}
+	}
+	for _, r := range v.Plan.Refusals {
+		if report.CodeOf(r.Err, "") == code {
+			out = append(out, strings.Split(r.Err.Error(), "\n")...)
+		}
+	}
+	if len(out) == 0 {
+		return []string{"This does not apply."}
+	}
+	return out
+}
+
+// errorJSON is the contract of docs/exit-codes.md. next are the commands and
+// settings that help: the error's own, else those of its code.
+func (a *App) errorJSON(err error, kind string) any {
+	code := report.CodeOf(err, kind)
+	_, next := ui.OneLine(err)
+	if len(next) == 0 {
+		if e, ok := codes.Find(string(code)); ok {
+			next = e.First
+		}
+	}
+	next = slices.Clone(next)
+	for i := range next {
+		next[i] = ui.Clean(a.secrets.Hide(next[i]))
+	}
+	return struct {
+		Kind    string     `json:"kind"`
+		Code    codes.Code `json:"code"`
+		Message string     `json:"message"`
+		Next    []string   `json:"next"`
+	}{kind, code, ui.CleanLines(a.secrets.Hide(err.Error())), next}
+}
