@@ -57,6 +57,16 @@ func (w *work) backup(ctx context.Context) error {
 	}
 	w.result.Archive, w.result.BackedUp = res.Path, &res
 	w.Term.Say("odpm: backed up %s: %s, %d files", ui.Clean(w.req.Name), ui.Bytes(res.Bytes), res.Files)
+	for i, o := range res.LeftOut {
+		if i == maxShown {
+			w.Term.Warn("%d more things would be left out by a restore; --format json lists them", len(res.LeftOut)-i)
+			break
+		}
+		w.Term.Warn("a restore will say: %s", ui.Clean(o.Text))
+	}
+	if needs := res.Needs.String(); needs != "" {
+		w.Term.Say("odpm: for a restore on another server it should have: %s", ui.Clean(needs))
+	}
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/load"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/ui"
@@ -78,18 +79,27 @@ type Result struct {
 func (r Result) JSON() any {
 	out := map[string]any{"schema_version": 1}
 	if b := r.BackedUp; b != nil {
-		out["backup"] = map[string]any{"path": b.Path, "bytes": b.Bytes, "odoo_version": b.OdooVersion, "files": b.Files, "warnings": list(b.Warnings)}
+		out["backup"] = map[string]any{"path": b.Path, "bytes": b.Bytes, "odoo_version": b.OdooVersion, "files": b.Files, "warnings": list(b.Warnings),
+			"needs": needsJSON(b.Needs), "left_out": leftJSON(b.LeftOut)}
 	}
 	if d := r.Restored; d != nil {
-		left := []any{}
-		for _, o := range d.LeftOut {
-			left = append(left, map[string]any{"kind": o.Kind, "name": o.Name, "text": o.Text})
-		}
 		out["restore"] = map[string]any{"database": d.Database, "replaced": d.Replaced, "kept": d.Kept, "odoo_major": d.OdooMajor, "modules": d.Modules,
-			"files": d.Files - d.Missing, "missing_files": d.Missing, "neutralized": d.Neutralized, "copied": d.Copied, "left_out": left, "warnings": list(d.Warnings)}
+			"files": d.Files - d.Missing, "missing_files": d.Missing, "neutralized": d.Neutralized, "copied": d.Copied, "left_out": leftJSON(d.LeftOut), "warnings": list(d.Warnings)}
 	}
 	if r.URL != "" {
 		out["url"] = r.URL
+	}
+	return out
+}
+
+func needsJSON(n odoodb.Needs) any {
+	return map[string]any{"extensions": list(n.Extensions), "roles": list(n.Roles), "tablespaces": list(n.Tablespaces)}
+}
+
+func leftJSON(left []load.Omission) []any {
+	out := []any{}
+	for _, o := range left {
+		out = append(out, map[string]any{"kind": o.Kind, "name": o.Name, "text": o.Text})
 	}
 	return out
 }

@@ -38,6 +38,9 @@ func WriteVerified(out io.Writer, v odoodb.VerifyResult) {
 	row("Odoo", "%s, %d modules installed", wording.OrUnset(v.OdooVersion), v.Modules)
 	row("PostgreSQL", "%s, dumped with pg_dump %s", wording.OrUnset(v.ServerVersion), wording.OrUnset(v.DumpVersion))
 	row("Dump", "%d tables, %d rows", v.Tables, v.Rows)
+	if needs := v.Needs.String(); needs != "" {
+		row("Needs", "%s", needs)
+	}
 	row("Filestore", "%d files of attachments, %d more, %d missing, %d damaged", v.Files, v.Extra, v.MissingFiles, v.DamagedFiles)
 	tw.Flush()
 }
@@ -49,5 +52,6 @@ func VerifiedJSON(v odoodb.VerifyResult) any {
 		"odoo_version": v.OdooVersion, "server_version": v.ServerVersion, "dump_version": v.DumpVersion,
 		"modules": v.Modules, "tables": v.Tables, "rows": v.Rows,
 		"files": v.Files, "extra_files": v.Extra, "missing_files": v.MissingFiles, "damaged_files": v.DamagedFiles,
+		"needs": needsJSON(v.Needs), "left_out": leftJSON(v.Needs.LeftOut),
 	}
 }

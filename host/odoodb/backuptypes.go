@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/load"
 )
 
 // BackupOptions say what to back up and where to.
@@ -44,7 +45,11 @@ type BackupResult struct {
 	FilesBytes int64
 	// Missing names files that attachments have and that were not there before
 	// the backup began.
-	Missing  []string
+	Missing []string
+	// Needs is what a restore wants of a server, LeftOut what one on this server
+	// leaves out.
+	Needs    Needs
+	LeftOut  []load.Omission
 	Warnings []string
 	Elapsed  time.Duration
 }

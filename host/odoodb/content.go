@@ -26,6 +26,8 @@ type content struct {
 	base    string
 	modules map[string]string
 	stored  storedNames
+	// needs is nil where nobody asks.
+	needs *needed
 }
 
 func newContent() content {
@@ -97,6 +99,9 @@ func (c *content) statement(stmt []byte) {
 	word := sqldump.Tokens(stmt, 1)
 	if len(word) == 0 {
 		return
+	}
+	if c.needs != nil {
+		c.needs.statement(word[0], stmt)
 	}
 	switch word[0] {
 	case "set", "select":

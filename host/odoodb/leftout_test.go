@@ -12,8 +12,8 @@ import (
 // with what a restore says that it has left out ("" for nothing), as a part of
 // the sentence. What follows each still has to run.
 var forbidden = []struct{ sql, says string }{
-	{`GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_waldir() TO READER;`, `privileges on function pg_catalog.pg_ls_waldir were left out: permission denied`},
-	{`REVOKE ALL ON FUNCTION pg_catalog.pg_sleep(double precision) FROM PUBLIC;`, `no privileges could be revoked for "pg_sleep"`},
+	{`GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_waldir() TO READER;`, `privileges on function pg_catalog.pg_ls_waldir were left out: only a superuser`},
+	{`REVOKE ALL ON FUNCTION pg_catalog.pg_sleep(double precision) FROM PUBLIC;`, `privileges on function pg_catalog.pg_sleep`},
 	{`GRANT MAINTAIN ON TABLE public.notes TO READER;`, ``},
 	{`GRANT SELECT,MAINTAIN ON TABLE public.notes TO READER;`, ``},
 	{`GRANT SELECT ON TABLE public.notes TO nobody_here;`, `privileges of role "nobody_here"`},

@@ -94,13 +94,19 @@ func (r *restore) checkServer(ctx context.Context) error {
 	if !p.roles[r.s.AppRole] {
 		return fmt.Errorf("role %q does not exist; create it with: odpm database ensure-role", r.s.AppRole)
 	}
-	names, err = collect(ctx, r.c, `SELECT spcname::pg_catalog.text FROM pg_catalog.pg_tablespace
-		WHERE pg_catalog.has_tablespace_privilege($1::pg_catalog.name, oid, 'CREATE'::pg_catalog.text)`, r.s.AppRole)
-	p.tablespaces = map[string]bool{"pg_default": true}
-	for _, name := range names {
-		p.tablespaces[name] = true
-	}
+	p.tablespaces, err = usableTablespaces(ctx, r.c, r.s.AppRole)
 	return err
+}
+
+// usableTablespaces are those that a role may make tables in.
+func usableTablespaces(ctx context.Context, c querier, role string) (map[string]bool, error) {
+	names, err := collect(ctx, c, `SELECT spcname::pg_catalog.text FROM pg_catalog.pg_tablespace, pg_catalog.pg_roles
+		WHERE rolname OPERATOR(pg_catalog.=) $1::pg_catalog.name AND pg_catalog.has_tablespace_privilege(pg_roles.oid, pg_tablespace.oid, 'CREATE'::pg_catalog.text)`, role)
+	usable := map[string]bool{"pg_default": true}
+	for _, name := range names {
+		usable[name] = true
+	}
+	return usable, err
 }
 
 // checkTargetDatabase looks at what is to be replaced.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/load"
 )
 
 // odooStub stands for the Odoo service; state is what the restore must leave
@@ -58,20 +59,35 @@ func TestRestoreOfWhatAnAdministratorAdded(t *testing.T) {
 	mustAdmin(t, s, "db", `CREATE SCHEMA elsewhere`, `GRANT USAGE ON SCHEMA elsewhere TO `+ident(s.AppRole), `ALTER EXTENSION pg_trgm SET SCHEMA elsewhere`,
 		`CREATE EXTENSION unaccent SCHEMA elsewhere`,
 		`CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'`, `CREATE EVENT TRIGGER watcher ON ddl_command_end EXECUTE FUNCTION watch()`,
+		`CREATE EXTENSION pgstattuple`, `GRANT SELECT ON ir_module_module TO pg_monitor`, `REVOKE EXECUTE ON FUNCTION pg_ls_waldir() FROM pg_monitor`,
 		`COMMENT ON EVENT TRIGGER watcher IS 'x'`, `ALTER EVENT TRIGGER watcher DISABLE`,
 		`CREATE PUBLICATION everything FOR ALL TABLES`)
 	mustApp(t, s, "db", `CREATE TABLE added (a text)`, `CREATE INDEX ON added USING gin (a elsewhere.gin_trgm_ops)`,
 		`CREATE VIEW plain AS SELECT elsewhere.unaccent(a) FROM added`)
 	for _, format := range []archive.Format{archive.Zip, archive.Dump} {
 		file := filepath.Join(t.TempDir(), "a")
-		if _, err := s.Backup(ctx, BackupOptions{Database: "db", File: file, Format: format}); err != nil {
+		made, err := s.Backup(ctx, BackupOptions{Database: "db", File: file, Format: format})
+		if err != nil {
 			t.Fatal(err)
+		}
+		if got := made.Needs.String(); got != "extensions pg_trgm, pgstattuple, unaccent; roles pg_monitor" {
+			t.Errorf("a restore needs: %s", got)
 		}
 		rep, err := s.Restore(ctx, RestoreOptions{File: file, Database: "back " + string(format), Unaccent: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		warnings := fmt.Sprint(rep.LeftOut)
+		said := func(left []load.Omission) (texts []string) {
+			for _, o := range left {
+				texts = append(texts, o.Text)
+			}
+			slices.Sort(texts)
+			return texts
+		}
+		if before, after := said(made.LeftOut), said(rep.LeftOut); !slices.Equal(before, after) {
+			t.Errorf("the backup said that a restore leaves out:\n%s\nand it left out:\n%s", strings.Join(before, "\n"), strings.Join(after, "\n"))
+		}
 		for _, part := range []string{`event trigger "watcher" was left out`, `publication "everything" was left out`} {
 			if !strings.Contains(warnings, part) {
 				t.Errorf("%s is missing in %s", part, warnings)

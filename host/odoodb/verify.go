@@ -37,8 +37,10 @@ func Verify(ctx context.Context, file string, o VerifyOptions) (VerifyResult, er
 func verify(ctx context.Context, a *archive.Archive, o VerifyOptions) (VerifyResult, error) {
 	defer a.Close()
 	v := &verifier{o: o, a: a, content: newContent(), last: time.Now()}
+	v.content.needs = newNeeded(o.owner)
 	v.res.Path = a.Path
 	err := v.run(ctx)
+	v.res.needed, v.res.Needs = v.content.needs, v.content.needs.needs()
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 		err = ctx.Err()
 	}

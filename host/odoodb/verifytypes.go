@@ -18,6 +18,8 @@ type VerifyOptions struct {
 	// ofBackup: a backup looks at what it has written; what is in the database has
 	// to be kept.
 	ofBackup bool
+	// owner is the application role, "" where there is none to compare with.
+	owner string
 }
 
 // VerifyResult is what an archive has been proven to be. It is complete only
@@ -49,8 +51,11 @@ type VerifyResult struct {
 	// the backup was made.
 	DamagedFiles int
 	notUTF8      bool
-	Damaged      []string
-	Warnings     []string
+	// Needs is what the dump wants of a server.
+	Needs    Needs
+	needed   *needed
+	Damaged  []string
+	Warnings []string
 }
 
 func (r *VerifyResult) warn(format string, args ...any) {

@@ -146,6 +146,9 @@ func (p Policy) judgeGrant(stmt []byte) Verdict {
 			return Verdict{Drop: true, Kind: "privileges", Name: r, Warn: fmt.Sprintf("privileges of role %q were left out: there is no such role on this server", r)}
 		}
 	}
+	if object := grantObject(t); strings.Contains(object, "pg_catalog.") {
+		return Verdict{Drop: true, Kind: "privileges", Name: object, Warn: fmt.Sprintf("privileges on %s were left out: only a superuser may change those on what belongs to PostgreSQL itself", object)}
+	}
 	return p.withoutNewPrivileges(stmt)
 }
 
