@@ -12,6 +12,7 @@ import (
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/exitcode"
+	"github.com/odpm/odpm/shared/pglogin"
 )
 
 const (
@@ -37,6 +38,11 @@ func (s *Run) upStack(ctx context.Context, services ...string) error {
 	was, err := s.Stack.Container(ctx, s.Project.OdooServiceName)
 	if err != nil {
 		return err
+	}
+	if was.Running {
+		if err := s.triedBeforehand(ctx); err != nil {
+			return err
+		}
 	}
 	startID, err := s.announce()
 	if err != nil {
@@ -67,6 +73,21 @@ func (s *Run) upStack(ctx context.Context, services ...string) error {
 		return err
 	}
 	return s.goesOn(ctx, is)
+}
+
+// triedBeforehand tries the login from this machine before a working Odoo is
+// replaced by one that could not log in: a password that changed in odoo.conf
+// and not in the cluster. Whatever else goes wrong from here (another network,
+// another line of pg_hba.conf) says nothing of Odoo's container.
+func (s *Run) triedBeforehand(ctx context.Context) error {
+	err := s.ProveRole(ctx)
+	switch reason, is := pglogin.ReasonOf(err); {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case is && (reason == pglogin.WrongPassword || reason == pglogin.RoleNoLogin):
+		return fmt.Errorf("Odoo was not replaced, and runs as before: %w", err)
+	}
+	return nil
 }
 
 // stillGood: nothing was started. Somebody may have changed the role, the
