@@ -14,7 +14,6 @@ import (
 	"github.com/odpm/odpm/host/inputs"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/state"
-	"github.com/odpm/odpm/shared/libpq"
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -34,6 +33,9 @@ type Readers struct {
 	Server engine.Server
 	Own    engine.Reader
 	Stack  engine.StackReader
+	// At is where an external server is, found once: of a list of hosts the one
+	// that takes writes.
+	At external.Options
 	// Err is why the engine does not answer.
 	Err      error
 	Warnings []string
@@ -83,7 +85,10 @@ func (r *Readers) external(ctx context.Context, in *inputs.Inputs, o Options) er
 		return fmt.Errorf("%s: db_host is not set, and with ODPM_POSTGRES=external it says where PostgreSQL is", in.Rel(p.OdooConfPath))
 	}
 	// Which Odoo it is for is known at the end.
-	defer func() { r.Server = external.NewReader(ExternalOptions(in, r.Stack != nil)) }()
+	defer func() {
+		r.At = externalOptions(ctx, in, r.Stack != nil)
+		r.Server = external.NewReader(r.At)
+	}()
 	if o.NoDocker || p.Runtime == project.Native {
 		return nil
 	}
@@ -190,22 +195,6 @@ func ImagePGData(ctx context.Context, image string) string {
 // major are on this machine.
 func NativeAvailable(ctx context.Context, p *project.Project) error {
 	return native.NewReader(native.Options{DataDir: p.DataDir, Major: p.PostgresMajor, BinDir: p.Env["ODPM_PG_BINDIR"]}).Available(ctx)
-}
-
-// gateway is what a container calls the machine it runs on.
-const gateway = "host.docker.internal"
-
-// ExternalOptions are where odoo.conf says the server is, as this machine
-// reaches it. stack: Docker runs Odoo.
-func ExternalOptions(in *inputs.Inputs, stack bool) external.Options {
-	name, port := in.ExternalAddress()
-	host := name
-	if host == gateway {
-		host = "127.0.0.1"
-	}
-	admin, _ := in.Administrator()
-	mode := libpq.Stricter(in.SSLMode(stack), admin.SSLMode)
-	return external.Options{Host: host, Name: name, Port: port, SSLMode: mode, TLSFiles: in.TLSFiles(stack) || mode != in.SSLMode(stack)}
 }
 
 // NativeOptions are the project's on a data directory and a port.

@@ -127,10 +127,13 @@ func (m *maker) externalHere() error {
 	if !m.p.External || !m.w.Stack {
 		return nil
 	}
-	host, _ := m.in.ExternalAddress()
-	if host != "localhost" && !strings.HasPrefix(host, "127.") && host != "::1" {
+	list, _ := m.in.ExternalAddress()
+	hosts := strings.Split(list, ",")
+	i := slices.IndexFunc(hosts, func(host string) bool { return host == "localhost" || strings.HasPrefix(host, "127.") || host == "::1" })
+	if i < 0 {
 		return nil
 	}
+	host := hosts[i]
 	return &ui.Refusal{
 		Code: codes.DBHostLocalhost,
 		What: fmt.Sprintf("%s: db_host is %q, which in Odoo's container is the container itself. %s", m.in.Rel(m.p.OdooConfPath), host, m.untouched()),

@@ -38,7 +38,7 @@ func Open(in *inputs.Inputs, r *engines.Readers, notify func(string)) Writers {
 		e := native.New(engines.NativeOptions(in, in.Project.DataDir, in.Project.PostgresPort, false))
 		w.Server, w.Own = e, e
 	case engines.External:
-		w.Server = external.New(engines.ExternalOptions(in, r.Stack != nil))
+		w.Server = external.New(r.At)
 	}
 	return w
 }
