@@ -39,6 +39,7 @@ func figures() []figure {
 		{"stack", "odpm on Docker beside docker compose up -d", measureStack},
 		{"idle", "processor time while waiting 30 s", measureIdle},
 		{"crowd", "200 checkers at once, max_connections=100, up after 3 s", measureCrowd},
+		{"failover", "from a promotion to the program, beside psql every second; 200 checkers through one", measureFailover},
 		{"start", "from accepting logins to the program, 20 starts within 10 s", measureStart},
 	}
 }
