@@ -206,7 +206,7 @@ func (e *Error) Next() string {
 		if e.Reason == ReadOnly {
 			return fmt.Sprintf(`see where it is set: psql -h %s -p %s -U %s -d %s -c "SELECT setting, source, sourcefile FROM pg_settings WHERE name = 'default_transaction_read_only'"`, e.host(), e.port(), Shown(e.User), Shown(e.Database))
 		}
-		return fmt.Sprintf(`set db_host to the primary; the standby follows: psql -h %s -p %s -U %s -d %s -c "SELECT sender_host, sender_port FROM pg_stat_wal_receiver"; a standby on purpose: --allow-standby`, e.host(), e.port(), Shown(e.User), Shown(e.Database))
+		return fmt.Sprintf(`set db_host to the primary; the standby follows: psql -h %s -p %s -U postgres -c "SELECT sender_host, sender_port FROM pg_stat_wal_receiver"; a standby on purpose: --allow-standby`, e.host(), e.port())
 	case Primary:
 		return "add the standby to db_host, or change target_session_attrs (PGTARGETSESSIONATTRS)"
 	case DNS:
