@@ -1,17 +1,22 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/report"
+	"github.com/odpm/odpm/shared/regular"
+	"github.com/odpm/odpm/shared/snapshot"
 )
 
 type planFlags struct {
-	format                           string
+	format, baseline                 string
 	diff, strict, noDocker, detailed bool
 }
 
@@ -42,6 +47,7 @@ func (a *App) planCommand() *cobra.Command {
 	f.BoolVar(&o.diff, "plan-show-diff", false, "show the files' changes and the SQL, secrets masked (also --show-diff)")
 	f.BoolVar(&o.strict, "plan-strict", false, "exit 1 if a required step would change something (also --strict)")
 	f.BoolVar(&o.noDocker, "plan-no-docker", false, "do not ask Docker (also --no-docker)")
+	f.StringVar(&o.baseline, "baseline", "", "compare with what odpm-checker --result wrote elsewhere, in `FILE`, or - for standard input")
 	f.BoolVar(&o.detailed, "detailed-exitcode", false, "exit 2 on changes or drift; usage errors are then 1")
 	return cmd
 }
@@ -56,11 +62,15 @@ func (a *App) runPlan(ctx context.Context, o planFlags) error {
 		return err
 	}
 	opts.NoDocker, opts.Want.Explain = o.noDocker, true
+	baseline, err := a.baseline(o.baseline)
+	if err != nil {
+		return err
+	}
 	v, err := look.At(ctx, opts.Options)
 	if err != nil {
 		return err
 	}
-	r := report.Report{View: v}
+	r := report.Report{View: v, Baseline: baseline}
 	if isJSON {
 		if err := r.WriteJSON(a.out, o.diff); err != nil {
 			return err
@@ -69,10 +79,30 @@ func (a *App) runPlan(ctx context.Context, o planFlags) error {
 		r.WriteTable(a.out, a.term.OutColor, o.diff)
 	}
 	switch {
-	case o.strict && v.Plan.RequiredChanges():
+	case o.strict && (v.Plan.RequiredChanges() || r.Differs()):
 		return Outcome(1)
-	case o.detailed && v.Plan.Changes():
+	case o.detailed && (v.Plan.Changes() || r.Differs()):
 		return Outcome(2)
 	}
 	return nil
+}
+
+// baseline reads what a checker proved elsewhere, nil where none is named.
+func (a *App) baseline(path string) (*snapshot.Proven, error) {
+	if path == "" {
+		return nil, nil
+	}
+	in, where := io.Reader(a.in), "standard input"
+	if path != "-" {
+		data, err := regular.Read(path, snapshot.MaxProven)
+		if err != nil {
+			return nil, fmt.Errorf("--baseline %s: %w", path, err)
+		}
+		in, where = bytes.NewReader(data), path
+	}
+	p, err := snapshot.DecodeProven(in)
+	if err != nil {
+		return nil, fmt.Errorf("--baseline: %s is not what odpm-checker --result writes: %w; in Kubernetes it is the init container's termination message: kubectl get pod NAME -o jsonpath='{.status.initContainerStatuses[0].state.terminated.message}'", where, err)
+	}
+	return p, nil
 }

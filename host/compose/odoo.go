@@ -42,10 +42,8 @@ func odooService(s Spec) types.ServiceConfig {
 	svc.Command = types.ShellCommand(s.OdooCommand())
 	svc.Restart = restart(p)
 	svc.Environment = environment(env)
-	svc.Ports = []types.ServicePortConfig{
-		publish(OdooBind(p), p.OdooPort, s.confPort(OdooHTTPPort, "http_port", "xmlrpc_port")),
-		publish(OdooBind(p), p.GeventPort, s.confPort(OdooGeventPort, "gevent_port", "longpolling_port")),
-	}
+	http, gevent := s.OdooPorts()
+	svc.Ports = []types.ServicePortConfig{publish(OdooBind(p), p.OdooPort, http), publish(OdooBind(p), p.GeventPort, gevent)}
 	svc.Volumes = odooMounts(s)
 	// Workers finish their request and the cron its job.
 	svc.StopGracePeriod = duration(30 * time.Second)

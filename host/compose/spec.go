@@ -127,6 +127,11 @@ func (s Spec) confPort(fallback int, keys ...string) int {
 	return fallback
 }
 
+// OdooPorts are those that Odoo listens on inside the container.
+func (s Spec) OdooPorts() (http, gevent int) {
+	return s.confPort(OdooHTTPPort, "http_port", "xmlrpc_port"), s.confPort(OdooGeventPort, "gevent_port", "longpolling_port")
+}
+
 // OdooBind is the address that Odoo's ports are published on: ODOO_BIND, else
 // every interface on a server and only this machine elsewhere.
 func OdooBind(p project.Project) string {

@@ -44,6 +44,11 @@ type jsonRefusal struct {
 	Next []string `json:"next"`
 }
 
+type jsonBaseline struct {
+	ProvenAt string     `json:"proven_at"`
+	Compared []Compared `json:"compared"`
+}
+
 // WriteJSON is the contract of docs/plan-json.md.
 func (r Report) WriteJSON(out io.Writer, diffs bool) error {
 	hide := r.Secrets.Hide
@@ -56,6 +61,7 @@ func (r Report) WriteJSON(out io.Writer, diffs bool) error {
 		Warnings []string             `json:"warnings"`
 		Refusals []jsonRefusal        `json:"refusals"`
 		Diffs    []jsonDiff           `json:"diffs,omitempty"`
+		Baseline *jsonBaseline        `json:"baseline,omitempty"`
 	}{Version: 1, Drifts: DriftsJSON(r.Plan.Drifts), Blocking: r.Plan.Blocking(), Warnings: []string{}, Refusals: []jsonRefusal{},
 		Summary: map[plan.Outcome]int{}}
 	for _, o := range []plan.Outcome{plan.Run, plan.Update, plan.Noop, plan.Skip} {
@@ -83,6 +89,9 @@ func (r Report) WriteJSON(out io.Writer, diffs bool) error {
 	for _, refusal := range r.Plan.Refusals {
 		message, next := ui.OneLine(refusal.Err)
 		doc.Refusals = append(doc.Refusals, jsonRefusal{CodeOf(refusal.Err, ""), ui.Clean(hide(message)), ui.IsRefusal(refusal.Err), next})
+	}
+	if r.Baseline != nil {
+		doc.Baseline = &jsonBaseline{ProvenAt: r.Baseline.ProvenAt, Compared: r.Compared()}
 	}
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)

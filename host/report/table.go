@@ -16,13 +16,18 @@ import (
 )
 
 // Report shows one look.
-type Report struct{ *look.View }
+type Report struct {
+	*look.View
+	// Baseline is a login that was proven elsewhere, nil without one.
+	Baseline *snapshot.Proven
+}
 
 // WriteTable shows the plan to a person.
 func (r Report) WriteTable(out io.Writer, color, diffs bool) {
 	out = r.Secrets.Writer(out)
 	paint := func(st ui.Style, text string) string { return ui.Paint(color, st, text) }
 	p := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
+	r.writeBaseline(out, paint)
 	drifts := drift.Changes(r.Plan.Drifts)
 	switch {
 	case r.World.Snapshot == nil:

@@ -26,6 +26,9 @@ const (
 	labelHash    = "com.docker.compose.config-hash"
 )
 
+// labelSwarm is Swarm's on a service's containers.
+const labelSwarm = "com.docker.swarm.service.name"
+
 // container is the part of `docker inspect` that is used here.
 type container struct {
 	ID      string `json:"Id"`

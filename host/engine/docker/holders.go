@@ -147,6 +147,10 @@ func holder(c container) engine.Holder {
 	if h.Project != "" && h.Service != "" && !c.oneOff() {
 		h.StopCommand = "docker compose -p " + h.Project + " stop -t " + stopSeconds + " " + h.Service
 	}
+	if service := c.Config.Labels[labelSwarm]; service != "" {
+		// Swarm starts another in the place of a container that was stopped.
+		h.StopCommand = "docker service scale " + service + "=0"
+	}
 	return h
 }
 

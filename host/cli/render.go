@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/odpm/odpm/host/look"
+	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/render"
+	"github.com/odpm/odpm/host/ui"
+)
+
+func (a *App) renderCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "render", Short: "Write the project for an engine that spans machines", Args: none,
+		RunE: func(*cobra.Command, []string) error { return ui.Usagef("render what? One of: swarm, kubernetes") },
+	}
+	cmd.AddCommand(a.swarmCommand(), a.kubernetesCommand())
+	return cmd
+}
+
+func (a *App) kubernetesCommand() *cobra.Command {
+	var o render.KubernetesOptions
+	cmd := &cobra.Command{
+		Use: "kubernetes", Short: "Write the project as YAML for kubectl apply", Args: none,
+		Long: `Write Odoo as a Deployment with its ConfigMap, Service and volume to stdout.
+PostgreSQL stays outside: the login comes from a Secret with the keys host, port,
+username and password, as CloudNativePG makes it. With --init or --update it is a
+Job that works on one database instead. No secret is written, nothing is asked
+of a cluster.`,
+		Example: `  odpm render kubernetes --namespace shop --secret pg-app --replicas 2 > odoo.yaml
+  odpm render kubernetes --secret pg-app --database prod --update sale > update.yaml`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.renderKubernetes(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.Namespace, "namespace", "", "the `NAMESPACE` of everything; else that of kubectl's context")
+	f.StringVar(&o.Secret, "secret", "odoo-db", "the Secret with the login, by `NAME`")
+	f.StringVar(&o.CASecret, "ca-secret", "", "a Secret with ca.crt, for db_sslmode = verify-full, by `NAME`")
+	f.IntVar(&o.Replicas, "replicas", 1, "how many pods run Odoo")
+	f.StringVar(&o.Image, "image", "", "Odoo's image, `REF`; else ODOO_IMAGE")
+	f.StringVar(&o.CheckerImage, "checker-image", "", "the image with odpm-checker, `REF`; else Odoo's image carries it")
+	f.StringVar(&o.Storage, "storage", "10Gi", "the `SIZE` of the file store's volume")
+	f.BoolVar(&o.NetworkPolicy, "network-policy", false, "let nothing in but to Odoo's ports")
+	f.StringVar(&o.Database, "database", "", "with --init or --update: the database `NAME`")
+	f.StringVar(&o.Init, "init", "", "a Job that installs these modules, `MODS`")
+	f.StringVar(&o.Update, "update", "", "a Job that updates these modules, `MODS`")
+	return cmd
+}
+
+func (a *App) swarmCommand() *cobra.Command {
+	var o render.SwarmOptions
+	cmd := &cobra.Command{
+		Use: "swarm", Short: "Write the project as a stack file for docker stack deploy", Args: none,
+		Long: `Write docker-compose.yml as a stack file to stdout: everything on the node with
+the data, PostgreSQL not published, odoo.conf as a secret. Run "odpm --skip-start"
+first, so that the files that it names are there.`,
+		Example: `  odpm --skip-start
+  odpm render swarm > stack.yml
+  docker stack deploy --resolve-image never -c stack.yml shop`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Node == "" {
+				o.Node, _ = os.Hostname()
+			}
+			return a.render(cmd.Context(), false, func(v *look.View, p project.Project) (*render.Result, error) {
+				_, inFile := v.Desired.Parsed.Value("db_password", p.OdooMajor)
+				res, err := render.Swarm(render.SwarmInput{Project: p, Compose: v.Desired.Compose, Conf: v.Desired.Conf, Handoff: v.Desired.HandoffBytes, PasswordInFile: inFile}, o)
+				for _, h := range v.World.Holders {
+					if err == nil {
+						res.Notes = append(res.Notes, "the data directory is in use by "+h.Kind+" "+h.Name+", and a second server on it would destroy the cluster: stop it before docker stack deploy: "+h.StopCommand)
+					}
+				}
+				return res, err
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.Node, "node", "", "the node with the data, by its host `NAME`; else this machine")
+	f.IntVar(&o.Replicas, "replicas", 1, "how many tasks run Odoo")
+	f.StringVar(&o.Image, "image", "", "Odoo's image with the checker, `REF`; else that of docker-compose.yml")
+	return cmd
+}
+
+func (a *App) renderKubernetes(ctx context.Context, o render.KubernetesOptions) error {
+	// What is on this machine is not what runs there.
+	return a.render(ctx, true, func(v *look.View, p project.Project) (*render.Result, error) {
+		return render.Kubernetes(render.Input{Project: p, Candidate: v.Desired.Candidate(v.Inputs)}, o)
+	})
+}
+
+// render looks at the project and writes what make makes of it.
+func (a *App) render(ctx context.Context, noDocker bool, make func(*look.View, project.Project) (*render.Result, error)) error {
+	opts, err := a.options()
+	if err != nil {
+		return err
+	}
+	opts.NoDocker = noDocker
+	v, err := look.At(asking(ctx), opts.Options)
+	if err != nil {
+		return err
+	}
+	p := *v.Project
+	p.OdooConf = v.Desired.Parsed
+	res, err := make(v, p)
+	var option *render.OptionError
+	if errors.As(err, &option) {
+		return &ui.Usage{Err: err}
+	}
+	if err != nil {
+		return err
+	}
+	for _, note := range res.Notes {
+		a.term.Warn("%s", note)
+	}
+	_, err = a.out.Write(res.YAML)
+	return err
+}

@@ -1,0 +1,194 @@
+// Package render writes the project for engines that span machines. It is pure:
+// a project and what should be there in, YAML out. It talks to no cluster, and
+// no secret is in what it writes, only the names of Secrets.
+package render
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/shared/handoff"
+	"github.com/odpm/odpm/shared/snapshot"
+)
+
+// Input is the project as it should be.
+type Input struct {
+	Project project.Project
+	// Candidate is what the next login is to prove (desired.Desired.Candidate).
+	Candidate snapshot.Snapshot
+}
+
+// KubernetesOptions are what a project does not say.
+type KubernetesOptions struct {
+	// Namespace is "" for that of kubectl's context.
+	Namespace string
+	// Secret has the login: username and password, and host and port where
+	// odoo.conf names no server outside of compose.
+	Secret string
+	// CASecret has ca.crt, for db_sslmode = verify-full; "" without.
+	CASecret string
+	// Replicas of Odoo.
+	Replicas int
+	// Image is Odoo's; "" is ODOO_IMAGE. CheckerImage has odpm-checker as its
+	// entrypoint; "" where Odoo's image carries it.
+	Image, CheckerImage string
+	// Storage is the size of the file store's volume.
+	Storage       string
+	NetworkPolicy bool
+	// Database, Init and Update make a Job of it, and nothing else.
+	Database, Init, Update string
+}
+
+// Result is the YAML and what a person should know about it.
+type Result struct {
+	YAML  []byte
+	Notes []string
+}
+
+// The official image's group: what it writes into a volume belongs to it.
+const odooGroup = 101
+
+// checkerTimeout is long: a failover, or a node that is drained, takes minutes,
+// and a pod that fails is started again with ever longer pauses.
+const checkerTimeout = "5m"
+
+const checkerInImage = "/usr/local/bin/odpm-checker"
+
+var (
+	notInName = regexp.MustCompile(`[^a-z0-9-]+`)
+	quantity  = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$`)
+	dnsName   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+)
+
+// kubernetes is one rendering.
+type kubernetes struct {
+	Input
+	o    KubernetesOptions
+	name string
+	conf string
+	hand *handoff.Handoff
+	// checksum changes with the ConfigMap, so that pods are replaced with it.
+	checksum string
+	notes    []string
+}
+
+// Kubernetes renders a Deployment and what it needs, or a Job.
+func Kubernetes(in Input, o KubernetesOptions) (*Result, error) {
+	k := &kubernetes{Input: in, o: o}
+	if err := k.check(); err != nil {
+		return nil, err
+	}
+	k.name = strings.Trim(notInName.ReplaceAllString(strings.ToLower(in.Project.OdooServiceName), "-"), "-")
+	if !dnsName.MatchString(k.name) {
+		k.name = "odoo"
+	}
+	if in.Project.OdooConf == nil {
+		k.conf = "[options]\nlist_db = False\n"
+	} else {
+		var leftOut []string
+		k.conf, leftOut = publicConf(in.Project.OdooConf)
+		if len(leftOut) > 0 {
+			k.note("left out of the ConfigMap, since they are secrets: %s; without admin_passwd list_db is False, which closes the database manager", strings.Join(leftOut, ", "))
+		}
+	}
+	cand := *in.Candidate.Clone()
+	id, err := handoff.Identify(&cand, []byte(k.conf))
+	if err != nil {
+		return nil, err
+	}
+	k.hand = &handoff.Handoff{Version: handoff.Version, ID: id, Candidate: cand, OdooMajor: in.Project.OdooMajor}
+	hand, err := k.hand.Encode()
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256([]byte(k.conf + "\x00" + string(hand)))
+	k.checksum = hex.EncodeToString(sum[:8])
+	if in.Project.AddonsDir != "" {
+		k.note("addons/ of this project is not in the cluster: build it into the image (COPY addons /mnt/extra-addons)")
+	}
+	if strings.HasPrefix(k.image(), "odpm/") {
+		k.note("%s was built on this machine; push it to a registry and name it: --image", k.image())
+	}
+	docs := []obj{k.configMap(string(hand)), k.volumeClaim(), k.service(), k.deployment()}
+	if o.NetworkPolicy {
+		docs = append(docs, k.networkPolicy())
+	}
+	head := "# Written by: odpm render kubernetes. Apply it with: kubectl apply -f FILE\n# Passwords are in Secret " + o.Secret + ", which is not written here.\n"
+	if k.job() {
+		docs = []obj{k.updateJob()}
+		head = "# Written by: odpm render kubernetes. It works on one database alone, so stop Odoo first:\n" +
+			"#   kubectl" + k.inNamespace() + " scale deployment " + k.name + " --replicas=0\n" +
+			"#   kubectl" + k.inNamespace() + " wait --for=delete pod -l " + appLabel + "=" + k.name + "," + roleLabel + "=web --timeout=5m\n" +
+			"#   kubectl" + k.inNamespace() + " create -f FILE\n" +
+			"#   kubectl" + k.inNamespace() + " wait --for=condition=complete job/" + k.jobName() + " --timeout=1h\n" +
+			"#   kubectl" + k.inNamespace() + " delete job " + k.jobName() + "\n" +
+			"#   kubectl" + k.inNamespace() + " scale deployment " + k.name + " --replicas=" + strconv.Itoa(o.Replicas) + "\n"
+	}
+	text, err := documents(head, docs...)
+	return &Result{YAML: text, Notes: k.notes}, err
+}
+
+// OptionError is an option that cannot be used.
+type OptionError struct{ Option, Why string }
+
+func (e *OptionError) Error() string { return e.Option + ": " + e.Why }
+
+func (k *kubernetes) check() error {
+	for _, c := range []struct {
+		option, value string
+		empty         bool
+	}{{"--namespace", k.o.Namespace, true}, {"--secret", k.o.Secret, false}, {"--ca-secret", k.o.CASecret, true}} {
+		if !(c.value == "" && c.empty) && !dnsName.MatchString(c.value) {
+			return &OptionError{c.option, "small letters, digits and dashes are wanted, up to 63"}
+		}
+	}
+	switch {
+	case k.o.Replicas < 1 || k.o.Replicas > 1000:
+		return &OptionError{"--replicas", "1 to 1000 is wanted"}
+	case !quantity.MatchString(k.o.Storage):
+		return &OptionError{"--storage", "a size like 10Gi is wanted"}
+	case (k.o.Init != "" || k.o.Update != "") && k.o.Database == "":
+		return &OptionError{"--database", "the name of the database that --init or --update works on is wanted"}
+	case k.o.Database != "" && !k.job():
+		return &OptionError{"--database", "it goes with --init or --update"}
+	case k.image() == "":
+		return &OptionError{"--image", "the project names no image of Odoo (ODOO_IMAGE or odoo_version)"}
+	}
+	return nil
+}
+
+func (k *kubernetes) note(format string, args ...any) {
+	k.notes = append(k.notes, fmt.Sprintf(format, args...))
+}
+
+func (k *kubernetes) image() string { return cmp.Or(k.o.Image, k.Project.OdooImage) }
+
+func (k *kubernetes) job() bool { return k.o.Init != "" || k.o.Update != "" }
+
+func (k *kubernetes) jobName() string { return k.name + "-update" }
+
+func (k *kubernetes) inNamespace() string {
+	if k.o.Namespace == "" {
+		return ""
+	}
+	return " -n " + k.o.Namespace
+}
+
+// confValue is an option of odoo.conf, "" where it is unset.
+func (k *kubernetes) confValue(key string) string {
+	if k.Project.OdooConf == nil {
+		return ""
+	}
+	v, _ := k.Project.OdooConf.Value(key, k.Project.OdooMajor)
+	return v
+}
+
+// spec is for what compose knows about Odoo's container.
+func (k *kubernetes) spec() compose.Spec { return compose.Spec{Project: k.Project} }

@@ -1,0 +1,375 @@
+package render
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/shared/handoff"
+	"github.com/odpm/odpm/shared/shell"
+)
+
+// SwarmInput is the project's compose document, from which the stack is made.
+type SwarmInput struct {
+	Project project.Project
+	// Compose is docker-compose.yml as odpm writes it.
+	Compose []byte
+	// Conf is odoo.conf, Handoff checker.json, as a run writes them.
+	Conf, Handoff []byte
+	// PasswordInFile: odoo.conf has Odoo's password.
+	PasswordInFile bool
+}
+
+// SwarmOptions are what a project does not say.
+type SwarmOptions struct {
+	// Node is the host name of the node with the data directory.
+	Node     string
+	Replicas int
+	// Image is Odoo's; "" is that of the compose document.
+	Image string
+}
+
+// swarm is one rendering.
+type swarm struct {
+	SwarmInput
+	o     SwarmOptions
+	notes []string
+}
+
+// head are the commands that belong to the stack, as they can be typed.
+func (s *swarm) head(services *yaml.Node) string {
+	stack, odoo, db := s.Project.Name, s.Project.OdooServiceName, s.Project.ServiceName
+	svc := get(services, odoo)
+	run := []string{"docker", "run", "--rm", "--network", stack + "_default"}
+	if user := get(svc, "user"); user != nil {
+		run = append(run, "--user", user.Value)
+	}
+	if env := get(svc, "environment"); env != nil {
+		for i := 0; i+1 < len(env.Content); i += 2 {
+			if name := env.Content[i].Value; name != handoff.EnvID {
+				run = append(run, "-e", shell.Quote(name+"="+unescaped(env.Content[i+1].Value)))
+			}
+		}
+	}
+	run = append(run, "-v", shell.Quote(s.conf()+":"+compose.OdooConfTarget+":ro"))
+	data := ""
+	for _, v := range get(svc, "volumes").Content {
+		source, target := get(v, "source"), get(v, "target")
+		if source == nil || target == nil || target.Value == handoff.DatabaseDir {
+			continue
+		}
+		run = append(run, "-v", shell.Quote(unescaped(source.Value)+":"+target.Value))
+		if target.Value == compose.OdooDataTarget {
+			data = unescaped(source.Value)
+		}
+	}
+	run = append(run, get(svc, "image").Value)
+	if command := get(svc, "command"); command != nil {
+		for _, word := range command.Content {
+			run = append(run, shell.Quote(unescaped(word.Value)))
+		}
+	}
+	lines := []string{
+		"Written by: odpm render swarm. On the node with the data, a manager of the swarm:",
+		"  docker compose -p " + stack + " down",
+		"  docker stack deploy --resolve-image never -c FILE " + stack,
+		"Install or update modules, while no other Odoo works on the database:",
+		fmt.Sprintf("  docker service scale %s_%s=0", stack, odoo),
+		"  " + strings.Join(run, " ") + " -d NAME -u MODULES --stop-after-init --no-http",
+		fmt.Sprintf("  docker service scale %s_%s=%d", stack, odoo, s.o.Replicas),
+	}
+	if !s.Project.External {
+		lines = append(lines, "Back up a database and its files:",
+			fmt.Sprintf("  docker exec $(docker ps -q -f label=com.docker.swarm.service.name=%s_%s) pg_dump -U postgres -Fc -d NAME > NAME.dump", stack, db),
+			"  tar -C "+shell.Quote(data)+" -czf NAME-filestore.tar.gz filestore/NAME")
+	}
+	return "# " + strings.Join(lines, "\n# ") + "\n"
+}
+
+// unescaped is a value as compose's interpolation leaves it.
+func unescaped(text string) string { return strings.ReplaceAll(text, "$$", "$") }
+
+// Swarm makes a stack file of the compose document: what Swarm does otherwise
+// than compose is changed, everything else stays as it is.
+func Swarm(in SwarmInput, o SwarmOptions) (*Result, error) {
+	s := &swarm{SwarmInput: in, o: o}
+	switch {
+	case o.Node == "":
+		return nil, &OptionError{"--node", "the host name of the node with the data directory is wanted (see: docker node ls)"}
+	case o.Replicas < 1 || o.Replicas > 1000:
+		return nil, &OptionError{"--replicas", "1 to 1000 is wanted"}
+	case in.Compose == nil:
+		return nil, fmt.Errorf("ODPM_COMPOSE=keep: the compose file is not odpm's, so no stack is made of it")
+	case !in.PasswordInFile:
+		return nil, fmt.Errorf("Odoo's password is not in odoo.conf but in .env, and Swarm gives secrets as files: write db_password into odoo.conf, then run: odpm --skip-start")
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(in.Compose, &doc); err != nil {
+		return nil, err
+	}
+	top := doc.Content[0]
+	remove(top, "name")
+	services := get(top, "services")
+	for i := 0; i+1 < len(services.Content); i += 2 {
+		if err := s.service(services.Content[i].Value, services.Content[i+1]); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.files(top); err != nil {
+		return nil, err
+	}
+	// The one-off run below joins it.
+	network, err := node(obj{"default", obj{"driver", "overlay", "attachable", true}})
+	if err != nil {
+		return nil, err
+	}
+	set(top, "networks", network)
+	version, err := node("3.8")
+	if err != nil {
+		return nil, err
+	}
+	top.Content = append([]*yaml.Node{scalar("version"), version}, top.Content...)
+	doc.HeadComment, top.HeadComment = "", ""
+	if len(top.Content) > 2 {
+		top.Content[2].HeadComment = ""
+	}
+	var b bytes.Buffer
+	b.WriteString(s.head(services))
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := enc.Encode(top); err != nil {
+		return nil, err
+	}
+	if err := enc.Close(); err != nil {
+		return nil, err
+	}
+	return &Result{YAML: b.Bytes(), Notes: s.notes}, nil
+}
+
+func (s *swarm) note(format string, args ...any) {
+	s.notes = append(s.notes, fmt.Sprintf(format, args...))
+}
+
+// service changes one.
+func (s *swarm) service(name string, svc *yaml.Node) error {
+	postgres, odoo := name == s.Project.ServiceName && !s.Project.External, name == s.Project.OdooServiceName
+	if build := get(svc, "build"); build != nil {
+		return fmt.Errorf("service %s has build, which docker stack deploy does not do: build the image, push it, and name it with image", name)
+	}
+	if depends := get(svc, "depends_on"); depends != nil && depends.Kind == yaml.MappingNode {
+		// Swarm takes a list alone, and waits for nothing: the checker does.
+		names := &yaml.Node{Kind: yaml.SequenceNode}
+		for i := 0; i < len(depends.Content); i += 2 {
+			names.Content = append(names.Content, scalar(depends.Content[i].Value))
+		}
+		*depends = *names
+	}
+	for _, key := range []string{"restart", "container_name", "profiles", "env_file"} {
+		remove(svc, key)
+	}
+	s.ports(name, svc, postgres, odoo)
+	s.volumes(svc, odoo)
+	if shm := get(svc, "shm_size"); shm != nil {
+		// Swarm knows no shm_size; PostgreSQL's parallel queries need the room.
+		remove(svc, "shm_size")
+		add(svc, "volumes", obj{"type", "tmpfs", "target", "/dev/shm", "tmpfs", obj{"size", 1 << 30}})
+	}
+	replicas := 1
+	update := obj{"order", "stop-first", "failure_action", "rollback", "monitor", "30s"}
+	if odoo {
+		replicas = s.o.Replicas
+		if s.o.Image != "" {
+			set(svc, "image", scalar(s.o.Image))
+		} else if image := get(svc, "image"); image != nil && strings.HasPrefix(image.Value, "odpm/") {
+			s.note("%s was built on this machine, so docker stack deploy needs --resolve-image never, or push it to a registry and name it: --image", image.Value)
+		}
+		add(svc, "secrets", obj{"source", "odoo_conf", "target", compose.OdooConfTarget, "mode", octal(0o444)})
+		add(svc, "configs", obj{"source", "handoff", "target", handoff.RuntimeDir + "/" + handoff.FileName, "mode", octal(0o444)})
+	}
+	deploy, err := node(obj{
+		"replicas", replicas,
+		"placement", obj{"constraints", list{"node.hostname == " + s.o.Node}},
+		"update_config", update,
+		"restart_policy", obj{"condition", "any", "delay", "5s"},
+	})
+	if err != nil {
+		return err
+	}
+	set(svc, "deploy", deploy)
+	return nil
+}
+
+// ports: a stack's are published on every node's every address, whatever
+// address stands there. So PostgreSQL's are not, nor what was for this machine alone.
+func (s *swarm) ports(name string, svc *yaml.Node, postgres, odoo bool) {
+	ports := get(svc, "ports")
+	if ports == nil {
+		return
+	}
+	if postgres {
+		s.note("PostgreSQL is not published: Swarm would publish it on every address of every node")
+		remove(svc, "ports")
+		return
+	}
+	kept := &yaml.Node{Kind: yaml.SequenceNode}
+	for _, p := range ports.Content {
+		words := strings.Split(p.Value, ":")
+		if p.Kind != yaml.ScalarNode || len(words) < 2 {
+			kept.Content = append(kept.Content, p)
+			continue
+		}
+		bind := strings.Join(words[:len(words)-2], ":")
+		if bind == "" || odoo {
+			kept.Content = append(kept.Content, &yaml.Node{Kind: yaml.ScalarNode, Style: yaml.DoubleQuotedStyle, Value: strings.Join(words[len(words)-2:], ":")})
+			if bind != "" {
+				s.note("port %s of Odoo was for %s alone; Swarm publishes it on every address of every node", words[len(words)-2], bind)
+			}
+			continue
+		}
+		s.note("port %s of %s is for %s alone, which Swarm cannot do, so it is not published", words[len(words)-2], name, bind)
+	}
+	if *ports = *kept; len(kept.Content) == 0 {
+		remove(svc, "ports")
+	}
+}
+
+// volumes: paths are absolute, since a stack has no directory. odoo.conf and
+// the hand-off come as secret and config.
+func (s *swarm) volumes(svc *yaml.Node, odoo bool) {
+	volumes := get(svc, "volumes")
+	if volumes == nil {
+		return
+	}
+	kept := &yaml.Node{Kind: yaml.SequenceNode}
+	for _, v := range volumes.Content {
+		remove(v, "bind")
+		target := get(v, "target")
+		if odoo && target != nil && (target.Value == compose.OdooConfTarget || target.Value == handoff.RuntimeDir) {
+			continue
+		}
+		if kind, source := get(v, "type"), get(v, "source"); kind != nil && kind.Value == "bind" && source != nil {
+			source.Value = s.absolute(source.Value)
+		}
+		kept.Content = append(kept.Content, v)
+	}
+	*volumes = *kept
+}
+
+func (s *swarm) absolute(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	// What compose interpolates is the path's own by now.
+	return strings.ReplaceAll(s.Project.Dir, "$", "$$") + "/" + strings.TrimPrefix(path, "./")
+}
+
+// files adds what is handed out as secrets and configs. Neither can be changed
+// once it is made, so the content is in the name.
+func (s *swarm) files(top *yaml.Node) error {
+	name := func(what string, content []byte) string {
+		sum := sha256.Sum256(content)
+		return s.Project.Name + "_" + what + "_" + hex.EncodeToString(sum[:6])
+	}
+	if secrets := get(top, "secrets"); secrets != nil {
+		for i := 1; i < len(secrets.Content); i += 2 {
+			if file := get(secrets.Content[i], "file"); file != nil {
+				file.Value = s.absolute(file.Value)
+			}
+		}
+	}
+	for _, f := range []struct {
+		section, key, file string
+		content            []byte
+	}{
+		{"secrets", "odoo_conf", s.conf(), s.Conf},
+		{"configs", "handoff", s.Project.Dir + "/" + handoff.HostRuntimeDir + "/" + handoff.FileName, s.Handoff},
+	} {
+		n, err := node(obj{"name", name(f.key, f.content), "file", strings.ReplaceAll(f.file, "$", "$$")})
+		if err != nil {
+			return err
+		}
+		section := get(top, f.section)
+		if section == nil {
+			section = &yaml.Node{Kind: yaml.MappingNode}
+			set(top, f.section, section)
+			section = get(top, f.section)
+		}
+		set(section, f.key, n)
+	}
+	return nil
+}
+
+// conf is odoo.conf on this machine.
+func (s *swarm) conf() string {
+	if s.Project.OdooConfPath != "" {
+		return s.Project.OdooConfPath
+	}
+	return s.Project.Dir + "/odoo.conf"
+}
+
+// octal is a file's mode.
+type octal int
+
+func (o octal) node() *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: "0" + strconv.FormatInt(int64(o), 8)}
+}
+
+func scalar(text string) *yaml.Node {
+	n := &yaml.Node{}
+	n.SetString(text)
+	return n
+}
+
+func get(mapping *yaml.Node, key string) *yaml.Node {
+	if mapping == nil || mapping.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			return mapping.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func set(mapping *yaml.Node, key string, value *yaml.Node) {
+	if old := get(mapping, key); old != nil {
+		*old = *value
+		return
+	}
+	mapping.Content = append(mapping.Content, scalar(key), value)
+}
+
+func remove(mapping *yaml.Node, key string) {
+	if mapping == nil || mapping.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			mapping.Content = append(mapping.Content[:i], mapping.Content[i+2:]...)
+			return
+		}
+	}
+}
+
+// add puts an item behind a list, which is made where there is none.
+func add(mapping *yaml.Node, key string, item obj) {
+	n, err := node(item)
+	if err != nil {
+		return
+	}
+	seq := get(mapping, key)
+	if seq == nil {
+		set(mapping, key, &yaml.Node{Kind: yaml.SequenceNode})
+		seq = get(mapping, key)
+	}
+	seq.Content = append(seq.Content, n)
+}

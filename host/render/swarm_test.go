@@ -1,0 +1,86 @@
+package render_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/render"
+	"github.com/odpm/odpm/shared/odooconf"
+)
+
+func swarmInput(t *testing.T) render.SwarmInput {
+	t.Helper()
+	text := []byte("[options]\ndb_host = shop-db\ndb_user = odoo\ndb_password = db-s3cret\n")
+	f, err := odooconf.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := project.Project{
+		Dir: "/srv/shop", Name: "shop", Prefix: "shop", ServiceName: "shop-db", OdooServiceName: "shop-odoo", VolumeName: "shop-postgres-data",
+		PostgresVersion: "17", PostgresMajor: 17, OdooMajor: 18, OdooImage: "odoo:18.0", Scenario: project.Server,
+		PostgresPort: 5432, OdooPort: 8069, GeventPort: 8072, DataDir: "/srv/shop/data/postgresql/var/lib/postgresql/data",
+		OdooDataDir: "/srv/shop/data/odoo", OdooConf: f, OdooConfPath: "/srv/shop/odoo.conf", AppRole: "odoo",
+		Services: map[string]any{"mail": map[string]any{"image": "mailhog", "ports": []any{"127.0.0.1:8025:8025"}}},
+	}
+	doc, err := compose.Build(compose.Spec{Project: p, OdooImage: "odpm/shop-odoo:0123", User: "1000:1000", HandoffID: "0123456789abcdef0123456789abcdef",
+		PostgresPasswordFile: "/srv/shop/.odpm/state/postgres_password"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return render.SwarmInput{Project: p, Compose: doc, Conf: text, Handoff: []byte("{}"), PasswordInFile: true}
+}
+
+func TestSwarmGolden(t *testing.T) {
+	res, err := render.Swarm(swarmInput(t), render.SwarmOptions{Node: "node-1", Replicas: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("testdata", "swarm", "stack.yml")
+	if *update {
+		if err := os.WriteFile(path, res.YAML, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(res.YAML, want) {
+		t.Errorf("not %s (go test ./host/render -update, and read the difference):\n%s", path, res.YAML)
+	}
+	if strings.Contains(string(res.YAML), "s3cret") {
+		t.Error("a secret is in it")
+	}
+	notes := strings.Join(res.Notes, "\n")
+	for _, want := range []string{"PostgreSQL is not published", "port 8025 of mail is for 127.0.0.1 alone", "--resolve-image never"} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("%q is missing in\n%s", want, notes)
+		}
+	}
+}
+
+func TestSwarmRefuses(t *testing.T) {
+	in, o := swarmInput(t), render.SwarmOptions{Node: "n", Replicas: 1}
+	var option *render.OptionError
+	if _, err := render.Swarm(in, render.SwarmOptions{Replicas: 1}); !errors.As(err, &option) || option.Option != "--node" {
+		t.Error(err)
+	}
+	if _, err := render.Swarm(in, render.SwarmOptions{Node: "n"}); !errors.As(err, &option) || option.Option != "--replicas" {
+		t.Error(err)
+	}
+	in.PasswordInFile = false
+	if _, err := render.Swarm(in, o); err == nil || !strings.Contains(err.Error(), "write db_password into odoo.conf") {
+		t.Error(err)
+	}
+	in = swarmInput(t)
+	in.Compose = nil
+	if _, err := render.Swarm(in, o); err == nil || !strings.Contains(err.Error(), "ODPM_COMPOSE=keep") {
+		t.Error(err)
+	}
+}
