@@ -27,6 +27,10 @@ func remark(ctx context.Context, s *settings.Settings, log *slog.Logger, t *conn
 	if len(res.Silent) > 0 && res.Unlimited {
 		log.Warn("a host that comes earlier in the list does not answer, and libpq, so Odoo, waits for it without end: set PGCONNECT_TIMEOUT", "hosts", strings.Join(res.Silent, ","), "next", "PGCONNECT_TIMEOUT=5")
 	}
+	if res.Stale {
+		log.Warn("the connection pooler still says whether the server is a standby as it was when the pool was filled, and libpq, so Odoo, believes that where target_session_attrs is set: Odoo's connections may fail",
+			"next", "have the pooler connect anew (RECONNECT in PgBouncer's console), or remove PGTARGETSESSIONATTRS: a pooler leads to one server anyway")
+	}
 	for _, name := range res.Unknown {
 		log.Warn("the connection pooler does not know a database: Odoo can create it, and cannot open it through the pooler",
 			"database", pglogin.Shown(name), "next", "add it, or a line for all databases ( * = host=… port=… ), to [databases] of the pooler and reload it")

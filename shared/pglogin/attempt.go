@@ -181,6 +181,7 @@ func (h *host) login(ctx context.Context, conf *pgconn.Config) (*Result, *Error)
 	}
 	res.Addr, res.from = a.dialled().addr, h
 	res.Endpoint = h.named(res.Addr)
+	res.Stale = res.Stale && h.attrs != ""
 	return res, nil
 }
 

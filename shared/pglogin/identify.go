@@ -45,6 +45,9 @@ func identify(ctx context.Context, conn *pgconn.PgConn, user string) (*Result, e
 	}
 	res.SystemIdentifier = string(row[0])
 	res.InRecovery, res.ReadOnly = string(row[1]) == "t", readOnly == "on"
+	if said := conn.ParameterStatus("in_hot_standby"); said != "" {
+		res.Stale = (said == "on") != res.InRecovery
+	}
 	// A pooler's key for cancelling is its own, and no server's process.
 	pid, err := strconv.ParseUint(string(row[2]), 10, 32)
 	res.Pooler = err == nil && uint32(pid) != conn.PID()

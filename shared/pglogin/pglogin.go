@@ -85,6 +85,9 @@ type Result struct {
 	// Pooler is set where something stands between us and the server that hands
 	// out the server's sessions (PgBouncer and the like).
 	Pooler bool
+	// Stale is set where target_session_attrs is set and what the pooler says of
+	// the server with a login, which libpq believes, is not so any more.
+	Stale bool
 	// Unknown are those of Config.Also that the pooler does not know.
 	Unknown []string
 	// Silent are hosts before this one that did not answer in their time. libpq
