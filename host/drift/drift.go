@@ -176,7 +176,13 @@ func (c *comparison) cluster(obs state.Observed, snap *snapshot.Snapshot, same S
 	samePath := snap.Compose.DataPathAbs == obs.Candidate.Compose.DataPathAbs ||
 		same(snap.Compose.DataPathAbs, obs.Candidate.Compose.DataPathAbs)
 
-	if nonempty := obs.Data.Nonempty(); nonempty != nil && *nonempty != snap.Cluster.DataDirNonempty {
+	held := snap.Cluster.DataDirNonempty
+	if role := snap.Cluster.AppRolePresent; role != nil && *role {
+		// Python odpm, run by an ordinary user, may not look into PostgreSQL's
+		// directory and writes false; but where the role was, a cluster was.
+		held = true
+	}
+	if nonempty := obs.Data.Nonempty(); nonempty != nil && *nonempty != held {
 		if *nonempty {
 			c.acceptable(DataDirEmptyChanged, "empty", "not empty",
 				"The data directory was empty at the last run and now holds something that odpm did not put there.")

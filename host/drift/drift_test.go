@@ -50,6 +50,14 @@ func TestCompare(t *testing.T) {
 		"service renamed": {func(o *state.Observed, _ *snapshot.Snapshot) {
 			o.Candidate.Compose.ServiceName = "pg"
 		}, []row{{drift.ServiceName, drift.Low, "db", "pg", false}, {drift.DBHostMismatch, drift.Low, "pg", "db", false}}},
+		// Python odpm, run by an ordinary user, may not look into PostgreSQL's directory.
+		"a role in a directory called empty": {func(_ *state.Observed, s *snapshot.Snapshot) {
+			s.Cluster.DataDirNonempty, s.Cluster.PGMajor, s.Cluster.SystemIdentifier = false, 0, ""
+		}, nil},
+		"and it is empty now": {func(o *state.Observed, s *snapshot.Snapshot) {
+			s.Cluster.DataDirNonempty, s.Cluster.PGMajor, s.Cluster.SystemIdentifier = false, 0, ""
+			o.Data, o.SystemIdentifier, o.AppRolePresent = datadir.Facts{State: datadir.Empty, Path: "/srv/pg15"}, "", nil
+		}, []row{{drift.DataDirEmptyChanged, drift.Medium, "not empty", "empty", true}}},
 		"prefix appears": {func(o *state.Observed, _ *snapshot.Snapshot) {
 			o.Candidate.Compose.ProjectName = "acme"
 		}, []row{{drift.ComposeProjectName, drift.Low, "(not set)", "acme", false}}},
