@@ -26,6 +26,9 @@ func names(cmd *cobra.Command) []string {
 // noCommand is for a word that is none: of the command before it, or of any. Who
 // types "odpm list" means "odpm database list".
 func (a *App) noCommand(path, word string) error {
+	if near := pythonCommands[word]; near != "" {
+		return ui.Usagef("%q is a command of Python odpm; the nearest here: %s", word, near)
+	}
 	what := ui.Usagef("%q is not a command of %s; see: %s --help", word, path, path)
 	var best []string
 	for _, cmd := range all(a.root) {
@@ -42,6 +45,9 @@ func (a *App) noCommand(path, word string) error {
 // flagError adds the flag that was probably meant to pflag's own message.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && pythonFlag(unknown.GetSpecifiedName()) != "" {
+		return fmt.Errorf("%w%s", err, pythonFlag(unknown.GetSpecifiedName()))
+	}
 	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
 		return err
 	}

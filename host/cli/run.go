@@ -10,7 +10,6 @@ import (
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/database"
 	"github.com/odpm/odpm/host/ui"
-	"github.com/odpm/odpm/shared/shell"
 )
 
 // databaseFlags are odpm's own, for `odpm -d NAME …`.
@@ -56,6 +55,9 @@ func (d *databaseFlags) request() (database.Request, error) {
 	changed := d.cmd.Flags().Changed
 	r.Init, r.Update, r.Backup = changed("init"), changed("update"), changed("db-backup")
 	r.InitModules, r.UpdateModules = modules(d.init), modules(d.update)
+	if err := notModules("-i", d.init); err != nil {
+		return r, err
+	}
 	if d.backup != bare {
 		r.BackupFile = d.backup
 		if r.Backup && r.BackupFile == "" {
@@ -68,9 +70,7 @@ func (d *databaseFlags) request() (database.Request, error) {
 	if r.Any() && r.Name == "" {
 		return r, ui.Usagef("no database is named; add -d NAME")
 	}
-	if !r.Any() && r.Name != "" {
-		return r, ui.Usagef("-d needs an action, for example: odpm -d %s --db-backup", shell.Quote(r.Name))
-	}
+	r.Open = !r.Any() && r.Name != ""
 	if len(r.Name) > 63 {
 		// PostgreSQL cuts a longer name, and the cut one may be another database.
 		return r, ui.Usagef("-d: the name has %d bytes; PostgreSQL's limit is 63", len(r.Name))

@@ -21,6 +21,9 @@ func Build(s Spec) ([]byte, error) {
 		// So that a plain `docker compose` in the directory means the same stack.
 		doc.Name = s.Project.Name
 	}
+	if s.Project.Network != "" {
+		doc.Networks = types.Networks{"default": {Name: s.Project.Network, External: types.External(s.Project.NetworkExternal)}}
+	}
 	if !s.Project.External {
 		doc.Services[s.Project.ServiceName] = postgresService(s)
 		doc.Volumes = types.Volumes{s.Project.VolumeName: postgresVolume(s.Project)}

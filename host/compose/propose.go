@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -179,6 +180,11 @@ func (p *proposer) images() {
 		}
 	}
 	if o := p.Odoo; o != nil {
+		if p.pythons() {
+			p.problem(Problem{Code: "python_image", Message: fmt.Sprintf("service %s runs from an image that Python odpm builds, on Odoo's source that is mounted; odpm runs the official image of odoo_version", o.Service),
+				Way: "for Odoo's own source: ODOO_IMAGE in .env, an image that has it"})
+			return
+		}
 		if o.Image != "" && o.Image != "odoo:"+o.Version {
 			p.set("ODOO_IMAGE", o.Image, "")
 		}
@@ -187,6 +193,12 @@ func (p *proposer) images() {
 				Way: "write it into odpm.json: \"odoo_version\": \"18.0\""})
 		}
 	}
+}
+
+// pythons: the file is Python odpm's own, whose program in the container writes
+// odoo.conf and becomes Odoo.
+func (p *proposer) pythons() bool {
+	return slices.ContainsFunc(p.Doc.Services[p.Odoo.Service].Command, func(w string) bool { return strings.Contains(w, "dev_project.") })
 }
 
 func (p *proposer) data() {

@@ -42,25 +42,28 @@ type Request struct {
 	BackupFormat string
 	AllFiles     bool
 
+	// Open: nothing but the name is said. The database is made where there is none,
+	// and Odoo started.
+	Open                       bool
 	Init, Update               bool
 	InitModules, UpdateModules []string
 }
 
 // Any tells whether something is asked of a database at all.
 func (r Request) Any() bool {
-	return r.Drop || r.SetAdmin || r.Restore != "" || r.Backup || r.Init || r.Update
+	return r.Drop || r.SetAdmin || r.Restore != "" || r.Backup || r.Init || r.Update || r.Open
 }
 
 // checkName looks at the name before anything is done with it, a directory
 // named after it included.
 func (r Request) checkName() error {
-	if r.Restore == "" && !r.Init && !r.Update {
+	if r.Restore == "" && !r.Init && !r.Update && !r.Open {
 		return odoodb.CheckName(r.Name)
 	}
 	if err := odoodb.CheckNewName(r.Name); err != nil {
 		return err
 	}
-	if (r.Init || r.Update) && strings.Contains(r.Name, ",") {
+	if (r.Init || r.Update || r.Open) && strings.Contains(r.Name, ",") {
 		return fmt.Errorf("database name %q: Odoo's own -d takes a comma for the end of a name and would work on other databases; choose a name without one for -i and -u", r.Name)
 	}
 	return nil
@@ -135,7 +138,7 @@ func Run(ctx context.Context, o apply.Options, req Request) (Result, error) {
 	}
 	// What would be in the way at the end is told at the beginning.
 	o.Want.Goal = plan.Role
-	if req.Init || req.Update {
+	if req.Init || req.Update || req.Open {
 		o.Want.Goal = plan.Odoo
 	}
 	s, unlock, err := apply.Begin(ctx, o)
@@ -182,6 +185,9 @@ func (w *work) do(ctx context.Context) error {
 	if w.existed, err = w.exists(ctx, r.Name); err != nil {
 		return err
 	}
+	if r.Open && !w.existed {
+		r.Init, r.InitModules = true, w.Project.Settings.InitModules
+	}
 	if r.Init || r.Update {
 		// What would fail at the end is not begun.
 		if err := w.CanRunOdoo(ctx); err != nil {
@@ -212,7 +218,7 @@ func (w *work) do(ctx context.Context) error {
 			return w.startAgain(ctx, err)
 		}
 	}
-	if !r.Init && !r.Update {
+	if !r.Init && !r.Update && !r.Open {
 		return nil
 	}
 	if err := w.Up(ctx); err != nil {

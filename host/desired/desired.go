@@ -6,6 +6,7 @@ package desired
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/inputs"
+	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/host/world"
@@ -61,6 +63,9 @@ func Make(in *inputs.Inputs, w *world.World) (*Desired, error) {
 	d := &Desired{Observed: observe(in, w)}
 	d.Drifts = drift.Compare(d.Observed, w.Snapshot, func(string, string) bool { return w.SameData })
 	if err := d.conf(in, w); err != nil {
+		return nil, err
+	}
+	if err := d.manifestConf(in); err != nil {
 		return nil, err
 	}
 	if err := d.imageConf(in, w); err != nil {
@@ -221,6 +226,50 @@ func (d *Desired) conf(in *inputs.Inputs, w *world.World) (err error) {
 		d.Warnings = append(d.Warnings, fmt.Sprintf("%s:%d: db_port is %d, but PostgreSQL listens on %d inside the compose network; POSTGRES_PORT (%d) is only the port on this machine",
 			in.Rel(p.OdooConfPath), f.Line("db_port"), n, in.ContainerPort(), p.PostgresPort))
 	}
+	d.Parsed, err = odooconf.Parse(d.Conf)
+	return err
+}
+
+// manifestConf is what odpm.json and user_settings.json say of odoo.conf: an
+// option that is not set there, and the master password, also in the place of a
+// sentence that Python odpm writes for it.
+func (d *Desired) manifestConf(in *inputs.Inputs) error {
+	p := in.Project
+	if in.Kept != nil {
+		return nil
+	}
+	want := map[string]string{}
+	for key, value := range p.ConfOptions {
+		want[key] = value
+	}
+	if err := p.Settings.ManagerPasswordUnset; err != nil {
+		d.Warnings = append(d.Warnings, err.Error())
+	}
+	if have, ok := d.Parsed.Value("addons_path", p.OdooMajor); ok && project.Placeholder(have) {
+		want["addons_path"] = strings.Join(in.AddonsMounts(), ",")
+	}
+	if p.Settings.ManagerPassword != "" {
+		want["admin_passwd"] = p.Settings.ManagerPassword
+	}
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		f, err := odooconf.Parse(d.Conf)
+		if err != nil {
+			return err
+		}
+		if have, ok := f.Value(key, p.OdooMajor); ok && !project.Placeholder(have) {
+			if have != want[key] && key != "admin_passwd" {
+				d.Warnings = append(d.Warnings, fmt.Sprintf("%s:%d: %s is %s, and odpm.json's odoo_conf.options say %s; odoo.conf counts", in.Rel(p.OdooConfPath), f.Line(key), key, have, want[key]))
+			}
+			continue
+		}
+		if d.Conf, err = f.Set(key, want[key]); err != nil {
+			return err
+		}
+		if d.ConfChange == "" {
+			d.ConfChange = key + " is not set"
+		}
+	}
+	var err error
 	d.Parsed, err = odooconf.Parse(d.Conf)
 	return err
 }

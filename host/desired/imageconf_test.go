@@ -3,6 +3,8 @@ package desired
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/odpm/odpm/host/engine"
@@ -10,6 +12,37 @@ import (
 	"github.com/odpm/odpm/host/inputs"
 	"github.com/odpm/odpm/host/world"
 )
+
+// What the manifest and user_settings.json say of odoo.conf reaches it; a sentence
+// that Python odpm wrote for a value does not stay.
+func TestManifestConf(t *testing.T) {
+	dir := t.TempDir()
+	conf := "[options]\ndb_host = db\ndb_port = 5432\ndb_user = odoo\nadmin_passwd = it is put in when the container starts\nworkers = 2\n"
+	for file, text := range map[string]string{
+		"odpm.json":          `{"manifest_schema": 2, "postgres": "15", "platform": {"git": "https://example.com/odoo 18.0"}, "odoo_conf": {"options": {"proxy_mode": true, "workers": 4}}}`,
+		"user_settings.json": `{"db_manager_password": "m4ster"}`, "odoo.conf": conf} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in, err := inputs.Read(t.Context(), dir, nil, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world.World{Kind: engines.Docker, Stack: true}
+	w.Files.Conf = []byte(conf)
+	d, err := Make(in, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "[options]\ndb_host = db\ndb_port = 5432\ndb_user = odoo\nadmin_passwd = m4ster\nworkers = 2\nproxy_mode = True\n"
+	if string(d.Conf) != want {
+		t.Errorf("%s", d.Conf)
+	}
+	if !slices.ContainsFunc(d.Warnings, func(s string) bool { return strings.Contains(s, "workers is 2") }) {
+		t.Errorf("%q", d.Warnings)
+	}
+}
 
 // The project's odoo.conf hides the image's own, which says where addons/ is
 // mounted: `odpm -d test -i my_module` found no module.

@@ -161,6 +161,21 @@ func (in *Inputs) ServiceOf(host string) string {
 	return name
 }
 
+// AddonsMounts are the directories with addons in Odoo's container: addons/, and
+// what an override mounts where Python odpm did.
+func (in *Inputs) AddonsMounts() []string {
+	out := []string{compose.AddonsTarget}
+	if in.Merged != nil {
+		for _, v := range in.Merged.Services[in.Project.OdooServiceName].Volumes {
+			if strings.Contains(v.Target, "/extra-addons/") && !slices.Contains(out, v.Target) {
+				out = append(out, v.Target)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // ContainerPort is where PostgreSQL listens on the compose network.
 func (in *Inputs) ContainerPort() int {
 	if in.Kept != nil && in.Kept.Postgres.ContainerPort != 0 {

@@ -52,7 +52,7 @@ func At(ctx context.Context, o Options) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Secrets.Add(in.Project.AppPassword, in.Project.Settings.AdminPassword)
+	o.Secrets.Add(in.Project.AppPassword, in.Project.Settings.AdminPassword, in.Project.Settings.ManagerPassword)
 	o.Secrets.Public(in.Project.Words()...)
 	if in.Kept != nil {
 		o.Secrets.Add(in.Kept.Secrets()...)

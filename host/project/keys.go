@@ -13,7 +13,7 @@ import (
 // docs/project-files.md has the same.
 var Keys = []string{
 	"BACKUP_DIR", "COMPOSE_PROJECT_NAME", "GEVENT_PORT", "ODOO_BIND", "ODOO_COMMAND", "ODOO_DATA_DIR", "ODOO_FILESTORE_DIR", "ODOO_FILESTORE_DIRS",
-	"ODOO_IMAGE", "ODOO_PORT", "ODOO_SERVICE_NAME", "ODPM_CHECKER", "ODPM_COMPOSE", "ODPM_COMPOSE_PREFIX", "ODPM_PG_BINDIR",
+	"ODOO_IMAGE", "ODOO_PORT", "ODOO_SERVICE_NAME", "ODPM_CHECKER", "ODPM_COMPOSE", "ODPM_COMPOSE_NETWORK", "ODPM_COMPOSE_NETWORK_EXTERNAL", "ODPM_COMPOSE_PREFIX", "ODPM_PG_BINDIR",
 	"ODPM_POSTGRES", "ODPM_POSTGRES_ADMIN_URL", "ODPM_RUNTIME", "ODPM_SCENARIO", "POSTGRES_BIND", "POSTGRES_DATA_DIR",
 	"POSTGRES_IMAGE", "POSTGRES_ODOO_PASS", "POSTGRES_ODOO_USER", "POSTGRES_PORT", "POSTGRES_SERVICE_NAME",
 }
@@ -21,9 +21,12 @@ var Keys = []string{
 // manifestKeys are those of odpm.json, and settingsKeys those of
 // user_settings.json, in either form and at any depth.
 var (
-	manifestKeys = []string{"manifest_schema", "postgres_version", "odoo_version", "platform_name", "postgres", "platform", "odoo", "services", "version", "name", "image"}
+	manifestKeys = []string{"manifest_schema", "postgres_version", "odoo_version", "platform_name", "postgres", "platform", "odoo", "services", "version", "name", "image",
+		"sidecars", "odoo_conf", "options", "git", "scenarios", "service_patches", "hooks", "database", "dependencies",
+		"odpm_version", "python_version", "distro_name", "distro_version", "requirements_txt", "odoo_git_link", "odoo_build_date"}
 	settingsKeys = []string{"init_modules", "update_modules", "db_creation_data", "db_default_admin_login", "db_default_admin_password",
-		"db_default_admin_password_file", "db_lang", "create_demo", "db_manager_password"}
+		"db_default_admin_password_file", "db_lang", "create_demo", "db_manager_password",
+		"db_country_code", "dev_mode", "developing_project", "sql_queries", "use_oca_dependencies", "create_module_links"}
 )
 
 // misspelt warns of keys in the two .env files that are nearly odpm's. Others
@@ -49,7 +52,7 @@ func (r *jsonReader) misspelt(top map[string]any, known []string) []string {
 	var out []string
 	for _, key := range slices.Sorted(maps.Keys(top)) {
 		if slices.Contains(known, key) {
-			if inner, ok := top[key].(map[string]any); ok && key != "services" {
+			if inner, ok := top[key].(map[string]any); ok && !slices.Contains([]string{"services", "sidecars", "options", "scenarios", "service_patches", "hooks"}, key) {
 				out = append(out, r.misspelt(inner, known)...)
 			}
 			continue

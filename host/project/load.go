@@ -160,9 +160,16 @@ func (l *loader) versions() error {
 	p := l.p
 	p.PlatformName = first(l.m.platform, "odoo")
 	p.External = l.env.word("ODPM_POSTGRES", "compose", "compose", "external") == "external"
-	p.PostgresVersion = l.m.postgres
+	p.PostgresVersion, p.ConfOptions = l.m.postgres, l.m.confOptions
+	p.Warnings = append(p.Warnings, l.m.warnings...)
+	if p.PostgresVersion == "" && l.m.found && !p.External && !l.m.postgresBad {
+		var why string
+		if p.PostgresVersion, why = l.foundPostgres(); p.PostgresVersion != "" {
+			p.Warnings = append(p.Warnings, fmt.Sprintf("odpm.json does not say postgres_version: %s is taken, since %s. Write it there: \"postgres_version\": \"%s\"", p.PostgresVersion, why, p.PostgresVersion))
+		}
+	}
 	if p.PostgresVersion == "" && !p.External && !l.m.postgresBad {
-		e := &ConfigError{File: "odpm.json", Key: "postgres_version", Allowed: "missing; it is the tag of the postgres image, for example \"15\"", Hint: "To write a first set of files: odpm init"}
+		e := &ConfigError{File: "odpm.json", Key: "postgres_version", Allowed: "missing; it is the tag of the postgres image, for example \"15\"", Hint: `Add "postgres_version": "17", the version that the data were made with.`}
 		if !l.m.found {
 			e.File, e.Key, e.Allowed = p.Dir, "", "this directory has no odpm.json (it must contain postgres_version)"
 			e.Hint = "To write a first set of files: odpm init\nTo work on another directory: odpm -C DIR"
@@ -195,6 +202,14 @@ func (l *loader) settings() error {
 	p := l.p
 	p.Scenario = Scenario(l.env.word("ODPM_SCENARIO", string(Developer), string(Developer), string(Server), string(CI)))
 	p.Runtime = Runtime(l.env.word("ODPM_RUNTIME", string(Auto), string(Auto), string(Docker), string(Native)))
+	p.Network, _ = l.env.get("ODPM_COMPOSE_NETWORK")
+	p.NetworkExternal = l.env.word("ODPM_COMPOSE_NETWORK_EXTERNAL", "false", "false", "true", "0", "1", "no", "yes") != "false"
+	if v := strings.ToLower(l.env.or("ODPM_COMPOSE_NETWORK_EXTERNAL", "")); v == "0" || v == "no" {
+		p.NetworkExternal = false
+	}
+	if p.Network != "" && !serviceName.MatchString(p.Network) {
+		l.env.bad("ODPM_COMPOSE_NETWORK", "allowed: letters, digits, . _ -, as Docker names networks", "")
+	}
 	p.KeepCompose = l.env.word("ODPM_COMPOSE", "write", "write", "keep") == "keep"
 	p.PostgresBind = l.env.ip("POSTGRES_BIND", "127.0.0.1")
 	p.PostgresPort = l.env.port("POSTGRES_PORT", 5432)

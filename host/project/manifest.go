@@ -28,6 +28,10 @@ type manifest struct {
 	services             map[string]any
 	// misspelt are warnings about keys.
 	misspelt []string
+	// python: Python odpm wrote it. confOptions is odoo_conf.options.
+	python      bool
+	confOptions map[string]string
+	warnings    []string
 }
 
 // oldestMajor is the oldest PostgreSQL that the suites run against. Older ones
@@ -69,6 +73,7 @@ func readManifest(dir string, proposed Files, errs *Errors) (*manifest, error) {
 		m.odooBad = r.complains(func() { m.odoo = r.version(top, "odoo_version") })
 		m.platform = r.text(top, "platform_name")
 	}
+	m.readPython(r, top)
 	switch major := tag.Major(m.postgres); {
 	case m.postgres == "":
 	case !versionTag.MatchString(m.postgres):
@@ -135,6 +140,7 @@ func readSettings(dir string, lookup func(string) (string, bool), errs *Errors) 
 	}
 	r := &jsonReader{file: "user_settings.json", data: data, errs: errs, lookup: lookup}
 	near = r.misspelt(top, settingsKeys)
+	u.ManagerPassword, u.ManagerPasswordUnset = r.secret(top, "db_manager_password")
 	u.InitModules, u.UpdateModules = r.list(top, "init_modules"), r.list(top, "update_modules")
 	switch c := top["db_creation_data"].(type) {
 	case nil:
@@ -251,7 +257,7 @@ func (r *jsonReader) version(m map[string]any, key string) string {
 	return r.text(m, key)
 }
 
-// secret takes ${NAME} from the environment, so that a password need not
+// secret takes ${NAME}, ${NAME:-default} and ${@secret:NAME} from the environment, so that a password need not
 // stand in a file. A colleague without that variable can still work on
 // everything else, so unset is not yet an error of the file.
 func (r *jsonReader) secret(m map[string]any, key string) (value string, unset error) {
@@ -263,14 +269,21 @@ func (r *jsonReader) secret(m map[string]any, key string) (value string, unset e
 		return "", nil
 	}
 	name, isRef := strings.CutPrefix(v, "${")
-	if name, closed := strings.CutSuffix(name, "}"); isRef && closed {
-		got, ok := r.lookup(name)
-		if !ok {
-			return "", &ConfigError{File: r.file, Line: r.line(key), Key: key, Found: v, Allowed: name + " is not set in .env or the environment"}
-		}
+	name, closed := strings.CutSuffix(name, "}")
+	if !isRef || !closed {
+		return v, nil
+	}
+	name, fallback, hasFallback := strings.Cut(name, ":-")
+	if secret, ok := strings.CutPrefix(name, "@secret:"); ok {
+		name = secret // Python odpm's: a variable that it never shows
+	}
+	if got, ok := r.lookup(name); ok {
 		return got, nil
 	}
-	return v, nil
+	if hasFallback {
+		return fallback, nil
+	}
+	return "", &ConfigError{File: r.file, Line: r.line(key), Key: key, Found: v, Allowed: name + " is not set in .env or the environment"}
 }
 
 func (r *jsonReader) boolean(m map[string]any, key string) bool {

@@ -102,6 +102,14 @@ type Project struct {
 
 	Settings UserSettings
 
+	// ConfOptions is odpm.json v2's odoo_conf.options: what odoo.conf has to say.
+	ConfOptions map[string]string
+
+	// Network is ODPM_COMPOSE_NETWORK, what the stack's network is called, "" for
+	// compose's own name; NetworkExternal: somebody else makes it.
+	Network         string
+	NetworkExternal bool
+
 	// Services is odpm.json v2's "services": compose services a person adds.
 	Services map[string]any
 
@@ -145,6 +153,10 @@ func (p *Project) Setting(key string) string {
 type UserSettings struct {
 	InitModules, UpdateModules []string
 	AdminLogin, AdminPassword  string
+	// ManagerPassword is db_manager_password: Odoo's master password.
+	ManagerPassword string
+	// ManagerPasswordUnset is why it is not known, nil otherwise.
+	ManagerPasswordUnset error
 	// AdminPasswordFile holds the password instead; it is read when it is
 	// needed, so that other work does not depend on it.
 	AdminPasswordFile string

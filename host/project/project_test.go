@@ -89,7 +89,7 @@ func TestBadValues(t *testing.T) {
 		"bind":          {env: "POSTGRES_BIND=localhost\n", want: []string{"POSTGRES_BIND", "IP address"}},
 		"runtime":       {env: "ODPM_RUNTIME=podman\n", want: []string{"auto, docker, native"}},
 		"same ports":    {env: "ODOO_PORT=5432\n", want: []string{"ODOO_PORT", "5432", "POSTGRES_PORT"}},
-		"no version":    {manifest: `{"odoo_version": "18.0"}`, want: []string{"postgres_version", "odpm init"}},
+		"no version":    {manifest: `{"odoo_version": "18.0"}`, want: []string{"postgres_version", `Add "postgres_version"`}},
 		"old version":   {manifest: `{"postgres_version": "9.6", "odoo_version": "11.0"}`, want: []string{"postgres_version", "9.6", "PostgreSQL 12 or newer", "pg_dumpall"}},
 		"odd version":   {manifest: `{"postgres_version": "latest", "odoo_version": "18.0"}`, want: []string{"postgres_version", "latest"}},
 		"broken JSON":   {manifest: "{\n\"postgres_version\": \"15\",\n}", want: []string{"odpm.json:3"}},
@@ -207,7 +207,7 @@ func TestSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := project.UserSettings{InitModules: []string{"sale", "crm"}, UpdateModules: []string{"stock"}, AdminLogin: "boss", AdminPassword: "hush", Language: "de_DE", Demo: true}
+	want := project.UserSettings{InitModules: []string{"sale", "crm"}, UpdateModules: []string{"stock"}, AdminLogin: "boss", AdminPassword: "hush", ManagerPassword: "m", Language: "de_DE", Demo: true}
 	if d := cmp.Diff(want, p.Settings); d != "" {
 		t.Error(d)
 	}
