@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -51,4 +53,50 @@ services:
 			t.Errorf("%q: %d, want %d", tt.command, got, tt.want)
 		}
 	}
+}
+
+// Where the data are is looked for in what really runs.
+func TestMadeData(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "docker-compose.yml")
+	read := func(text string) *Foreign {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		f, err := Read(context.Background(), path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	const unmounted = "name: shop\nservices:\n  web: {image: \"odoo:17.0\", environment: {HOST: db, USER: odoo, PASSWORD: pw1}}\n  db: {image: \"postgres:15\", environment: {POSTGRES_PASSWORD: pw1, POSTGRES_USER: odoo}}\n"
+	t.Run("anonymous volumes", func(t *testing.T) {
+		p := read(unmounted).Propose(Place{Dir: dir, UID: 1000, GID: 1000, Made: map[string]Made{
+			"db":  {Name: "shop-db-1", Mounts: []MadeMount{{Volume: "aaa", Destination: "/var/lib/postgresql/data"}}},
+			"web": {Name: "shop-web-1", Mounts: []MadeMount{{Volume: "bbb", Destination: "/var/lib/odoo"}}},
+		}})
+		if !slices.ContainsFunc(p.Vars, func(v Var) bool { return v.Key == "POSTGRES_DATA_DIR" && v.Value == "volume:aaa" }) {
+			t.Errorf("%+v", p.Vars)
+		}
+		if lost := p.Lost(); len(lost) != 1 || !strings.Contains(lost[0].Way, "-v bbb:/from:ro") || !strings.Contains(lost[0].Way, "chown -R 1000:1000") || !strings.Contains(lost[0].Way, "postgres:15") {
+			t.Errorf("%+v", lost)
+		}
+	})
+	t.Run("in the container itself", func(t *testing.T) {
+		f := read(strings.ReplaceAll(unmounted, "POSTGRES_USER: odoo", "POSTGRES_USER: odoo, PGDATA: /inside"))
+		lost := f.Propose(Place{Dir: dir, Made: map[string]Made{"db": {Name: "shop-db-1", Mounts: []MadeMount{{Volume: "aaa", Destination: "/var/lib/postgresql/data"}}}}}).Lost()
+		if len(lost) != 1 || lost[0].Code != "container_layer" || !strings.Contains(lost[0].Way, "docker cp -a shop-db-1:/inside/.") {
+			t.Errorf("%+v", lost)
+		}
+	})
+	t.Run("the image's own PGDATA", func(t *testing.T) {
+		f := read(strings.ReplaceAll(unmounted, "db: {image: \"postgres:15\",", "db: {image: \"example/pg:15\", volumes: [\"./pg:/bitnami/postgresql\"],"))
+		if err := f.KnowImages(map[string]string{"example/pg:15": "/bitnami/postgresql/data"}); err != nil {
+			t.Fatal(err)
+		}
+		if want := filepath.Join(dir, "pg", "data"); f.Postgres.DataDir != want || len(f.Propose(Place{Dir: dir}).Lost()) != 0 {
+			t.Errorf("%q, want %q: %+v", f.Postgres.DataDir, want, f.Problems)
+		}
+	})
 }

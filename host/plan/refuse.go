@@ -318,6 +318,11 @@ func accessOf(in *inputs.Inputs, w *world.World, d *desired.Desired, image strin
 	}
 	add(!desired.Missing(w, in.Dirs.Database()) && !givesDatabase(w, d), in.Dirs.Database(), true)
 	add(!desired.Missing(w, in.Project.OdooDataDir), in.Project.OdooDataDir, true)
+	for _, dir := range w.Files.OdooDirs {
+		if in.Project.FilestoreDir == "" || filepath.Base(dir) != "filestore" {
+			add(true, dir, true)
+		}
+	}
 	for _, dir := range in.Filestores(false).Named() {
 		add(!desired.Missing(w, dir), dir, true)
 	}

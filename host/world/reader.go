@@ -160,6 +160,12 @@ func (r *Reader) files(w *World) error {
 			w.Files.Missing = append(w.Files.Missing, dir)
 		}
 	}
+	for _, name := range []string{"filestore", "sessions", "addons"} {
+		dir := filepath.Join(p.OdooDataDir, name)
+		if info, err := os.Lstat(dir); err == nil && info.IsDir() {
+			w.Files.OdooDirs = append(w.Files.OdooDirs, dir)
+		}
+	}
 	w.Files.DatabaseOfRoot = ofRoot(d.Database())
 	w.Up = RememberedUp(d)
 	on := InContainers("")

@@ -126,6 +126,9 @@ type Process struct {
 type Files struct {
 	Conf, Handoff, PasswordEnv []byte
 	Compose                    compose.Found
+	// OdooDirs are those below Odoo's data directory that Odoo writes to and that
+	// are there: each may belong to somebody else than the directory itself.
+	OdooDirs []string
 	// Missing are the directories and the generated secret that are not there.
 	Missing []string
 	// DatabaseOfRoot: .odpm/database is there and root's own. A run as root without
