@@ -357,6 +357,25 @@ func (p *proposer) manifest() {
 	p.out.Manifest = append(data, '\n')
 }
 
+// Complete is a manifest with some version in the place of one that the file does
+// not say.
+func (f *Foreign) Complete(manifest []byte) []byte {
+	m := map[string]string{}
+	if json.Unmarshal(manifest, &m) != nil {
+		return manifest
+	}
+	for key, some := range map[string]string{"odoo_version": "18.0", "postgres_version": "17"} {
+		if m[key] == "" {
+			m[key] = some
+		}
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		return manifest
+	}
+	return data
+}
+
 // EnvFile is the .env with the proposal: what is there stays byte for byte,
 // what it lacks is added. Keys that are there with another value are given
 // back, for a word about them.

@@ -131,6 +131,12 @@ func difference(ctx context.Context, o apply.Options, f *compose.Foreign, files 
 		as[x.name] = []byte(x.content)
 	}
 	p, err := project.LoadWith(o.Dir, o.Environ, o.Home, as)
+	if err != nil && as["odpm.json"] != nil {
+		// What the file does not say (an image that is built) is asked for once the
+		// files are there; nothing that is compared depends on it.
+		as["odpm.json"] = f.Complete(as["odpm.json"])
+		p, err = project.LoadWith(o.Dir, o.Environ, o.Home, as)
+	}
 	if err != nil {
 		return compose.Difference{}, err
 	}
