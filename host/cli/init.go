@@ -19,7 +19,8 @@ func (a *App) initCommand() *cobra.Command {
 `),
 		Long: `Write a first .env, odpm.json and odoo.conf, so that "odpm" works. Files that
 exist are never changed. With --from-compose the answers come from somebody's
-compose file: the same data directory, port, names and user go on.`,
+compose file: the same data directory, port, names and user go on, and what
+odpm's own file has no place for goes into docker-compose.override.yml.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts, err := a.options()
 			if err != nil {
