@@ -171,5 +171,14 @@ func (l *loader) foundPostgres() (version, why string) {
 // Placeholder tells a sentence that Python odpm writes into odoo.conf in the
 // place of a value; it puts the value in inside the container.
 func Placeholder(v string) bool {
-	return len(strings.Fields(v)) >= 3 && !strings.ContainsAny(v, "/$")
+	if strings.ContainsAny(v, "/$") {
+		return false
+	}
+	for item := range strings.SplitSeq(v, ",") {
+		// "addons, own, web" are three directories.
+		if len(strings.Fields(item)) >= 3 {
+			return true
+		}
+	}
+	return false
 }

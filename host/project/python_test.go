@@ -130,7 +130,7 @@ func TestPythonSettings(t *testing.T) {
 	if p.Network != "shared" || !p.NetworkExternal {
 		t.Errorf("network %q %v", p.Network, p.NetworkExternal)
 	}
-	for v, want := range map[string]bool{"the master password is put in when the container starts": true, "$pbkdf2-sha512$25000$a b c": false, "correct horse": false, "/mnt/a, /mnt/b, /mnt/c": false} {
+	for v, want := range map[string]bool{"the master password is put in when the container starts": true, "$pbkdf2-sha512$25000$a b c": false, "correct horse": false, "addons, own, web": false, "/mnt/a, /mnt/b, /mnt/c": false} {
 		if Placeholder(v) != want {
 			t.Errorf("%q", v)
 		}
