@@ -43,7 +43,7 @@ func (e *Reader) look() datadir.Facts {
 	if err != nil {
 		return f
 	}
-	if name, err := inodeOf(e.clusterDir()); err == nil && name == string(mark) && !used(e.clusterDir()) {
+	if name, err := inodeOf(e.clusterDir()); err == nil && name == string(mark) && !e.used(e.clusterDir()) {
 		f.State, f.Major, f.SystemIdentifier, f.Reason = datadir.Empty, 0, "", "an initdb that was cut short will be run again"
 	}
 	return f
@@ -51,9 +51,16 @@ func (e *Reader) look() datadir.Facts {
 
 // used: a server has run here, or somebody made a database. A directory that
 // was marked when somebody else went on with it is theirs.
-func used(dir string) bool {
-	// initdb's own backends are single-user sessions.
-	if pm, err := readPostmaster(dir); err == nil && !pm.single || err != nil && !errors.Is(err, os.ErrNotExist) {
+func (e *Reader) used(dir string) bool {
+	pm, err := readPostmaster(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return true
+	case pm.single: // initdb's own backends are single-user sessions
+	case pm.empty() && datadir.Look(e.o.DataDir, e.o.Major).State == datadir.Unfinished:
+		// Whose it was is unknown, but no server runs on what initdb has not finished.
+	default:
 		return true
 	}
 	root, err := regular.OpenRoot(dir)
@@ -108,7 +115,7 @@ func (e *Engine) markInit(ctx context.Context, dir string) (*os.File, error) {
 	if err == nil {
 		old, err = io.ReadAll(io.LimitReader(mark, 256))
 	}
-	if err == nil && string(old) == name && !used(dir) {
+	if err == nil && string(old) == name && !e.used(dir) {
 		err = empty(dir)
 	}
 	if err == nil {

@@ -38,10 +38,13 @@ func (e *Engine) leftover(ctx context.Context, as identity) error {
 			return fmt.Errorf("a single-user session (postgres --single, pid %d) has %s; end it: kill -TERM %d", pm.pid, dir, pm.pid)
 		}
 		backends := ServersOn(dir)
-		if len(backends) == 0 && !belongsTo(pm.pid, as.uid) {
+		if len(backends) == 0 && !pm.empty() && !belongsTo(pm.pid, as.uid) {
 			return nil
 		}
 		if time.Now().After(end) {
+			if len(backends) == 0 && pm.empty() {
+				return pm.removeEmpty()
+			}
 			return pm.inTheWay(backends)
 		}
 		select {
@@ -50,6 +53,20 @@ func (e *Engine) leftover(ctx context.Context, as identity) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// removeEmpty takes away what PostgreSQL would stumble over for good: nobody works
+// in the directory, and nobody has written into the file for a while.
+func (p *postmaster) removeEmpty() error {
+	root, err := os.OpenRoot(p.clusterDir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := root.Remove("postmaster.pid"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("an empty postmaster.pid, left by a power cut: %w", err)
+	}
+	return nil
 }
 
 func (p *postmaster) inTheWay(backends []int) error {

@@ -129,3 +129,42 @@ func TestLeftOverPidFile(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A power cut takes the content of a postmaster.pid that nobody has synced.
+// PostgreSQL says of an empty one that another server may be starting, for ever.
+func TestEmptyPidFile(t *testing.T) {
+	ctx := deadline(t)
+	e, o := newEngine(t)
+	if err := e.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	pidFile := filepath.Join(o.DataDir, "postmaster.pid")
+	for name, content := range map[string]string{"empty": "", "zeros": strings.Repeat("\x00", 94)} {
+		if err := e.Stop(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(pidFile, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := e.Status(ctx); err != nil || s.Running || !s.Exists {
+			t.Errorf("%s: %+v %v", name, s, err)
+		}
+		if h, err := e.Holders(ctx); err != nil || len(h) != 0 {
+			t.Errorf("%s: holders: %+v %v", name, h, err)
+		}
+		if err := e.Start(ctx); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	// A server that is at work keeps its own.
+	if err := os.Truncate(pidFile, 0); err != nil {
+		t.Fatal(err)
+	}
+	pids := native.ServersOn(o.DataDir)
+	if err := e.Start(ctx); err == nil || !strings.Contains(err.Error(), "still work on") {
+		t.Errorf("beside a server whose file was emptied: %v", err)
+	}
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, syscall.SIGINT)
+	}
+}

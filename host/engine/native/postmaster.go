@@ -1,6 +1,7 @@
 package native
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -35,6 +36,9 @@ func readPostmaster(clusterDir string) (*postmaster, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(bytes.Trim(data, "\x00")) == 0 {
+		return &postmaster{clusterDir: clusterDir}, nil
+	}
 	lines := strings.Split(string(data), "\n")
 	at := func(i int) string {
 		if i < len(lines) {
@@ -43,7 +47,7 @@ func readPostmaster(clusterDir string) (*postmaster, error) {
 		return ""
 	}
 	pid, err := strconv.Atoi(at(0))
-	if err != nil {
+	if err != nil || pid == 0 {
 		return nil, fmt.Errorf("%s/postmaster.pid holds %q where a pid belongs", clusterDir, at(0))
 	}
 	pm := &postmaster{pid: pid, clusterDir: clusterDir, dataDir: at(1), socketDir: at(4), listen: at(5), status: at(7)}
@@ -56,11 +60,16 @@ func readPostmaster(clusterDir string) (*postmaster, error) {
 	return pm, nil
 }
 
+// empty: a power cut took the content of a file that had its name already, or
+// the one who makes it has not written yet, which takes no time. PostgreSQL starts
+// beside no such file.
+func (p *postmaster) empty() bool { return p.pid == 0 }
+
 // alive: the pid lives and is a postgres on this directory. A pid file survives
 // kill -9 and a restart of the machine, and its number may belong to anybody by
 // then, to another cluster's server too.
 func (p *postmaster) alive() bool {
-	if !process.Lives(p.pid) {
+	if p.empty() || !process.Lives(p.pid) {
 		return false
 	}
 	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.pid))
