@@ -43,6 +43,7 @@ func unwritable(p *place, dir string, bytes int, args ...string) error {
 	if failed != nil && !isExit(failed) {
 		return failed
 	}
+	p.age()
 	if err := p.odpm("--no-input"); err != nil {
 		return fmt.Errorf("with %d bytes it said %v; and then: %w", bytes, failed, err)
 	}
@@ -97,6 +98,7 @@ func readOnly(t *tries) error {
 			if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
 				return err
 			}
+			p.age()
 			err := p.odpm("--no-input")
 			if failed != nil && !isExit(failed) {
 				err = failed

@@ -124,6 +124,7 @@ func hostile(t *tries) error {
 				}
 			}
 			broke = errors.Join(broke, c.same())
+			p.age()
 			if err := errors.Join(p.odpm("--no-input"), p.again(), p.clean()); err != nil {
 				broke = errors.Join(broke, fmt.Errorf("with everything in its place: %w", err))
 			}

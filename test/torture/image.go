@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 
 // image is an ext4 of its own in a file: a disk that can be filled up and that can
 // lose its power.
-type image struct{ file, dir string }
+type image struct{ file, dir, device string }
 
 // newImage makes one and mounts it at dir.
 func newImage(dir string) (*image, error) {
@@ -25,7 +26,7 @@ func newImage(dir string) (*image, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &image{f.Name(), dir}
+	i := &image{file: f.Name(), dir: dir}
 	err = errors.Join(f.Truncate(400<<20), f.Close())
 	if err == nil {
 		err = system("mkfs.ext4", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=0,lazy_journal_init=0", i.file)
@@ -43,8 +44,16 @@ func newImage(dir string) (*image, error) {
 	return i, nil
 }
 
+// mount takes a loop device of its own each time. Containers that begin have copies
+// of every mount for a moment, or for good: on the same device there would still be
+// the file system that has no power.
 func (i *image) mount() error {
-	return system("mount", "-o", "loop", i.file, i.dir)
+	out, err := exec.Command("losetup", "--find", "--show", i.file).Output()
+	if err != nil {
+		return fmt.Errorf("losetup (root only): %w", err)
+	}
+	i.device = strings.TrimSpace(string(out))
+	return system("mount", i.device, i.dir)
 }
 
 // cut takes the power away: what is in memory alone, data and journal, never
@@ -89,15 +98,19 @@ func (i *image) unmount() error {
 	var err error
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if err = syscall.Unmount(i.dir, 0); err == nil {
-			return nil
+			return i.free()
 		}
 	}
 	return fmt.Errorf("unmount %s: %w", i.dir, err)
 }
 
+// free gives the loop device back, when the last copy of the mount is gone.
+func (i *image) free() error { return system("losetup", "--detach", i.device) }
+
 func (i *image) remove() {
 	if i.unmount() != nil {
 		_ = syscall.Unmount(i.dir, syscall.MNT_DETACH)
+		_ = i.free()
 	}
 	_ = os.Remove(i.file)
 }

@@ -47,6 +47,7 @@ func killedFirst(t *tries) error {
 		}
 		moment := time.Duration(t.rng.Int64N(int64(took)))
 		if _, err = p.ended(syscall.SIGKILL, moment, "--no-input"); err == nil {
+			p.age()
 			err = p.odpm("--no-input")
 		}
 		if err == nil {

@@ -315,6 +315,15 @@ func (p *place) same() error {
 	return err
 }
 
+// age makes what killed writers left older than any writer lives: younger ones
+// may be somebody's who is still at it, and stay.
+func (p *place) age() {
+	left, _ := filepath.Glob(filepath.Join(p.dir, ".odpm/*/.*.tmp"))
+	for _, path := range left {
+		_ = os.Chtimes(path, time.Time{}, time.Now().Add(-time.Hour))
+	}
+}
+
 // clean is an error where a run has left something that the next does not need.
 func (p *place) clean() error {
 	var err error

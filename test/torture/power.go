@@ -105,6 +105,7 @@ func (t *tries) broken(p *place, works []*work, n int, fault func(r *running, mo
 		if err := mend(); err != nil {
 			return err
 		}
+		p.age()
 		if err := p.odpm("--no-input"); err != nil {
 			broke = errors.Join(broke, err)
 		} else {
@@ -216,6 +217,7 @@ func (t *tries) firstStart(took *time.Duration, cut bool) error {
 	if err := errors.Join(err, i.restored()); err != nil {
 		return err
 	}
+	p.age()
 	broke := p.odpm("--no-input")
 	if broke == nil {
 		broke = p.clean()

@@ -94,6 +94,7 @@ func killedChecker(t *tries) error {
 				broke = errors.Join(broke, err)
 			}
 			if i%100 == 0 || i == n-1 {
+				p.age()
 				broke = errors.Join(broke, p.odpm("--no-input"), p.clean())
 			}
 			t.tried(broke)
