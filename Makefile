@@ -66,8 +66,17 @@ bench: ## the figures that odpm promises, measured here beside other tools
 
 TORTURE ?=
 torture: ## what odpm promises, under faults: TORTURE=-short for minutes instead of hours
-	@test/setup/setup native
+	@test/setup/setup faults
 	$(GO) run ./test/torture $(TORTURE)
+
+# Where nobody else has a server and no test is timed by one.
+RACE = ./host/engine ./host/filestore ./host/odoodb/archive ./host/odoodb/sqldump ./host/plan \
+	./host/process ./host/project/... ./host/report ./host/state ./host/ui ./host/wording ./host/world ./shared/beneath \
+	./shared/entrypoint ./shared/handoff ./shared/libpq ./shared/odooconf ./shared/redact ./shared/regular ./shared/snapshot
+
+race: ## the race detector on the packages that need no server
+	@test/setup/setup faults
+	CGO_ENABLED=1 $(GO) test -race -p 2 -timeout 10m $(RACE)
 
 dist: ## what is published of this commit, in dist/: archives, packages, the checker's image, SBOM, checksums
 	cd release && $(GO) run . -o "$(CURDIR)/dist"

@@ -31,6 +31,17 @@ setup_packages() {
 # What the demonstration and the benchmark need: no engine, no images.
 setup_native() { install_packages native "$(missing_native | tr '\n' ' ')"; }
 
+# What make torture breaks things with, and the compiler of the race detector's part.
+setup_faults() {
+	install_packages faults "$({
+		missing_native
+		has cc || echo gcc libc6-dev
+		has strace || echo strace
+		has python3 || echo python3
+		has mkfs.ext4 || [ -x /sbin/mkfs.ext4 ] || echo e2fsprogs
+	} | tr '\n' ' ')"
+}
+
 # What make test-dist needs: shells to press TAB in, and what reads packages and
 # manual pages.
 setup_release() {
