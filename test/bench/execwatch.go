@@ -17,8 +17,9 @@ type execWatch struct {
 	names map[int32]string
 
 	mu sync.Mutex
-	// first is when each was opened first since the last forget.
-	first map[string]time.Time
+	// last is when each was opened last since the last forget: the checker opens
+	// its program before that, to see whether it is a script.
+	last map[string]time.Time
 }
 
 func newExecWatch(programs map[string]string) (*execWatch, error) {
@@ -26,7 +27,7 @@ func newExecWatch(programs map[string]string) (*execWatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &execWatch{file: os.NewFile(uintptr(fd), "inotify"), names: map[int32]string{}, first: map[string]time.Time{}}
+	w := &execWatch{file: os.NewFile(uintptr(fd), "inotify"), names: map[int32]string{}, last: map[string]time.Time{}}
 	for name, path := range programs {
 		wd, err := unix.InotifyAddWatch(fd, path, unix.IN_OPEN)
 		if err != nil {
@@ -50,9 +51,7 @@ func (w *execWatch) read() {
 		w.mu.Lock()
 		for at := 0; at+unix.SizeofInotifyEvent <= n; {
 			name := w.names[int32(binary.NativeEndian.Uint32(buf[at:]))]
-			if _, known := w.first[name]; !known {
-				w.first[name] = now
-			}
+			w.last[name] = now
 			at += unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(buf[at+12:]))
 		}
 		w.mu.Unlock()
@@ -62,14 +61,15 @@ func (w *execWatch) read() {
 func (w *execWatch) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.first = map[string]time.Time{}
+	w.last = map[string]time.Time{}
 }
 
 // at waits a moment for the news: a short program may have ended before them.
 func (w *execWatch) at(name string) (t time.Time, ok bool) {
+	time.Sleep(50 * time.Millisecond)
 	for range 200 {
 		w.mu.Lock()
-		t, ok = w.first[name]
+		t, ok = w.last[name]
 		w.mu.Unlock()
 		if ok {
 			break
