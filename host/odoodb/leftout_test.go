@@ -31,7 +31,7 @@ var forbidden = []struct{ sql, says string }{
 	{`SET session_replication_role = 'replica';`, `SET session_replication_role = 'replica' was left out: permission denied`},
 	{`SET a_setting_of_a_later_version = 0;`, `a_setting_of_a_later_version`},
 	{`SET transaction_timeout = 0;`, ``},
-	{`SELECT * FROM pg_catalog.pg_restore_relation_stats('version', '180000'::integer);`, ``},
+	{`SELECT * FROM pg_catalog.pg_restore_relation_stats('version', '180000'::integer, 'schemaname', 'public', 'relname', 'notes', 'relpages', '1'::integer);`, ``},
 	{`ALTER TABLE public.notes ENABLE ROW LEVEL SECURITY;`, ``},
 	{`CREATE POLICY none ON public.notes FOR SELECT TO nobody_here USING (true);`, `policy "none" was left out: it is for role "nobody_here"`},
 	{`CREATE POLICY mixed ON public.notes AS RESTRICTIVE FOR SELECT TO nobody_here, READER USING (note <> ' TO nobody_here');`, `policy "mixed" on table public.notes is without role "nobody_here"`},

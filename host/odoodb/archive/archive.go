@@ -14,7 +14,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -245,10 +244,6 @@ func (a *Archive) openOther() error {
 	return a.refuse("is neither Odoo's zip nor pg_dump's custom format, and neither SQL nor a tar")
 }
 
-// maxManifest is ten times what two thousand modules need. Read, JSON takes a
-// dozen times its size.
-const maxManifest = 1 << 20
-
 func (a *Archive) openZip() error {
 	dir, err := openZipDir(a.f, a.Size)
 	if err != nil {
@@ -292,88 +287,6 @@ func (a *Archive) openBackup() error {
 		return a.openDump()
 	}
 	return a.readPlainHeader()
-}
-
-// few shows the first of n names.
-func few(first []string, n int64) string {
-	s := ""
-	for i, name := range first {
-		if i > 0 {
-			s += ", "
-		}
-		s += strconv.Quote(short(name))
-	}
-	if rest := n - int64(len(first)); rest > 0 {
-		s += fmt.Sprintf(" and %d more", rest)
-	}
-	return s
-}
-
-func (a *Archive) readManifest() error {
-	if a.manifest == nil {
-		return nil
-	}
-	r, err := a.entry(a.manifest)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	// Odoo never reads it on a restore, so that one that cannot be read is no
-	// reason to refuse an archive. It is read to its end all the same, for its
-	// checksum.
-	b, err := io.ReadAll(io.LimitReader(r, maxManifest))
-	if err == nil {
-		_, err = io.Copy(io.Discard, r)
-	}
-	if err != nil {
-		return err
-	}
-	if a.manifest.size > maxManifest {
-		a.BadManifest = true
-		a.warn("manifest.json has %d bytes, more than the limit of %d, and is not used: which modules there should be cannot be compared", a.manifest.size, maxManifest)
-		return nil
-	}
-	m, err := parseManifest(b)
-	if err != nil {
-		a.BadManifest = true
-		a.warn("manifest.json is not Odoo's and is not used: which modules there should be cannot be compared (%v)", err)
-		return nil
-	}
-	a.Manifest, a.Database = m, m.DBName
-	return nil
-}
-
-var (
-	fromServer = regexp.MustCompile(`(?m)^-- Dumped from database version ([^\r\n]{1,100})\r?$`)
-	byDump     = regexp.MustCompile(`(?m)^-- Dumped by pg_dump version ([^\r\n]{1,100})\r?$`)
-)
-
-// readPlainHeader reads what stands in the first lines of dump.sql.
-func (a *Archive) readPlainHeader() error {
-	r, err := a.entry(a.dump)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	head := make([]byte, 4096)
-	n, err := io.ReadFull(r, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return err
-	}
-	head = head[:n]
-	if !bytes.Contains(head, []byte("-- PostgreSQL database dump")) {
-		return a.refuse("dump.sql is not what pg_dump writes")
-	}
-	if m := fromServer.FindSubmatch(head); m != nil {
-		a.Header.ServerVersion = string(m[1])
-	}
-	if m := byDump.FindSubmatch(head); m != nil {
-		a.Header.DumpVersion = string(m[1])
-	}
-	if a.Header.ServerMajor() == 0 {
-		return a.refuse("dump.sql does not say which PostgreSQL it was made from")
-	}
-	return nil
 }
 
 // SQL opens dump.sql, or a Dump as SQL.

@@ -50,6 +50,11 @@ func LossOf(stmt []byte) (l Loss, kind, object string) {
 	case "refresh":
 		object, _ = name(t[min(3, len(t)):])
 		return Essential, "rows of materialized view", dotted(object)
+	case "select":
+		if slices.ContainsFunc(t, restoresStatistics) {
+			return Decoration, "planner statistics", ""
+		}
+		return Essential, "", ""
 	case "create", "alter":
 	default:
 		return Essential, "", ""

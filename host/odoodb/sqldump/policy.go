@@ -68,6 +68,11 @@ func (p Policy) Judge(stmt []byte) Verdict {
 		return p.judgeTablespace(t)
 	case t0(t) == "alter" && ownerTo(stmt):
 		return Verdict{Drop: true}
+	case p.ServerMajor < 15 && (has(t, "grant", "all", "on", "schema", "public", "to", "public", ";") ||
+		has(t, "revoke", "all", "on", "schema", "public", "from", "public", ";") || has(t, "revoke", "usage", "on", "schema", "public", "from", "public", ";")):
+		// The schema is the administrator's before 15, and PUBLIC has all of it, which
+		// pg_dump says in two steps.
+		return Verdict{Drop: true}
 	case t0(t) == "grant", t0(t) == "revoke":
 		return p.judgeGrant(stmt)
 	case has(t, "alter", "default", "privileges"):
