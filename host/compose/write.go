@@ -30,15 +30,13 @@ func (e *foreignError) Error() string {
 	if e.beside {
 		return fmt.Sprintf(`%s was not written by odpm, and docker compose reads it by its name: beside odpm's %s it would not be clear which one is meant. Choose one:
   odpm init --from-compose %s   settings and an override with which its data and services go on
-  mv %s %s.mine                 keep it aside; odpm writes %s
-  odpm --replace-compose        the same, and this one is kept under a dated name
-  ODPM_COMPOSE=keep in .env     odpm works with this file as it is; POSTGRES_SERVICE_NAME names its PostgreSQL service`, e.path, FileName, name, name, name, FileName)
+  odpm --replace-compose        odpm writes its own and keeps this one under a dated name, unless data would be lost from sight
+  ODPM_COMPOSE=keep in .env     odpm works with this file as it is; POSTGRES_SERVICE_NAME names its PostgreSQL service`, e.path, FileName, name)
 	}
 	return fmt.Sprintf(`%s was not written by odpm and is not overwritten. Choose one:
   odpm init --from-compose %s   settings and an override with which its data and services go on
-  mv %s %s.mine                 keep it aside; odpm writes its own
-  odpm --replace-compose        odpm writes its own and keeps a dated copy of this one
-  ODPM_COMPOSE=keep in .env     odpm works with this file as it is; POSTGRES_SERVICE_NAME names its PostgreSQL service`, e.path, name, name, name)
+  odpm --replace-compose        odpm writes its own and keeps a dated copy of this one, unless data would be lost from sight
+  ODPM_COMPOSE=keep in .env     odpm works with this file as it is; POSTGRES_SERVICE_NAME names its PostgreSQL service`, e.path, name)
 }
 
 func (e *foreignError) Is(target error) bool { return target == ErrForeign }

@@ -48,7 +48,7 @@ func TestWriteRefusesAForeignFile(t *testing.T) {
 	if !errors.Is(err, ErrForeign) {
 		t.Fatalf("got %v", err)
 	}
-	for _, way := range []string{"mv ", "--replace-compose", "ODPM_COMPOSE=keep"} {
+	for _, way := range []string{"init --from-compose", "--replace-compose", "ODPM_COMPOSE=keep"} {
 		if !strings.Contains(err.Error(), way) {
 			t.Errorf("the error does not name %q: %v", way, err)
 		}
@@ -80,7 +80,7 @@ func TestWriteRefusesAFileBeside(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if _, err := Write(path, doc, WriteOptions{}); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "mv "+name) {
+			if _, err := Write(path, doc, WriteOptions{}); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "--from-compose "+name) {
 				t.Errorf("%s: got %v", name, err)
 			}
 			// And where ours is there already.
