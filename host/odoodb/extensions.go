@@ -129,8 +129,8 @@ func (r *restore) headExtensions() ([]extension, error) {
 const extensionGrants = `SELECT CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'S'::pg_catalog."char"
 		THEN pg_catalog.format('GRANT USAGE, SELECT, UPDATE ON SEQUENCE %I.%I TO ', n.nspname, c.relname)
 		ELSE pg_catalog.format('GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE %I.%I TO ', n.nspname, c.relname) END
-	FROM pg_catalog.pg_extension e CROSS JOIN LATERAL pg_catalog.unnest(e.extconfig) AS config(oid)
-	JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) config.oid
+	FROM pg_catalog.pg_extension e CROSS JOIN LATERAL pg_catalog.unnest(e.extconfig) AS config
+	JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) config.config
 	JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 	WHERE e.extname OPERATOR(pg_catalog.=) $1::pg_catalog.name
 UNION ALL
