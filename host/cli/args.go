@@ -7,7 +7,7 @@ import "strings"
 // pflag knows optional values only as -u=…, so that is what they become.
 func joinOptional(args []string) []string {
 	long := map[string]string{"-i": "--init", "-u": "--update", "--init": "--init", "--update": "--update", "--db-backup": "--db-backup"}
-	commands := map[string]bool{"plan": true, "database": true, "init": true, "doctor": true, "explain": true, "completion": true, "help": true}
+	commands := map[string]bool{"plan": true, "database": true, "init": true, "doctor": true, "explain": true, "stop": true, "completion": true, "help": true}
 	var out []string
 	for i := 0; i < len(args); i++ {
 		if args[i] == "--" {

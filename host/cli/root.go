@@ -171,7 +171,7 @@ starts the stack and waits until Odoo's login is proven.
 	f.BoolVarP(&a.common.verbose, "verbose", "v", false, "say more of what is done")
 	root.Flags().BoolVar(&a.common.skipStart, "skip-start", false, "do everything but start containers or a server")
 	db.addFlags(root)
-	root.AddCommand(a.planCommand(), a.databaseCommand(), a.initCommand(), a.doctorCommand(), a.explainCommand(), a.renderCommand())
+	root.AddCommand(a.planCommand(), a.databaseCommand(), a.initCommand(), a.doctorCommand(), a.explainCommand(), a.stopCommand(), a.renderCommand())
 	a.completions(root)
 	return root
 }

@@ -70,6 +70,8 @@ type StackWriter interface {
 	// Up makes the services run as the compose file says (`up -d`, no
 	// dependencies recreated) and returns when their containers were started.
 	Up(ctx context.Context, out io.Writer, services ...string) error
+	// StopContainer stops one container, which stays, and tells whether it ran.
+	StopContainer(ctx context.Context, id string) (bool, error)
 	// StopService stops a service's containers and removes them; data stays.
 	// A service that the compose file no longer names is found by its labels.
 	StopService(ctx context.Context, service string) error

@@ -25,9 +25,11 @@ var writing = map[string][][]string{
 	"database status":       {{}, {"--format", "json"}},
 	"database verify":       {{"$ARCHIVE"}, {"$ARCHIVE", "--format", "json"}},
 	"doctor":                {{}},
+	"explain":               {{}, {"data_path"}},
 	"help":                  {{}, {"plan"}},
 	"init":                  nil,
 	"plan":                  {{}, {"--format", "json"}, {"--detailed-exitcode"}, {"--show-diff"}, {"--strict"}},
+	"stop":                  nil,
 }
 
 // unwritable ARCHIVE runs every command that odpm has with a standard output

@@ -64,6 +64,15 @@ func (e *Engine) StopService(ctx context.Context, service string) error {
 	return nil
 }
 
+// StopContainer stops one that is there; one that went away meanwhile is no error.
+func (e *Engine) StopContainer(ctx context.Context, id string) (bool, error) {
+	list, err := e.cl.all(ctx, "id="+id)
+	if err != nil || len(list) != 1 || !list[0].State.Running {
+		return false, err
+	}
+	return true, e.stop(ctx, list[0])
+}
+
 // Volume looks at the volume object and at who has it.
 func (e *Reader) Volume(ctx context.Context, key string) (engine.Volume, error) {
 	name := e.o.Project + "_" + key
