@@ -6,20 +6,23 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/odpm/odpm/host/setup"
+	"github.com/odpm/odpm/host/ui"
 )
 
 func (a *App) initCommand() *cobra.Command {
 	var from string
+	first := setup.First{}
 	cmd := &cobra.Command{
 		Use: "init", Short: "Write a first .env, odpm.json and odoo.conf", Args: none,
 		Annotations: exits(`  0    the files are there
   1    a file could not be written
   2    usage
-  3    refused: odpm cannot continue from that compose file
+  3    refused: the port of --port is taken, or odpm cannot continue from that compose file
 `),
-		Long: `Write a first .env, odpm.json and odoo.conf, so that "odpm" works. Files that
-exist are never changed. With --from-compose the answers come from somebody's
-compose file: the same data directory, port, names and user go on, and what
+		Long: `Write a first .env, odpm.json, odoo.conf and .gitignore, so that "odpm" works, with
+ports that are free on this machine. Files that exist are never changed, except that
+.gitignore gets lines that it lacks. With --from-compose the answers come from somebody's
+compose file: the same data directory, port, names and user are kept, and what
 odpm's own file has no place for goes into docker-compose.override.yml.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts, err := a.options()
@@ -31,9 +34,21 @@ odpm's own file has no place for goes into docker-compose.override.yml.`,
 					return err
 				}
 			}
-			return setup.Init(cmd.Context(), opts, from)
+			if from != "" {
+				for _, name := range []string{"odoo", "postgres", "port"} {
+					if cmd.Flags().Changed(name) {
+						return ui.Usagef("--%s and --from-compose: the compose file says it already; give one of the two", name)
+					}
+				}
+			}
+			return setup.Init(cmd.Context(), opts, first, from)
 		},
 	}
-	cmd.Flags().StringVar(&from, "from-compose", "", "propose the settings from this compose file")
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&first.Odoo, "odoo", "18.0", "Odoo's `VERSION`")
+	f.StringVar(&first.Postgres, "postgres", "17", "PostgreSQL's `VERSION`, a tag of the postgres image")
+	f.IntVar(&first.Port, "port", 0, "Odoo's `PORT` on this machine; without it 8069 or the next that is free")
+	f.StringVar(&from, "from-compose", "", "propose the settings from this compose file")
 	return cmd
 }

@@ -4,7 +4,6 @@ package setup
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,21 +33,15 @@ type newFile struct {
 const (
 	firstEnv = `# What this machine needs; odpm.json holds what the project is.
 # The project's .env wins over ~/.odpm/.env, the environment over both.
-POSTGRES_PORT=5432
-ODOO_PORT=8069
-GEVENT_PORT=8072
+POSTGRES_PORT=%d
+ODOO_PORT=%d
+GEVENT_PORT=%d
 # developer, server or ci
 ODPM_SCENARIO=developer
 # POSTGRES_DATA_DIR=/srv/postgresql/data
 # BACKUP_DIR=~/odoo_backups
 # The password of the role that Odoo logs in as; keep this file out of repositories.
 POSTGRES_ODOO_PASS=%s
-`
-	firstManifest = `{
-  "odoo_version": "18.0",
-  "platform_name": "odoo",
-  "postgres_version": "17"
-}
 `
 	firstConf = `[options]
 db_host = db
@@ -58,21 +51,20 @@ db_user = odoo
 )
 
 // Init is `odpm init`.
-func Init(ctx context.Context, o apply.Options, fromCompose string) error {
-	// The password is in .env alone: odoo.conf must be readable for whatever
-	// uid the image's Odoo has.
-	files := []newFile{{name: ".env", content: fmt.Sprintf(firstEnv, rand.Text()), mode: 0o600}, {name: "odpm.json", content: firstManifest, mode: 0o644},
-		{name: "odoo.conf", content: firstConf, mode: 0o644}}
-	var after []string
-	if fromCompose != "" {
-		var err error
-		if files, after, err = proposed(ctx, o, fromCompose); err != nil {
-			return err
-		}
-	}
+func Init(ctx context.Context, o apply.Options, first First, fromCompose string) error {
 	info, err := os.Stat(o.Dir)
 	if err != nil || !info.IsDir() {
-		return fmt.Errorf("%s is not a directory; make it first: mkdir -p %s", o.Dir, shell.Quote(o.Dir))
+		return fmt.Errorf("%s is not a directory; create it first: mkdir -p %s", o.Dir, shell.Quote(o.Dir))
+	}
+	var files []newFile
+	var after []string
+	if fromCompose != "" {
+		files, after, err = proposed(ctx, o, fromCompose)
+	} else {
+		files, err = first.files(o.Dir)
+	}
+	if err != nil {
+		return err
 	}
 	wrote := 0
 	for _, f := range files {
@@ -86,7 +78,7 @@ func Init(ctx context.Context, o apply.Options, fromCompose string) error {
 			}
 		} else if err == nil && f.extends {
 			if string(old) == f.content {
-				o.Term.Say("%s says it all already", f.name)
+				o.Term.Say("%s has everything already", f.name)
 				continue
 			}
 			o.Term.Say("%s gets what it lacks:\n%s", f.name, ui.CleanLines(redact.Text(strings.TrimPrefix(f.content, string(old)))))

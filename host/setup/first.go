@@ -1,0 +1,101 @@
+package setup
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/odpm/odpm/host/codes"
+	"github.com/odpm/odpm/host/ports"
+	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/ui"
+)
+
+// First is what a new project is made with.
+type First struct {
+	// Odoo and Postgres are versions as odpm.json has them.
+	Odoo, Postgres string
+	// Port is Odoo's on this machine, 0 for 8069 or the next free one.
+	Port int
+}
+
+// loopback is where a new project, a developer's, publishes its ports.
+const loopback = "127.0.0.1"
+
+// files are the first ones of a project.
+func (f First) files(dir string) ([]newFile, error) {
+	if err := project.CheckVersions(f.Postgres, f.Odoo); err != nil {
+		return nil, &ui.Usage{Err: err}
+	}
+	odoo, postgres, gevent, err := f.ports()
+	if err != nil {
+		return nil, err
+	}
+	manifest, err := json.MarshalIndent(map[string]string{"odoo_version": f.Odoo, "platform_name": "odoo", "postgres_version": f.Postgres}, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	out := []newFile{
+		// The password is in .env alone: odoo.conf must be readable for whatever
+		// uid the image's Odoo has.
+		{name: ".env", content: fmt.Sprintf(firstEnv, postgres, odoo, gevent, rand.Text()), mode: 0o600},
+		{name: "odpm.json", content: string(manifest) + "\n", mode: 0o644},
+		{name: "odoo.conf", content: firstConf, mode: 0o644},
+	}
+	ignore, err := ignored(dir)
+	return append(out, ignore), err
+}
+
+// ports takes free ones. Who named one is told that it is taken.
+func (f First) ports() (odoo, postgres, gevent int, err error) {
+	if f.Port < 0 || f.Port > 65535 {
+		return 0, 0, 0, ui.Usagef("--port: %d; allowed: 1 to 65535", f.Port)
+	}
+	free := func(port int, given ...int) int {
+		if !slices.Contains(given, port) && ports.Free(loopback, port) {
+			return port
+		}
+		return ports.NextFree(loopback, port, given...)
+	}
+	odoo = f.Port
+	switch {
+	case odoo == 0:
+		odoo = free(8069)
+	case !ports.Free(loopback, odoo):
+		return 0, 0, 0, &ui.Refusal{Code: codes.PortTaken, What: fmt.Sprintf("Port %d is held by %s. Nothing was written.", odoo, ports.Owner(odoo)),
+			Ways: []string{fmt.Sprintf("odpm init --port %d        a port that is free now", ports.NextFree(loopback, odoo))}}
+	}
+	postgres = free(5432, odoo)
+	gevent = free(8072, odoo, postgres)
+	return odoo, postgres, gevent, nil
+}
+
+// ignored keeps what is secret or large out of a repository; lines that are
+// there stay.
+func ignored(dir string) (newFile, error) {
+	old, err := os.ReadFile(filepath.Join(dir, ".gitignore"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return newFile{}, err
+	}
+	have := strings.Split(string(old), "\n")
+	var lacks []string
+	for _, line := range []string{".env", "/data/", "/.odpm/"} {
+		if !slices.Contains(have, line) && !slices.Contains(have, strings.Trim(line, "/")) {
+			lacks = append(lacks, line)
+		}
+	}
+	content := string(old)
+	if len(lacks) > 0 && content != "" && !strings.HasSuffix(content, "\n") {
+		content += "\n"
+	}
+	for _, line := range lacks {
+		content += line + "\n"
+	}
+	return newFile{name: ".gitignore", content: content, mode: 0o644, extends: true}, nil
+}
