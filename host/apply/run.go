@@ -80,7 +80,7 @@ func All(ctx context.Context, o Options) (string, error) {
 		return "", err
 	}
 	if o.Want.Goal == plan.Files {
-		r.Term.Say("odpm: the files are in place; nothing was started (--skip-start)")
+		r.Term.Note("odpm: the files are in place; nothing was started (--skip-start)")
 		return "", nil
 	}
 	if err := r.rememberLook(); err != nil {
@@ -108,7 +108,7 @@ func (r *Run) sayProven(ctx context.Context) {
 	if !r.provenAt.IsZero() {
 		proven = "proven " + snapshot.Stamp(r.provenAt) + ", as recorded in " + file + " on " + snapshot.Stamp(snap.RecordedAt)
 	}
-	r.Term.Say("odpm: %s logs in to PostgreSQL %d at %s; %s", ui.Clean(snap.OdooConf.DBUser), snap.Cluster.PGMajor, addr, proven)
+	r.Term.Note("odpm: %s logs in to PostgreSQL %d at %s; %s", ui.Clean(snap.OdooConf.DBUser), snap.Cluster.PGMajor, addr, proven)
 }
 
 func (r *Run) snapshotPath() string { return world.SnapshotPath(r.Dirs) }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -10,19 +11,26 @@ import (
 )
 
 func (a *App) doctorCommand() *cobra.Command {
-	return &cobra.Command{
+	var form string
+	cmd := &cobra.Command{
 		Use: "doctor", Short: "What is missing on this machine and in this project", Args: none,
 		Annotations: exits(`  0    nothing is missing
   1    something is missing, or could not be looked at
   2    usage
 `),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts, err := a.options()
+			opts, isJSON, err := a.reading(form)
 			if err != nil {
 				return err
 			}
+			findings := setup.Examine(asking(cmd.Context()), opts.Options)
+			if isJSON {
+				if err := a.findingsJSON(findings); err != nil {
+					return err
+				}
+			}
 			bad := 0
-			for _, f := range setup.Examine(asking(cmd.Context()), opts.Options) {
+			for _, f := range findings {
 				word := ui.Paint(a.term.OutColor, ui.Green, "ok     ")
 				switch f.Level {
 				case setup.Missing:
@@ -30,6 +38,9 @@ func (a *App) doctorCommand() *cobra.Command {
 					bad++
 				case setup.Note:
 					word = ui.Paint(a.term.OutColor, ui.Yellow, "note   ")
+				}
+				if isJSON {
+					continue
 				}
 				fmt.Fprintf(a.out, "%s  %s\n", word, ui.CleanLines(a.secrets.Hide(f.Text)))
 			}
@@ -39,4 +50,25 @@ func (a *App) doctorCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&form, "format", "table", "table or json")
+	return cmd
+}
+
+// findingsJSON is the contract of host/setup/doctor.schema.json.
+func (a *App) findingsJSON(all []setup.Finding) error {
+	type finding struct {
+		Level string `json:"level"`
+		Text  string `json:"text"`
+	}
+	doc := struct {
+		Version  int       `json:"schema_version"`
+		Findings []finding `json:"findings"`
+	}{Version: 1, Findings: []finding{}}
+	for _, f := range all {
+		doc.Findings = append(doc.Findings, finding{f.Level.String(), ui.CleanLines(a.secrets.Hide(f.Text))})
+	}
+	enc := json.NewEncoder(a.out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(doc)
 }

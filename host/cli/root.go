@@ -42,7 +42,8 @@ type App struct {
 	common struct {
 		dir, color, progress string
 		accept               []string
-		noInput, verbose     bool
+		noInput              bool
+		verbose, quiet       bool
 		replaceCompose       bool
 		skipStart            bool
 	}
@@ -169,6 +170,7 @@ starts the stack and waits until Odoo's login is proven.
 	f.StringVar(&a.common.color, "color", "auto", "auto, always or never")
 	f.StringVar(&a.common.progress, "progress", "auto", "auto, tty, plain or json")
 	f.BoolVarP(&a.common.verbose, "verbose", "v", false, "say more of what is done")
+	f.BoolVarP(&a.common.quiet, "quiet", "q", false, "say nothing but results, questions, warnings and errors")
 	root.Flags().BoolVar(&a.common.skipStart, "skip-start", false, "do everything but start containers or a server")
 	db.addFlags(root)
 	root.AddCommand(a.planCommand(), a.databaseCommand(), a.initCommand(), a.doctorCommand(), a.explainCommand(), a.stopCommand(), a.renderCommand())
@@ -194,7 +196,10 @@ func (a *App) before(*cobra.Command) error {
 			return ui.Usagef("%s: %q; allowed: %s", c.flag, c.value, strings.Join(c.allowed, ", "))
 		}
 	}
-	a.newTerminal(ui.Options{Color: a.common.color, NoInput: a.common.noInput})
+	if a.common.quiet && a.common.verbose {
+		return ui.Usagef("--quiet and --verbose: give one of the two")
+	}
+	a.newTerminal(ui.Options{Color: a.common.color, NoInput: a.common.noInput, Quiet: a.common.quiet})
 	// What was typed is no secret; a name in it must stay one that can be typed again.
 	a.secrets.Public(a.args...)
 	home, _ := os.UserHomeDir()

@@ -103,8 +103,8 @@ func (d *databaseFlags) request() (database.Request, error) {
 	if d.format != "text" && d.format != "json" {
 		return r, ui.Usagef("--format: %q; allowed: text, json", d.format)
 	}
-	if changed("format") && !r.Any() {
-		return r, ui.Usagef("--format goes with -d NAME and work on it")
+	if changed("format") && !r.Any() && !d.list {
+		return r, ui.Usagef("--format goes with -d NAME and work on it, or with --get-dbs-list")
 	}
 	if d.list && r.Any() {
 		return r, ui.Usagef("--get-dbs-list stands alone")
@@ -123,7 +123,7 @@ func (a *App) runRoot(ctx context.Context, d *databaseFlags) error {
 	}
 	switch {
 	case d.list:
-		return a.runNames(ctx, opts)
+		return a.runNames(ctx, opts, d.format == "json")
 	case req.Any():
 		res, err := database.Run(ctx, opts, req)
 		if d.format == "json" {
@@ -150,15 +150,25 @@ func (a *App) runRoot(ctx context.Context, d *databaseFlags) error {
 }
 
 // runNames prints the names alone, for scripts.
-func (a *App) runNames(ctx context.Context, opts apply.Options) error {
+func (a *App) runNames(ctx context.Context, opts apply.Options, isJSON bool) error {
 	all, err := database.List(asking(ctx), opts.Options)
 	if err != nil {
 		return err
 	}
+	names := []string{}
 	for _, d := range all {
 		if !d.Template && d.AllowConnections {
-			fmt.Fprintln(a.out, ui.Clean(d.Name))
+			names = append(names, ui.Clean(d.Name))
 		}
+	}
+	if isJSON {
+		enc := json.NewEncoder(a.out)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		return enc.Encode(map[string]any{"schema_version": 1, "databases": names})
+	}
+	for _, name := range names {
+		fmt.Fprintln(a.out, name)
 	}
 	return nil
 }

@@ -22,9 +22,9 @@ and volumes stay; "odpm" starts them again. An external server is left alone.`,
 			}
 			stopped, err := apply.Stop(cmd.Context(), opts)
 			if len(stopped) > 0 {
-				a.term.Say("odpm: stopped: %s", strings.Join(stopped, ", "))
+				a.term.Note("odpm: stopped: %s", strings.Join(stopped, ", "))
 			} else if err == nil {
-				a.term.Say("odpm: nothing runs for this project")
+				a.term.Note("odpm: nothing runs for this project")
 			}
 			return err
 		},

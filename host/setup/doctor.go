@@ -26,6 +26,17 @@ const (
 	Missing
 )
 
+// String is the word in JSON.
+func (l Level) String() string {
+	switch l {
+	case OK:
+		return "ok"
+	case Note:
+		return "note"
+	}
+	return "missing"
+}
+
 // Finding is one line of `odpm doctor`.
 type Finding struct {
 	Level Level

@@ -27,11 +27,20 @@ var ProgressModes = []string{"auto", "tty", "plain", "json"}
 // NewProgress makes the progress of a mode: bars on a terminal, one plain line
 // now and then elsewhere, or one JSON object a line.
 func (t *Terminal) NewProgress(mode string) Progress {
+	if t.Quiet && mode == "auto" {
+		return silent{}
+	}
 	if mode == "tty" || mode == "auto" && t.ErrTTY {
 		return &bars{t: t, all: map[string]*bar{}}
 	}
 	return &lines{t: t, json: mode == "json", all: map[string]*line{}}
 }
+
+// silent is for --quiet.
+type silent struct{}
+
+func (silent) Report(string, string, string, int64, int64) {}
+func (silent) Close()                                      {}
 
 // Bytes writes a size as people read it, in binary units.
 func Bytes(n int64) string {

@@ -37,6 +37,9 @@ type Terminal struct {
 	// Interrupted is closed when the person pressed Ctrl-C; a question that
 	// waits for an answer ends then.
 	Interrupted <-chan struct{}
+	// Quiet: what is being done is not said; results, questions, warnings and
+	// errors are.
+	Quiet bool
 	// Width of the error stream's terminal, 80 off a TTY.
 	Width int
 
@@ -57,6 +60,7 @@ type Options struct {
 	// Color is auto, always or never.
 	Color   string
 	NoInput bool
+	Quiet   bool
 	Getenv  func(string) string
 	// Secrets may be nil: none are known.
 	Secrets *redact.Values
@@ -71,7 +75,7 @@ func New(in, out, err *os.File, o Options) *Terminal {
 	if o.Secrets == nil {
 		o.Secrets = &redact.Values{}
 	}
-	t := &Terminal{In: in, Out: out, Err: o.Secrets.Writer(err), Secrets: o.Secrets, Width: 80, raw: err}
+	t := &Terminal{In: in, Out: out, Err: o.Secrets.Writer(err), Secrets: o.Secrets, Quiet: o.Quiet, Width: 80, raw: err}
 	t.ErrTTY = isTTY(err)
 	t.Interactive = !o.NoInput && isTTY(in) && t.ErrTTY
 	t.OutColor, t.ErrColor = color(o, isTTY(out)), color(o, t.ErrTTY)
@@ -125,7 +129,17 @@ func (t *Terminal) Say(format string, args ...any) {
 
 // Step writes what is being done now, dimmed.
 func (t *Terminal) Step(format string, args ...any) {
+	if t.Quiet {
+		return
+	}
 	fmt.Fprintln(t.Err, Paint(t.ErrColor, Dim, "odpm: "+fmt.Sprintf(format, args...)))
+}
+
+// Note writes what was done, for who wants to know it.
+func (t *Terminal) Note(format string, args ...any) {
+	if !t.Quiet {
+		t.Say(format, args...)
+	}
 }
 
 // Warn writes a warning.

@@ -13,7 +13,7 @@ import (
 // writing are the ways in which a command writes a result in a project with a
 // running server; nil for a command that has none but its help.
 var writing = map[string][][]string{
-	"":                      {{}, {"--version"}, {"--get-dbs-list"}, {"-d", "shop", "--db-backup"}, {"__complete", "da"}},
+	"":                      {{}, {"--version"}, {"--get-dbs-list"}, {"--get-dbs-list", "--format", "json"}, {"-d", "shop", "--db-backup"}, {"__complete", "da"}},
 	"completion":            nil,
 	"completion bash":       {{}},
 	"completion fish":       {{}},
@@ -24,7 +24,7 @@ var writing = map[string][][]string{
 	"database list":         {{}, {"--format", "json"}},
 	"database status":       {{}, {"--format", "json"}},
 	"database verify":       {{"$ARCHIVE"}, {"$ARCHIVE", "--format", "json"}},
-	"doctor":                {{}},
+	"doctor":                {{}, {"--format", "json"}},
 	"explain":               {{}, {"data_path"}},
 	"help":                  {{}, {"plan"}},
 	"init":                  nil,
