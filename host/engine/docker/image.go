@@ -100,13 +100,14 @@ func (e *Reader) Built(ctx context.Context, repository string) ([]engine.BuiltIm
 		if err != nil {
 			return nil, err
 		}
-		for _, ref := range im.RepoTags {
+		for _, tag := range im.RepoTags {
+			ref := short(tag)
 			if !strings.HasPrefix(ref, repository+":") {
 				continue
 			}
 			b := engine.BuiltImage{Ref: ref, ID: im.ID, Base: base}
 			for _, c := range users {
-				if c.Config.Image == ref {
+				if short(c.Config.Image) == ref {
 					b.Users = append(b.Users, c.name())
 				}
 			}
@@ -114,6 +115,12 @@ func (e *Reader) Built(ctx context.Context, repository string) ([]engine.BuiltIm
 		}
 	}
 	return out, nil
+}
+
+// short is an image's name as people write it. Podman gives the registry too, as
+// in docker.io/odpm/acme-odoo:0123, where Docker leaves its own out.
+func short(ref string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(ref, "docker.io/"), "localhost/")
 }
 
 // RemoveImage takes a name away.
