@@ -35,6 +35,8 @@ type Options struct {
 	// Verbose says each step's outcome and reason, and each action before it is
 	// done.
 	Verbose bool
+	// Reviewed is the plan that must be the one to be done.
+	Reviewed Reviewed
 }
 
 // Run is one run on a project, under its locks.
@@ -128,6 +130,9 @@ func Begin(ctx context.Context, o Options) (*Run, func(), error) {
 	}
 	r := &Run{Args: o.Args, Term: o.Term, Verbose: o.Verbose}
 	r.see(v)
+	if err := o.Reviewed.check(v.Plan); err != nil {
+		return nil, nil, err
+	}
 	for _, w := range v.Plan.Warnings {
 		r.Term.Warn("%s", ui.Clean(w))
 	}
@@ -142,6 +147,9 @@ func Begin(ctx context.Context, o Options) (*Run, func(), error) {
 		// Somebody may have changed the project while a person was answering, or
 		// until the lock was had: the answers do not cover that.
 		err := r.again(ctx)
+		if err == nil {
+			err = o.Reviewed.check(r.Plan)
+		}
 		if err == nil {
 			err = r.settle(ctx)
 		}

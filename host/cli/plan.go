@@ -11,12 +11,13 @@ import (
 
 	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/report"
+	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/snapshot"
 )
 
 type planFlags struct {
-	format, baseline                 string
+	format, baseline, out            string
 	diff, strict, noDocker, detailed bool
 }
 
@@ -48,6 +49,7 @@ func (a *App) planCommand() *cobra.Command {
 	f.BoolVar(&o.strict, "plan-strict", false, "exit 1 if a required step would change something (also --strict)")
 	f.BoolVar(&o.noDocker, "plan-no-docker", false, "do not ask Docker (also --no-docker)")
 	f.StringVar(&o.baseline, "baseline", "", "compare with what odpm-checker --result wrote elsewhere, in `FILE`, or - for standard input")
+	f.StringVar(&o.out, "out", "", "write the plan into `FILE` too, for odpm --plan FILE")
 	f.BoolVar(&o.detailed, "detailed-exitcode", false, "exit 2 on changes or drift; usage errors are then 1")
 	return cmd
 }
@@ -56,6 +58,9 @@ func (a *App) runPlan(ctx context.Context, o planFlags) error {
 	isJSON, err := format("--plan-format", o.format)
 	if err != nil {
 		return err
+	}
+	if o.out != "" && o.noDocker {
+		return ui.Usagef("--out and --plan-no-docker: a plan that is to be applied must know the containers")
 	}
 	opts, err := a.options()
 	if err != nil {
@@ -71,6 +76,11 @@ func (a *App) runPlan(ctx context.Context, o planFlags) error {
 		return err
 	}
 	r := report.Report{View: v, Baseline: baseline}
+	if o.out != "" {
+		if err := a.writeReviewed(o.out, r); err != nil {
+			return err
+		}
+	}
 	if isJSON {
 		if err := r.WriteJSON(a.out, o.diff); err != nil {
 			return err

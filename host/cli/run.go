@@ -19,7 +19,9 @@ type databaseFlags struct {
 	backup       string
 	list         bool
 	format       string
-	cmd          *cobra.Command
+	// plan is a reviewed one's file.
+	plan string
+	cmd  *cobra.Command
 }
 
 func (d *databaseFlags) addFlags(cmd *cobra.Command) {
@@ -44,6 +46,7 @@ func (d *databaseFlags) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&d.req.Yes, "yes", false, "drop or replace without asking")
 	f.StringVar(&d.format, "format", "text", "of what was done to a database: `text|json`")
 	f.BoolVar(&d.list, "get-dbs-list", false, "print the databases' names, one a line")
+	f.StringVar(&d.plan, "plan", "", "do exactly what odpm plan --out wrote into `FILE`, or refuse")
 	for _, name := range []string{"init", "update", "db-backup"} {
 		f.Lookup(name).NoOptDefVal = bare
 	}
@@ -106,6 +109,9 @@ func (d *databaseFlags) request() (database.Request, error) {
 	if changed("format") && !r.Any() && !d.list {
 		return r, ui.Usagef("--format goes with -d NAME and work on it, or with --get-dbs-list")
 	}
+	if d.plan != "" && (d.list || r.Any()) {
+		return r, ui.Usagef("--plan stands alone")
+	}
 	if d.list && r.Any() {
 		return r, ui.Usagef("--get-dbs-list stands alone")
 	}
@@ -141,6 +147,11 @@ func (a *App) runRoot(ctx context.Context, d *databaseFlags) error {
 			fmt.Fprintln(a.out, res.URL)
 		}
 		return err
+	}
+	if d.plan != "" {
+		if err := a.reviewed(d.cmd, d.plan, &opts); err != nil {
+			return err
+		}
 	}
 	url, err := apply.All(ctx, opts)
 	if err == nil && url != "" {

@@ -30,6 +30,7 @@ const (
 	ImageMissing       Code = "image_missing"
 	Interrupted        Code = "interrupted"
 	OdooAccess         Code = "odoo_access"
+	PlanChanged        Code = "plan_changed"
 	PortTaken          Code = "port_taken"
 	ProjectConfig      Code = "project_config"
 	ServerElsewhere    Code = "server_elsewhere"

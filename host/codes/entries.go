@@ -74,6 +74,8 @@ var Entries = []Entry{
 	{Interrupted, "The run was ended by a signal.", "What it had begun is put in order by the next run.", []string{"odpm plan"}},
 	{OdooAccess, "Odoo's user cannot read or write what is mounted for it.", nothing,
 		[]string{"odpm plan", "the command that the message prints for each path"}},
+	{PlanChanged, "odpm --plan applies exactly what was reviewed, and what would be done now is something else: a file, the cluster or a container has changed since.", nothing,
+		[]string{"odpm plan --plan-show-diff", "odpm plan --out FILE"}},
 	{PortTaken, "Another program listens on a port that this project publishes.", nothing,
 		[]string{"odpm plan", "POSTGRES_PORT, ODOO_PORT or GEVENT_PORT in .env"}},
 	{ProjectConfig, "A file of the project, or a variable, has a value that odpm cannot use. The message has file, line, key and what is allowed; all bad values are listed at once.", nothing,

@@ -1,0 +1,48 @@
+package apply
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/odpm/odpm/host/codes"
+	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/ui"
+)
+
+// Reviewed is the fingerprint of a plan that somebody has read (odpm plan --out);
+// nil where a run plans for itself.
+type Reviewed map[string]string
+
+// check refuses a plan that is not the reviewed one. What a run finds out only
+// once PostgreSQL runs was not in it either.
+func (want Reviewed) check(p *plan.Plan) error {
+	if want == nil {
+		return nil
+	}
+	got := p.Fingerprint()
+	var other []string
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if got[name] != want[name] {
+			other = append(other, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(got)) {
+		if _, ok := want[name]; !ok {
+			other = append(other, name)
+		}
+	}
+	if len(other) == 0 {
+		return nil
+	}
+	return &ui.Refusal{Code: codes.PlanChanged, What: "What would be done is not what was reviewed: something has changed since the plan was written. Nothing was written or started.",
+		Details: prefixed("different now: ", other),
+		Ways:    []string{"odpm plan --plan-show-diff        shows what would be done now", "odpm plan --out FILE        writes it for another review"}}
+}
+
+func prefixed(before string, names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = before + n
+	}
+	return out
+}
