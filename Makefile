@@ -69,8 +69,8 @@ torture: ## what odpm promises, under faults: TORTURE=-short for minutes instead
 	@test/setup/setup faults
 	$(GO) run ./test/torture $(TORTURE)
 
-# Where nobody else has a server and no test is timed by one.
-RACE = ./host/engine ./host/filestore ./host/odoodb/archive ./host/odoodb/sqldump ./host/plan \
+# Packages that need no server, and measure neither memory nor compression.
+RACE = ./host/engine ./host/filestore ./host/odoodb/archive ./host/plan \
 	./host/process ./host/project/... ./host/report ./host/state ./host/ui ./host/wording ./host/world ./shared/beneath \
 	./shared/entrypoint ./shared/handoff ./shared/libpq ./shared/odooconf ./shared/redact ./shared/regular ./shared/snapshot
 
