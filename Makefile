@@ -19,7 +19,7 @@ V := github.com/odpm/odpm/shared/version
 GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X $(V).Number=$(VERSION) -X $(V).Commit=$(COMMIT) -X $(V).Date=$(DATE)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build image install test test-swarm test-kubernetes lint demo bench torture dist test-dist clean
+.PHONY: help setup build image install test race engines test-swarm test-kubernetes lint demo bench torture dist test-dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ torture: ## what odpm promises, under faults: TORTURE=-short for minutes instead
 RACE = ./host/engine ./host/filestore ./host/odoodb/archive ./host/plan \
 	./host/process ./host/project/... ./host/report ./host/state ./host/ui ./host/wording ./host/world ./shared/beneath \
 	./shared/entrypoint ./shared/handoff ./shared/libpq ./shared/odooconf ./shared/redact ./shared/regular ./shared/snapshot
+
+engines: ## a short suite on Debian's Podman, as root, beside the engine of the tests
+	test/engines/run
 
 race: ## the race detector on the packages that need no server
 	@test/setup/setup faults
