@@ -162,15 +162,13 @@ func (a *App) runRoot(ctx context.Context, d *databaseFlags) error {
 
 // runNames prints the names alone, for scripts.
 func (a *App) runNames(ctx context.Context, opts apply.Options, isJSON bool) error {
-	all, err := database.List(asking(ctx), opts.Options)
+	found, err := database.Names(asking(ctx), opts.Options)
 	if err != nil {
 		return err
 	}
 	names := []string{}
-	for _, d := range all {
-		if !d.Template && d.AllowConnections {
-			names = append(names, ui.Clean(d.Name))
-		}
+	for _, n := range found {
+		names = append(names, ui.Clean(n))
 	}
 	if isJSON {
 		enc := json.NewEncoder(a.out)

@@ -15,15 +15,23 @@ import (
 // List is `odpm database list`. It needs a running PostgreSQL and
 // starts none: a read never changes anything.
 func List(ctx context.Context, o look.Options) ([]odoodb.Database, error) {
-	v, err := look.At(ctx, o)
+	s, err := look.Databases(ctx, o, notListed)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.Answers("its databases cannot be listed"); err != nil {
+	return s.List(ctx)
+}
+
+// Names is `odpm --get-dbs-list`: nothing but the names, for scripts.
+func Names(ctx context.Context, o look.Options) ([]string, error) {
+	s, err := look.Databases(ctx, o, notListed)
+	if err != nil {
 		return nil, err
 	}
-	return v.Databases().List(ctx)
+	return s.Names(ctx)
 }
+
+const notListed = "its databases cannot be listed"
 
 // WriteList shows them as a table.
 func WriteList(out io.Writer, all []odoodb.Database) {

@@ -10,11 +10,13 @@ import (
 
 	"github.com/odpm/odpm/host/desired"
 	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/inputs"
 	"github.com/odpm/odpm/host/login"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/host/world"
 
 	"github.com/odpm/odpm/host/cluster"
@@ -48,9 +50,19 @@ type View struct {
 
 // At looks at a project.
 func At(ctx context.Context, o Options) (*View, error) {
-	in, err := inputs.Read(ctx, o.Dir, o.Environ, o.Home)
+	in, readers, err := open(ctx, o)
 	if err != nil {
 		return nil, err
+	}
+	v := &View{Options: o, Inputs: in, Readers: readers, reader: world.NewReader(in, readers)}
+	return v.Again(ctx, o.Want, o.Accepted, world.Run{})
+}
+
+// open reads what a person wrote, and opens what to ask with.
+func open(ctx context.Context, o Options) (*inputs.Inputs, *engines.Readers, error) {
+	in, err := inputs.Read(ctx, o.Dir, o.Environ, o.Home)
+	if err != nil {
+		return nil, nil, err
 	}
 	o.Secrets.Add(in.Project.AppPassword, in.Project.Settings.AdminPassword, in.Project.Settings.ManagerPassword)
 	o.Secrets.Public(in.Project.Words()...)
@@ -58,11 +70,7 @@ func At(ctx context.Context, o Options) (*View, error) {
 		o.Secrets.Add(in.Kept.Secrets()...)
 	}
 	readers, err := engines.Open(ctx, in, engines.Options{NoDocker: o.NoDocker})
-	if err != nil {
-		return nil, err
-	}
-	v := &View{Options: o, Inputs: in, Readers: readers, reader: world.NewReader(in, readers)}
-	return v.Again(ctx, o.Want, o.Accepted, world.Run{})
+	return in, readers, err
 }
 
 // Again looks once more at the same project, after a run has done something.
@@ -113,14 +121,18 @@ func (v *View) Ask(ctx context.Context, q world.Questions) (*world.World, error)
 
 // Answers is nil where the server answers; why says for what it must.
 func (v *View) Answers(why string) error {
+	return answers(v.Inputs, v.Readers, v.World.Status.Ready, why)
+}
+
+func answers(in *inputs.Inputs, r *engines.Readers, ready bool, why string) error {
 	switch {
-	case !v.World.Asked && v.World.EngineErr != nil:
-		return v.World.EngineErr
-	case !v.World.Asked:
+	case r.Server == nil && r.Err != nil:
+		return r.Err
+	case r.Server == nil:
 		return errors.New("no engine was asked; leave --plan-no-docker out")
-	case v.World.Status.Ready:
+	case ready:
 		return nil
-	case v.Project.External:
+	case in.Project.External:
 		return fmt.Errorf("the external PostgreSQL cannot be reached: %s. Start it where it runs, or correct db_host and db_port in odoo.conf", why)
 	}
 	return fmt.Errorf("PostgreSQL does not run: %s. Start it: odpm", why)
@@ -141,13 +153,34 @@ func (v *View) RoleSQL(ctx context.Context) ([]string, error) {
 	return cluster.ShowSQL(ctx, v.Readers.Server, v.Wanted(v.World.Stack), h)
 }
 
-// Databases is the server for who only lists what is in it.
-func (v *View) Databases() *odoodb.Server {
-	return &odoodb.Server{
-		PG: v.Readers.Server, AppRole: v.Project.AppRole, AppPassword: v.Project.AppPassword,
-		Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
-			return cluster.Admin(ctx, v.Readers.Server, v.Hints(v.World.Bootstrap, v.World.Stack), database)
-		},
-		Files: v.Filestores(v.World.Kind == engines.Native), PostgresDataDir: v.Project.DataDir, StateDir: v.Dirs.State(),
+// Databases is the server for who only lists what is in it. It asks no more
+// than whether the server answers (why says for what it must), and makes no plan:
+// a list of names is wanted in the time of a Tab.
+func Databases(ctx context.Context, o Options, why string) (*odoodb.Server, error) {
+	in, r, err := open(ctx, o)
+	if err != nil {
+		return nil, err
 	}
+	var st engine.Status
+	if r.Server != nil {
+		if st, err = r.Server.Status(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := answers(in, r, st.Ready, why); err != nil {
+		return nil, err
+	}
+	bootstrap, err := in.Dirs.Remembered(state.BootstrapSecret)
+	if err != nil {
+		bootstrap = "" // as where none was ever made
+	}
+	hints := in.Hints(bootstrap, r.Stack != nil)
+	hints.Startup = &cluster.Startup{}
+	return &odoodb.Server{
+		PG: r.Server, AppRole: in.Project.AppRole, AppPassword: in.Project.AppPassword,
+		Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
+			return cluster.Admin(ctx, r.Server, hints, database)
+		},
+		Files: in.Filestores(r.Kind == engines.Native), PostgresDataDir: in.Project.DataDir, StateDir: in.Dirs.State(),
+	}, nil
 }

@@ -1,12 +1,16 @@
 package odoodb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -75,7 +79,7 @@ type Database struct {
 }
 
 // List gives the cluster's databases, PostgreSQL's own ones left out (postgres
-// only if it is no Odoo database). It writes nothing. A database that cannot be
+// only if it is an Odoo database). It writes nothing. A database that cannot be
 // looked at is in the list and says why.
 func (s *Server) List(ctx context.Context) ([]Database, error) {
 	c, err := s.admin(ctx, maintenance)
@@ -83,41 +87,127 @@ func (s *Server) List(ctx context.Context) ([]Database, error) {
 		return nil, err
 	}
 	defer closeConn(c)
+	all, err := readDatabases(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	sessions, err := freeSessions(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	// A journal that cannot be read is the next run's business, and no reason
+	// not to list what is there.
+	known, _ := s.purposes()
+	var silent atomic.Int32
+	var wg sync.WaitGroup
+	next := make(chan *Database)
+	for range sessions {
+		wg.Go(func() {
+			for d := range next {
+				if !s.inspect(ctx, d, silent.Load() >= maxSilent) {
+					silent.Add(1)
+				}
+				d.explain(known[d.Name])
+				d.Filestore = s.filestore(d.Name)
+				s.countFiles(d)
+			}
+		})
+	}
+	var sizes map[string]int64
+	var sizeErr error
+	wg.Go(func() { sizes, sizeErr = databaseSizes(ctx, c) })
+	for i := range all {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- &all[i]
+	}
+	close(next)
+	wg.Wait()
+	if err := cmp.Or(ctx.Err(), sizeErr); err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if n, ok := sizes[all[i].Name]; ok {
+			all[i].Bytes = n
+		}
+	}
+	return slices.DeleteFunc(all, func(d Database) bool { return d.Name == maintenance && !d.IsOdoo }), nil
+}
+
+// Names gives the names of the databases that let people in and are no
+// templates, postgres only if it is an Odoo database. It takes one session,
+// however many databases there are, and looks into none of them.
+func (s *Server) Names(ctx context.Context) ([]string, error) {
+	c, err := s.admin(ctx, maintenance)
+	if err != nil {
+		return nil, err
+	}
+	defer closeConn(c)
+	names, err := collect(ctx, c, `SELECT datname::pg_catalog.text FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname`)
+	if err != nil {
+		return nil, fmt.Errorf("list databases: %w", err)
+	}
+	if _, err := baseVersion(ctx, c.Conn, maintenance); err != nil {
+		names = slices.DeleteFunc(names, func(n string) bool { return n == maintenance })
+	}
+	return names, nil
+}
+
+// readDatabases reads pg_database.
+func readDatabases(ctx context.Context, c *cluster.Session) ([]Database, error) {
 	rows, err := c.Query(ctx, `SELECT datname::pg_catalog.text, pg_catalog.pg_get_userbyid(datdba)::pg_catalog.text,
-		coalesce(CASE WHEN pg_catalog.has_database_privilege(oid, 'CONNECT'::pg_catalog.text) THEN pg_catalog.pg_database_size(oid) END, '-1'::bigint),
 		pg_catalog.pg_encoding_to_char(encoding)::pg_catalog.text, datallowconn, datistemplate
 		FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.<>) ALL (ARRAY['template0', 'template1']::pg_catalog.name[]) ORDER BY datname`)
 	if err != nil {
 		return nil, fmt.Errorf("list databases: %w", err)
 	}
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d Database, err error) {
-		err = row.Scan(&d.Name, &d.Owner, &d.Bytes, &d.Encoding, &d.AllowConnections, &d.Template)
+		d.Bytes = -1
+		err = row.Scan(&d.Name, &d.Owner, &d.Encoding, &d.AllowConnections, &d.Template)
 		return d, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list databases: %w", err)
 	}
-	// A journal that cannot be read is the next run's business, and no reason
-	// not to list what is there.
-	known, _ := s.purposes()
-	list := make([]Database, 0, len(all))
-	silent := 0
-	for _, d := range all {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if !s.inspect(ctx, &d, silent >= maxSilent) {
-			silent++
-		}
-		d.explain(known[d.Name])
-		if d.Name == maintenance && !d.IsOdoo {
-			continue
-		}
-		d.Filestore = s.filestore(d.Name)
-		s.countFiles(&d)
-		list = append(list, d)
+	return all, nil
+}
+
+// databaseSizes has the server look at every file of every database, which takes
+// as long as a third of the logins: it goes on beside them.
+func databaseSizes(ctx context.Context, c *cluster.Session) (map[string]int64, error) {
+	rows, err := c.Query(ctx, `SELECT datname::pg_catalog.text, coalesce(pg_catalog.pg_database_size(oid), '-1'::bigint)
+		FROM pg_catalog.pg_database WHERE pg_catalog.has_database_privilege(oid, 'CONNECT'::pg_catalog.text)`)
+	if err != nil {
+		return nil, fmt.Errorf("list databases: %w", err)
 	}
-	return list, nil
+	sizes := map[string]int64{}
+	var name string
+	var size int64
+	_, err = pgx.ForEachRow(rows, []any{&name, &size}, func() error {
+		sizes[name] = size
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sizes of databases: %w", err)
+	}
+	return sizes, nil
+}
+
+// maxSessions bounds how many databases are looked into at a time.
+const maxSessions = 8
+
+// freeSessions is how many sessions a list may have at a time: no more than a
+// quarter of what the server has left, so that Odoo's own logins find room
+// meanwhile.
+func freeSessions(ctx context.Context, c *cluster.Session) (int, error) {
+	var free int
+	err := c.QueryRow(ctx, `SELECT pg_catalog.current_setting('max_connections')::int OPERATOR(pg_catalog.-) pg_catalog.current_setting('superuser_reserved_connections')::int
+		OPERATOR(pg_catalog.-) (SELECT pg_catalog.count(*)::int FROM pg_catalog.pg_stat_activity WHERE backend_type OPERATOR(pg_catalog.=) 'client backend'::pg_catalog.text)`).Scan(&free)
+	if err != nil {
+		return 0, fmt.Errorf("ask how many connections the server has left: %w", err)
+	}
+	return min(max(free/4, 1), maxSessions), nil
 }
 
 const (
@@ -190,7 +280,11 @@ func (d *Database) explain(p purpose) {
 }
 
 func inspectOdoo(ctx context.Context, c *pgx.Conn, d *Database) error {
-	v, err := baseVersion(ctx, c, d.Name)
+	v, err := baseAtOnce(ctx, c, d.Name)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		v, err = baseVersion(ctx, c, d.Name)
+	}
 	switch {
 	case err == nil:
 		d.State, d.IsOdoo, d.BaseVersion, d.OdooVersion = Initialised, true, v, seriesOf(v)

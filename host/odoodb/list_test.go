@@ -1,10 +1,18 @@
 package odoodb
 
 import (
+	"context"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/odoodb/odoodbtest"
 )
 
 func TestList(t *testing.T) {
@@ -79,6 +87,113 @@ func TestList(t *testing.T) {
 	}
 	if _, err := s.Drop(ctx, "odpm_0123456789abcdef"); err != nil {
 		t.Errorf("what the list says to type: %v", err)
+	}
+}
+
+// meeting lets logins in once three of them wait: as many as a list has at a time.
+type meeting struct {
+	engine.Remote
+	mu    sync.Mutex
+	here  int
+	begun chan struct{}
+}
+
+func (m *meeting) Dial(ctx context.Context) (net.Conn, error) {
+	m.mu.Lock()
+	if m.here++; m.here == 3 {
+		close(m.begun)
+	}
+	m.mu.Unlock()
+	select {
+	case <-m.begun:
+		return m.Remote.Dial(ctx)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func TestListLooksIntoSeveralAtATime(t *testing.T) {
+	s := newServer(t)
+	names := []string{"eins", "zwei", "drei", "vier"}
+	for i, db := range names {
+		names[i] = db + token()
+		if err := s.Create(ctx, names[i], CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.PG = &meeting{Remote: odoodbtest.Shared(t), begun: make(chan struct{})}
+	all, err := s.List(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := slices.DeleteFunc(all, func(d Database) bool { return d.Owner != s.AppRole })
+	slices.Sort(names)
+	for i, d := range ours {
+		if d.Name != names[i] || d.State != Empty {
+			t.Errorf("%d: %+v", i, d)
+		}
+	}
+	if len(ours) != len(names) {
+		t.Errorf("%d databases", len(ours))
+	}
+}
+
+// Of what is not the application role's table with Odoo's columns, the list says
+// the same as before it asked with one statement.
+func TestListOfOddModuleTables(t *testing.T) {
+	s := newServer(t)
+	for name, tt := range map[string]struct {
+		sql  string
+		want DatabaseState
+	}{
+		"view":        {`CREATE VIEW ir_module_module AS SELECT 'base'::text AS name, 'installed'::text AS state, '18.0.1.3'::text AS latest_version`, Empty},
+		"columns":     {`CREATE TABLE ir_module_module (name text)`, Other},
+		"partitioned": {`CREATE TABLE ir_module_module (name text, state text, latest_version text) PARTITION BY LIST (name); CREATE TABLE x PARTITION OF ir_module_module DEFAULT; INSERT INTO ir_module_module VALUES ('base', 'installed', '17.0.1.3')`, Initialised},
+		"other":       {`CREATE TABLE ir_module_module (name text, state text, latest_version text); INSERT INTO ir_module_module VALUES ('base', 'uninstalled', '17.0.1.3')`, Other},
+	} {
+		db := name + token()
+		if err := s.Create(ctx, db, CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		mustApp(t, s, db, tt.sql)
+		all, err := s.List(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(all, func(d Database) bool { return d.Name == db })
+		if i < 0 || all[i].State != tt.want {
+			t.Errorf("%s: %+v", name, all[max(i, 0)])
+		}
+	}
+}
+
+// Names asks with one session, whatever the databases are.
+func TestNames(t *testing.T) {
+	s := newServer(t)
+	for _, db := range []string{"eins", "zu", "vorlage"} {
+		if err := s.Create(ctx, db+s.AppRole, CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustAdmin(t, s, maintenance, `ALTER DATABASE `+ident("zu"+s.AppRole)+` ALLOW_CONNECTIONS false`, `ALTER DATABASE `+ident("vorlage"+s.AppRole)+` IS_TEMPLATE true`)
+	defer mustAdmin(t, s, maintenance, `ALTER DATABASE `+ident("vorlage"+s.AppRole)+` IS_TEMPLATE false`)
+	sessions := 0
+	admin := s.Admin
+	s.Admin = func(ctx context.Context, database string) (*cluster.Session, error) {
+		sessions++
+		return admin(ctx, database)
+	}
+	blind := *s
+	blind.PG = nil // nobody logs in as the application role
+	names, err := blind.Names(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(names, "eins"+s.AppRole) || slices.Contains(names, "zu"+s.AppRole) || slices.Contains(names, "vorlage"+s.AppRole) || slices.Contains(names, maintenance) || slices.Contains(names, "template1") {
+		t.Errorf("%q", names)
+	}
+	if sessions != 1 {
+		t.Errorf("%d sessions", sessions)
 	}
 }
 

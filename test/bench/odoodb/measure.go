@@ -31,6 +31,9 @@ func (p *place) measure(ctx context.Context) (rep report, err error) {
 	if err := p.sizes(ctx, &rep); err != nil {
 		return rep, err
 	}
+	if err := p.lists(ctx, &rep); err != nil {
+		return rep, err
+	}
 	own, odoos := filepath.Join(p.backups(), "odpm.zip"), filepath.Join(p.backups(), "odoo.zip")
 
 	// Each side's best run counts: what else goes on on the machine only ever

@@ -19,10 +19,13 @@ type report struct {
 	// Restored is what a restored database and file store take.
 	Restored int64
 	Verify   float64
+	// List and Names are `database list` and `--get-dbs-list` over many databases.
+	List, Names float64
 }
 
 const (
 	wantBackup, wantRestore = 3.0, 1.5
+	wantList, wantNames     = 1.0, 0.1
 	wantRSS                 = 100 << 20
 	// slack is for directories and the rounding of files to blocks.
 	slack = 32 << 20
@@ -33,7 +36,7 @@ func (r report) restoreRatio() float64 { return r.PlainRestore / r.Restore }
 
 func (r report) reached() bool {
 	return r.backupRatio() >= wantBackup && r.restoreRatio() >= wantRestore && r.BackupRSS <= wantRSS &&
-		r.BackupExtraDisk <= slack && r.RestoreExtraDisk <= r.Restored+slack
+		r.List <= wantList && r.Names <= wantNames && r.BackupExtraDisk <= slack && r.RestoreExtraDisk <= r.Restored+slack
 }
 
 func (r report) print(w io.Writer) {
@@ -46,6 +49,8 @@ func (r report) print(w io.Writer) {
 	fmt.Fprintf(w, "         unzip + psql  %6.1f s\n", r.PlainRestore)
 	fmt.Fprintf(w, "         ratio         %6.2f    wanted %.1f\n", r.restoreRatio(), wantRestore)
 	fmt.Fprintf(w, "verify   odpm          %6.1f s\n", r.Verify)
+	fmt.Fprintf(w, "list     odpm          %6.2f s  wanted %.1f, %d databases\n", r.List, wantList, listed)
+	fmt.Fprintf(w, "         names alone   %6.3f s  wanted %.1f\n", r.Names, wantNames)
 	if !r.reached() {
 		fmt.Fprintln(w, "\nNOT REACHED")
 	}
