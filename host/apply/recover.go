@@ -20,6 +20,7 @@ func (r *Run) DatabaseServer() *odoodb.Server {
 			return cluster.Admin(ctx, r.PG, r.hints(), database)
 		},
 		Files: r.filestores(), PostgresDataDir: r.Project.DataDir, StateDir: r.Dirs.State(),
+		Waiting: func(what string) { r.Term.Warn("odpm %s", ui.CleanLines(what)) },
 	}
 }
 

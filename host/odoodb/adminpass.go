@@ -96,41 +96,48 @@ func (s *Server) SetAdminPassword(ctx context.Context, a AdminPassword) (AdminRe
 	}
 	defer closeConn(c)
 
+	err = s.unblocked(ctx, sessionOf(c), func(ctx context.Context) error { return s.setAdminPassword(ctx, c, a, &rep) })
+	if IsLocked(err) {
+		return rep, fmt.Errorf("the password in database %q was not changed: %w", a.Database, err)
+	}
+	return rep, s.explainDenied(ctx, a.Database, err)
+}
+
+func (s *Server) setAdminPassword(ctx context.Context, c *pgx.Conn, a AdminPassword, rep *AdminReport) error {
 	major, err := odooMajor(ctx, c, a.Database)
 	if err != nil {
-		return rep, err
+		return err
 	}
 	rep.OdooMajor = major
 	users, err := columns(ctx, c, "res_users")
 	if err != nil {
-		return rep, err
+		return err
 	}
 	if rep.Rounds, err = s.passwordRounds(ctx, c, a.Database, major); err != nil {
-		return rep, err
+		return err
 	}
 	// Half a second of work, outside of the transaction that holds the row.
 	hash, err := hashPassword(ctx, a.Password, rep.Rounds)
 	if err != nil {
-		return rep, err
+		return err
 	}
-	err = pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
-		if err := findAdmin(ctx, tx, a.Database, major, users, &rep); err != nil {
+	return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+		if err := findAdmin(ctx, tx, a.Database, major, users, rep); err != nil {
 			return err
 		}
 		rep.Login = a.Login
 		if rep.Login == "" {
 			rep.Login = rep.FormerLogin
 		}
-		if err := loginFree(ctx, tx, a.Database, rep); err != nil {
+		if err := loginFree(ctx, tx, a.Database, *rep); err != nil {
 			return err
 		}
-		if err := storePassword(ctx, tx, users, rep, hash); err != nil {
+		if err := storePassword(ctx, tx, users, *rep, hash); err != nil {
 			return err
 		}
 		rep.Signalled, err = signalCaches(ctx, tx)
 		return err
 	})
-	return rep, s.explainDenied(ctx, a.Database, err)
 }
 
 // findAdmin locks the administrator's row and reads what is to be reported.

@@ -94,12 +94,25 @@ func (b *backup) run(ctx context.Context) (err error) {
 			b.res.warn("what the backup made for itself could not be removed, the next run tries again: %v", cerr)
 		}
 	}()
+	err = b.s.unblocked(ctx, waiting{app: backupApp(id)}, b.write)
+	if IsLocked(err) {
+		return fmt.Errorf("database %q could not be read: %w", b.o.Database, err)
+	}
+	if err != nil {
+		return fullDisk(err)
+	}
+	return b.verify(ctx)
+}
+
+// write fills the archive.
+func (b *backup) write(ctx context.Context) error {
 	if err := b.snapshot(ctx); err != nil {
 		return err
 	}
 	defer b.snap.close()
 	defer b.staged.close()
 	fault("backup snapshot")
+	var err error
 	w := &counter{w: bufio.NewWriterSize(b.dest.file, 1<<18)}
 	if b.o.Format == archive.Dump {
 		err = b.writeDump(ctx, w)
@@ -114,10 +127,7 @@ func (b *backup) run(ctx context.Context) (err error) {
 		err = errors.Join(ctx.Err(), b.dest.file.Sync())
 	}
 	b.res.Bytes = w.n
-	if err != nil {
-		return fullDisk(err)
-	}
-	return b.verify(ctx)
+	return err
 }
 
 // verify reads the archive as `odpm database verify` and a restore do: what is

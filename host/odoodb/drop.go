@@ -165,7 +165,14 @@ func (s *Server) Drop(ctx context.Context, database string) (DropReport, error) 
 		return rep, err
 	}
 	fault("drop begun")
-	if rep.Sessions, err = dropDatabase(ctx, c, database, info); err != nil {
+	err = s.unblocked(ctx, sessionOf(c.Conn), func(ctx context.Context) (err error) {
+		rep.Sessions, err = dropDatabase(ctx, c, database, info)
+		return err
+	})
+	if IsLocked(err) {
+		err = fmt.Errorf("database %q was not dropped: %w", database, err)
+	}
+	if err != nil {
 		done, uerr := s.undoDrop(ctx, j)
 		if uerr == nil && done.Completed {
 			rep.Filestore = done.Filestore

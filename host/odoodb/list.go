@@ -235,11 +235,11 @@ func (s *Server) inspect(ctx context.Context, d *Database, skip bool) (answered 
 	ctx, cancel := context.WithTimeout(ctx, inspectTime)
 	defer cancel()
 	err := s.inspectAsOwner(ctx, d)
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil && !IsLocked(err) {
 		var c *cluster.Session
 		if c, err = s.admin(ctx, d.Name); err == nil {
 			defer closeConn(c)
-			err = inspectOdoo(ctx, c.Conn, d)
+			err = s.inspectOdoo(ctx, c.Conn, d)
 		}
 	}
 	var pgErr *pgconn.PgError
@@ -263,7 +263,7 @@ func (s *Server) inspectAsOwner(ctx context.Context, d *Database) error {
 		return err
 	}
 	defer closeConn(c)
-	return inspectOdoo(ctx, c, d)
+	return s.inspectOdoo(ctx, c, d)
 }
 
 // explain says of odpm's own databases, and of one whose connections a swap has
@@ -279,7 +279,12 @@ func (d *Database) explain(p purpose) {
 	}
 }
 
-func inspectOdoo(ctx context.Context, c *pgx.Conn, d *Database) error {
+// inspectOdoo reads what is in a database, or names who keeps it from that.
+func (s *Server) inspectOdoo(ctx context.Context, c *pgx.Conn, d *Database) error {
+	return s.watched(ctx, sessionOf(c), cmp.Or(s.LockWait, inspectTime/2), nil, func(ctx context.Context) error { return inspect(ctx, c, d) })
+}
+
+func inspect(ctx context.Context, c *pgx.Conn, d *Database) error {
 	v, err := baseAtOnce(ctx, c, d.Name)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) {

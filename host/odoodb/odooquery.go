@@ -137,7 +137,14 @@ func (s *Server) ModuleStates(ctx context.Context, database string) (map[string]
 		return nil, err
 	}
 	defer closeConn(c)
-	all, err := modules(ctx, c, database)
+	var all []module
+	err = s.unblocked(ctx, sessionOf(c), func(ctx context.Context) (err error) {
+		all, err = modules(ctx, c, database)
+		return err
+	})
+	if IsLocked(err) {
+		return nil, fmt.Errorf("the modules of database %q could not be read: %w", database, err)
+	}
 	if err != nil {
 		return nil, s.explainDenied(ctx, database, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -37,6 +38,11 @@ type Server struct {
 	PostgresDataDir string
 	// StateDir is .odpm/state: journals of work that a crash may cut short.
 	StateDir string
+
+	// Waiting is told, from another goroutine, when work waits for a lock and who
+	// holds it; nil for nobody. LockWait is when it stops to wait, 0 for a minute.
+	Waiting  func(what string)
+	LockWait time.Duration
 
 	startup cluster.Startup
 }

@@ -2,12 +2,10 @@ package odoodb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
@@ -110,7 +108,7 @@ func (s *Server) takeSnapshot(ctx context.Context, d dumper, use func(*snapshot)
 		return nil, err
 	}
 	defer closeConn(guard) // and with its transaction the lock
-	if err := holdAttachments(ctx, guard, d.login.Database); err != nil {
+	if err := holdAttachments(ctx, guard); err != nil {
 		return nil, err
 	}
 	if sn.c, err = d.open(ctx, s); err != nil {
@@ -132,22 +130,18 @@ func (s *Server) takeSnapshot(ctx context.Context, d dumper, use func(*snapshot)
 }
 
 // holdAttachments takes the lock; a database without the table needs none.
-func holdAttachments(ctx context.Context, c *pgx.Conn, database string) error {
+func holdAttachments(ctx context.Context, c *pgx.Conn) error {
 	cols, err := columns(ctx, c, "ir_attachment")
 	if err != nil || len(cols) == 0 {
 		return err
 	}
-	for _, sql := range []string{`BEGIN`, `SET LOCAL lock_timeout = '60s'`} {
+	// The watch over locks ends the wait, and says who holds it.
+	for _, sql := range []string{`BEGIN`, `LOCK TABLE public.ir_attachment IN ROW EXCLUSIVE MODE`} {
 		if _, err := c.Exec(ctx, sql); err != nil {
 			return err
 		}
 	}
-	_, err = c.Exec(ctx, `LOCK TABLE public.ir_attachment IN ROW EXCLUSIVE MODE`)
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Code == "55P03" {
-		return fmt.Errorf("database %q: the table ir_attachment has been locked for a minute, by a module update or by Odoo's file collector; try again when it is done: %w", database, err)
-	}
-	return err
+	return nil
 }
 
 func (sn *snapshot) read(ctx context.Context) error {

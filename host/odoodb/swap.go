@@ -30,7 +30,10 @@ func (s *Server) swap(ctx context.Context, c *cluster.Session, j *journal, o Res
 		return err
 	}
 	o.Progress.send(Event{Phase: PhaseSwap, Total: 1, Items: true})
-	err := s.swapSteps(ctx, work, c, j, o)
+	err := s.unblocked(work, sessionOf(c.Conn), func(work context.Context) error { return s.swapSteps(ctx, work, c, j, o) })
+	if IsLocked(err) {
+		err = fmt.Errorf("database %q was not replaced: %w", j.Target, err)
+	}
 	if err == nil {
 		// What fails from here on is the next run's to complete, not to undo.
 		if err := s.openAtLast(work, c, j); err != nil {
@@ -83,7 +86,7 @@ func (s *Server) swapSteps(ctx, work context.Context, c *cluster.Session, j *jou
 		if old.OID != j.OldOID {
 			return fmt.Errorf("database %q was replaced by another one during the restore", j.Target)
 		}
-		if err := copySettings(ctx, c, old, j.New, s.AppRole); err != nil {
+		if err := copySettings(work, c, old, j.New, s.AppRole); err != nil {
 			return err
 		}
 		if _, err := c.Exec(work, `ALTER DATABASE `+ident(j.Target)+` ALLOW_CONNECTIONS false`); err != nil {
@@ -321,12 +324,18 @@ func (s *Server) revertSwap(ctx context.Context, c *cluster.Session, j *journal)
 			return err
 		}
 	}
-	if oldName != "" && j.OldAllowed {
+	if oldName == "" || !j.OldAllowed {
+		return nil
+	}
+	// Where it is open, nothing is written: somebody's lock on its row may be what
+	// ended the swap.
+	old, err := lookup(ctx, c, j.Target)
+	if err == nil && !old.AllowC {
 		if _, err := c.Exec(ctx, `ALTER DATABASE `+ident(j.Target)+` ALLOW_CONNECTIONS true`); err != nil {
 			return fmt.Errorf("let connections into database %q again: %w", j.Target, err)
 		}
 	}
-	return nil
+	return err
 }
 
 // stopOdoo stops Odoo for the swap, if it runs.

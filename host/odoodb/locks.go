@@ -1,0 +1,169 @@
+package odoodb
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/shared/shell"
+)
+
+const (
+	// lockWait is how long odpm's work waits for somebody's lock: a module update
+	// holds one for minutes, a forgotten psql for days.
+	lockWait = time.Minute
+	// lockLook is how often odpm looks whether its sessions wait. The first look
+	// comes as late, so that short work does without one.
+	lockLook = 2 * time.Second
+)
+
+// lockedError is a lock that somebody else did not give up in time.
+type lockedError struct {
+	wait    time.Duration
+	holders []string
+}
+
+func (e *lockedError) Error() string {
+	return fmt.Sprintf("waited %s for a lock that is held by:\n  %s", e.wait, strings.Join(e.holders, "\n  "))
+}
+
+// IsLocked says whether the work ended because somebody held a lock for too long.
+func IsLocked(err error) bool {
+	var e *lockedError
+	return errors.As(err, &e)
+}
+
+// waiting says which sessions of odpm's are looked at: those of an
+// application_name, or one by its process.
+type waiting struct {
+	app string
+	pid uint32
+}
+
+func sessionOf(c *pgx.Conn) waiting { return waiting{pid: c.PgConn().PID()} }
+
+// unblocked does work on sessions that others can keep waiting. Where they wait
+// for a lock, Waiting is called once with who holds it, and after LockWait the
+// work's context ends and the error is a lockedError: nobody waits in silence, or
+// for ever.
+func (s *Server) unblocked(ctx context.Context, w waiting, work func(ctx context.Context) error) error {
+	return s.watched(ctx, w, cmp.Or(s.LockWait, lockWait), s.Waiting, work)
+}
+
+func (s *Server) watched(ctx context.Context, w waiting, limit time.Duration, told func(string), work func(ctx context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	looking, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if locked := s.watchLocks(looking, w, limit, told); locked != nil {
+			cancel(locked)
+		}
+	})
+	err := work(ctx)
+	stop()
+	wg.Wait()
+	if cause := context.Cause(ctx); err != nil && IsLocked(cause) {
+		return cause
+	}
+	return err
+}
+
+// watchLocks returns when the sessions have waited for too long, or with ctx.
+func (s *Server) watchLocks(ctx context.Context, w waiting, limit time.Duration, told func(string)) error {
+	tick := time.NewTicker(min(lockLook, limit/5))
+	defer tick.Stop()
+	var c *cluster.Session
+	defer func() {
+		if c != nil {
+			closeConn(c)
+		}
+	}()
+	var since time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if c == nil || c.IsClosed() {
+			// A server without a connection to spare is no reason to end the work;
+			// the next look tries again.
+			c, _ = s.admin(ctx, maintenance)
+			if c == nil {
+				continue
+			}
+		}
+		holders, err := s.lockHolders(ctx, c, w)
+		switch {
+		case err != nil:
+			continue
+		case len(holders) == 0:
+			since = time.Time{}
+			continue
+		case since.IsZero():
+			since = time.Now()
+		}
+		if told != nil {
+			told(fmt.Sprintf("waits for a lock, for up to %s; it is held by:\n  %s", limit, strings.Join(holders, "\n  ")))
+			told = nil
+		}
+		if time.Since(since) >= limit {
+			return &lockedError{limit, holders}
+		}
+	}
+}
+
+// lockHolders names who holds what the sessions wait for, each with the command
+// that ends it; empty where none waits. Prepared transactions, which have no
+// process, are those of pg_prepared_xacts.
+func (s *Server) lockHolders(ctx context.Context, c *cluster.Session, w waiting) ([]string, error) {
+	rows, err := c.Query(ctx, `SELECT DISTINCT b.pid, coalesce(h.usename::pg_catalog.text, ''::pg_catalog.text), coalesce(h.datname::pg_catalog.text, ''::pg_catalog.text),
+			coalesce(h.application_name, ''::pg_catalog.text), coalesce(h.state, ''::pg_catalog.text),
+			coalesce(pg_catalog.to_char(coalesce(h.xact_start, h.query_start, h.backend_start), 'YYYY-MM-DD HH24:MI:SS TZ'::pg_catalog.text), ''::pg_catalog.text)
+		FROM pg_catalog.pg_stat_activity a, LATERAL pg_catalog.unnest(pg_catalog.pg_blocking_pids(a.pid)) b(pid)
+		LEFT JOIN pg_catalog.pg_stat_activity h ON h.pid OPERATOR(pg_catalog.=) b.pid
+		WHERE a.wait_event_type OPERATOR(pg_catalog.=) 'Lock'::pg_catalog.text
+		AND (a.pid OPERATOR(pg_catalog.=) $1::int OR a.application_name OPERATOR(pg_catalog.=) $2::pg_catalog.text AND $2::pg_catalog.text OPERATOR(pg_catalog.<>) ''::pg_catalog.text)
+		ORDER BY 1`, int32(w.pid), w.app)
+	if err != nil {
+		return nil, err
+	}
+	type holder struct {
+		PID                           int32
+		Role, Database, App, State, T string
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[holder])
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, h := range found {
+		if w.app != "" && h.App == w.app {
+			continue // odpm's own, which waits as well
+		}
+		if h.PID == 0 {
+			prepared, err := collect(ctx, c, `SELECT pg_catalog.format('prepared transaction %L of role %I in database %I, prepared %s; end it in that database with: ROLLBACK PREPARED %L;',
+				gid, owner, database, pg_catalog.to_char(prepared, 'YYYY-MM-DD HH24:MI:SS TZ'::pg_catalog.text), gid) FROM pg_catalog.pg_prepared_xacts ORDER BY prepared`)
+			if err != nil {
+				return nil, err
+			}
+			names = append(names, prepared...)
+			continue
+		}
+		app := "no application_name"
+		if h.App != "" {
+			app = fmt.Sprintf("application_name %q", h.App)
+		}
+		names = append(names, fmt.Sprintf("process %d (%s, role %q, database %q, %s) since %s; end it with: %s -d postgres -c %s",
+			h.PID, app, h.Role, h.Database, h.State, h.T, s.PG.Psql(ctx, c.Config().User), shell.Quote(fmt.Sprintf("SELECT pg_terminate_backend(%d)", h.PID))))
+	}
+	return names, nil
+}

@@ -1,0 +1,160 @@
+package odoodb
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/odoodb/odoodbtest"
+)
+
+// hold runs statements in a transaction that stays open, as a forgotten psql does.
+func hold(t *testing.T, s *Server, database string, sqls ...string) (pid uint32, end func()) {
+	t.Helper()
+	c, err := engine.Connect(ctx, s.PG, engine.Login{User: odoodbtest.Superuser, Password: rootPassword, Database: database, ApplicationName: "forgotten psql"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeConn(c) })
+	for _, sql := range append([]string{"BEGIN"}, sqls...) {
+		if _, err := c.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	return c.PgConn().PID(), func() { closeConn(c) }
+}
+
+// TestLocked: whatever odpm does, somebody's lock ends the wait with an error that
+// names him and the command that ends him, and nothing has changed.
+func TestLocked(t *testing.T) {
+	s := newServer(t)
+	s.LockWait = 500 * time.Millisecond
+	loadFixture(t, s, "db")
+	file := filepath.Join(t.TempDir(), "x.zip")
+	if _, err := s.Backup(ctx, BackupOptions{Database: "db", File: file}); err != nil {
+		t.Fatal(err)
+	}
+	before := fingerprint(t, s, "db")
+	odoo := odooFile(filepath.Join(t.TempDir(), "odoo"))
+	if err := odoo.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		in, lock string
+		work     func() error
+	}{
+		"backup, a table":       {"db", `LOCK TABLE res_partner IN ACCESS EXCLUSIVE MODE`, func() error { return s.backupTo(t) }},
+		"backup, the modules":   {"db", `LOCK TABLE ir_module_module IN ACCESS EXCLUSIVE MODE`, func() error { return s.backupTo(t) }},
+		"backup, the collector": {"db", `LOCK TABLE ir_attachment IN SHARE MODE`, func() error { return s.backupTo(t) }},
+		"password": {"db", `UPDATE res_users SET login = login`, func() error {
+			_, err := s.SetAdminPassword(ctx, AdminPassword{Database: "db", Password: "x"})
+			return err
+		}},
+		"modules": {"db", `LOCK TABLE ir_module_module IN ACCESS EXCLUSIVE MODE`, func() error { _, err := s.ModuleStates(ctx, "db"); return err }},
+		"drop":    {maintenance, `COMMENT ON DATABASE db IS 'x'`, func() error { _, err := s.Drop(ctx, "db"); return err }},
+		"restore, the name": {maintenance, `COMMENT ON DATABASE db IS 'x'`, func() error {
+			_, err := s.Restore(ctx, RestoreOptions{File: file, Database: "db", Odoo: odoo})
+			return err
+		}},
+		"restore, the row": {maintenance, `ALTER DATABASE db CONNECTION LIMIT 7`, func() error {
+			_, err := s.Restore(ctx, RestoreOptions{File: file, Database: "db", Odoo: odoo})
+			return err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pid, end := hold(t, s, tt.in, tt.lock)
+			var mu sync.Mutex
+			var told []string
+			s.Waiting = func(what string) {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, what)
+			}
+			err := tt.work()
+			end()
+			mu.Lock()
+			defer mu.Unlock()
+			command := `-d postgres -c 'SELECT pg_terminate_backend(` + strconv.Itoa(int(pid)) + `)'`
+			if !IsLocked(err) || !strings.Contains(err.Error(), command) || !strings.Contains(err.Error(), `"forgotten psql"`) || !strings.Contains(err.Error(), " since 20") {
+				t.Errorf("%v", err)
+			}
+			if len(told) != 1 || !strings.Contains(told[0], command) {
+				t.Errorf("told: %q", told)
+			}
+			if after := fingerprint(t, s, "db"); after != before {
+				t.Errorf("it has changed:\n%s\n%s", before, after)
+			}
+			if ok := allowed(t, s, "db"); ok == nil || !*ok {
+				t.Error("nobody is let in any more")
+			}
+			if runs, _ := odoo.Running(ctx); !runs {
+				t.Error("Odoo was left down")
+			}
+			if left, err := s.LeftOvers(ctx); err != nil || len(left) > 0 {
+				t.Errorf("left over: %v %v", left, err)
+			}
+		})
+	}
+	t.Run("list", func(t *testing.T) {
+		_, end := hold(t, s, "db", `LOCK TABLE ir_module_module IN ACCESS EXCLUSIVE MODE`)
+		all, err := s.List(ctx)
+		end()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range all {
+			if d.Name == "db" && (d.State != Unreadable || !strings.Contains(d.Reason, `"forgotten psql"`)) {
+				t.Errorf("%+v", d)
+			}
+		}
+	})
+	t.Run("prepared transaction", func(t *testing.T) {
+
+		c, err := root(s, "db")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeConn(c)
+		id := "left " + token()
+		for _, sql := range []string{`BEGIN`, `LOCK TABLE res_partner IN ACCESS EXCLUSIVE MODE`, `PREPARE TRANSACTION '` + id + `'`} {
+			if _, err := c.Exec(ctx, sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err = s.backupTo(t)
+		mustAdmin(t, s, "db", `ROLLBACK PREPARED '`+id+`'`)
+		if !IsLocked(err) || !strings.Contains(err.Error(), `ROLLBACK PREPARED '`+id+`';`) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// backupTo makes a backup of db; one that fails leaves no file.
+func (s *Server) backupTo(t *testing.T) error {
+	dir := t.TempDir()
+	_, err := s.Backup(ctx, BackupOptions{Database: "db", File: filepath.Join(dir, "y.zip")})
+	if left, rerr := os.ReadDir(dir); err != nil && len(left) > 0 {
+		err = errors.Join(err, rerr, errors.New("a file stays: "+left[0].Name()))
+	}
+	return err
+}
+
+// A lock that is given up in time is waited for.
+func TestLockGivenUp(t *testing.T) {
+	s := newServer(t)
+	loadFixture(t, s, "db")
+	_, end := hold(t, s, "db", `LOCK TABLE res_partner IN ACCESS EXCLUSIVE MODE`)
+	s.LockWait = time.Minute
+	s.Waiting = func(string) { end() }
+	if err := s.backupTo(t); err != nil {
+		t.Error(err)
+	}
+}
