@@ -37,6 +37,7 @@ func (d *databaseFlags) addFlags(cmd *cobra.Command) {
 	f.StringVar(&d.req.Restore, "db-restore", "", "restore `FILE` (a relative name is looked up in BACKUP_DIR)")
 	f.BoolVar(&d.req.KeepOld, "keep-old", false, "keep the replaced database under a dated name")
 	f.BoolVar(&d.req.Neutralize, "neutralize", false, "no crons, mails or payments in the restored copy")
+	f.BoolVar(&d.req.AnyNeutral, "allow-incomplete-neutralize", false, "restore a copy that --neutralize cannot make harmless; the warnings say why")
 	f.BoolVar(&d.req.Copy, "copy", false, "give the restored copy an identity of its own (uuid, secret, base url)")
 	f.BoolVar(&d.req.AnyFiles, "allow-missing-files", false, "restore although attachments lack their files")
 	f.BoolVar(&d.req.AnyConstraints, "allow-broken-constraints", false, "restore without the keys and constraints that the rows break")
@@ -88,6 +89,7 @@ func (d *databaseFlags) request() (database.Request, error) {
 		{"--all-files", r.AllFiles, "--db-backup", r.Backup},
 		{"--keep-old", r.KeepOld, "--db-restore", r.Restore != ""},
 		{"--neutralize", r.Neutralize, "--db-restore", r.Restore != ""},
+		{"--allow-incomplete-neutralize", r.AnyNeutral, "--neutralize", r.Neutralize},
 		{"--copy", r.Copy, "--db-restore", r.Restore != ""},
 		{"--allow-missing-files", r.AnyFiles, "--db-restore", r.Restore != ""},
 		{"--allow-broken-constraints", r.AnyConstraints, "--db-restore", r.Restore != ""},

@@ -20,7 +20,7 @@ func (w *work) restore(ctx context.Context) error {
 	}
 	opts := odoodb.RestoreOptions{
 		File: r.Restore, Database: r.Name, OdooMajor: w.Project.OdooMajor, Unaccent: w.unaccent(),
-		KeepOld: r.KeepOld, AllowMissingFiles: r.AnyFiles, AllowBroken: r.AnyConstraints, AsAdmin: r.AsAdmin, Neutralize: r.Neutralize, Copy: r.Copy,
+		KeepOld: r.KeepOld, AllowMissingFiles: r.AnyFiles, AllowBroken: r.AnyConstraints, AsAdmin: r.AsAdmin, Neutralize: r.Neutralize, AllowIncomplete: r.AnyNeutral, Copy: r.Copy,
 		BaseURL: w.URL(), Odoo: w.OdooService(), Progress: w.progress("restore"),
 	}
 	if r.Neutralize {
@@ -56,6 +56,9 @@ func (w *work) restore(ctx context.Context) error {
 		line += ", neutralized"
 	}
 	w.Term.Say("%s", line)
+	if active := rep.Active.String(); active != "" {
+		w.Term.Say("odpm: still active in it: %s", active)
+	}
 	if rep.Kept != "" {
 		w.Term.Say("odpm: the former database is kept as %s", ui.Clean(rep.Kept))
 	}

@@ -36,6 +36,8 @@ type Request struct {
 	// administrator creates for the archive.
 	AnyConstraints bool
 	AsAdmin        []string
+	// AnyNeutral: a copy that cannot be made harmless is restored all the same.
+	AnyNeutral bool
 
 	Backup       bool
 	BackupFile   string
@@ -243,7 +245,7 @@ func (w *work) exists(ctx context.Context, name string) (bool, error) {
 
 // refuse makes odoodb's refusals a refusal of the run: nothing was touched.
 func refuse(err error) error {
-	if archive.IsRefused(err) || sqldump.IsRefused(err) || odoodb.IsUnproven(err) || odoodb.IsFileExists(err) || filestore.IsLink(err) {
+	if archive.IsRefused(err) || sqldump.IsRefused(err) || odoodb.IsUnproven(err) || odoodb.IsFileExists(err) || odoodb.IsNotNeutral(err) || filestore.IsLink(err) {
 		return &ui.Refusal{Code: codes.ArchiveRefused, What: err.Error(), Err: err}
 	}
 	return err

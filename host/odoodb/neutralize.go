@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -27,21 +28,22 @@ type measure struct {
 	sql     string
 }
 
-// measures is the list for versions before 16, by what those versions have:
-// nothing is sent, fetched, booked or paid by a copy.
+// measures is the list for versions before 16, by what those versions have
+// (odoo/addons and addons of the branches 11.0 to 15.0, and what Odoo's own
+// command does from 16 on): nothing is sent, fetched, booked or paid by a copy.
 var measures = []measure{
-	{"ir_cron", []string{"active"}, `UPDATE public.ir_cron SET active = false WHERE active AND id NOT IN
-		(SELECT res_id FROM public.ir_model_data WHERE module = 'base' AND name = 'autovacuum_job' AND model = 'ir.cron')`},
+	// NOT EXISTS: a res_id that is NULL would make NOT IN spare every cron.
+	{"ir_cron", []string{"active"}, `UPDATE public.ir_cron c SET active = false WHERE active AND NOT EXISTS
+		(SELECT FROM public.ir_model_data d WHERE d.module = 'base' AND d.name = 'autovacuum_job' AND d.model = 'ir.cron' AND d.res_id = c.id)`},
 	{"mail_template", []string{"mail_server_id"}, `UPDATE public.mail_template SET mail_server_id = NULL WHERE mail_server_id IS NOT NULL`},
 	{"ir_mail_server", []string{"active"}, `UPDATE public.ir_mail_server SET active = false WHERE active`},
-	// Without any active server Odoo would use smtp_server of odoo.conf.
-	{"ir_mail_server", []string{"active", "smtp_host", "smtp_port", "smtp_encryption", "name"},
-		`INSERT INTO public.ir_mail_server (name, smtp_host, smtp_port, smtp_encryption, active) VALUES ('neutralized: no mail leaves this copy', 'invalid', 1025, 'none', true)`},
 	{"fetchmail_server", []string{"active"}, `UPDATE public.fetchmail_server SET active = false WHERE active`},
 	{"payment_acquirer", []string{"state"}, `UPDATE public.payment_acquirer SET state = 'disabled' WHERE state <> 'disabled'`},
 	{"payment_acquirer", []string{"environment"}, `UPDATE public.payment_acquirer SET environment = 'test' WHERE environment <> 'test'`},
 	{"payment_acquirer", []string{"environment", "website_published"}, `UPDATE public.payment_acquirer SET website_published = false WHERE website_published`},
 	{"delivery_carrier", []string{"prod_environment"}, `UPDATE public.delivery_carrier SET prod_environment = false WHERE prod_environment`},
+	{"delivery_carrier", []string{"active", "delivery_type"}, `UPDATE public.delivery_carrier SET active = false WHERE delivery_type NOT IN ('fixed', 'base_on_rule')`},
+	{"auth_oauth_provider", []string{"enabled"}, `UPDATE public.auth_oauth_provider SET enabled = false WHERE enabled`},
 	{"iap_account", []string{"account_token"}, `UPDATE public.iap_account SET account_token = account_token || '+disabled' WHERE account_token NOT LIKE '%+disabled'`},
 	{"res_users", []string{"google_calendar_rtoken", "google_calendar_token"}, `UPDATE public.res_users SET google_calendar_rtoken = NULL, google_calendar_token = NULL WHERE google_calendar_rtoken IS NOT NULL OR google_calendar_token IS NOT NULL`},
 	{"google_calendar_credentials", []string{"calendar_rtoken", "calendar_token"}, `UPDATE public.google_calendar_credentials SET calendar_rtoken = NULL, calendar_token = NULL`},
@@ -51,6 +53,52 @@ var measures = []measure{
 	{"res_company", []string{"l10n_es_edi_test_env"}, `UPDATE public.res_company SET l10n_es_edi_test_env = true`},
 	{"res_company", []string{"l10n_ar_afip_ws_environment"}, `UPDATE public.res_company SET l10n_ar_afip_ws_environment = 'testing' WHERE l10n_ar_afip_ws_environment IS NOT NULL`},
 	{"ir_config_parameter", []string{"key", "value"}, `INSERT INTO public.ir_config_parameter (key, value) VALUES ('database.is_neutralized', 'true') ON CONFLICT (key) DO UPDATE SET value = 'true'`},
+}
+
+// noMailServer is the row of ir_mail_server without which Odoo would use
+// smtp_server of odoo.conf. smtp_authentication is Odoo 15's, and NOT NULL.
+var noMailServer = map[string]string{
+	"name": `'neutralized: no mail leaves this copy'`, "smtp_host": `'invalid'`, "smtp_port": `1025`, "smtp_encryption": `'none'`,
+	"smtp_authentication": `'login'`, "active": `true`,
+}
+
+// insertNoMailServer adds that row, with a value for whatever column a module has
+// made NOT NULL: another server's, else the empty one of its type. Without
+// smtp_host and active there is no such row; unreachable says so.
+func insertNoMailServer(ctx context.Context, tx pgx.Tx) error {
+	cols, err := columns(ctx, tx, "ir_mail_server")
+	if err != nil || !cols["smtp_host"] || !cols["active"] {
+		return err
+	}
+	names, values := []string{}, []string{}
+	for _, name := range slices.Sorted(maps.Keys(noMailServer)) {
+		if cols[name] {
+			names, values = append(names, ident(name)), append(values, noMailServer[name])
+		}
+	}
+	rows, err := tx.Query(ctx, `SELECT a.attname::pg_catalog.text, CASE t.typcategory
+			WHEN 'S' THEN pg_catalog.quote_literal(''::pg_catalog.text) WHEN 'N' THEN '0' WHEN 'B' THEN 'false' WHEN 'D' THEN 'pg_catalog.now()' ELSE 'NULL' END
+		FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
+		WHERE a.attrelid OPERATOR(pg_catalog.=) 'public.ir_mail_server'::pg_catalog.regclass::pg_catalog.oid AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
+		AND a.attnotnull AND NOT a.atthasdef AND NOT a.attisdropped AND a.attidentity OPERATOR(pg_catalog.=) ''::pg_catalog."char"`)
+	if err != nil {
+		return err
+	}
+	var name, empty string
+	_, err = pgx.ForEachRow(rows, []any{&name, &empty}, func() error {
+		if noMailServer[name] == "" {
+			names = append(names, ident(name))
+			values = append(values, `coalesce((SELECT `+ident(name)+` FROM public.ir_mail_server LIMIT 1), `+empty+`)`)
+		}
+		return nil
+	})
+	if err == nil {
+		_, err = tx.Exec(ctx, `INSERT INTO public.ir_mail_server (`+strings.Join(names, ", ")+`) VALUES (`+strings.Join(values, ", ")+`)`)
+	}
+	if err != nil {
+		return fmt.Errorf("neutralize ir_mail_server: %w", err)
+	}
+	return nil
 }
 
 // toNeutralize are the modules that Odoo's command has to know.
@@ -105,18 +153,14 @@ func applyMeasures(ctx context.Context, tx pgx.Tx) error {
 			}
 			tables[m.table] = cols
 		}
-		applies := true
-		for _, col := range m.columns {
-			applies = applies && tables[m.table][col]
-		}
-		if !applies {
+		if !hasAll(tables[m.table], m.columns) {
 			continue
 		}
 		if _, err := tx.Exec(ctx, m.sql); err != nil {
 			return fmt.Errorf("neutralize %s: %w", m.table, err)
 		}
 	}
-	return nil
+	return insertNoMailServer(ctx, tx)
 }
 
 // resetIdentity gives a copy its own identity, as Odoo does when it duplicates

@@ -53,6 +53,9 @@ type RestoreOptions struct {
 	// 16 on NeutralizeWithOdoo does it.
 	Neutralize         bool
 	NeutralizeWithOdoo NeutralizeWithOdoo
+	// AllowIncomplete restores a copy that could not be made harmless, and says
+	// why; it is not called neutralized.
+	AllowIncomplete bool
 	// Copy gives the database an identity of its own; BaseURL becomes its
 	// web.base.url ("" is http://localhost:8069).
 	Copy    bool
@@ -81,7 +84,9 @@ type RestoreReport struct {
 	Files, Missing      int
 	Neutralized, Copied bool
 	// LeftOut is what the archive has and the restored database does not.
-	LeftOut  []load.Omission
+	LeftOut []load.Omission
+	// Active is what is still active in a copy after --neutralize.
+	Active   Active
 	Warnings []string
 }
 
@@ -321,6 +326,9 @@ func (r *restore) adapt(ctx context.Context) error {
 		if err := neutralizeTables(ctx, c); err != nil {
 			return err
 		}
+		if err := r.neutral(ctx, c); err != nil {
+			return err
+		}
 	}
 	closeConn(c)
 	fault("adapted")
@@ -328,11 +336,15 @@ func (r *restore) adapt(ctx context.Context) error {
 		return err
 	}
 	if byOdoo {
-		if err := r.s.neutralize(ctx, r.journal.New, r.rep.OdooMajor, installed, r.o.NeutralizeWithOdoo); err != nil {
+		err := r.s.neutralize(ctx, r.journal.New, r.rep.OdooMajor, installed, r.o.NeutralizeWithOdoo)
+		if err == nil {
+			err = r.neutralByOdoo(ctx)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	r.rep.Neutralized, r.rep.Copied = r.o.Neutralize, r.o.Copy
+	r.rep.Copied = r.o.Copy
 	return nil
 }
 

@@ -289,6 +289,13 @@ func TestRestoreKeepsAnOrphanFilestore(t *testing.T) {
 	}
 }
 
+// asOdooNeutralizes is what Odoo's own command does about mail, and its flag.
+var asOdooNeutralizes = []string{
+	`UPDATE ir_mail_server SET active = false`,
+	`INSERT INTO ir_mail_server (name, smtp_port, smtp_host, smtp_encryption, active, smtp_authentication) VALUES ('neutralization - disable emails', 1025, 'invalid', 'none', true, 'login')`,
+	`INSERT INTO ir_config_parameter (key, value) VALUES ('database.is_neutralized', 'true')`,
+}
+
 func TestCopyAndNeutralize(t *testing.T) {
 	s := newServer(t)
 	seen := ""
@@ -299,7 +306,7 @@ func TestCopyAndNeutralize(t *testing.T) {
 			if len(modules) != 12 || !slices.Contains(databases(t, s), database) || slices.Contains(databases(t, s), "copy") {
 				t.Errorf("called for %s with %v", database, modules)
 			}
-			mustApp(t, s, database, `INSERT INTO ir_config_parameter (key, value) VALUES ('database.is_neutralized', 'true')`)
+			mustApp(t, s, database, asOdooNeutralizes...)
 			return nil
 		}})
 	if err != nil {
@@ -332,33 +339,130 @@ func TestCopyAndNeutralize(t *testing.T) {
 	})
 }
 
-// TestNeutralizeBefore16 uses the tables that the list is about, with columns
-// of the versions that have them.
+// ofVersion is what the branches 11.0 to 15.0 have of the tables that matter
+// (odoo/addons/base/models/ir_mail_server.py, addons/payment, addons/fetchmail,
+// addons/*_calendar), with their NOT NULLs.
+func ofVersion(major int) []string {
+	mail := `CREATE TABLE ir_mail_server (id serial PRIMARY KEY, name varchar NOT NULL, smtp_host varchar NOT NULL, smtp_port int NOT NULL, smtp_user varchar, smtp_pass varchar,
+		smtp_encryption varchar NOT NULL, smtp_debug bool, sequence int, active bool`
+	live := `INSERT INTO ir_mail_server (name, smtp_host, smtp_port, smtp_encryption, active) VALUES ('live', 'mail', 25, 'none', true)`
+	if major >= 15 {
+		mail += `, from_filter varchar, smtp_authentication varchar NOT NULL, smtp_ssl_certificate bytea, smtp_ssl_private_key bytea`
+		live = `INSERT INTO ir_mail_server (name, smtp_host, smtp_port, smtp_encryption, active, smtp_authentication) VALUES ('live', 'mail', 25, 'none', true, 'login')`
+	}
+	sql := []string{
+		`CREATE TABLE ir_cron (id serial, active bool)`, `INSERT INTO ir_cron (active) VALUES (true), (true), (true)`,
+		// A reference whose record is gone has no res_id.
+		`INSERT INTO ir_model_data VALUES ('base', 'autovacuum_job', 'ir.cron', NULL), ('base', 'autovacuum_job', 'ir.cron', 1)`,
+		mail + `)`, live,
+		`CREATE TABLE fetchmail_server (id serial, name varchar NOT NULL, active bool)`, `INSERT INTO fetchmail_server (name, active) VALUES ('in', true)`,
+		`CREATE TABLE delivery_carrier (id serial, active bool, delivery_type varchar NOT NULL, prod_environment bool)`, `INSERT INTO delivery_carrier (active, delivery_type, prod_environment) VALUES (true, 'dhl', true), (true, 'fixed', false)`,
+		`CREATE TABLE payment_token (id serial, active bool)`, `INSERT INTO payment_token (active) VALUES (true), (true)`,
+	}
+	if major <= 12 {
+		sql = append(sql, `CREATE TABLE payment_acquirer (id serial, environment varchar NOT NULL, website_published bool)`, `INSERT INTO payment_acquirer (environment, website_published) VALUES ('prod', true)`)
+	} else {
+		sql = append(sql, `CREATE TABLE payment_acquirer (id serial, state varchar NOT NULL)`, `INSERT INTO payment_acquirer (state) VALUES ('enabled'), ('test')`)
+	}
+	if major >= 15 {
+		sql = append(sql, `CREATE TABLE google_calendar_credentials (id serial, calendar_rtoken varchar, calendar_token varchar)`, `INSERT INTO google_calendar_credentials (calendar_rtoken) VALUES ('r')`)
+	} else {
+		sql = append(sql, `ALTER TABLE res_users ADD google_calendar_rtoken varchar, ADD google_calendar_token varchar`, `UPDATE res_users SET google_calendar_rtoken = 'r'`)
+	}
+	return sql
+}
+
 func TestNeutralizeBefore16(t *testing.T) {
 	s := newServer(t)
-	oldOdoo(t, s, "n13", "13.0.1.3",
-		`CREATE TABLE ir_cron (id serial, active bool)`, `INSERT INTO ir_cron (active) VALUES (true), (true)`,
-		`INSERT INTO ir_model_data VALUES ('base', 'autovacuum_job', 'ir.cron', 1)`,
-		`CREATE TABLE ir_mail_server (id serial, name varchar, smtp_host varchar, smtp_port int, smtp_encryption varchar, active bool)`,
-		`INSERT INTO ir_mail_server (name, smtp_host, active) VALUES ('live', 'mail', true)`,
-		`CREATE TABLE payment_acquirer (id serial, state varchar)`, `INSERT INTO payment_acquirer (state) VALUES ('enabled'), ('test')`,
-		`CREATE TABLE fetchmail_server (id serial, active bool)`, `INSERT INTO fetchmail_server (active) VALUES (true)`)
-	if err := neutralized(s, "n13"); err != nil {
+	for _, major := range []int{11, 12, 13, 14, 15} {
+		db := fmt.Sprintf("n%d", major)
+		oldOdoo(t, s, db, fmt.Sprintf("%d.0.1.3", major), ofVersion(major)...)
+		c, err := s.app(ctx, db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := countActive(ctx, c)
+		if err == nil {
+			err = neutralizeTables(ctx, c)
+		}
+		var after Active
+		if err == nil {
+			after, err = countActive(ctx, c)
+		}
+		var why []string
+		if err == nil {
+			why, err = unreachable(ctx, c)
+		}
+		closeConn(c)
+		if err != nil || len(why) > 0 {
+			t.Errorf("%d: %q %v", major, why, err)
+			continue
+		}
+		tokens := before.CalendarTokens
+		if want := (Active{Crons: 2, MailServers: 1, FetchmailServers: 1, PaymentProviders: 1, CalendarTokens: tokens, PaymentTokens: 2}); before != want || tokens == 0 {
+			t.Errorf("%d before: %+v", major, before)
+		}
+		if want := (Active{PaymentTokens: 2}); after != want || after.String() != "2 payment tokens" {
+			t.Errorf("%d after: %+v", major, after)
+		}
+		got := value[string](t, s, db, `SELECT concat_ws(' ', (SELECT string_agg(id::text, ',') FROM ir_cron WHERE active), (SELECT string_agg(smtp_host, ',') FROM ir_mail_server WHERE active),
+			(SELECT string_agg(delivery_type, ',') FROM delivery_carrier WHERE active), (SELECT value FROM ir_config_parameter WHERE key = 'database.is_neutralized'))`)
+		if got != "1 invalid fixed true" {
+			t.Errorf("%d: %s", major, got)
+		}
+	}
+}
+
+// A module's own NOT NULL column gets another server's value, or the empty one.
+func TestNeutralizeUnknownColumns(t *testing.T) {
+	s := newServer(t)
+	oldOdoo(t, s, "n14", "14.0.1.3", append(ofVersion(14), `ALTER TABLE ir_mail_server ADD company_id int NOT NULL DEFAULT 7`, `ALTER TABLE ir_mail_server ALTER company_id DROP DEFAULT`,
+		`ALTER TABLE ir_mail_server ADD kind text NOT NULL DEFAULT 'x', ADD day timestamp NOT NULL DEFAULT now(), ADD flag bool NOT NULL DEFAULT true`,
+		`ALTER TABLE ir_mail_server ALTER kind DROP DEFAULT, ALTER day DROP DEFAULT, ALTER flag DROP DEFAULT`)...)
+	if err := neutralized(s, "n14"); err != nil {
 		t.Fatal(err)
 	}
-	got := value[string](t, s, "n13", `SELECT concat_ws(' ', (SELECT string_agg(id::text, ',') FROM ir_cron WHERE active),
-		(SELECT string_agg(smtp_host, ',') FROM ir_mail_server WHERE active), (SELECT string_agg(DISTINCT state, ',') FROM payment_acquirer),
-		(SELECT count(*) FROM fetchmail_server WHERE active), (SELECT value FROM ir_config_parameter WHERE key = 'database.is_neutralized'))`)
-	if got != "1 invalid disabled 0 true" {
+	if got := value[string](t, s, "n14", `SELECT concat_ws(' ', smtp_host, company_id, kind, flag) FROM ir_mail_server WHERE active`); got != "invalid 7 x t" {
 		t.Errorf("got %s", got)
 	}
-	oldOdoo(t, s, "n12", "12.0.1.3", `CREATE TABLE payment_acquirer (id serial, environment varchar, website_published bool)`,
-		`INSERT INTO payment_acquirer (environment, website_published) VALUES ('prod', true)`)
-	if err := neutralized(s, "n12"); err != nil {
+	mustApp(t, s, "n14", `DELETE FROM ir_mail_server`)
+	if err := neutralized(s, "n14"); err != nil {
 		t.Fatal(err)
 	}
-	if got := value[string](t, s, "n12", `SELECT environment || website_published FROM payment_acquirer`); got != "testfalse" {
+	if got := value[string](t, s, "n14", `SELECT concat_ws(' ', smtp_host, company_id, kind, flag) FROM ir_mail_server WHERE active`); got != "invalid 0  f" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestNotNeutral: what is configured outside of the database is named, and the
+// copy is nowhere, unless somebody says that he takes it.
+func TestNotNeutral(t *testing.T) {
+	s := newServer(t)
+	oldOdoo(t, s, "live", "14.0.1.3", append(ofVersion(14), `ALTER TABLE ir_mail_server DROP smtp_host, DROP smtp_port, DROP smtp_encryption`,
+		`ALTER TABLE ir_module_module ADD id serial`, `INSERT INTO ir_module_module (name, state, latest_version) VALUES ('mail_environment', 'installed', '14.0.1.0'), ('other_environment', 'uninstalled', NULL)`,
+		`CREATE TABLE ir_module_module_dependency (id serial, name varchar, module_id int)`,
+		`INSERT INTO ir_module_module_dependency (name, module_id) SELECT 'server_environment', id FROM ir_module_module WHERE name LIKE '%_environment'`)...)
+	file := filepath.Join(t.TempDir(), "live.zip")
+	if _, err := s.Backup(ctx, BackupOptions{Database: "live", File: file}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Restore(ctx, RestoreOptions{File: file, Database: "copy", Neutralize: true})
+	if !IsNotNeutral(err) || !strings.Contains(err.Error(), "no column smtp_host") || !strings.Contains(err.Error(), "files, not from the database: mail_environment\n") || !strings.Contains(err.Error(), "--allow-incomplete-neutralize") {
+		t.Errorf("%v", err)
+	}
+	if slices.Contains(databases(t, s), "copy") {
+		t.Error("the copy is visible")
+	}
+	noLeftovers(t, s)
+	rep, err := s.Restore(ctx, RestoreOptions{File: file, Database: "copy", Neutralize: true, AllowIncomplete: true})
+	if err != nil || rep.Neutralized || !strings.Contains(strings.Join(rep.Warnings, "\n"), "NOT neutralized: these installed modules") {
+		t.Errorf("%v %+v", err, rep)
+	}
+	if n := value[int](t, s, "copy", `SELECT count(*) FROM ir_config_parameter WHERE key = 'database.is_neutralized'`); n != 0 {
+		t.Error("it carries Odoo's flag")
+	}
+	if n := value[int](t, s, "copy", `SELECT count(*) FROM ir_cron WHERE active`); n != 1 {
+		t.Errorf("%d crons", n)
 	}
 }
 

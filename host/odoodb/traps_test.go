@@ -164,8 +164,12 @@ func TestNobodyBecomesSuperuser(t *testing.T) {
 					return err
 				}
 				defer closeConn(c)
-				_, err = c.Exec(ctx, `INSERT INTO public.ir_config_parameter (key, value) VALUES ('database.is_neutralized', 'true')`)
-				return err
+				for _, sql := range asOdooNeutralizes {
+					if _, err := c.Exec(ctx, sql); err != nil {
+						return err
+					}
+				}
+				return nil
 			}
 			for _, db := range []string{"prod", "copy"} {
 				if _, err := s.Restore(ctx, RestoreOptions{File: file, Database: db, Copy: true, Neutralize: true, NeutralizeWithOdoo: withOdoo}); err != nil {
