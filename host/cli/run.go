@@ -17,6 +17,7 @@ type databaseFlags struct {
 	req          database.Request
 	init, update string
 	backup       string
+	keep         string
 	list         bool
 	format       string
 	// plan is a reviewed one's file.
@@ -34,6 +35,8 @@ func (d *databaseFlags) addFlags(cmd *cobra.Command) {
 	f.StringVar(&d.backup, "db-backup", "", "back up into `FILE`, or into BACKUP_DIR under a dated name")
 	f.StringVar(&d.req.BackupFormat, "backup-format", "", "`zip|dump`: Odoo's own (the default) or pg_dump -Fc")
 	f.BoolVar(&d.req.AllFiles, "all-files", false, "back up the whole filestore, not only the attachments' files")
+	f.StringVar(&d.keep, "keep", "", "after the backup, of this database's older ones keep one for each of so many days, weeks, months and years: `7d,4w,12m`")
+	f.IntVar(&d.req.Keep.Last, "keep-last", 0, "after the backup, keep the newest `N`")
 	f.StringVar(&d.req.Restore, "db-restore", "", "restore `FILE` (a relative name is looked up in BACKUP_DIR)")
 	f.BoolVar(&d.req.KeepOld, "keep-old", false, "keep the replaced database under a dated name")
 	f.BoolVar(&d.req.Neutralize, "neutralize", false, "no crons, mails or payments in the restored copy")
@@ -68,6 +71,17 @@ func (d *databaseFlags) request() (database.Request, error) {
 			return r, ui.Usagef("--db-backup: the file's name is empty; leave it out for a dated one in BACKUP_DIR")
 		}
 	}
+	if changed("keep-last") && r.Keep.Last < 1 {
+		return r, ui.Usagef("--keep-last: %d; at least 1 stays", r.Keep.Last)
+	}
+	if changed("keep") {
+		k, err := database.ParseKeep(d.keep)
+		if err != nil {
+			return r, ui.Usagef("--keep: %v", err)
+		}
+		k.Last = r.Keep.Last
+		r.Keep = k
+	}
 	if changed("db-restore") && r.Restore == "" {
 		return r, ui.Usagef("--db-restore: the file's name is empty")
 	}
@@ -87,6 +101,8 @@ func (d *databaseFlags) request() (database.Request, error) {
 	}{
 		{"--backup-format", r.BackupFormat != "", "--db-backup", r.Backup},
 		{"--all-files", r.AllFiles, "--db-backup", r.Backup},
+		{"--keep", changed("keep"), "--db-backup", r.Backup},
+		{"--keep-last", changed("keep-last"), "--db-backup", r.Backup},
 		{"--keep-old", r.KeepOld, "--db-restore", r.Restore != ""},
 		{"--neutralize", r.Neutralize, "--db-restore", r.Restore != ""},
 		{"--allow-incomplete-neutralize", r.AnyNeutral, "--neutralize", r.Neutralize},

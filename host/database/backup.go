@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,6 +67,16 @@ func (w *work) backup(ctx context.Context) error {
 	}
 	if needs := res.Needs.String(); needs != "" {
 		w.Term.Say("odpm: for a restore on another server it should have: %s", ui.Clean(needs))
+	}
+	made := Receipt{Kind: kindBackup, Database: w.req.Name, Archive: res.Path, At: time.Now()}
+	if err := made.keep(w.Dirs); err != nil {
+		w.Term.Warn("the backup is complete, but odpm cannot remember it, so --keep will never remove it: %s", ui.Clean(err.Error()))
+	}
+	if !w.req.Keep.Any() {
+		return nil
+	}
+	if err := prune(w.Dirs, res.Path, w.req.Name, w.req.Keep, w.Term.Say); err != nil {
+		return fmt.Errorf("the backup %s is complete, but old ones could not be removed: %w", res.Path, err)
 	}
 	return nil
 }

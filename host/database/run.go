@@ -43,6 +43,8 @@ type Request struct {
 	BackupFile   string
 	BackupFormat string
 	AllFiles     bool
+	// Keep says which of the database's older backups stay.
+	Keep Keep
 
 	// Open: nothing but the name is said. The database is made where there is none,
 	// and Odoo started.
@@ -89,7 +91,7 @@ func (r Result) JSON() any {
 	}
 	if d := r.Restored; d != nil {
 		out["restore"] = map[string]any{"database": d.Database, "replaced": d.Replaced, "kept": d.Kept, "odoo_major": d.OdooMajor, "modules": d.Modules,
-			"files": d.Files - d.Missing, "missing_files": d.Missing, "neutralized": d.Neutralized, "copied": d.Copied, "left_out": leftJSON(d.LeftOut), "warnings": list(d.Warnings)}
+			"files": d.Files - d.Missing, "missing_files": d.Missing, "neutralized": d.Neutralized, "still_active": d.Active, "copied": d.Copied, "left_out": leftJSON(d.LeftOut), "warnings": list(d.Warnings)}
 	}
 	if r.URL != "" {
 		out["url"] = r.URL

@@ -1,0 +1,142 @@
+package database
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/state"
+)
+
+func TestParseKeep(t *testing.T) {
+	if k, err := ParseKeep("7d, 4w,12m,2y"); err != nil || k != (Keep{Days: 7, Weeks: 4, Months: 12, Years: 2}) {
+		t.Errorf("%+v %v", k, err)
+	}
+	for _, bad := range []string{"", "7", "d", "0d", "7d,", "-1d", "7d,3d", "7h", "7 d", "99999d"} {
+		if k, err := ParseKeep(bad); err == nil {
+			t.Errorf("%q: %+v", bad, k)
+		}
+	}
+}
+
+// made writes an archive as a backup of that day does, with its receipt.
+func made(t *testing.T, d state.Dirs, dir, database string, at time.Time) string {
+	t.Helper()
+	path := filepath.Join(dir, odoodb.DefaultFile(database, archive.Zip, at))
+	if err := os.WriteFile(path, []byte(at.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := (Receipt{Kind: kindBackup, Database: database, Archive: path, At: at}).keep(d); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// stay gives the names in a directory, shortened to days.
+func stay(t *testing.T, dir, database string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		n := strings.TrimPrefix(strings.TrimSuffix(e.Name(), ".zip"), database+"_")
+		names = append(names, strings.TrimSuffix(n, "_12-00-00"))
+	}
+	return names
+}
+
+func TestPrune(t *testing.T) {
+	noon := func(y int, m time.Month, day int) time.Time { return time.Date(y, m, day, 12, 0, 0, 0, time.Local) }
+	days := []time.Time{noon(2024, 12, 31), noon(2025, 11, 30), noon(2025, 12, 1), noon(2025, 12, 28), noon(2026, 1, 5), noon(2026, 1, 6), noon(2026, 1, 7), noon(2026, 1, 8)}
+	for name, tt := range map[string]struct {
+		keep Keep
+		want []string
+	}{
+		"last":   {Keep{Last: 2}, []string{"2026-01-07", "2026-01-08"}},
+		"days":   {Keep{Days: 3}, []string{"2026-01-06", "2026-01-07", "2026-01-08"}},
+		"weeks":  {Keep{Weeks: 2}, []string{"2025-12-28", "2026-01-08"}},
+		"months": {Keep{Months: 3}, []string{"2025-11-30", "2025-12-28", "2026-01-08"}},
+		"years":  {Keep{Years: 9}, []string{"2024-12-31", "2025-12-28", "2026-01-08"}},
+		"both":   {Keep{Last: 1, Days: 2, Weeks: 2}, []string{"2025-12-28", "2026-01-07", "2026-01-08"}},
+	} {
+		d, dir := state.NewDirs(t.TempDir()), t.TempDir()
+		if err := d.Ensure(); err != nil {
+			t.Fatal(err)
+		}
+		var newest string
+		for _, day := range days {
+			newest = made(t, d, dir, "prod", day)
+		}
+		var said []string
+		if err := prune(d, newest, "prod", tt.keep, func(f string, a ...any) { said = append(said, fmt.Sprintf(f, a...)) }); err != nil {
+			t.Fatal(err)
+		}
+		if got := stay(t, dir, "prod"); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %v stay, not %v", name, got, tt.want)
+		}
+		if len(said) != len(days)-len(tt.want) || !strings.HasPrefix(said[0], "odpm: removed "+dir) {
+			t.Errorf("%s: said %q", name, said)
+		}
+		if left, err := receipts(d); err != nil || len(left) != len(tt.want) {
+			t.Errorf("%s: %d receipts, %v", name, len(left), err)
+		}
+	}
+}
+
+// What odpm did not make for this database stays, and the last proven one does.
+func TestPruneSpares(t *testing.T) {
+	d, dir := state.NewDirs(t.TempDir()), t.TempDir()
+	if err := d.Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	day := func(n int) time.Time { return time.Date(2026, 1, n, 12, 0, 0, 0, time.Local) }
+	write := func(path, text string) string {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	spared := []string{
+		write(filepath.Join(dir, "prod_2025-12-01_12-00-00.zip"), "somebody's"),
+		made(t, d, dir, "prod_eu", day(1)),
+		made(t, d, t.TempDir(), "prod", day(1)),
+	}
+	changed := made(t, d, dir, "prod", day(2))
+	write(changed, "exchanged since then")
+	named := write(filepath.Join(dir, "before-update.zip"), "x")
+	if err := (Receipt{Kind: kindBackup, Database: "prod", Archive: named, At: day(2)}).keep(d); err != nil {
+		t.Fatal(err)
+	}
+	old, proven, newest := made(t, d, dir, "prod", day(3)), made(t, d, dir, "prod", day(4)), made(t, d, dir, "prod", day(5))
+	for _, archive := range []string{old, proven} {
+		if err := (Receipt{Kind: kindRehearsal, Database: "prod", Archive: archive, At: day(6), Rehearsal: &Rehearsal{Proven: true}}).keep(d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := (Receipt{Kind: kindRehearsal, Database: "prod", Archive: newest, At: day(7), Rehearsal: &Rehearsal{}}).keep(d); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	if err := prune(d, newest, "prod", Keep{Last: 1}, func(f string, a ...any) { fmt.Fprintf(&said, f+"\n", a...) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(spared, changed, named, proven, newest) {
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(old); !os.IsNotExist(err) {
+		t.Errorf("%s is there: %v", old, err)
+	}
+	if !strings.Contains(said.String(), "removed "+old) || !strings.Contains(said.String(), proven+" stays") {
+		t.Errorf("said %s", said.String())
+	}
+}
