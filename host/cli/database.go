@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/database"
 	"github.com/odpm/odpm/host/look"
+	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/status"
 	"github.com/odpm/odpm/host/ui"
 )
@@ -36,7 +38,7 @@ func (a *App) databaseCommand() *cobra.Command {
 			return ui.Usagef("odpm database needs a command: %s", strings.Join(names(cmd), ", "))
 		},
 	}
-	cmd.AddCommand(a.statusCommand(), a.roleCommand(), a.listCommand(), a.verifyCommand())
+	cmd.AddCommand(a.statusCommand(), a.roleCommand(), a.listCommand(), a.verifyCommand(), a.rehearseCommand())
 	return cmd
 }
 
@@ -176,7 +178,11 @@ func (a *App) verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			res, err := database.Verify(cmd.Context(), a.term, a.common.progress, args[0], anyFiles)
+			file, err := a.archive(args[0])
+			if err != nil {
+				return err
+			}
+			res, err := database.Verify(cmd.Context(), a.term, a.common.progress, file, anyFiles)
 			if !isJSON {
 				for _, w := range res.Warnings {
 					a.term.Warn("%s", ui.Clean(w))
@@ -197,6 +203,68 @@ func (a *App) verifyCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&form, "format", "table", "table or json")
 	cmd.Flags().BoolVar(&anyFiles, "allow-missing-files", false, "attachments may lack their files, as for a restore")
+	return cmd
+}
+
+// archive finds what --db-restore would: in BACKUP_DIR, then here. Where there is
+// no project, there is no BACKUP_DIR.
+func (a *App) archive(name string) (string, error) {
+	home, _ := os.UserHomeDir()
+	p, err := project.Load(a.common.dir, a.environ, home)
+	if err != nil {
+		return name, nil
+	}
+	return database.FindArchive(name, p.BackupDir)
+}
+
+func (a *App) rehearseCommand() *cobra.Command {
+	var form string
+	var req database.RehearseRequest
+	cmd := &cobra.Command{
+		Use: "rehearse [NAME|FILE]", Short: "Prove a backup by restoring it into a hidden database that is dropped again",
+		Long: `Prove a backup by restoring it: the given archive, the newest one of a database, or
+the newest of all. It is verified, restored into a hidden database with a file
+store of its own, compared with the archive row by row count and file by
+checksum, and dropped again. Nothing of the project is touched. A receipt in
+.odpm/state/receipts remembers what was proven; "database list" and "database
+status" show it.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return ui.Usagef("rehearse takes one archive or database: odpm database rehearse [NAME|FILE]")
+			}
+			return nil
+		},
+		ValidArgsFunction: a.completeArchives,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts, isJSON, err := a.reading(form)
+			if err != nil {
+				return err
+			}
+			if len(args) > 0 {
+				req.What = args[0]
+			}
+			res, err := database.Rehearse(cmd.Context(), opts, req)
+			if err != nil {
+				return err
+			}
+			if isJSON {
+				enc := json.NewEncoder(a.out)
+				enc.SetEscapeHTML(false)
+				enc.SetIndent("", "  ")
+				return enc.Encode(res)
+			}
+			database.WriteRehearsed(a.out, res, req.Major)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&form, "format", "table", "table or json")
+	f.IntVar(&req.Major, "major", 0, "restore into a throwaway cluster of PostgreSQL's major `N`, from this machine's programs")
+	f.StringVar(&req.BinDir, "pg-bindir", "", "where the programs of that major are, in `DIR`")
+	f.BoolVar(&req.Odoo, "run-odoo", false, "neutralize it, and have the project's Odoo update the module base in it")
+	f.BoolVar(&req.AnyFiles, "allow-missing-files", false, "attachments may lack their files, as for a restore")
+	f.BoolVar(&req.AnyConstraints, "allow-broken-constraints", false, "leave out what the rows break, as for a restore")
+	f.StringSliceVar(&req.AsAdmin, "as-admin", nil, "`EXTENSIONS` that the administrator creates, as for a restore")
 	return cmd
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/receipts"
 	"github.com/odpm/odpm/host/ui"
 )
 
@@ -68,14 +69,14 @@ func (w *work) backup(ctx context.Context) error {
 	if needs := res.Needs.String(); needs != "" {
 		w.Term.Say("odpm: for a restore on another server it should have: %s", ui.Clean(needs))
 	}
-	made := Receipt{Kind: kindBackup, Database: w.req.Name, Archive: res.Path, At: time.Now()}
-	if err := made.keep(w.Dirs); err != nil {
+	made := receipts.Receipt{Kind: receipts.Backup, Database: w.req.Name, Archive: res.Path, At: time.Now()}
+	if err := made.Keep(w.Dirs.State()); err != nil {
 		w.Term.Warn("the backup is complete, but odpm cannot remember it, so --keep will never remove it: %s", ui.Clean(err.Error()))
 	}
 	if !w.req.Keep.Any() {
 		return nil
 	}
-	if err := prune(w.Dirs, res.Path, w.req.Name, w.req.Keep, w.Term.Say); err != nil {
+	if err := prune(w.Dirs.State(), res.Path, w.req.Name, w.req.Keep, w.Term.Say); err != nil {
 		return fmt.Errorf("the backup %s is complete, but old ones could not be removed: %w", res.Path, err)
 	}
 	return nil

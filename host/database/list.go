@@ -9,17 +9,37 @@ import (
 
 	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/receipts"
 	"github.com/odpm/odpm/host/ui"
 )
 
 // List is `odpm database list`. It needs a running PostgreSQL and
 // starts none: a read never changes anything.
-func List(ctx context.Context, o look.Options) ([]odoodb.Database, error) {
+func List(ctx context.Context, o look.Options) ([]Listed, error) {
 	s, err := look.Databases(ctx, o, notListed)
 	if err != nil {
 		return nil, err
 	}
-	return s.List(ctx)
+	all, err := s.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known, err := receipts.All(s.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	proofs := receipts.Proofs(known)
+	listed := make([]Listed, len(all))
+	for i, d := range all {
+		listed[i] = Listed{d, proofs[d.Name]}
+	}
+	return listed, nil
+}
+
+// Listed is a database with what is remembered of its backups.
+type Listed struct {
+	odoodb.Database
+	receipts.Proof
 }
 
 // Names is `odpm --get-dbs-list`: nothing but the names, for scripts.
@@ -34,9 +54,9 @@ func Names(ctx context.Context, o look.Options) ([]string, error) {
 const notListed = "its databases cannot be listed"
 
 // WriteList shows them as a table.
-func WriteList(out io.Writer, all []odoodb.Database) {
+func WriteList(out io.Writer, all []Listed) {
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "Database\tOdoo\tSize\tOwner\tFilestore\tState")
+	fmt.Fprintln(tw, "Database\tOdoo\tSize\tOwner\tFilestore\tState\tBackups")
 	for _, d := range all {
 		version := d.OdooVersion
 		if version == "" {
@@ -46,7 +66,7 @@ func WriteList(out io.Writer, all []odoodb.Database) {
 		if d.Bytes >= 0 {
 			size = ui.Bytes(d.Bytes)
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", ui.Clean(d.Name), ui.Clean(version), size, ui.Clean(d.Owner), filestoreText(d), stateText(d))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", ui.Clean(d.Name), ui.Clean(version), size, ui.Clean(d.Owner), filestoreText(d.Database), stateText(d.Database), d.Proof)
 	}
 	tw.Flush()
 	for _, d := range all {
@@ -95,14 +115,17 @@ type databaseDoc struct {
 	FilestoreReason string `json:"filestore_reason,omitempty"`
 	Files           int64  `json:"filestore_files"`
 	FilestoreBytes  int64  `json:"filestore_bytes"`
+
+	LastBackup *receipts.Brief `json:"last_backup"`
+	LastProven *receipts.Brief `json:"last_proven"`
 }
 
 // WriteListJSON shows them as JSON. -1 means unknown.
-func WriteListJSON(out io.Writer, all []odoodb.Database) error {
+func WriteListJSON(out io.Writer, all []Listed) error {
 	docs := []databaseDoc{}
 	for _, d := range all {
 		docs = append(docs, databaseDoc{ui.Clean(d.Name), ui.Clean(d.Owner), d.Bytes, d.Encoding, string(d.State), ui.Clean(d.Reason), d.IsOdoo,
-			ui.Clean(d.OdooVersion), d.Template, d.AllowConnections, d.Filestore, string(d.FilestoreState), ui.CleanLines(d.FilestoreReason), d.Files, d.FilestoreBytes})
+			ui.Clean(d.OdooVersion), d.Template, d.AllowConnections, d.Filestore, string(d.FilestoreState), ui.CleanLines(d.FilestoreReason), d.Files, d.FilestoreBytes, d.LastBackup.Brief(), d.LastProven.Brief()})
 	}
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)

@@ -107,8 +107,8 @@ func (w *work) mayReplace() error {
 	return err
 }
 
-// findArchive looks a relative name up in BACKUP_DIR, then here.
-func findArchive(name, backupDir string) (string, error) {
+// FindArchive looks a relative name up in BACKUP_DIR, then here.
+func FindArchive(name, backupDir string) (string, error) {
 	if filepath.IsAbs(name) {
 		return name, nil
 	}

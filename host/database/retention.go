@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/odpm/odpm/host/state"
+	"github.com/odpm/odpm/host/receipts"
 	"github.com/odpm/odpm/host/ui"
 )
 
@@ -48,7 +48,7 @@ func ParseKeep(text string) (k Keep, err error) {
 }
 
 // removed gives what no rule keeps of archives, the newest of which stands last.
-func (k Keep) removed(archives []Receipt) []Receipt {
+func (k Keep) removed(archives []receipts.Receipt) []receipts.Receipt {
 	type period struct {
 		left int
 		name func(time.Time) string
@@ -61,7 +61,7 @@ func (k Keep) removed(archives []Receipt) []Receipt {
 		{k.Years, func(t time.Time) string { return t.Format("2006") }, map[string]bool{}},
 	}
 	last := k.Last
-	var gone []Receipt
+	var gone []receipts.Receipt
 	for _, a := range slices.Backward(archives) {
 		stays := last > 0
 		last--
@@ -88,19 +88,19 @@ var datedName = regexp.MustCompile(`_[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2
 // itself has made, under dated names, in the directory of the newest one, and
 // that have not changed since. The newest stays, and the last one that a
 // rehearsal has proven.
-func prune(d state.Dirs, newest, database string, k Keep, say func(format string, args ...any)) error {
-	all, err := receipts(d)
+func prune(stateDir string, newest, database string, k Keep, say func(format string, args ...any)) error {
+	all, err := receipts.All(stateDir)
 	if err != nil {
 		return err
 	}
-	var ours []Receipt
+	var ours []receipts.Receipt
 	for _, r := range all {
 		base, dated := strings.CutPrefix(filepath.Base(r.Archive), database)
-		if r.Kind == kindBackup && r.Database == database && filepath.Dir(r.Archive) == filepath.Dir(newest) && dated && datedName.FindString(base) == base && r.there() {
+		if r.Kind == receipts.Backup && r.Database == database && filepath.Dir(r.Archive) == filepath.Dir(newest) && dated && datedName.FindString(base) == base && r.There() {
 			ours = append(ours, r)
 		}
 	}
-	proven := proofs(all)[database].LastProven
+	proven := receipts.Proofs(all)[database].LastProven
 	var errs []error
 	for _, r := range k.removed(ours) {
 		switch {
@@ -115,7 +115,7 @@ func prune(d state.Dirs, newest, database string, k Keep, say func(format string
 			continue
 		}
 		say("odpm: removed %s, %s", ui.Clean(r.Archive), ui.Bytes(r.Bytes))
-		errs = append(errs, os.Remove(r.path))
+		errs = append(errs, r.Remove())
 	}
 	return errors.Join(errs...)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/receipts"
 	"github.com/odpm/odpm/host/state"
 )
 
@@ -32,7 +33,7 @@ func made(t *testing.T, d state.Dirs, dir, database string, at time.Time) string
 	if err := os.WriteFile(path, []byte(at.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := (Receipt{Kind: kindBackup, Database: database, Archive: path, At: at}).keep(d); err != nil {
+	if err := (&receipts.Receipt{Kind: receipts.Backup, Database: database, Archive: path, At: at}).Keep(d.State()); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -76,7 +77,7 @@ func TestPrune(t *testing.T) {
 			newest = made(t, d, dir, "prod", day)
 		}
 		var said []string
-		if err := prune(d, newest, "prod", tt.keep, func(f string, a ...any) { said = append(said, fmt.Sprintf(f, a...)) }); err != nil {
+		if err := prune(d.State(), newest, "prod", tt.keep, func(f string, a ...any) { said = append(said, fmt.Sprintf(f, a...)) }); err != nil {
 			t.Fatal(err)
 		}
 		if got := stay(t, dir, "prod"); !slices.Equal(got, tt.want) {
@@ -85,7 +86,7 @@ func TestPrune(t *testing.T) {
 		if len(said) != len(days)-len(tt.want) || !strings.HasPrefix(said[0], "odpm: removed "+dir) {
 			t.Errorf("%s: said %q", name, said)
 		}
-		if left, err := receipts(d); err != nil || len(left) != len(tt.want) {
+		if left, err := receipts.All(d.State()); err != nil || len(left) != len(tt.want) {
 			t.Errorf("%s: %d receipts, %v", name, len(left), err)
 		}
 	}
@@ -112,20 +113,20 @@ func TestPruneSpares(t *testing.T) {
 	changed := made(t, d, dir, "prod", day(2))
 	write(changed, "exchanged since then")
 	named := write(filepath.Join(dir, "before-update.zip"), "x")
-	if err := (Receipt{Kind: kindBackup, Database: "prod", Archive: named, At: day(2)}).keep(d); err != nil {
+	if err := (&receipts.Receipt{Kind: receipts.Backup, Database: "prod", Archive: named, At: day(2)}).Keep(d.State()); err != nil {
 		t.Fatal(err)
 	}
 	old, proven, newest := made(t, d, dir, "prod", day(3)), made(t, d, dir, "prod", day(4)), made(t, d, dir, "prod", day(5))
 	for _, archive := range []string{old, proven} {
-		if err := (Receipt{Kind: kindRehearsal, Database: "prod", Archive: archive, At: day(6), Rehearsal: &Rehearsal{Proven: true}}).keep(d); err != nil {
+		if err := (&receipts.Receipt{Kind: receipts.Rehearsed, Database: "prod", Archive: archive, At: day(6), Rehearsal: &receipts.Rehearsal{Proven: true}}).Keep(d.State()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := (Receipt{Kind: kindRehearsal, Database: "prod", Archive: newest, At: day(7), Rehearsal: &Rehearsal{}}).keep(d); err != nil {
+	if err := (&receipts.Receipt{Kind: receipts.Rehearsed, Database: "prod", Archive: newest, At: day(7), Rehearsal: &receipts.Rehearsal{}}).Keep(d.State()); err != nil {
 		t.Fatal(err)
 	}
 	var said strings.Builder
-	if err := prune(d, newest, "prod", Keep{Last: 1}, func(f string, a ...any) { fmt.Fprintf(&said, f+"\n", a...) }); err != nil {
+	if err := prune(d.State(), newest, "prod", Keep{Last: 1}, func(f string, a ...any) { fmt.Fprintf(&said, f+"\n", a...) }); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range append(spared, changed, named, proven, newest) {

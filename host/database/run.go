@@ -167,7 +167,7 @@ func Run(ctx context.Context, o apply.Options, req Request) (Result, error) {
 // prepare reads what can be wrong before PostgreSQL is started.
 func (w *work) prepare() error {
 	if w.req.Restore != "" {
-		file, err := findArchive(w.req.Restore, w.Project.BackupDir)
+		file, err := FindArchive(w.req.Restore, w.Project.BackupDir)
 		if err != nil {
 			return err
 		}

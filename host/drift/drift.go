@@ -240,8 +240,8 @@ func (c *comparison) dataOnDisk(obs state.Observed) {
 	c.add(Drift{Kind: PostgresMajor, Previous: d + " (data directory)", Current: i + " (image)",
 		Message: "The data directory was written by PostgreSQL " + d + "; an image of " + i + " cannot start on it.",
 		WaysOut: []string{
-			"set postgres_version to \"" + d + "\" in odpm.json to go on with this data",
-			"or migrate the data yourself: pg_dumpall with PostgreSQL " + d + " into an empty directory of PostgreSQL " + i + ", or pg_upgrade",
+			"set postgres_version to \"" + d + "\" in odpm.json to work with this data, and to back it up: odpm -d NAME --db-backup",
+			"then to move to PostgreSQL " + i + ": odpm database rehearse NAME --major " + i + ", and the steps of docs/major-upgrade.md",
 			"or point POSTGRES_DATA_DIR at a directory of PostgreSQL " + i,
 		}})
 }

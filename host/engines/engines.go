@@ -211,6 +211,13 @@ func NativeOptions(in *inputs.Inputs, dataDir string, port int, noDocker bool) n
 	return o
 }
 
+// Throwaway is a cluster of its own on this machine, for a rehearsal: of any
+// major, on the loopback interface, with nothing of the project in it.
+func Throwaway(dataDir, stateDir, binDir string, major, port int, appRole, password string) engine.Writer {
+	return native.New(native.Options{DataDir: dataDir, Major: major, Bind: "127.0.0.1", Port: port, BinDir: binDir, StateDir: stateDir,
+		AppRole: appRole, Password: func() (string, error) { return password, nil }})
+}
+
 // DockerOptions are the project's under a compose project name.
 func DockerOptions(in *inputs.Inputs, name string) docker.Options {
 	p := in.Project

@@ -136,6 +136,9 @@ type restore struct {
 	read atomic.Int64
 	// notice gets what the server says beside its answers during the load.
 	notice func(*pgconn.Notice)
+
+	// compare and trial are a rehearsal's, which ends without the swap.
+	compare, trial func(ctx context.Context) error
 }
 
 func (r *restore) close() {
@@ -197,10 +200,22 @@ func (r *restore) run(ctx context.Context) (err error) {
 	if err := r.prove(ctx); err != nil {
 		return err
 	}
+	if r.compare != nil {
+		if err := r.compare(ctx); err != nil {
+			return err
+		}
+	}
 	if err := r.adapt(ctx); err != nil {
 		return err
 	}
 	fault("proven")
+	if r.trial != nil {
+		if err := r.trial(ctx); err != nil {
+			return err
+		}
+		swapped = true // it is undone here
+		return r.s.undo(ctx, r.c, r.journal, nil)
+	}
 	swapped = true // its own errors are undone by swap itself
 	if err := r.s.swap(ctx, r.c, r.journal, r.o); err != nil {
 		return err

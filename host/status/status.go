@@ -12,6 +12,7 @@ import (
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/login"
 	"github.com/odpm/odpm/host/look"
+	"github.com/odpm/odpm/host/receipts"
 	"github.com/odpm/odpm/host/report"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
@@ -51,6 +52,8 @@ type document struct {
 	Blocking       bool               `json:"blocking"`
 	Problems       []string           `json:"problems"`
 	Warnings       []string           `json:"warnings"`
+	LastBackup     *receipts.Brief    `json:"last_backup"`
+	LastProven     *receipts.Brief    `json:"last_proven"`
 }
 
 // loginDoc is a login as the application role, tried now over TCP.
@@ -86,6 +89,8 @@ func (st *Status) build(ctx context.Context) document {
 	for _, w := range v.Plan.Warnings {
 		doc.Warnings = append(doc.Warnings, ui.Clean(w))
 	}
+	proof := st.proof()
+	doc.LastBackup, doc.LastProven = proof.LastBackup.Brief(), proof.LastProven.Brief()
 	if o.Ready != nil && *o.Ready {
 		doc.Login = &loginDoc{OK: true}
 		if err := v.Login(ctx); err != nil {
@@ -97,6 +102,20 @@ func (st *Status) build(ctx context.Context) document {
 		}
 	}
 	return doc
+}
+
+// proof is of the newest backup of all databases. What cannot be read is not
+// remembered.
+func (st *Status) proof() (newest receipts.Proof) {
+	all, err := receipts.All(st.v.Dirs.State())
+	if err != nil {
+		return newest
+	}
+	for _, p := range receipts.Proofs(all) {
+		newest.LastBackup = receipts.Newer(newest.LastBackup, p.LastBackup)
+		newest.LastProven = receipts.Newer(newest.LastProven, p.LastProven)
+	}
+	return newest
 }
 
 // WriteJSON is the contract of docs/status-json.md.
@@ -130,6 +149,9 @@ func (st *Status) WriteTable(ctx context.Context, out io.Writer, color bool) {
 		row("Last run", "%s, as %s on %s", snapshot.Stamp(w.Snapshot.RecordedAt), w.Snapshot.OdooConf.DBUser, w.Snapshot.Compose.ServiceName)
 	} else {
 		row("Last run", "none recorded; the first start adopts the cluster")
+	}
+	if proof := st.proof(); proof != (receipts.Proof{}) {
+		row("Backups", "%s", proof)
 	}
 	if doc.Login != nil {
 		if doc.Login.OK {

@@ -52,6 +52,11 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("FIXTURES", fixtures)
+	newer, err := localpg.Bin("17")
+	if err != nil {
+		return err
+	}
+	env.Setenv("PG17", newer)
 	example, err := filepath.Abs(filepath.Join("..", "example"))
 	if err != nil {
 		return err

@@ -1,0 +1,200 @@
+// Package receipts remembers what odpm knows of a project's archives: those that
+// it has made, and those that a rehearsal has restored.
+package receipts
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/odpm/odpm/host/state"
+	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/regular"
+)
+
+// Receipt is what odpm remembers of an archive, a file in .odpm/state/receipts/
+// each. Without it nothing is lost but the memory: the archive is the person's.
+type Receipt struct {
+	Version int `json:"version"`
+	// Kind is "backup" or "rehearsal".
+	Kind string `json:"kind"`
+	// Database is the one that was backed up, Archive the archive's absolute path.
+	Database string `json:"database"`
+	Archive  string `json:"archive"`
+	// Bytes and Modified (nanoseconds since 1970) tell whether the file is still
+	// the one that this is about.
+	Bytes    int64 `json:"bytes"`
+	Modified int64 `json:"modified_ns"`
+	// At is when the archive was written, or rehearsed.
+	At time.Time `json:"at"`
+
+	// The rest is a rehearsal's.
+	*Rehearsal `json:",omitempty"`
+
+	path string
+}
+
+const (
+	Backup    = "backup"
+	Rehearsed = "rehearsal"
+	dirName   = "receipts"
+	// maxReceipt is far more than one has.
+	maxReceipt = 1 << 20
+)
+
+// All reads them, the oldest first. One that cannot be read counts for nothing.
+func All(stateDir string) ([]Receipt, error) {
+	dir := filepath.Join(stateDir, dirName)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []Receipt
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".json") {
+			continue
+		}
+		r := Receipt{path: filepath.Join(dir, e.Name())}
+		b, err := regular.Read(r.path, maxReceipt)
+		if err != nil || json.Unmarshal(b, &r) != nil || r.Version != 1 {
+			continue
+		}
+		all = append(all, r)
+	}
+	slices.SortStableFunc(all, func(a, b Receipt) int { return a.At.Compare(b.At) })
+	return all, nil
+}
+
+// Keep writes a receipt of an archive as it is now.
+func (r *Receipt) Keep(stateDir string) error {
+	info, err := os.Stat(r.Archive)
+	if err != nil {
+		return err
+	}
+	r.Version, r.Bytes, r.Modified = 1, info.Size(), info.ModTime().UnixNano()
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(stateDir, dirName)
+	if err := state.EnsureDir(dir, 0o700); err != nil {
+		return err
+	}
+	var id [4]byte
+	_, _ = rand.Read(id[:])
+	name := fmt.Sprintf("%s-%s-%s.json", r.Kind, r.At.UTC().Format("20060102T150405Z"), hex.EncodeToString(id[:]))
+	return durable.WriteFile(filepath.Join(dir, name), append(b, '\n'), 0o600)
+}
+
+// There tells whether the archive is still the file that the receipt is about.
+func (r Receipt) There() bool {
+	info, err := os.Lstat(r.Archive)
+	return err == nil && info.Mode().IsRegular() && info.Size() == r.Bytes && info.ModTime().UnixNano() == r.Modified
+}
+
+// Proof is what is remembered of a database's archives.
+type Proof struct {
+	// LastBackup is the newest archive that odpm made and that is still there,
+	// LastProven the newest one that a rehearsal has restored; nil for none.
+	LastBackup, LastProven *Receipt
+}
+
+// String is for a person: "last backup 2026-01-31 18:30 · last proven restorable
+// never"; "-" where nothing is remembered.
+func (p Proof) String() string {
+	if p.LastBackup == nil && p.LastProven == nil {
+		return "-"
+	}
+	return "last backup " + p.LastBackup.day() + " · last proven restorable " + p.LastProven.day()
+}
+
+func (r *Receipt) day() string {
+	if r == nil {
+		return "never"
+	}
+	return r.At.Local().Format("2006-01-02 15:04")
+}
+
+// Brief is a receipt in a list, nil for none.
+type Brief struct {
+	Archive string    `json:"archive"`
+	At      time.Time `json:"at"`
+}
+
+// Brief is for JSON.
+func (r *Receipt) Brief() *Brief {
+	if r == nil {
+		return nil
+	}
+	return &Brief{r.Archive, r.At.UTC().Truncate(time.Second)}
+}
+
+// Newer is the later of two, nil for none.
+func Newer(a, b *Receipt) *Receipt {
+	if a == nil || b != nil && b.At.After(a.At) {
+		return b
+	}
+	return a
+}
+
+// Proofs gives that for every database. An archive that was rehearsed counts
+// for the database that the archive is of.
+func Proofs(all []Receipt) map[string]Proof {
+	out := map[string]Proof{}
+	for i := range all {
+		r := &all[i]
+		p := out[r.Database]
+		switch {
+		case !r.There():
+			continue
+		case r.Kind == Backup:
+			p.LastBackup = r
+		case r.Kind == Rehearsed && r.Rehearsal != nil && r.Proven && (p.LastProven == nil || r.Modified >= p.LastProven.Modified):
+			p.LastProven = r
+		}
+		out[r.Database] = p
+	}
+	return out
+}
+
+// Remove forgets an archive.
+func (r Receipt) Remove() error { return os.Remove(r.path) }
+
+// Rehearsal is what restoring an archive on trial has shown.
+type Rehearsal struct {
+	Proven bool `json:"proven"`
+	// Error is why it is not proven.
+	Error string `json:"error,omitempty"`
+	// SHA256 is the archive's.
+	SHA256 string `json:"sha256,omitempty"`
+	// ServerVersion is PostgreSQL's that it was restored into.
+	ServerVersion string `json:"server_version,omitempty"`
+	Tables        int64  `json:"tables"`
+	Rows          int64  `json:"rows"`
+	// RowsCompared: they are as many as in the archive.
+	RowsCompared bool `json:"rows_compared"`
+	// Files were compared with their checksums, DamagedFiles are so in the archive.
+	Files        int `json:"files"`
+	DamagedFiles int `json:"damaged_files"`
+	MissingFiles int `json:"missing_files"`
+	// OdooRan: the project's Odoo has updated the module base in it.
+	OdooRan     bool     `json:"odoo_ran"`
+	Neutralized bool     `json:"neutralized"`
+	StillActive any      `json:"still_active,omitempty"`
+	LeftOut     []string `json:"left_out"`
+	Warnings    []string `json:"warnings"`
+	// Seconds is how long all of it took, Restored the restore alone.
+	Seconds  float64 `json:"seconds"`
+	Restored float64 `json:"restore_seconds"`
+}
