@@ -46,6 +46,7 @@ func (d *databaseFlags) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&d.req.AnyConstraints, "allow-broken-constraints", false, "restore without the keys and constraints that the rows break")
 	f.StringSliceVar(&d.req.AsAdmin, "as-admin", nil, "have the administrator create these `EXTENSIONS` of the archive")
 	f.BoolVar(&d.req.Drop, "db-drop", false, "drop the database and its filestore; before a restore: replace it")
+	f.BoolVar(&d.req.Force, "force", false, "drop a database that is not Odoo's, or not the application role's")
 	f.BoolVar(&d.req.SetAdmin, "set-admin-pass", false, "set the administrator's login and password from user_settings.json")
 	f.BoolVar(&d.req.Yes, "yes", false, "drop or replace without asking")
 	f.StringVar(&d.format, "format", "text", "of what was done to a database: `text|json`")
@@ -103,6 +104,7 @@ func (d *databaseFlags) request() (database.Request, error) {
 		{"--all-files", r.AllFiles, "--db-backup", r.Backup},
 		{"--keep", changed("keep"), "--db-backup", r.Backup},
 		{"--keep-last", changed("keep-last"), "--db-backup", r.Backup},
+		{"--force", r.Force, "--db-drop", r.Drop},
 		{"--keep-old", r.KeepOld, "--db-restore", r.Restore != ""},
 		{"--neutralize", r.Neutralize, "--db-restore", r.Restore != ""},
 		{"--allow-incomplete-neutralize", r.AnyNeutral, "--neutralize", r.Neutralize},

@@ -31,7 +31,39 @@ func confirmDrop(t *ui.Terminal, r Request) error {
 	return nil
 }
 
+// mayDrop refuses what somebody else may have put into the cluster, unless he
+// who asks says that he means it.
+func (w *work) mayDrop(ctx context.Context) error {
+	if w.req.Force {
+		return nil
+	}
+	d, err := w.server.Look(ctx, w.req.Name)
+	if odoodb.IsMissing(err) {
+		return nil // Drop says so
+	}
+	if err != nil {
+		return err
+	}
+	what := ""
+	switch {
+	case d.State == odoodb.LeftOverState:
+		return nil
+	case d.Owner != w.Project.AppRole:
+		what = fmt.Sprintf("it belongs to role %q, and not to Odoo's, %q", d.Owner, w.Project.AppRole)
+	case d.State == odoodb.Other:
+		what = "it has tables, and no Odoo in it"
+	case d.State == odoodb.Unreadable:
+		what = "what is in it could not be seen: " + d.Reason
+	default:
+		return nil
+	}
+	return &ui.Refusal{Code: codes.ConfirmationNeeded, What: fmt.Sprintf("Database %q was not dropped: %s.", d.Name, what), Ways: []string{"add --force    if it may go"}}
+}
+
 func (w *work) drop(ctx context.Context) error {
+	if err := w.mayDrop(ctx); err != nil {
+		return err
+	}
 	rep, err := w.server.Drop(ctx, w.req.Name)
 	if odoodb.IsMissing(err) && (w.req.Init || w.req.Update) {
 		w.Term.Say("odpm: there was no database %s to drop", ui.Clean(w.req.Name))

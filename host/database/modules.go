@@ -63,10 +63,13 @@ func (w *work) modules(ctx context.Context) error {
 		w.Term.Step("created database %s", ui.Clean(r.Name))
 	}
 	fresh := created
-	if !fresh && r.Init {
+	if !fresh {
 		if fresh, err = w.uninitialised(ctx); err != nil {
 			return err
 		}
+	}
+	if fresh && !r.Init {
+		return fmt.Errorf("database %q has no Odoo in it, so there is nothing to update. Install it first: odpm -d %s -i base", r.Name, shell.Quote(r.Name))
 	}
 	if r.Init {
 		mods := slices.Clone(r.InitModules)
@@ -142,16 +145,8 @@ func (w *work) firstSettings() []string {
 }
 
 func (w *work) uninitialised(ctx context.Context) (bool, error) {
-	all, err := w.server.List(ctx)
-	if err != nil {
-		return false, err
-	}
-	for _, d := range all {
-		if d.Name == w.req.Name {
-			return !d.IsOdoo, nil
-		}
-	}
-	return true, nil
+	d, err := w.server.Look(ctx, w.req.Name)
+	return !d.IsOdoo, err
 }
 
 // runOdoo runs Odoo once. A running Odoo would meet half-updated modules, so

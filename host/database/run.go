@@ -26,6 +26,8 @@ import (
 type Request struct {
 	Name string
 	Drop bool
+	// Force drops what is not Odoo's, or not the application role's.
+	Force bool
 	// Yes: nobody is asked.
 	Yes      bool
 	SetAdmin bool
@@ -191,6 +193,11 @@ func (w *work) do(ctx context.Context) error {
 	}
 	if r.Open && !w.existed {
 		r.Init, r.InitModules = true, w.Project.Settings.InitModules
+	}
+	if creates := !w.existed && r.Restore != "" || r.Init && (!w.existed || r.Drop && r.Restore == ""); creates {
+		if err := odoodb.CheckOdooName(r.Name); err != nil {
+			return &ui.Usage{Err: err}
+		}
 	}
 	if r.Init || r.Update {
 		// What would fail at the end is not begun.

@@ -135,6 +135,26 @@ func (s *Server) List(ctx context.Context) ([]Database, error) {
 	return slices.DeleteFunc(all, func(d Database) bool { return d.Name == maintenance && !d.IsOdoo }), nil
 }
 
+// Look is List of one database; a missing one is IsMissing.
+func (s *Server) Look(ctx context.Context, database string) (Database, error) {
+	c, err := s.admin(ctx, maintenance)
+	if err != nil {
+		return Database{}, err
+	}
+	defer closeConn(c)
+	all, err := readDatabases(ctx, c)
+	if err != nil {
+		return Database{}, err
+	}
+	i := slices.IndexFunc(all, func(d Database) bool { return d.Name == database })
+	if i < 0 {
+		return Database{}, &missingError{database}
+	}
+	d := all[i]
+	s.inspect(ctx, &d, false)
+	return d, ctx.Err()
+}
+
 // Names gives the names of the databases that let people in and are no
 // templates, postgres only if it is an Odoo database. It takes one session,
 // however many databases there are, and looks into none of them.

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -39,6 +40,20 @@ func checkName(name string) error {
 // CheckNewName with one that odpm may have to make.
 func CheckName(name string) error    { return checkName(name) }
 func CheckNewName(name string) error { return checkNew(name) }
+
+// odooName is what Odoo's database manager accepts (DBNAME_PATTERN of
+// addons/web/controllers/database.py, 10.0 to 19.0).
+var odooName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
+
+// CheckOdooName refuses, for a database that is to be made, a name with which
+// Odoo's own manager could neither back it up nor drop it. Databases that have
+// such a name are worked on all the same.
+func CheckOdooName(name string) error {
+	if !odooName.MatchString(name) {
+		return &nameError{name, "is refused by Odoo's own database manager, so no database of it is made; it takes two or more letters (a-z, A-Z), digits, '_', '.' and '-', a letter or digit first; choose another one with -d"}
+	}
+	return nil
+}
 
 // checkTarget also refuses PostgreSQL's own databases.
 func checkTarget(name string) error {
