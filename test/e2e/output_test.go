@@ -29,6 +29,9 @@ var writing = map[string][][]string{
 	"help":                  {{}, {"plan"}},
 	"init":                  nil,
 	"plan":                  {{}, {"--format", "json"}, {"--detailed-exitcode"}, {"--show-diff"}, {"--strict"}},
+	"render":                nil,
+	"render kubernetes":     nil,
+	"render swarm":          nil,
 	"stop":                  nil,
 }
 
