@@ -68,7 +68,7 @@ type Override struct {
 
 // ConfigError is a setting that cannot be used.
 type ConfigError struct {
-	// Where is the place, What the trouble, Next the way on.
+	// Where is the place, What the trouble, Next what to do.
 	Where, What, Next string
 }
 

@@ -153,7 +153,7 @@ func (b *backup) verify(ctx context.Context) error {
 	return b.restorable(ctx, res.needed)
 }
 
-// fullDisk adds the way on where the estimate was too low, or somebody else took
+// fullDisk adds what to do where the estimate was too low, or somebody else took
 // the room meanwhile.
 func fullDisk(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {

@@ -28,9 +28,10 @@ type measure struct {
 	sql     string
 }
 
-// measures is the list for versions before 16, by what those versions have
-// (odoo/addons and addons of the branches 11.0 to 15.0, and what Odoo's own
-// command does from 16 on): nothing is sent, fetched, booked or paid by a copy.
+// measures is the list for versions before 16, after what Odoo's own command does
+// from 16 on: nothing is sent, fetched, booked or paid by a copy. A column that a
+// version or a module does not have is passed over; what then cannot be made
+// harmless, unreachable names.
 var measures = []measure{
 	// NOT EXISTS: a res_id that is NULL would make NOT IN spare every cron.
 	{"ir_cron", []string{"active"}, `UPDATE public.ir_cron c SET active = false WHERE active AND NOT EXISTS

@@ -339,7 +339,7 @@ func TestCopyAndNeutralize(t *testing.T) {
 	})
 }
 
-// ofVersion is what the branches 11.0 to 15.0 have of the tables that matter
+// ofVersion is what 11 to 15 are taken to have of the tables that matter
 // (odoo/addons/base/models/ir_mail_server.py, addons/payment, addons/fetchmail,
 // addons/*_calendar), with their NOT NULLs.
 func ofVersion(major int) []string {

@@ -162,7 +162,7 @@ func (s *swarm) note(format string, args ...any) {
 func (s *swarm) service(name string, svc *yaml.Node) error {
 	postgres, odoo := name == s.Project.ServiceName && !s.Project.External, name == s.Project.OdooServiceName
 	if build := get(svc, "build"); build != nil {
-		return fmt.Errorf("service %s has build, which docker stack deploy does not do: build the image, push it, and name it with image", name)
+		return fmt.Errorf("service %s has build, which docker stack deploy ignores: build the image, push it, and name it with image", name)
 	}
 	if depends := get(svc, "depends_on"); depends != nil && depends.Kind == yaml.MappingNode {
 		// Swarm takes a list alone, and waits for nothing: the checker does.
