@@ -16,6 +16,7 @@ import (
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/world"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // proposed reads somebody's compose file and proposes files with which the
@@ -72,6 +73,9 @@ func proposed(ctx context.Context, o apply.Options, file string) ([]newFile, []s
 		after = append(after, "another way: "+line)
 	}
 	if d.Override != nil {
+		// It is meant for odpm's own file, and an entrypoint in it wants the checker in
+		// Odoo's image.
+		after = append(after, "note: from now on docker compose reads "+overrideName(o.Dir)+" together with "+file+". Until odpm --replace-compose has run, start the old stack without it: docker compose -f "+shell.Quote(file)+" up -d")
 		files = append(files, newFile{name: overrideName(o.Dir), content: string(d.Override), mode: 0o600, merged: true})
 	}
 	return files, after, nil
