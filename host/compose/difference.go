@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/yamlnode"
 )
 
 // Difference is what somebody's file says and odpm's own document, with the
@@ -228,11 +229,11 @@ func (d *differ) dependsOn(s, o types.ServiceConfig, _, _ any) {
 			continue
 		}
 		item := &yaml.Node{Kind: yaml.MappingNode}
-		set(item, "condition", scalar(firstOf(dep.Condition, types.ServiceConditionStarted)))
+		yamlnode.Set(item, "condition", scalar(firstOf(dep.Condition, types.ServiceConditionStarted)))
 		if !dep.Required {
-			set(item, "required", &yaml.Node{Kind: yaml.ScalarNode, Value: "false"})
+			yamlnode.Set(item, "required", &yaml.Node{Kind: yaml.ScalarNode, Value: "false"})
 		}
-		set(n, name, item)
+		yamlnode.Set(n, name, item)
 	}
 	if len(n.Content) > 0 {
 		d.out.set(d.own(s), "depends_on", n)
@@ -337,7 +338,7 @@ func (d *differ) fileRefs(s types.ServiceConfig, section, dir string, refs []typ
 		}
 		item := list.Content[i]
 		if d.taken(section, r.Source) {
-			set(item, "source", scalar(d.renamed(section, r.Source)))
+			yamlnode.Set(item, "source", scalar(d.renamed(section, r.Source)))
 		}
 		keep = append(keep, item)
 		d.refer(section, r.Source)

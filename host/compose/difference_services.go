@@ -9,6 +9,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/odpm/odpm/host/yamlnode"
 )
 
 // officialOdoo: the image is the official one, whose variables say the login and
@@ -51,7 +53,7 @@ func (d *differ) environment(s, o types.ServiceConfig, _, _ any) {
 			continue
 		}
 		item := d.variable(s, key)
-		set(n, key, item)
+		yamlnode.Set(n, key, item)
 	}
 	if len(own) > 0 {
 		slices.Sort(own)
@@ -76,7 +78,7 @@ func (d *differ) environment(s, o types.ServiceConfig, _, _ any) {
 func (d *differ) variable(s types.ServiceConfig, key string) *yaml.Node {
 	if list := d.written(s.Name, "environment"); list != nil {
 		if list.Kind == yaml.MappingNode {
-			if v := get(list, key); v != nil {
+			if v := yamlnode.Get(list, key); v != nil {
 				return v
 			}
 		}
@@ -127,9 +129,9 @@ func (d *differ) mounts(s, o types.ServiceConfig, _, _ any) {
 			item = written.Content[i]
 		} else {
 			item = list.Content[i]
-			set(item, "target", scalar(place))
+			yamlnode.Set(item, "target", scalar(place))
 			if v.Type == types.VolumeTypeVolume && d.taken("volumes", v.Source) {
-				set(item, "source", scalar(d.renamed("volumes", v.Source)))
+				yamlnode.Set(item, "source", scalar(d.renamed("volumes", v.Source)))
 			}
 		}
 		keep = append(keep, item)
@@ -417,22 +419,22 @@ func (d *differ) movedVolume(key string) bool {
 // moveMounts gives another service Odoo's data where they now are: two file
 // stores of one database would each have half of it.
 func (d *differ) moveMounts(n *yaml.Node) {
-	list := get(n, "volumes")
+	list := yamlnode.Get(n, "volumes")
 	if list == nil {
 		return
 	}
 	for _, item := range list.Content {
-		source := get(item, "source")
-		if source == nil || get(item, "type") == nil || get(item, "type").Value != types.VolumeTypeVolume {
+		source := yamlnode.Get(item, "source")
+		if source == nil || yamlnode.Get(item, "type") == nil || yamlnode.Get(item, "type").Value != types.VolumeTypeVolume {
 			continue
 		}
 		switch key := source.Value; {
 		case d.movedVolume(key):
-			set(item, "type", scalar(types.VolumeTypeBind))
-			set(item, "source", scalar(hostPath(d.p.Dir, d.p.OdooDataDir)))
+			yamlnode.Set(item, "type", scalar(types.VolumeTypeBind))
+			yamlnode.Set(item, "source", scalar(hostPath(d.p.Dir, d.p.OdooDataDir)))
 			drop(item, "volume")
 		case d.taken("volumes", key):
-			set(item, "source", scalar(d.renamed("volumes", key)))
+			yamlnode.Set(item, "source", scalar(d.renamed("volumes", key)))
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/odpm/odpm/host/yamlnode"
 )
 
 // OverrideName is the override that odpm proposes.
@@ -41,25 +43,25 @@ func newOverride(existing []byte) *override {
 }
 
 func mapping(parent *yaml.Node, key string) *yaml.Node {
-	if n := get(parent, key); n != nil && n.Kind == yaml.MappingNode {
+	if n := yamlnode.Get(parent, key); n != nil && n.Kind == yaml.MappingNode {
 		return n
 	}
-	set(parent, key, &yaml.Node{Kind: yaml.MappingNode})
-	return get(parent, key)
+	yamlnode.Set(parent, key, &yaml.Node{Kind: yaml.MappingNode})
+	return yamlnode.Get(parent, key)
 }
 
 func (o *override) at(service string) *yaml.Node {
 	return mapping(mapping(o.doc, "services"), service)
 }
 
-func (o *override) set(service, key string, n *yaml.Node) { set(o.at(service), key, n) }
+func (o *override) set(service, key string, n *yaml.Node) { yamlnode.Set(o.at(service), key, n) }
 
 // service takes a whole service, with the comment that stood above it.
 func (o *override) service(name string, n *yaml.Node) {
 	services := mapping(o.doc, "services")
 	comment := n.HeadComment
 	n.HeadComment = ""
-	set(services, name, n)
+	yamlnode.Set(services, name, n)
 	for i := 0; i+1 < len(services.Content); i += 2 {
 		if services.Content[i].Value == name {
 			services.Content[i].HeadComment = comment
@@ -69,7 +71,7 @@ func (o *override) service(name string, n *yaml.Node) {
 
 // setIn adds to a mapping, also where the file has it as a list of KEY=VALUE.
 func (o *override) setIn(service, key, name string, v *yaml.Node) {
-	if list := get(o.at(service), key); list != nil && list.Kind == yaml.SequenceNode {
+	if list := yamlnode.Get(o.at(service), key); list != nil && list.Kind == yaml.SequenceNode {
 		text := name
 		if v.Tag != "!!null" {
 			text += "=" + v.Value
@@ -77,14 +79,14 @@ func (o *override) setIn(service, key, name string, v *yaml.Node) {
 		list.Content = append(list.Content, quoted(text))
 		return
 	}
-	set(mapping(o.at(service), key), name, v)
+	yamlnode.Set(mapping(o.at(service), key), name, v)
 }
 
 func (o *override) add(service, key string, items ...*yaml.Node) {
-	list := get(o.at(service), key)
+	list := yamlnode.Get(o.at(service), key)
 	if list == nil || list.Kind != yaml.SequenceNode {
-		set(o.at(service), key, &yaml.Node{Kind: yaml.SequenceNode})
-		list = get(o.at(service), key)
+		yamlnode.Set(o.at(service), key, &yaml.Node{Kind: yaml.SequenceNode})
+		list = yamlnode.Get(o.at(service), key)
 	}
 	list.Content = append(list.Content, items...)
 }
@@ -165,7 +167,7 @@ func (f *Foreign) sources(dir string) map[string]*yaml.Node {
 		if err != nil || yaml.Unmarshal(data, &doc) != nil || len(doc.Content) == 0 {
 			return nil
 		}
-		services := get(doc.Content[0], "services")
+		services := yamlnode.Get(doc.Content[0], "services")
 		for name, s := range pairs(services) {
 			s = expand(s)
 			seen[name]++
@@ -175,7 +177,7 @@ func (f *Foreign) sources(dir string) map[string]*yaml.Node {
 					s.HeadComment = services.Content[i].HeadComment
 				}
 			}
-			if s == nil || get(s, "extends") != nil {
+			if s == nil || yamlnode.Get(s, "extends") != nil {
 				seen[name]++
 			}
 		}
@@ -229,7 +231,7 @@ func expand(n *yaml.Node) *yaml.Node {
 		}
 		for _, m := range maps {
 			for i := 0; i+1 < len(m.Content); i += 2 {
-				if get(&c, m.Content[i].Value) == nil {
+				if yamlnode.Get(&c, m.Content[i].Value) == nil {
 					c.Content = append(c.Content, m.Content[i], m.Content[i+1])
 				}
 			}
@@ -240,7 +242,7 @@ func expand(n *yaml.Node) *yaml.Node {
 
 // written is a key of a service as the file writes it, nil where it cannot be
 // copied.
-func (d *differ) written(service, key string) *yaml.Node { return get(d.source[service], key) }
+func (d *differ) written(service, key string) *yaml.Node { return yamlnode.Get(d.source[service], key) }
 
 // resolvedService is a service as compose resolves it, with interpolation
 // switched off and paths of the project relative again.
@@ -261,7 +263,7 @@ func (d *differ) resolvedService(name string) *yaml.Node {
 }
 
 func (d *differ) resolved(service, key string) *yaml.Node {
-	return get(d.resolvedService(service), key)
+	return yamlnode.Get(d.resolvedService(service), key)
 }
 
 func (d *differ) relative(n *yaml.Node) {
@@ -308,26 +310,26 @@ func (d *differ) shared() error {
 		return fmt.Errorf("compose document: %w", err)
 	}
 	for _, section := range slices.Sorted(maps.Keys(d.used)) {
-		defs := get(doc.Content[0], section)
+		defs := yamlnode.Get(doc.Content[0], section)
 		names := d.used[section]
 		slices.Sort(names)
 		for _, name := range slices.Compact(names) {
-			n := get(defs, name)
+			n := yamlnode.Get(defs, name)
 			if n == nil || name == "default" && section == "networks" && d.Doc.Networks["default"].Name == d.Name+"_default" {
 				continue
 			}
 			if section == "configs" {
-				if c := get(n, "content"); c != nil {
+				if c := yamlnode.Get(n, "content"); c != nil {
 					c.Value = d.rebased(c.Value)
 				}
 			}
 			escape(n)
 			d.relative(n)
 			key := d.renamed(section, name)
-			if have := get(get(d.out.doc, section), key); have != nil {
+			if have := yamlnode.Get(yamlnode.Get(d.out.doc, section), key); have != nil {
 				continue
 			}
-			set(mapping(d.out.doc, section), key, n)
+			yamlnode.Set(mapping(d.out.doc, section), key, n)
 			d.carried(section + "." + key)
 		}
 	}

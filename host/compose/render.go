@@ -9,6 +9,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/odpm/odpm/host/yamlnode"
 )
 
 // marker is what makes a compose file ours. It stands on the first line, and
@@ -61,24 +63,24 @@ func node(doc *types.Project) (*yaml.Node, error) {
 		return nil, fmt.Errorf("compose document: %w", err)
 	}
 	top := root.Content[0]
-	for name, svc := range pairs(get(top, "services")) {
+	for name, svc := range pairs(yamlnode.Get(top, "services")) {
 		if seq := shortPorts(ports[name]); len(seq.Content) > 0 {
-			set(svc, "ports", seq)
+			yamlnode.Set(svc, "ports", seq)
 		}
-		if shm := get(svc, "shm_size"); shm != nil && shm.Value == "1073741824" {
+		if shm := yamlnode.Get(svc, "shm_size"); shm != nil && shm.Value == "1073741824" {
 			*shm = yaml.Node{Kind: yaml.ScalarNode, Value: "1g"}
 		}
-		for _, list := range []*yaml.Node{get(svc, "entrypoint"), get(svc, "command"), get(get(svc, "healthcheck"), "test")} {
+		for _, list := range []*yaml.Node{yamlnode.Get(svc, "entrypoint"), yamlnode.Get(svc, "command"), yamlnode.Get(yamlnode.Get(svc, "healthcheck"), "test")} {
 			if list != nil {
 				list.Style = yaml.FlowStyle
 			}
 		}
-		if user := get(svc, "user"); user != nil {
+		if user := yamlnode.Get(svc, "user"); user != nil {
 			user.Style = yaml.DoubleQuotedStyle
 		}
-		inSeconds(get(svc, "stop_grace_period"))
-		inSeconds(get(get(svc, "healthcheck"), "start_period"))
-		order(get(svc, "healthcheck"), "test", "interval", "timeout", "retries", "start_period")
+		inSeconds(yamlnode.Get(svc, "stop_grace_period"))
+		inSeconds(yamlnode.Get(yamlnode.Get(svc, "healthcheck"), "start_period"))
+		order(yamlnode.Get(svc, "healthcheck"), "test", "interval", "timeout", "retries", "start_period")
 		order(svc, "image", "user", "entrypoint", "command", "restart", "depends_on", "env_file", "environment",
 			"secrets", "extra_hosts", "ports", "volumes", "healthcheck", "stop_grace_period", "shm_size")
 	}
@@ -146,28 +148,6 @@ func render(root *yaml.Node) ([]byte, error) {
 		return nil, fmt.Errorf("compose document: %w", err)
 	}
 	return buf.Bytes(), nil
-}
-
-func get(mapping *yaml.Node, key string) *yaml.Node {
-	if mapping == nil {
-		return nil
-	}
-	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		if mapping.Content[i].Value == key {
-			return mapping.Content[i+1]
-		}
-	}
-	return nil
-}
-
-func set(mapping *yaml.Node, key string, value *yaml.Node) {
-	if old := get(mapping, key); old != nil {
-		*old = *value
-		return
-	}
-	k := &yaml.Node{}
-	k.SetString(key)
-	mapping.Content = append(mapping.Content, k, value)
 }
 
 func pairs(mapping *yaml.Node) func(func(string, *yaml.Node) bool) {

@@ -14,14 +14,15 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/yamlnode"
 )
 
 // addServices puts odpm.json's "services" into the document as they were
 // written: they are the person's compose text, so their ${…} is interpolated.
 func addServices(root *yaml.Node, p project.Project) error {
-	services := get(root, "services")
+	services := yamlnode.Get(root, "services")
 	for _, name := range slices.Sorted(maps.Keys(p.Services)) {
-		if get(services, name) != nil {
+		if yamlnode.Get(services, name) != nil {
 			return fmt.Errorf("odpm.json: services.%s has the name of a service that odpm writes itself: "+
 				"give it another name, or put what it changes into docker-compose.override.yml", name)
 		}
@@ -37,7 +38,7 @@ func addServices(root *yaml.Node, p project.Project) error {
 		if err := n.Encode(def); err != nil {
 			return fmt.Errorf("odpm.json: services.%s: %w", name, err)
 		}
-		set(services, name, &n)
+		yamlnode.Set(services, name, &n)
 		for _, v := range namedVolumes(def) {
 			declareVolume(root, v)
 		}
@@ -172,13 +173,13 @@ func namedVolumes(def map[string]any) []string {
 }
 
 func declareVolume(root *yaml.Node, name string) {
-	volumes := get(root, "volumes")
+	volumes := yamlnode.Get(root, "volumes")
 	if volumes == nil {
-		set(root, "volumes", &yaml.Node{Kind: yaml.MappingNode})
-		volumes = get(root, "volumes")
+		yamlnode.Set(root, "volumes", &yaml.Node{Kind: yaml.MappingNode})
+		volumes = yamlnode.Get(root, "volumes")
 		order(root, "name", "services", "volumes", "secrets")
 	}
-	if get(volumes, name) == nil {
-		set(volumes, name, &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle})
+	if yamlnode.Get(volumes, name) == nil {
+		yamlnode.Set(volumes, name, &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle})
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/yamlnode"
 	"github.com/odpm/odpm/shared/handoff"
 	"github.com/odpm/odpm/shared/shell"
 )
@@ -47,12 +48,12 @@ type swarm struct {
 // head are the commands that belong to the stack, as they can be typed.
 func (s *swarm) head(services *yaml.Node) string {
 	stack, odoo, db := s.Project.Name, s.Project.OdooServiceName, s.Project.ServiceName
-	svc := get(services, odoo)
+	svc := yamlnode.Get(services, odoo)
 	run := []string{"docker", "run", "--rm", "--network", stack + "_default"}
-	if user := get(svc, "user"); user != nil {
+	if user := yamlnode.Get(svc, "user"); user != nil {
 		run = append(run, "--user", user.Value)
 	}
-	if env := get(svc, "environment"); env != nil {
+	if env := yamlnode.Get(svc, "environment"); env != nil {
 		for i := 0; i+1 < len(env.Content); i += 2 {
 			if name := env.Content[i].Value; name != handoff.EnvID {
 				run = append(run, "-e", shell.Quote(name+"="+unescaped(env.Content[i+1].Value)))
@@ -61,8 +62,8 @@ func (s *swarm) head(services *yaml.Node) string {
 	}
 	run = append(run, "-v", shell.Quote(s.conf()+":"+compose.OdooConfTarget+":ro"))
 	data := ""
-	for _, v := range get(svc, "volumes").Content {
-		source, target := get(v, "source"), get(v, "target")
+	for _, v := range yamlnode.Get(svc, "volumes").Content {
+		source, target := yamlnode.Get(v, "source"), yamlnode.Get(v, "target")
 		if source == nil || target == nil || target.Value == handoff.DatabaseDir {
 			continue
 		}
@@ -71,8 +72,8 @@ func (s *swarm) head(services *yaml.Node) string {
 			data = unescaped(source.Value)
 		}
 	}
-	run = append(run, get(svc, "image").Value)
-	if command := get(svc, "command"); command != nil {
+	run = append(run, yamlnode.Get(svc, "image").Value)
+	if command := yamlnode.Get(svc, "command"); command != nil {
 		for _, word := range command.Content {
 			run = append(run, shell.Quote(unescaped(word.Value)))
 		}
@@ -117,7 +118,7 @@ func Swarm(in SwarmInput, o SwarmOptions) (*Result, error) {
 	}
 	top := doc.Content[0]
 	remove(top, "name")
-	services := get(top, "services")
+	services := yamlnode.Get(top, "services")
 	for i := 0; i+1 < len(services.Content); i += 2 {
 		if err := s.service(services.Content[i].Value, services.Content[i+1]); err != nil {
 			return nil, err
@@ -131,12 +132,12 @@ func Swarm(in SwarmInput, o SwarmOptions) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	set(top, "networks", network)
+	yamlnode.Set(top, "networks", network)
 	version, err := node("3.8")
 	if err != nil {
 		return nil, err
 	}
-	top.Content = append([]*yaml.Node{scalar("version"), version}, top.Content...)
+	top.Content = append([]*yaml.Node{yamlnode.Scalar("version"), version}, top.Content...)
 	doc.HeadComment, top.HeadComment = "", ""
 	if len(top.Content) > 2 {
 		top.Content[2].HeadComment = ""
@@ -161,14 +162,14 @@ func (s *swarm) note(format string, args ...any) {
 // service changes one.
 func (s *swarm) service(name string, svc *yaml.Node) error {
 	postgres, odoo := name == s.Project.ServiceName && !s.Project.External, name == s.Project.OdooServiceName
-	if build := get(svc, "build"); build != nil {
+	if build := yamlnode.Get(svc, "build"); build != nil {
 		return fmt.Errorf("service %s has build, which docker stack deploy ignores: build the image, push it, and name it with image", name)
 	}
-	if depends := get(svc, "depends_on"); depends != nil && depends.Kind == yaml.MappingNode {
+	if depends := yamlnode.Get(svc, "depends_on"); depends != nil && depends.Kind == yaml.MappingNode {
 		// Swarm takes a list alone, and waits for nothing: the checker does.
 		names := &yaml.Node{Kind: yaml.SequenceNode}
 		for i := 0; i < len(depends.Content); i += 2 {
-			names.Content = append(names.Content, scalar(depends.Content[i].Value))
+			names.Content = append(names.Content, yamlnode.Scalar(depends.Content[i].Value))
 		}
 		*depends = *names
 	}
@@ -177,7 +178,7 @@ func (s *swarm) service(name string, svc *yaml.Node) error {
 	}
 	s.ports(name, svc, postgres, odoo)
 	s.volumes(svc, odoo)
-	if shm := get(svc, "shm_size"); shm != nil {
+	if shm := yamlnode.Get(svc, "shm_size"); shm != nil {
 		// Swarm knows no shm_size; PostgreSQL's parallel queries need the room.
 		remove(svc, "shm_size")
 		add(svc, "volumes", obj{"type", "tmpfs", "target", "/dev/shm", "tmpfs", obj{"size", 1 << 30}})
@@ -187,8 +188,8 @@ func (s *swarm) service(name string, svc *yaml.Node) error {
 	if odoo {
 		replicas = s.o.Replicas
 		if s.o.Image != "" {
-			set(svc, "image", scalar(s.o.Image))
-		} else if image := get(svc, "image"); image != nil && strings.HasPrefix(image.Value, "odpm/") {
+			yamlnode.Set(svc, "image", yamlnode.Scalar(s.o.Image))
+		} else if image := yamlnode.Get(svc, "image"); image != nil && strings.HasPrefix(image.Value, "odpm/") {
 			s.note("%s was built on this machine, so docker stack deploy needs --resolve-image never, or push it to a registry and name it: --image", image.Value)
 		}
 		add(svc, "secrets", obj{"source", "odoo_conf", "target", compose.OdooConfTarget, "mode", octal(0o444)})
@@ -203,14 +204,14 @@ func (s *swarm) service(name string, svc *yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	set(svc, "deploy", deploy)
+	yamlnode.Set(svc, "deploy", deploy)
 	return nil
 }
 
 // ports: a stack's are published on every node's every address, whatever
 // address stands there. So PostgreSQL's are not, nor what was for this machine alone.
 func (s *swarm) ports(name string, svc *yaml.Node, postgres, odoo bool) {
-	ports := get(svc, "ports")
+	ports := yamlnode.Get(svc, "ports")
 	if ports == nil {
 		return
 	}
@@ -244,18 +245,18 @@ func (s *swarm) ports(name string, svc *yaml.Node, postgres, odoo bool) {
 // volumes: paths are absolute, since a stack has no directory. odoo.conf and
 // the hand-off come as secret and config.
 func (s *swarm) volumes(svc *yaml.Node, odoo bool) {
-	volumes := get(svc, "volumes")
+	volumes := yamlnode.Get(svc, "volumes")
 	if volumes == nil {
 		return
 	}
 	kept := &yaml.Node{Kind: yaml.SequenceNode}
 	for _, v := range volumes.Content {
 		remove(v, "bind")
-		target := get(v, "target")
+		target := yamlnode.Get(v, "target")
 		if odoo && target != nil && (target.Value == compose.OdooConfTarget || target.Value == handoff.RuntimeDir) {
 			continue
 		}
-		if kind, source := get(v, "type"), get(v, "source"); kind != nil && kind.Value == "bind" && source != nil {
+		if kind, source := yamlnode.Get(v, "type"), yamlnode.Get(v, "source"); kind != nil && kind.Value == "bind" && source != nil {
 			source.Value = s.absolute(source.Value)
 		}
 		kept.Content = append(kept.Content, v)
@@ -278,9 +279,9 @@ func (s *swarm) files(top *yaml.Node) error {
 		sum := sha256.Sum256(content)
 		return s.Project.Name + "_" + what + "_" + hex.EncodeToString(sum[:6])
 	}
-	if secrets := get(top, "secrets"); secrets != nil {
+	if secrets := yamlnode.Get(top, "secrets"); secrets != nil {
 		for i := 1; i < len(secrets.Content); i += 2 {
-			if file := get(secrets.Content[i], "file"); file != nil {
+			if file := yamlnode.Get(secrets.Content[i], "file"); file != nil {
 				file.Value = s.absolute(file.Value)
 			}
 		}
@@ -296,13 +297,13 @@ func (s *swarm) files(top *yaml.Node) error {
 		if err != nil {
 			return err
 		}
-		section := get(top, f.section)
+		section := yamlnode.Get(top, f.section)
 		if section == nil {
 			section = &yaml.Node{Kind: yaml.MappingNode}
-			set(top, f.section, section)
-			section = get(top, f.section)
+			yamlnode.Set(top, f.section, section)
+			section = yamlnode.Get(top, f.section)
 		}
-		set(section, f.key, n)
+		yamlnode.Set(section, f.key, n)
 	}
 	return nil
 }
@@ -320,32 +321,6 @@ type octal int
 
 func (o octal) node() *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: "0" + strconv.FormatInt(int64(o), 8)}
-}
-
-func scalar(text string) *yaml.Node {
-	n := &yaml.Node{}
-	n.SetString(text)
-	return n
-}
-
-func get(mapping *yaml.Node, key string) *yaml.Node {
-	if mapping == nil || mapping.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		if mapping.Content[i].Value == key {
-			return mapping.Content[i+1]
-		}
-	}
-	return nil
-}
-
-func set(mapping *yaml.Node, key string, value *yaml.Node) {
-	if old := get(mapping, key); old != nil {
-		*old = *value
-		return
-	}
-	mapping.Content = append(mapping.Content, scalar(key), value)
 }
 
 func remove(mapping *yaml.Node, key string) {
@@ -366,10 +341,10 @@ func add(mapping *yaml.Node, key string, item obj) {
 	if err != nil {
 		return
 	}
-	seq := get(mapping, key)
+	seq := yamlnode.Get(mapping, key)
 	if seq == nil {
-		set(mapping, key, &yaml.Node{Kind: yaml.SequenceNode})
-		seq = get(mapping, key)
+		yamlnode.Set(mapping, key, &yaml.Node{Kind: yaml.SequenceNode})
+		seq = yamlnode.Get(mapping, key)
 	}
 	seq.Content = append(seq.Content, n)
 }
