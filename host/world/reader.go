@@ -250,6 +250,9 @@ func (r *Reader) postgres(ctx context.Context, w *World) error {
 			w.Warnings = append(w.Warnings, fmt.Sprintf("the running server could not be asked: %v", err))
 		}
 	}
+	for _, role := range f.GuessedSuperusers {
+		w.Warnings = append(w.Warnings, fmt.Sprintf("superuser %q has a password that everybody knows: whoever reaches the server's port can do anything in it. Give it another: %s -c '\\password'", role, r.Server.Psql(ctx, role)))
+	}
 	if w.Elsewhere = r.elsewhere(ctx, w, f); w.Elsewhere == nil {
 		w.Server = &f
 	}
