@@ -38,7 +38,13 @@ func (w *work) backup(ctx context.Context) error {
 	file := w.req.BackupFile
 	switch {
 	case file == "":
-		file = filepath.Join(w.Project.BackupDir, odoodb.DefaultFile(w.req.Name, format, time.Now()))
+		// Two in one second are two archives.
+		for now := time.Now(); ; now = now.Add(time.Second) {
+			file = filepath.Join(w.Project.BackupDir, odoodb.DefaultFile(w.req.Name, format, now))
+			if _, err := os.Lstat(file); err != nil {
+				break
+			}
+		}
 	case !strings.ContainsRune(file, filepath.Separator):
 		file = filepath.Join(w.Project.BackupDir, file)
 	}
