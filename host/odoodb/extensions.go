@@ -117,7 +117,7 @@ func (r *restore) headExtensions() ([]extension, error) {
 				return nil, &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("wants more than %d PostgreSQL extensions", maxExtensions)}
 			}
 		}
-		if t := sqldump.Tokens(it.Text, 2); len(t) == 2 && t[0] == "create" && t[1] == "table" {
+		if sqldump.CreatesTable(it.Text) {
 			return found, nil
 		}
 	}

@@ -88,8 +88,15 @@ func code(err error) string {
 // noLibrary: the files of an extension or of a C function are not on the server.
 const noLibrary = "58P01"
 
+// maxFailures is more statements than any real dump has that a server does not
+// take; after so many the next one ends the restore.
+const maxFailures = 10_000
+
 // mayLeave says whether a statement that failed may be left out, and leaves it.
 func (l *Loader) mayLeave(stmt string, err error) bool {
+	if l.failures.Add(1) > maxFailures {
+		return false
+	}
 	c := code(err)
 	if c == "" || c == "22021" || c != noLibrary && slices.Contains(never, c[:2]) {
 		return false

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -58,6 +59,8 @@ type Loader struct {
 	mu   sync.Mutex // of left
 	left []Omission
 	said map[string]bool
+	// failures are the statements that the server did not take.
+	failures atomic.Int64
 }
 
 // Later are the statements that the policy wants to be run as the owner.

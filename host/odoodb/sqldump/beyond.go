@@ -15,6 +15,9 @@ var clusterObjects = []string{"database", "role", "user", "group", "tablespace",
 // beyond says whether a statement reaches out of the database that is restored,
 // or hides what it does from this reader.
 func beyond(stmt []byte) bool {
+	if !may(stmt, "cre", "alt", "dro", "rea", "do ", "loa", "pre", "gra", "rev", "sec") {
+		return false
+	}
 	t := Tokens(stmt, 3)
 	switch t0(t) {
 	case "create", "alter", "drop":

@@ -17,6 +17,27 @@ func Tokens(stmt []byte, n int) []string {
 	return out
 }
 
+// may tells whether a statement may begin with a word that has these first three
+// letters, without taking it apart: a hostile dump has millions. It may where
+// something else than a letter stands first, a comment or a quote.
+func may(stmt []byte, words ...string) bool {
+	stmt = bytes.TrimLeft(stmt, " \t\n\v\f\r")
+	if len(stmt) < 3 {
+		return true
+	}
+	for i := range 3 {
+		if b := stmt[i] | 0x20; b < 'a' || b > 'z' {
+			return true
+		}
+	}
+	for _, w := range words {
+		if bytes.EqualFold(stmt[:3], []byte(w)) {
+			return true
+		}
+	}
+	return false
+}
+
 // word is a token and where it stands.
 type word struct {
 	text     string

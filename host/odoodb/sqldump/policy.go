@@ -243,8 +243,14 @@ func Setting(stmt []byte) bool {
 	return len(t) >= 3 && t[0] == "set" && isIdent(t[1]) && (t[2] == "=" || t[2] == "to") && t[1] != "local"
 }
 
+// CreatesTable tells an ordinary table's definition.
+func CreatesTable(stmt []byte) bool { return may(stmt, "cre") && has(Tokens(stmt, 2), "create", "table") }
+
 // Extension gives the name in CREATE EXTENSION, and the schema ("" if unsaid).
 func Extension(stmt []byte) (ext, schema string, ok bool) {
+	if !may(stmt, "cre") {
+		return "", "", false
+	}
 	t := Tokens(stmt, 12)
 	if !has(t, "create", "extension") {
 		return "", "", false
