@@ -128,7 +128,7 @@ func (s *Server) lockHolders(ctx context.Context, c *cluster.Session, w waiting)
 	rows, err := c.Query(ctx, `SELECT DISTINCT b.pid, coalesce(h.usename::pg_catalog.text, ''::pg_catalog.text), coalesce(h.datname::pg_catalog.text, ''::pg_catalog.text),
 			coalesce(h.application_name, ''::pg_catalog.text), coalesce(h.state, ''::pg_catalog.text),
 			coalesce(pg_catalog.to_char(coalesce(h.xact_start, h.query_start, h.backend_start), 'YYYY-MM-DD HH24:MI:SS TZ'::pg_catalog.text), ''::pg_catalog.text)
-		FROM pg_catalog.pg_stat_activity a, LATERAL pg_catalog.unnest(pg_catalog.pg_blocking_pids(a.pid)) b(pid)
+		FROM pg_catalog.pg_stat_activity a, LATERAL (SELECT pg_catalog.unnest(pg_catalog.pg_blocking_pids(a.pid)) AS pid) b
 		LEFT JOIN pg_catalog.pg_stat_activity h ON h.pid OPERATOR(pg_catalog.=) b.pid
 		WHERE a.wait_event_type OPERATOR(pg_catalog.=) 'Lock'::pg_catalog.text
 		AND (a.pid OPERATOR(pg_catalog.=) $1::int OR a.application_name OPERATOR(pg_catalog.=) $2::pg_catalog.text AND $2::pg_catalog.text OPERATOR(pg_catalog.<>) ''::pg_catalog.text)
@@ -163,7 +163,7 @@ func (s *Server) lockHolders(ctx context.Context, c *cluster.Session, w waiting)
 			app = fmt.Sprintf("application_name %q", h.App)
 		}
 		names = append(names, fmt.Sprintf("process %d (%s, role %q, database %q, %s) since %s; end it with: %s -d postgres -c %s",
-			h.PID, app, h.Role, h.Database, h.State, h.T, s.PG.Psql(ctx, c.Config().User), shell.Quote(fmt.Sprintf("SELECT pg_terminate_backend(%d)", h.PID))))
+			h.PID, app, h.Role, h.Database, h.State, h.T, s.PG.Psql(ctx, c.Config().User), shell.Quote(fmt.Sprint("SELECT pg_catalog.pg_terminate_backend(", h.PID, ")"))))
 	}
 	return names, nil
 }

@@ -82,7 +82,7 @@ func TestLocked(t *testing.T) {
 			end()
 			mu.Lock()
 			defer mu.Unlock()
-			command := `-d postgres -c 'SELECT pg_terminate_backend(` + strconv.Itoa(int(pid)) + `)'`
+			command := `-d postgres -c 'SELECT pg_catalog.pg_terminate_backend(` + strconv.Itoa(int(pid)) + `)'`
 			if !IsLocked(err) || !strings.Contains(err.Error(), command) || !strings.Contains(err.Error(), `"forgotten psql"`) || !strings.Contains(err.Error(), " since 20") {
 				t.Errorf("%v", err)
 			}

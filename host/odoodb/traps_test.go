@@ -164,7 +164,8 @@ func TestNobodyBecomesSuperuser(t *testing.T) {
 					return err
 				}
 				defer closeConn(c)
-				for _, sql := range asOdooNeutralizes {
+				// What is trapped has no mail server.
+				for _, sql := range asOdooNeutralizes[2:] {
 					if _, err := c.Exec(ctx, sql); err != nil {
 						return err
 					}

@@ -21,7 +21,7 @@ func Inexact(sql string) string {
 
 var (
 	word     = regexp.MustCompile(`(?i)[a-z_][a-z0-9_]*|"(?:[^"]|"")*"|[eE]?'(?:[^']|'')*'|\$[0-9]+|[0-9.]+|::|[-+*/<>=~!@#%^&|?]+|\S`)
-	copyOut  = regexp.MustCompile(`^COPY (\w+|"(?:[^"]|"")*")\.(\w+|"(?:[^"]|"")*") \((?:"\w+"(?:, )?)+\) TO STDOUT$`)
+	copyOut  = regexp.MustCompile(`^COPY (\w+|"(?:[^"]|"")*")\.(\w+|"(?:[^"]|"")*") \((?:"?\w+"?(?:, )?)+\) TO STDOUT$`)
 	isName   = regexp.MustCompile(`(?i)^([a-z_][a-z0-9_]*|"(?:[^"]|"")*")$`)
 	operator = regexp.MustCompile(`^[-+*/<>=~!@#%^&|?]+$`)
 

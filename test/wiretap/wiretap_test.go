@@ -40,7 +40,8 @@ func TestInexact(t *testing.T) {
 }
 
 // TestTree reads every statement that stands in odpm's source, those that no
-// test sends among them. What names the schema public is an owner's.
+// test sends among them. What names the schema public is an owner's, and so is what
+// counts the rows of a table whose name comes behind it.
 func TestTree(t *testing.T) {
 	seen := 0
 	err := filepath.WalkDir("../../host", func(path string, d fs.DirEntry, err error) error {
@@ -58,7 +59,7 @@ func TestTree(t *testing.T) {
 				return true
 			}
 			sql, err := strconv.Unquote(lit.Value)
-			if err != nil || !strings.HasPrefix(sql, "SELECT ") && !strings.HasPrefix(sql, "WITH ") || strings.Contains(sql, "public.") {
+			if err != nil || !strings.HasPrefix(sql, "SELECT ") && !strings.HasPrefix(sql, "WITH ") || strings.Contains(sql, "public.") || strings.HasSuffix(sql, " FROM ONLY ") {
 				return true
 			}
 			seen++
