@@ -22,6 +22,7 @@ var writing = map[string][][]string{
 	"database":              nil,
 	"database ensure-role":  {{}, {"--show-sql"}},
 	"database list":         {{}, {"--format", "json"}},
+	"database rehearse":     {{"$ARCHIVE"}},
 	"database status":       {{}, {"--format", "json"}},
 	"database verify":       {{"$ARCHIVE"}, {"$ARCHIVE", "--format", "json"}},
 	"doctor":                {{}, {"--format", "json"}},

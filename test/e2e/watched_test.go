@@ -174,16 +174,17 @@ func (w *watch) happened(ts *testscript.TestScript, lines []string) []event {
 		case "container":
 			seen.Service = a["com.docker.compose.service"]
 			seen.oneOff = strings.EqualFold(a["com.docker.compose.oneoff"], "true")
-			if a["com.docker.compose.project"] != w.project {
+			// A prefix of the person's stands in front of or behind it.
+			if !strings.Contains(a["com.docker.compose.project"], w.project) {
 				continue
 			}
 		case "volume":
 			seen.Name = e.Actor.ID
-			if !strings.HasPrefix(seen.Name, w.project+"_") { // the marks have a dash
+			if !strings.HasPrefix(seen.Name, w.project) || strings.Contains(seen.Name, "-mark-") {
 				continue
 			}
 		case "image":
-			if !strings.HasPrefix(seen.Name, "odpm/"+w.project+"-") && !strings.Contains(verb, "untag") && verb != "delete" {
+			if !strings.HasPrefix(seen.Name, "odpm/"+w.project) && !strings.Contains(verb, "untag") && verb != "delete" {
 				continue
 			}
 		default:
@@ -234,7 +235,7 @@ func (w *watch) causes(e event) []string {
 	}
 	switch e.Action {
 	case "create", "start", "restart", "unpause":
-		if e.Service == "odoo" {
+		if strings.HasSuffix(e.Service, "odoo") {
 			return []string{"up"}
 		}
 		return []string{"start_postgres", "up", "ensure_role"}
