@@ -244,7 +244,9 @@ func Setting(stmt []byte) bool {
 }
 
 // CreatesTable tells an ordinary table's definition.
-func CreatesTable(stmt []byte) bool { return may(stmt, "cre") && has(Tokens(stmt, 2), "create", "table") }
+func CreatesTable(stmt []byte) bool {
+	return may(stmt, "cre") && has(Tokens(stmt, 2), "create", "table")
+}
 
 // Extension gives the name in CREATE EXTENSION, and the schema ("" if unsaid).
 func Extension(stmt []byte) (ext, schema string, ok bool) {
