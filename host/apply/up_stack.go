@@ -93,26 +93,19 @@ func (s *Run) triedBeforehand(ctx context.Context) error {
 // stillGood: nothing was started. Somebody may have changed the role, the
 // network or a name since the login was recorded.
 func (s *Run) stillGood(ctx context.Context) error {
-	if err := s.proveNow(ctx); err != nil {
-		return err
-	}
-	if s.Stack == nil {
-		return s.nativeGoesOn(ctx)
-	}
-	c, err := s.Stack.Container(ctx, s.Project.OdooServiceName)
-	if err != nil {
-		return err
-	}
-	if !c.Running || c.RestartCount > 0 {
-		// One that Docker starts again and again is found running now and then.
-		return s.goesOn(ctx, c)
-	}
-	return nil
+	// One that Docker starts again and again is found running now and then.
+	return s.runs(ctx, func(c engine.Container) bool { return !c.Running || c.RestartCount > 0 })
 }
 
 // OdooRuns is for an Odoo that somebody else has just started: its login is
 // proven, and it goes on.
 func (s *Run) OdooRuns(ctx context.Context) error {
+	return s.runs(ctx, func(engine.Container) bool { return true })
+}
+
+// runs proves the login of an Odoo that was not started here, and watches whether
+// it goes on where that is in doubt.
+func (s *Run) runs(ctx context.Context, doubt func(engine.Container) bool) error {
 	if err := s.proveNow(ctx); err != nil {
 		return err
 	}
@@ -120,7 +113,7 @@ func (s *Run) OdooRuns(ctx context.Context) error {
 		return s.nativeGoesOn(ctx)
 	}
 	c, err := s.Stack.Container(ctx, s.Project.OdooServiceName)
-	if err != nil {
+	if err != nil || !doubt(c) {
 		return err
 	}
 	return s.goesOn(ctx, c)

@@ -1,9 +1,7 @@
 package compose
 
 import (
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -99,132 +97,6 @@ func (d *differ) variable(s types.ServiceConfig, key string) *yaml.Node {
 		return quoted("${" + key + "}")
 	}
 	return quoted(strings.ReplaceAll(*v, "$", "$$"))
-}
-
-// mounts: the data have their places in .env; every other mount is carried over.
-func (d *differ) mounts(s, o types.ServiceConfig, _, _ any) {
-	written := d.written(s.Name, "volumes")
-	if written != nil && len(written.Content) != len(s.Volumes) {
-		written = nil
-	}
-	list := d.resolved(s.Name, "volumes")
-	var keep []*yaml.Node
-	for i, v := range s.Volumes {
-		target := path.Clean(v.Target)
-		place, ok := d.place(s, v)
-		if !ok {
-			continue
-		}
-		if slices.ContainsFunc(o.Volumes, func(w types.ServiceVolumeConfig) bool {
-			source := v.Source
-			if v.Type == types.VolumeTypeVolume {
-				source = d.renamed("volumes", source)
-			}
-			return path.Clean(w.Target) == place && w.Type == v.Type && w.Source == source
-		}) {
-			continue
-		}
-		var item *yaml.Node
-		if written != nil && place == target && !(v.Type == types.VolumeTypeVolume && d.taken("volumes", v.Source)) {
-			item = written.Content[i]
-		} else {
-			item = list.Content[i]
-			yamlnode.Set(item, "target", scalar(place))
-			if v.Type == types.VolumeTypeVolume && d.taken("volumes", v.Source) {
-				yamlnode.Set(item, "source", scalar(d.renamed("volumes", v.Source)))
-			}
-		}
-		keep = append(keep, item)
-		if !v.ReadOnly && v.Type != types.VolumeTypeTmpfs {
-			d.diff.Mounts = append(d.diff.Mounts, shownSource(d.p.Dir, v)+" at "+v.Target+" of service "+s.Name)
-		}
-		if v.Type == types.VolumeTypeVolume && v.Source != "" {
-			d.refer("volumes", v.Source)
-		}
-	}
-	keep = append(keep, d.labels(s, o)...)
-	if len(keep) > 0 {
-		d.out.add(d.own(s), "volumes", keep...)
-		d.carried("services." + d.own(s) + ".volumes")
-	}
-}
-
-func shownSource(dir string, v types.ServiceVolumeConfig) string {
-	switch {
-	case v.Type == types.VolumeTypeBind:
-		return hostPath(dir, v.Source)
-	case v.Source == "":
-		return "an anonymous volume"
-	}
-	return "the volume " + v.Source
-}
-
-// labels gives odpm's own mounts the SELinux label that the file's have: without
-// it a container may not read them where SELinux is enforced.
-func (d *differ) labels(s, o types.ServiceConfig) []*yaml.Node {
-	labels := map[string]string{}
-	for _, v := range s.Volumes {
-		if v.Bind != nil && v.Bind.SELinux != "" {
-			labels[path.Clean(v.Target)] = v.Bind.SELinux
-		}
-	}
-	if len(labels) == 0 {
-		return nil
-	}
-	own := odooMounts(d.spec)
-	if !d.isOdoo(s) {
-		own = postgresService(d.spec).Volumes
-	}
-	var out []*yaml.Node
-	for _, v := range own {
-		if slices.ContainsFunc(o.Volumes, func(w types.ServiceVolumeConfig) bool {
-			return w.Target == v.Target && w.Bind != nil && w.Bind.SELinux != ""
-		}) {
-			continue
-		}
-		mode := firstOf(labels[v.Target], "z")
-		if v.ReadOnly {
-			mode = "ro," + mode
-		}
-		out = append(out, quoted(v.Source+":"+v.Target+":"+mode))
-	}
-	return out
-}
-
-// place is where a mount goes in odpm's container, not ok where odpm has its
-// source by .env.
-func (d *differ) place(s types.ServiceConfig, v types.ServiceVolumeConfig) (string, bool) {
-	target := path.Clean(v.Target)
-	if !d.isOdoo(s) {
-		data := d.Postgres
-		switch {
-		case target == path.Clean(data.Target) || below(data.PGData, target):
-			return "", false
-		case below(target, data.PGData):
-			return d.p.PGData() + strings.TrimPrefix(target, data.PGData), true
-		}
-		return target, true
-	}
-	o := d.Odoo
-	switch {
-	case below(o.DataTarget, target):
-		return "", false
-	case below(target, o.DataTarget):
-		rel := strings.TrimPrefix(target, o.DataTarget)
-		place := OdooDataTarget + rel
-		if below(place, FilestoreTarget) {
-			return "", false
-		}
-		return place, true
-	case v.Type == types.VolumeTypeBind && o.ConfPath != "" && v.Source == o.ConfPath:
-		return "", false
-	case v.Type == types.VolumeTypeBind && v.Source == filepath.Dir(o.ConfPath):
-		entries, err := os.ReadDir(v.Source)
-		return target, err == nil && len(entries) > 1
-	case v.Type == types.VolumeTypeVolume && target == "/etc/odoo":
-		return "", false
-	}
-	return target, true
 }
 
 // odooCommand: options stay with Odoo. What says the login or where the data are
@@ -360,14 +232,6 @@ func (d *differ) postgresCommand(s, o types.ServiceConfig, _, _ any) {
 	d.carried("services." + d.own(s) + ".command")
 }
 
-// rebased follows a path in PGDATA to where odpm's container has it.
-func (d *differ) rebased(text string) string {
-	if d.Postgres == nil || d.Postgres.PGData == "" {
-		return text
-	}
-	return strings.ReplaceAll(text, d.Postgres.PGData+"/", d.p.PGData()+"/")
-}
-
 // others are carried over whole.
 func (d *differ) others() error {
 	for _, name := range d.Others {
@@ -404,37 +268,4 @@ func (d *differ) others() error {
 		}
 	}
 	return nil
-}
-
-// movedVolume: it has Odoo's data, which odpm keeps in a directory.
-func (d *differ) movedVolume(key string) bool {
-	if d.Odoo == nil || key == "" {
-		return false
-	}
-	return slices.ContainsFunc(d.Odoo.Mounts, func(v types.ServiceVolumeConfig) bool {
-		return v.Type == types.VolumeTypeVolume && v.Source == key && path.Clean(v.Target) == d.Odoo.DataTarget
-	})
-}
-
-// moveMounts gives another service Odoo's data where they now are: two file
-// stores of one database would each have half of it.
-func (d *differ) moveMounts(n *yaml.Node) {
-	list := yamlnode.Get(n, "volumes")
-	if list == nil {
-		return
-	}
-	for _, item := range list.Content {
-		source := yamlnode.Get(item, "source")
-		if source == nil || yamlnode.Get(item, "type") == nil || yamlnode.Get(item, "type").Value != types.VolumeTypeVolume {
-			continue
-		}
-		switch key := source.Value; {
-		case d.movedVolume(key):
-			yamlnode.Set(item, "type", scalar(types.VolumeTypeBind))
-			yamlnode.Set(item, "source", scalar(hostPath(d.p.Dir, d.p.OdooDataDir)))
-			drop(item, "volume")
-		case d.taken("volumes", key):
-			yamlnode.Set(item, "source", scalar(d.renamed("volumes", key)))
-		}
-	}
 }

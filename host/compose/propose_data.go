@@ -18,7 +18,7 @@ import (
 	"github.com/odpm/odpm/shared/shell"
 )
 
-// external: no service is PostgreSQL, and Odoo is told of a server that is none
+// external: no service is PostgreSQL, and Odoo is pointed at a server that is none
 // of compose's: an address, or a name with a dot.
 func (p *proposer) external() bool {
 	if p.Odoo == nil || len(p.PostgresCandidates) > 0 {

@@ -142,7 +142,7 @@ func Run(ctx context.Context, o apply.Options, req Request) (Result, error) {
 	if o.Want.Goal == plan.Files {
 		return Result{}, ui.Usagef("--skip-start and work on a database exclude each other: PostgreSQL must run for it")
 	}
-	// What would be in the way at the end is told at the beginning.
+	// What would fail at the end fails at the beginning.
 	o.Want.Goal = plan.Role
 	if req.Init || req.Update || req.Open {
 		o.Want.Goal = plan.Odoo

@@ -39,7 +39,7 @@ type Server struct {
 	// StateDir is .odpm/state: journals of work that a crash may cut short.
 	StateDir string
 
-	// Waiting is told, from another goroutine, when work waits for a lock and who
+	// Waiting is called, from another goroutine, when work waits for a lock and who
 	// holds it; nil for nobody. LockWait is when it stops to wait, 0 for a minute.
 	Waiting  func(what string)
 	LockWait time.Duration

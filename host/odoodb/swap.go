@@ -338,41 +338,6 @@ func (s *Server) revertSwap(ctx context.Context, c *cluster.Session, j *journal)
 	return err
 }
 
-// stopOdoo stops Odoo for the swap, if it runs.
-func stopOdoo(ctx context.Context, j *journal, odoo OdooService) error {
-	if odoo == nil {
-		return nil
-	}
-	running, err := odoo.Running(ctx)
-	if err != nil {
-		return fmt.Errorf("ask whether Odoo runs: %w", err)
-	}
-	if !running {
-		return nil
-	}
-	// Written first: a kill while Odoo stops must not leave it down.
-	j.OdooStopped = true
-	if err := j.save(); err != nil {
-		return err
-	}
-	if err := odoo.Stop(ctx); err != nil {
-		return fmt.Errorf("stop Odoo for the swap: %w", err)
-	}
-	return nil
-}
-
-// restartOdoo starts Odoo again if the swap stopped it.
-func restartOdoo(ctx context.Context, j *journal, odoo OdooService) error {
-	if !j.OdooStopped || odoo == nil {
-		return nil
-	}
-	if err := odoo.Start(ctx); err != nil {
-		return fmt.Errorf("start Odoo again: %w", err)
-	}
-	j.OdooStopped = false
-	return j.save()
-}
-
 // finish drops what was replaced, or leaves it where nobody can log in, and
 // ends the journal. held names what kept the old database from being dropped.
 func (s *Server) finish(ctx context.Context, c *cluster.Session, j *journal) (held error, err error) {

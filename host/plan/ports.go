@@ -62,7 +62,7 @@ func (m *maker) portUses() []portUse {
 	return uses
 }
 
-// ports: a port that somebody else has is told before half of the stack is
+// ports: a port that somebody else has is reported before half of the stack is
 // stopped or started.
 func (m *maker) ports() error {
 	if !m.starting() || m.p.External && !m.w.Stack {

@@ -16,7 +16,7 @@ import (
 )
 
 // Python odpm 4 wrote odpm.json before this odpm did. What it means by a key is
-// meant here too; what odpm does not do is named, and never passed over.
+// meant here too; what odpm does not support is named, never ignored.
 
 // pythonDefault is the PostgreSQL that Python odpm takes where its manifest
 // names none.
@@ -143,7 +143,7 @@ func branchVersion(v any) string {
 
 // foundPostgres is the version of a manifest that names none: what lies in the
 // data directory, else what the last run was proven with, else what Python odpm
-// takes. why is told.
+// takes. why is the reason, for a person.
 func (l *loader) foundPostgres() (version, why string) {
 	data, ok := l.env.get("POSTGRES_DATA_DIR")
 	dirs := []string{path(data, l.p.Dir, l.home)}

@@ -52,7 +52,7 @@ func (f First) files(dir string) ([]newFile, error) {
 	return append(out, ignore), err
 }
 
-// ports takes free ones. Who named one is told that it is taken.
+// ports takes free ones. A named one that is taken is an error.
 func (f First) ports() (odoo, postgres, gevent int, err error) {
 	if f.Port < 0 || f.Port > 65535 {
 		return 0, 0, 0, ui.Usagef("--port: %d; allowed: 1 to 65535", f.Port)

@@ -20,7 +20,7 @@ type Writers struct {
 	Stack  engine.StackWriter
 }
 
-// Open opens what readers look at. notify is told what is worth saying while
+// Open opens what readers look at. notify gets what is worth saying while
 // something takes long.
 func Open(in *inputs.Inputs, r *engines.Readers, notify func(string)) Writers {
 	var w Writers

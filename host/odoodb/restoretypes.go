@@ -1,0 +1,83 @@
+package odoodb
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/odpm/odpm/host/odoodb/load"
+)
+
+// OdooService is the Odoo that uses the databases; it stands still for a swap.
+type OdooService interface {
+	Running(ctx context.Context) (bool, error)
+	Stop(ctx context.Context) error
+	Start(ctx context.Context) error
+}
+
+// RestoreOptions say what to restore and how.
+type RestoreOptions struct {
+	// File is the archive, Database the name it gets.
+	File, Database string
+
+	// OdooMajor is the project's version, 0 if it has none to compare with.
+	OdooMajor int
+	// Unaccent is odoo.conf's unaccent.
+	Unaccent bool
+
+	// KeepOld keeps the replaced database and its file store under a dated
+	// name, without connections.
+	KeepOld bool
+	// AllowMissingFiles makes attachments without a file a warning. An archive
+	// without any file store is one always.
+	AllowMissingFiles bool
+
+	// AllowBroken leaves out keys and other constraints that the rows break.
+	AllowBroken bool
+	// AsAdmin are extensions of the archive that the administrator creates although
+	// Odoo uses none of them: their scripts run as a superuser.
+	AsAdmin []string
+
+	// Neutralize makes the copy harmless before it becomes visible; from Odoo
+	// 16 on NeutralizeWithOdoo does it.
+	Neutralize         bool
+	NeutralizeWithOdoo NeutralizeWithOdoo
+	// AllowIncomplete restores a copy that could not be made harmless, and says
+	// why; it is not called neutralized.
+	AllowIncomplete bool
+	// Copy gives the database an identity of its own; BaseURL becomes its
+	// web.base.url ("" is http://localhost:8069).
+	Copy    bool
+	BaseURL string
+
+	// Odoo is stopped for the swap if it runs; nil where there is none.
+	Odoo     OdooService
+	Progress Progress
+	// Jobs is the number of connections that build indexes, 0 for a good one.
+	Jobs int
+}
+
+// RestoreReport is what a restore did.
+type RestoreReport struct {
+	Database string
+	// Replaced: there was a database of that name.
+	Replaced bool
+	// Kept is the replaced database's name now, "" if it is gone.
+	Kept string
+	// KeptFilestore is a directory with the replaced file store, if it was kept.
+	KeptFilestore string
+	OdooMajor     int
+	Modules       int
+	// Files is the number of files that attachments have, Missing how many of
+	// those are not there.
+	Files, Missing      int
+	Neutralized, Copied bool
+	// LeftOut is what the archive has and the restored database does not.
+	LeftOut []load.Omission
+	// Active is what is still active in a copy after --neutralize.
+	Active   Active
+	Warnings []string
+}
+
+func (r *RestoreReport) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
