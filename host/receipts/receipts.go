@@ -3,6 +3,7 @@
 package receipts
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -160,12 +161,19 @@ func Proofs(all []Receipt) map[string]Proof {
 			continue
 		case r.Kind == Backup:
 			p.LastBackup = r
-		case r.Kind == Rehearsed && r.Rehearsal != nil && r.Proven && (p.LastProven == nil || r.Modified >= p.LastProven.Modified):
+		case r.Kind == Rehearsed && r.Rehearsal != nil && r.Proven && (p.LastProven == nil || r.compareArchive(p.LastProven) >= 0):
 			p.LastProven = r
 		}
 		out[r.Database] = p
 	}
 	return out
+}
+
+// compareArchive orders two by the age of their archives. A file system keeps
+// times in steps of some milliseconds, so that two archives can have the same;
+// the names that odpm gives say when they were made, too.
+func (r *Receipt) compareArchive(other *Receipt) int {
+	return cmp.Or(cmp.Compare(r.Modified, other.Modified), cmp.Compare(filepath.Base(r.Archive), filepath.Base(other.Archive)), r.At.Compare(other.At))
 }
 
 // Remove forgets an archive.
