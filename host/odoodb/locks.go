@@ -22,6 +22,10 @@ const (
 	// lockLook is how often odpm looks whether its sessions wait. The first look
 	// comes as late, so that short work does without one.
 	lockLook = 2 * time.Second
+	// yieldWait is what an autovacuum worker has at least: the server itself ends
+	// it when it has kept somebody waiting for deadlock_timeout, 1 s where nobody
+	// has set it otherwise.
+	yieldWait = 10 * time.Second
 )
 
 // lockedError is a lock that somebody else did not give up in time.
@@ -101,7 +105,11 @@ func (s *Server) watchLocks(ctx context.Context, w waiting, limit time.Duration,
 				continue
 			}
 		}
-		holders, err := s.lockHolders(ctx, c, w)
+		holders, yield, err := s.lockHolders(ctx, c, w)
+		wait := limit
+		if yield {
+			wait = max(limit, yieldWait)
+		}
 		switch {
 		case err != nil:
 			continue
@@ -111,59 +119,68 @@ func (s *Server) watchLocks(ctx context.Context, w waiting, limit time.Duration,
 		case since.IsZero():
 			since = time.Now()
 		}
-		if told != nil {
-			told(fmt.Sprintf("waits for a lock, for up to %s; it is held by:\n  %s", limit, strings.Join(holders, "\n  ")))
+		if told != nil && (!yield || time.Since(since) >= lockLook) {
+			told(fmt.Sprintf("waits for a lock, for up to %s; it is held by:\n  %s", wait, strings.Join(holders, "\n  ")))
 			told = nil
 		}
-		if time.Since(since) >= limit {
-			return &lockedError{limit, holders}
+		if time.Since(since) >= wait {
+			return &lockedError{wait, holders}
 		}
 	}
 }
 
 // lockHolders names who holds what the sessions wait for, each with the command
 // that ends it; empty where none waits. Prepared transactions, which have no
-// process, are those of pg_prepared_xacts.
-func (s *Server) lockHolders(ctx context.Context, c *cluster.Session, w waiting) ([]string, error) {
+// process, are those of pg_prepared_xacts. They yield where all of them are
+// autovacuum workers that the server ends for whoever waits, which it does not do
+// with one that prevents a wraparound.
+func (s *Server) lockHolders(ctx context.Context, c *cluster.Session, w waiting) (names []string, yield bool, err error) {
 	rows, err := c.Query(ctx, `SELECT DISTINCT b.pid, coalesce(h.usename::pg_catalog.text, ''::pg_catalog.text), coalesce(h.datname::pg_catalog.text, ''::pg_catalog.text),
 			coalesce(h.application_name, ''::pg_catalog.text), coalesce(h.state, ''::pg_catalog.text),
-			coalesce(pg_catalog.to_char(coalesce(h.xact_start, h.query_start, h.backend_start), 'YYYY-MM-DD HH24:MI:SS TZ'::pg_catalog.text), ''::pg_catalog.text)
+			coalesce(pg_catalog.to_char(coalesce(h.xact_start, h.query_start, h.backend_start), 'YYYY-MM-DD HH24:MI:SS TZ'::pg_catalog.text), ''::pg_catalog.text),
+			coalesce(h.backend_type, ''::pg_catalog.text),
+			coalesce(h.backend_type OPERATOR(pg_catalog.=) 'autovacuum worker'::pg_catalog.text AND h.query OPERATOR(pg_catalog.!~~) '%to prevent wraparound%'::pg_catalog.text, false)
 		FROM pg_catalog.pg_stat_activity a, LATERAL (SELECT pg_catalog.unnest(pg_catalog.pg_blocking_pids(a.pid)) AS pid) b
 		LEFT JOIN pg_catalog.pg_stat_activity h ON h.pid OPERATOR(pg_catalog.=) b.pid
 		WHERE a.wait_event_type OPERATOR(pg_catalog.=) 'Lock'::pg_catalog.text
 		AND (a.pid OPERATOR(pg_catalog.=) $1::int OR a.application_name OPERATOR(pg_catalog.=) $2::pg_catalog.text AND $2::pg_catalog.text OPERATOR(pg_catalog.<>) ''::pg_catalog.text)
 		ORDER BY 1`, int32(w.pid), w.app)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	type holder struct {
-		PID                           int32
-		Role, Database, App, State, T string
+		PID                                 int32
+		Role, Database, App, State, T, Kind string
+		Yields                              bool
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[holder])
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var names []string
+	yield = true
 	for _, h := range found {
 		if w.app != "" && h.App == w.app {
 			continue // odpm's own, which waits as well
 		}
+		yield = yield && h.Yields
 		if h.PID == 0 {
 			prepared, err := collect(ctx, c, `SELECT pg_catalog.format('prepared transaction %L of role %I in database %I, prepared %s; end it in that database with: ROLLBACK PREPARED %L;',
 				gid, owner, database, pg_catalog.to_char(prepared, 'YYYY-MM-DD HH24:MI:SS TZ'::pg_catalog.text), gid) FROM pg_catalog.pg_prepared_xacts ORDER BY prepared`)
 			if err != nil {
-				return nil, err
+				return nil, false, err
 			}
 			names = append(names, prepared...)
 			continue
 		}
 		app := "no application_name"
-		if h.App != "" {
+		switch {
+		case h.Kind != "client backend" && h.Kind != "":
+			app = h.Kind
+		case h.App != "":
 			app = fmt.Sprintf("application_name %q", h.App)
 		}
 		names = append(names, fmt.Sprintf("process %d (%s, role %q, database %q, %s) since %s; end it with: %s -d postgres -c %s",
 			h.PID, app, h.Role, h.Database, h.State, h.T, s.PG.Psql(ctx, c.Config().User), shell.Quote(fmt.Sprint("SELECT pg_catalog.pg_terminate_backend(", h.PID, ")"))))
 	}
-	return names, nil
+	return names, yield, nil
 }

@@ -1,6 +1,7 @@
 package odoodb
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -155,6 +156,49 @@ func TestLockGivenUp(t *testing.T) {
 	s.LockWait = time.Minute
 	s.Waiting = func(string) { end() }
 	if err := s.backupTo(t); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAutovacuumYields: the server ends an autovacuum worker that keeps somebody
+// waiting, one second later; nobody has to be named and nothing ended for it.
+func TestAutovacuumYields(t *testing.T) {
+	s := newServer(t)
+	mustAdmin(t, s, maintenance, `CREATE DATABASE db OWNER `+ident(s.AppRole))
+	mustAdmin(t, s, "db", `CREATE TABLE vacuumed AS SELECT g AS id, pg_catalog.repeat('x', 500) AS x FROM pg_catalog.generate_series(1, 20000) g`)
+	mustAdmin(t, s, "db", `ALTER TABLE vacuumed SET (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)`)
+	mustAdmin(t, s, "db", `DELETE FROM vacuumed`)
+	mustAdmin(t, s, maintenance, `ALTER SYSTEM SET autovacuum_naptime = '1s'`)
+	mustAdmin(t, s, maintenance, `SELECT pg_catalog.pg_reload_conf()`)
+	defer func() {
+		mustAdmin(t, s, maintenance, `ALTER SYSTEM RESET autovacuum_naptime`)
+		mustAdmin(t, s, maintenance, `SELECT pg_catalog.pg_reload_conf()`)
+	}()
+	c, err := root(s, "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeConn(c)
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		var locked bool
+		if err := c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+			WHERE a.backend_type = 'autovacuum worker' AND l.relation = 'vacuumed'::regclass AND l.granted)`).Scan(&locked); err != nil {
+			t.Fatal(err)
+		}
+		if locked {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no autovacuum worker came")
+		}
+	}
+	s.LockWait = 500 * time.Millisecond
+	s.Waiting = func(what string) { t.Logf("told: %s", what) }
+	err = s.unblocked(ctx, sessionOf(c), func(ctx context.Context) error {
+		_, err := c.Exec(ctx, `ALTER TABLE vacuumed ADD COLUMN later int`)
+		return err
+	})
+	if err != nil {
 		t.Error(err)
 	}
 }
