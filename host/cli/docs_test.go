@@ -10,10 +10,10 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestDocumented: docs/command-line.md has every flag and every command, and
+// TestDocumented: docs/reference/command-line.md has every flag and every command, and
 // nothing else.
 func TestDocumented(t *testing.T) {
-	data, err := os.ReadFile("../../docs/command-line.md")
+	data, err := os.ReadFile("../../docs/reference/command-line.md")
 	if err != nil {
 		t.Fatal(err)
 	}

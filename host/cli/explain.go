@@ -100,7 +100,7 @@ func (a *App) here(ctx context.Context, code codes.Code) []string {
 	return out
 }
 
-// errorJSON is the contract of docs/exit-codes.md. next are the commands and
+// errorJSON is the contract of docs/reference/exit-codes.md. next are the commands and
 // settings that help: the error's own, else those of its code.
 func (a *App) errorJSON(err error, kind string) any {
 	code := report.CodeOf(err, kind)

@@ -4,7 +4,7 @@
 // whether a login works (Prove) and why one does not (DiagnoseLogin).
 //
 // It reaches servers through engine.Server alone and prints nothing.
-// docs/application-role.md has the rules that it follows.
+// docs/reference/application-role.md has the rules that it follows.
 package cluster
 
 import (

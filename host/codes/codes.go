@@ -1,5 +1,5 @@
 // Package codes has the stable names of what odpm refuses and of what goes
-// wrong. "odpm explain", docs/troubleshooting.md and every JSON error share them;
+// wrong. "odpm explain", docs/how-to/troubleshooting.md and every JSON error share them;
 // names are added, never changed. Kinds of drift are codes too.
 package codes
 

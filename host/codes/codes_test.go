@@ -17,18 +17,18 @@ import (
 	"github.com/odpm/odpm/host/drift"
 )
 
-var update = flag.Bool("update", false, "write docs/troubleshooting.md")
+var update = flag.Bool("update", false, "write docs/how-to/troubleshooting.md")
 
-const page = "../../docs/troubleshooting.md"
+const page = "../../docs/how-to/troubleshooting.md"
 
-// TestPage: docs/troubleshooting.md says what "odpm explain" says.
+// TestPage: docs/how-to/troubleshooting.md says what "odpm explain" says.
 func TestPage(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# Troubleshooting
 
 Every refusal and error has a code: JSON has it as ` + "`code`" + `, and ` + "`odpm explain CODE`" + ` prints what is
 below together with this project's own values. Codes are added, never changed. Kinds of drift are
-codes too ([drift.md](drift.md)).
+codes too ([drift.md](../reference/drift.md)).
 
 *First* lists what only looks before what changes something.
 
@@ -47,7 +47,7 @@ codes too ([drift.md](drift.md)).
 		}
 	}
 	if got, err := os.ReadFile(page); err != nil || string(got) != want {
-		t.Errorf("docs/troubleshooting.md is another text (%v); run: go test ./host/codes -update", err)
+		t.Errorf("docs/how-to/troubleshooting.md is another text (%v); run: go test ./host/codes -update", err)
 	}
 }
 

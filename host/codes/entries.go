@@ -2,7 +2,7 @@ package codes
 
 const nothing = "Nothing: odpm stopped before it wrote or started anything."
 
-// Entries are all codes: kinds of drift first, in the order of docs/drift.md, then
+// Entries are all codes: kinds of drift first, in the order of docs/reference/drift.md, then
 // refusals and errors by name.
 var Entries = []Entry{
 	{"first_run", "No login has been recorded for this project yet. The first start adopts the cluster as it is.", nothing,

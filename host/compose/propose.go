@@ -269,7 +269,7 @@ func (p *proposer) login() {
 	switch {
 	case role == "postgres":
 		p.problem(Problem{Code: "role", Message: "Odoo logs in as postgres there, which Odoo itself refuses; odpm makes the role odoo",
-			Way: "set its password: POSTGRES_ODOO_PASS in .env; the databases stay postgres' until their owner is changed: docs/inherited-clusters.md"})
+			Way: "set its password: POSTGRES_ODOO_PASS in .env; the databases stay postgres' until their owner is changed: docs/reference/inherited-clusters.md"})
 		return
 	case role != "" && !(here && inConf["db_user"] != ""):
 		p.set("POSTGRES_ODOO_USER", role, "")

@@ -98,7 +98,7 @@ func stateText(d odoodb.Database) string {
 	return text
 }
 
-// databaseDoc is one database in JSON (docs/database-list-json.md).
+// databaseDoc is one database in JSON (docs/reference/database-list-json.md).
 type databaseDoc struct {
 	Name            string `json:"name"`
 	Owner           string `json:"owner"`

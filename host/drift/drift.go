@@ -1,5 +1,5 @@
 // Package drift compares what is with what was last proven. It is pure: data
-// in, data out, tested without a database. docs/drift.md is its contract.
+// in, data out, tested without a database. docs/reference/drift.md is its contract.
 package drift
 
 import (
@@ -53,11 +53,11 @@ var severities = map[Kind]Severity{
 	ClusterIdentity:     High,
 }
 
-// order is how drifts are listed: mildest first, as in the table of docs/drift.md.
+// order is how drifts are listed: mildest first, as in the table of docs/reference/drift.md.
 var order = []Kind{FirstRun, ServiceName, ComposeProjectName, DBHostMismatch, HostPort,
 	OdpmScenario, DataDirEmptyChanged, DataPath, PostgresMajor, AppRoleMissing, ClusterIdentity}
 
-// Kinds lists all of them, in the order of docs/drift.md.
+// Kinds lists all of them, in the order of docs/reference/drift.md.
 func Kinds() []Kind { return slices.Clone(order) }
 
 // SeverityOf gives a kind's severity, "" for a word that is not a kind.
@@ -241,7 +241,7 @@ func (c *comparison) dataOnDisk(obs state.Observed) {
 		Message: "The data directory was written by PostgreSQL " + d + "; an image of " + i + " cannot start on it.",
 		WaysOut: []string{
 			"set postgres_version to \"" + d + "\" in odpm.json to work with this data, and to back it up: odpm -d NAME --db-backup",
-			"then to move to PostgreSQL " + i + ": odpm database rehearse NAME --major " + i + ", and the steps of docs/major-upgrade.md",
+			"then to move to PostgreSQL " + i + ": odpm database rehearse NAME --major " + i + ", and the steps of docs/how-to/major-upgrade.md",
 			"or point POSTGRES_DATA_DIR at a directory of PostgreSQL " + i,
 		}})
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // matrixFile is made by this test: ODPM_WRITE_MATRIX=1 go test -run TestMatrix.
-const matrixFile = "../../docs/restore-matrix.md"
+const matrixFile = "../../docs/reference/restore-matrix.md"
 
 // alone are statements that a restore of their own is made with, since it may end there.
 var alone = []struct{ head, sql string }{
@@ -153,7 +153,7 @@ func (m *matrix) String() string {
 	return b.String()
 }
 
-// TestMatrix holds docs/restore-matrix.md to what servers do.
+// TestMatrix holds docs/reference/restore-matrix.md to what servers do.
 func TestMatrix(t *testing.T) {
 	write := os.Getenv("ODPM_WRITE_MATRIX") != ""
 	majors := []int{localpg.Majors[0], localpg.Majors[len(localpg.Majors)-1]}
@@ -196,7 +196,7 @@ func TestMatrix(t *testing.T) {
 		for _, major := range majors {
 			i := slices.Index(header, " "+strconv.Itoa(major))
 			if cells := written[row]; i < 0 || i >= len(cells) || cells[i] != " "+m.cells[row][major] {
-				t.Errorf("%s, PostgreSQL %d: %q, and docs/restore-matrix.md says otherwise: %q", row, major, m.cells[row][major], written[row])
+				t.Errorf("%s, PostgreSQL %d: %q, and docs/reference/restore-matrix.md says otherwise: %q", row, major, m.cells[row][major], written[row])
 			}
 		}
 	}

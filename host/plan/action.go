@@ -64,7 +64,7 @@ func (a Action) String() string {
 	return s
 }
 
-// Outcome is what a step would do. The words are a contract (docs/plan-json.md).
+// Outcome is what a step would do. The words are a contract (docs/reference/plan-json.md).
 type Outcome string
 
 const (

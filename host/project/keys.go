@@ -10,7 +10,7 @@ import (
 )
 
 // Keys are all that odpm reads from .env and from the environment; the table in
-// docs/project-files.md has the same.
+// docs/reference/project-files.md has the same.
 var Keys = []string{
 	"BACKUP_DIR", "COMPOSE_PROJECT_NAME", "GEVENT_PORT", "ODOO_BIND", "ODOO_COMMAND", "ODOO_DATA_DIR", "ODOO_FILESTORE_DIR", "ODOO_FILESTORE_DIRS",
 	"ODOO_IMAGE", "ODOO_PORT", "ODOO_SERVICE_NAME", "ODPM_CHECKER", "ODPM_COMPOSE", "ODPM_COMPOSE_NETWORK", "ODPM_COMPOSE_NETWORK_EXTERNAL", "ODPM_COMPOSE_PREFIX", "ODPM_PG_BINDIR",

@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// TestKeysDocumented: the table of docs/project-files.md has every key, and no
+// TestKeysDocumented: the table of docs/reference/project-files.md has every key, and no
 // other.
 func TestKeysDocumented(t *testing.T) {
-	data, err := os.ReadFile("../../docs/project-files.md")
+	data, err := os.ReadFile("../../docs/reference/project-files.md")
 	if err != nil {
 		t.Fatal(err)
 	}

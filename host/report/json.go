@@ -49,7 +49,7 @@ type jsonBaseline struct {
 	Compared []Compared `json:"compared"`
 }
 
-// WriteJSON is the contract of docs/plan-json.md.
+// WriteJSON is the contract of docs/reference/plan-json.md.
 func (r Report) WriteJSON(out io.Writer, diffs bool) error {
 	hide := r.Secrets.Hide
 	doc := struct {

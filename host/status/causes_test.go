@@ -40,7 +40,7 @@ func TestCauses(t *testing.T) {
 	inSchema := schema.Properties.Login.Properties.Cause.Enum
 	slices.Sort(inSchema)
 
-	_, section, _ := strings.Cut(read("../../docs/application-role.md"), "| cause |")
+	_, section, _ := strings.Cut(read("../../docs/reference/application-role.md"), "| cause |")
 	section, _, _ = strings.Cut(section, "\n\n")
 	var documented []string
 	for row := range strings.Lines(section) {

@@ -118,7 +118,7 @@ func (st *Status) proof() (newest receipts.Proof) {
 	return newest
 }
 
-// WriteJSON is the contract of docs/status-json.md.
+// WriteJSON is the contract of docs/reference/status-json.md.
 func (st *Status) WriteJSON(ctx context.Context, out io.Writer) error {
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)

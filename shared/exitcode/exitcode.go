@@ -1,5 +1,5 @@
 // Package exitcode holds the exit codes of odpm-checker: the checker ends with
-// them, and odpm reads them off the container. docs/checker.md is the contract;
+// them, and odpm reads them off the container. docs/reference/checker.md is the contract;
 // the numbers are sysexits.h's where it has one.
 package exitcode
 

@@ -132,7 +132,7 @@ func TestBinaryTarget(t *testing.T) {
 	}
 }
 
-// TestCopyFrom is what docs/checker.md tells people who build images.
+// TestCopyFrom is what docs/reference/checker.md tells people who build images.
 func TestCopyFrom(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "Dockerfile"), "FROM debian:bookworm-slim\nCOPY --from="+binaryImage+

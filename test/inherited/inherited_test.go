@@ -1,6 +1,6 @@
 // Package inherited_test takes over clusters that somebody else made: every
 // major from 12 to 18 in every broken state that issue reports know. What it
-// sees is written down in docs/inherited-clusters.md: go test -run
+// sees is written down in docs/reference/inherited-clusters.md: go test -run
 // TestInherited -update.
 package inherited_test
 

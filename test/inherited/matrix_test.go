@@ -13,9 +13,9 @@ import (
 	"github.com/odpm/odpm/test/localpg"
 )
 
-var update = flag.Bool("update", false, "write docs/inherited-clusters.md")
+var update = flag.Bool("update", false, "write docs/reference/inherited-clusters.md")
 
-const page = "../../docs/inherited-clusters.md"
+const page = "../../docs/reference/inherited-clusters.md"
 
 // cell is what was seen of one state on one major.
 type cell struct {

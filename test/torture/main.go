@@ -6,7 +6,7 @@
 //	go run ./test/torture -run drop,bad some promises
 //	go run ./test/torture -list         their names
 //
-// docs/reliability.md explains each line. Exit codes: 0 no promise was broken,
+// docs/explanation/reliability.md explains each line. Exit codes: 0 no promise was broken,
 // 1 one was, 2 it could not be tried.
 package main
 

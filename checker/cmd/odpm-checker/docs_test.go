@@ -14,7 +14,7 @@ import (
 
 func page(t *testing.T, name string) string {
 	t.Helper()
-	return string(readFile(t, filepath.Join("../../../docs", name)))
+	return string(readFile(t, filepath.Join("../../../docs/reference", name)))
 }
 
 // TestDocumented: the pages are contracts. Whatever --help lists, every reason,
@@ -24,29 +24,29 @@ func TestDocumented(t *testing.T) {
 	help := invocation{args: []string{"--help"}}.run(t).stdout
 	for _, word := range regexp.MustCompile(`--[a-z][a-z-]+|ODPM_[A-Z_]+`).FindAllString(help, -1) {
 		if !strings.Contains(checker, "`"+word+"`") {
-			t.Errorf("docs/checker.md does not have %s", word)
+			t.Errorf("docs/reference/checker.md does not have %s", word)
 		}
 	}
 	for r := pglogin.Settings; r <= pglogin.Standby; r++ {
 		if !strings.Contains(checker, "`"+r.String()+"`") {
-			t.Errorf("docs/checker.md does not have the reason %s", r)
+			t.Errorf("docs/reference/checker.md does not have the reason %s", r)
 		}
 	}
 	for _, code := range []string{"64", "69", "73", "74", "77", "78", "126", "127", "128+N"} {
 		if !strings.Contains(checker, "| "+code+" |") || !strings.Contains(help, code) {
-			t.Errorf("exit code %s is not in docs/checker.md or --help", code)
+			t.Errorf("exit code %s is not in docs/reference/checker.md or --help", code)
 		}
 	}
 	last := page(t, "last-run.md")
 	for _, m := range schemaMembers(t, snapshot.Schema) {
 		if !strings.Contains(last, "`"+m+"`") {
-			t.Errorf("docs/last-run.md does not have %s", m)
+			t.Errorf("docs/reference/last-run.md does not have %s", m)
 		}
 	}
 	hand := page(t, "checker-json.md")
 	for _, m := range schemaMembers(t, handoff.Schema) {
 		if !strings.Contains(hand, "`"+m+"`") {
-			t.Errorf("docs/checker-json.md does not have %s", m)
+			t.Errorf("docs/reference/checker-json.md does not have %s", m)
 		}
 	}
 }

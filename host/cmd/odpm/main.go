@@ -14,7 +14,7 @@ import (
 	"github.com/odpm/odpm/host/ui"
 )
 
-// Exit codes; docs/exit-codes.md is the contract. This is the only place that
+// Exit codes; docs/reference/exit-codes.md is the contract. This is the only place that
 // knows them.
 const (
 	exitFailed      = 1
