@@ -18,11 +18,6 @@ func ExitCodes(annotations map[string]string) string {
 	return rootExits + commonExits
 }
 
-// exitTemplate ends every help text.
-const exitTemplate = `
-Exit codes:
-{{if .Annotations.` + exitAnnotation + `}}{{.Annotations.` + exitAnnotation + `}}{{else}}` + rootExits + commonExits + `{{end}}`
-
 const rootExits = `  0    done
   1    failed, or the result could not be written
   2    usage

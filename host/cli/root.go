@@ -122,6 +122,7 @@ func (a *App) Fail(err error, kind string) {
 
 func (a *App) rootCommand() *cobra.Command {
 	db := &databaseFlags{}
+	var showVersion bool
 	root := &cobra.Command{
 		Use:   "odpm",
 		Short: "Keep the PostgreSQL side of an Odoo project on Docker Compose honest",
@@ -137,7 +138,6 @@ starts the stack and waits until Odoo's login is proven.
   odpm
   odpm -d test_db --db-drop --db-restore my_backup.zip -i -u --set-admin-pass
   odpm -d prod_db --db-backup`,
-		Version:       version.String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -147,16 +147,21 @@ starts the stack and waits until Odoo's login is proven.
 			return nil
 		},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.before(cmd) },
-		RunE:              func(cmd *cobra.Command, _ []string) error { return a.runRoot(cmd.Context(), db) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if showVersion {
+				_, err := fmt.Fprintln(a.out, "odpm", version.String())
+				return err
+			}
+			return a.runRoot(cmd.Context(), db)
+		},
 	}
-	root.SetVersionTemplate("odpm {{.Version}}\n")
-	root.SetHelpTemplate(root.HelpTemplate() + exitTemplate)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &ui.Usage{Err: flagError(cmd, err)} })
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
 		var b bytes.Buffer
 		cmd.SetOut(&b)
 		help(cmd, args)
+		fmt.Fprint(&b, "\nExit codes:\n", ExitCodes(cmd.Annotations))
 		// pflag's own notation for a value that may be left out says less than
 		// the flag's text.
 		fmt.Fprint(a.out, strings.ReplaceAll(b.String(), `[="`+bare+`"]`, "      "))
@@ -173,6 +178,10 @@ starts the stack and waits until Odoo's login is proven.
 	f.BoolVarP(&a.common.quiet, "quiet", "q", false, "say nothing but results, questions, warnings and errors")
 	root.Flags().BoolVar(&a.common.skipStart, "skip-start", false, "do everything but start containers or a server")
 	db.addFlags(root)
+	// Cobra's own templates, for the help as for --version, would bring
+	// text/template: it calls methods by their names, so that the linker has to
+	// keep every method of every type, 2 MB of them.
+	root.Flags().BoolVar(&showVersion, "version", false, "print the version, the commit and its date")
 	root.AddCommand(a.planCommand(), a.databaseCommand(), a.initCommand(), a.doctorCommand(), a.explainCommand(), a.stopCommand(), a.renderCommand())
 	a.completions(root)
 	return root
