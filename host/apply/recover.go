@@ -57,5 +57,15 @@ func (r *Run) recover(ctx context.Context) error {
 	return nil
 }
 
+// sweep takes away what killed runs and checkers have left half written, also
+// where this run has nothing else to do.
+func (r *Run) sweep() {
+	files := []string{r.ComposePath()}
+	if r.Project.OdooConfPath != "" {
+		files = append(files, r.Project.OdooConfPath)
+	}
+	r.Dirs.Sweep(files...)
+}
+
 // filestores says where the project's file stores are.
 func (r *Run) filestores() filestore.Layout { return r.Filestores(r.Readers.Kind == engines.Native) }

@@ -143,6 +143,7 @@ func Begin(ctx context.Context, o Options) (*Run, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	r.sweep()
 	if r.changes() {
 		// Somebody may have changed the project while a person was answering, or
 		// until the lock was had: the answers do not cover that.

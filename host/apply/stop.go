@@ -25,6 +25,7 @@ func Stop(ctx context.Context, o Options) ([]string, error) {
 		return nil, err
 	}
 	defer lock.Unlock()
+	r.sweep()
 	// What another run started while this one waited for the lock is stopped too.
 	if v, err = look.At(ctx, o.Options); err != nil {
 		return nil, err

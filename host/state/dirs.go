@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/odpm/odpm/shared/beneath"
 	"github.com/odpm/odpm/shared/durable"
@@ -34,9 +33,6 @@ func (d Dirs) Database() string { return filepath.Join(d.Project, handoff.HostDa
 func (d Dirs) State() string    { return filepath.Join(d.Project, handoff.HostStateDir) }
 func (d Dirs) Image() string    { return filepath.Join(d.Project, handoff.HostImageDir) }
 
-// writerLives is far longer than it takes to write one of our files.
-const writerLives = 10 * time.Minute
-
 // Ensure makes the directories with a .gitignore each: what is in them
 // belongs to one machine.
 func (d Dirs) Ensure() error {
@@ -51,7 +47,6 @@ func (d Dirs) Ensure() error {
 			return err
 		}
 		defer at.Close()
-		sweep(at, writerLives)
 		if dir.path != d.Database() {
 			if err := ignore(at); err != nil {
 				return err
@@ -113,22 +108,6 @@ func ignore(at *beneath.Dir) error {
 		return nil
 	}
 	return at.WriteFile(".gitignore", []byte("*\n"), 0o644, -1, -1)
-}
-
-// sweep removes the temporary files of writers that were killed: those whose
-// last write is longer ago than any writer lives. Nothing depends on it, so a
-// file that cannot be removed is no error.
-func sweep(at *beneath.Dir, age time.Duration) {
-	left := 1000 // there may be any number of somebody's
-	_ = at.Each(func(name string, info beneath.Info) error {
-		if left--; left < 0 {
-			return errors.New("enough")
-		}
-		if durable.IsTemporary(name) && info.Mode.IsRegular() && time.Since(info.Modified) > age {
-			_ = at.Remove(name)
-		}
-		return nil
-	})
 }
 
 // SaveSnapshot writes last_run.json, the container's from then on, where the

@@ -38,31 +38,49 @@ func TestDirs(t *testing.T) {
 	}
 }
 
-// A checker that was killed while it wrote leaves its temporary file.
-func TestDirsAreSwept(t *testing.T) {
+// What killed writers leave is removed, whatever the run does otherwise; what
+// somebody may still be writing, and other people's files, stay.
+func TestSweep(t *testing.T) {
 	d := state.NewDirs(t.TempDir())
-	if err := d.Ensure(); err != nil {
-		t.Fatal(err)
-	}
-	old, fresh, persons := filepath.Join(d.Database(), ".last_run.json.123.tmp"), filepath.Join(d.Database(), ".last_run.json.456.tmp"), filepath.Join(d.Database(), "notes.tmp")
-	for _, path := range []string{old, fresh, persons} {
-		if err := os.WriteFile(path, nil, 0o644); err != nil {
+	receipts := filepath.Join(d.State(), "receipts")
+	for _, dir := range []string{receipts, d.Image()} {
+		if err := state.EnsureDir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if past := time.Now().Add(-time.Hour); path != fresh {
-			if err := os.Chtimes(path, past, past); err != nil {
-				t.Fatal(err)
-			}
-		}
 	}
 	if err := d.Ensure(); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]bool{old: false, fresh: true, persons: true} {
+	elsewhere := t.TempDir()
+	conf := filepath.Join(d.Project, "odoo.conf")
+	if err := errors.Join(os.Symlink(filepath.Join(elsewhere, "real.conf"), conf), os.Symlink(elsewhere, filepath.Join(d.Database(), "link")),
+		os.WriteFile(filepath.Join(elsewhere, "real.conf"), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	stays := map[string]bool{}
+	put := func(path string, age time.Duration, stay bool) {
+		stays[path] = stay
+		then := time.Now().Add(-age)
+		if err := errors.Join(os.WriteFile(path, nil, 0o644), os.Chtimes(path, then, then)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, dir := range []string{d.Database(), d.State(), d.Runtime(), d.Image(), receipts} {
+		put(filepath.Join(dir, ".last_run.json.123.tmp"), time.Hour, false)
+		put(filepath.Join(dir, ".last_run.json.456.tmp"), 0, true)
+		put(filepath.Join(dir, "notes.tmp"), time.Hour, true)
+	}
+	put(filepath.Join(d.Project, ".docker-compose.yml.1.tmp"), time.Hour, false)
+	put(filepath.Join(d.Project, ".somebodys.1.tmp"), time.Hour, true)
+	put(filepath.Join(elsewhere, ".real.conf.1.tmp"), time.Hour, false)
+	put(filepath.Join(elsewhere, ".other.1.tmp"), time.Hour, true)
+	d.Sweep(filepath.Join(d.Project, "docker-compose.yml"), conf, filepath.Join(d.Project, "none", "none"))
+	for path, want := range stays {
 		if _, err := os.Lstat(path); (err == nil) != want {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
+	state.NewDirs(filepath.Join(d.Project, "none")).Sweep()
 }
 
 // The container writes in .odpm/database: what it leaves under the names that

@@ -71,3 +71,8 @@ func SyncDir(dir string) error {
 func IsTemporary(name string) bool {
 	return strings.HasPrefix(name, ".") && strings.HasSuffix(name, suffix)
 }
+
+// IsTemporaryOf tells a name of an unfinished file that is to become base.
+func IsTemporaryOf(base, name string) bool {
+	return IsTemporary(name) && strings.HasPrefix(name, "."+base+".")
+}

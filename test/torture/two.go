@@ -81,7 +81,7 @@ func killedChecker(t *tries) error {
 			return fmt.Errorf("%w\n%s", err, out)
 		}
 		took := time.Since(begin)
-		n := t.times(50, 3000)
+		n := t.times(20, 3000)
 		for i := range n {
 			r, err := start(record())
 			if err != nil {
