@@ -35,7 +35,14 @@ func (r *Run) recover(ctx context.Context) error {
 	for _, d := range done {
 		switch {
 		case d.Drop && d.Completed:
-			r.Term.Say("odpm: an interrupted drop of %s was completed: the database is gone, and its filestore", ui.Clean(d.Database))
+			line := "odpm: an interrupted drop of " + ui.Clean(d.Database) + " was completed: the database is gone"
+			if d.Filestore != "" {
+				line += ", and its filestore " + r.Rel(d.Filestore)
+				if r.filestores().Recorded(d.Database) {
+					line += " (the directory stays, empty: .env names it)"
+				}
+			}
+			r.Term.Say("%s", line)
 		case d.Drop:
 			r.Term.Say("odpm: an interrupted drop of %s was undone; the database is as it was before", ui.Clean(d.Database))
 		case d.Completed:

@@ -64,7 +64,11 @@ func (w *work) backup(ctx context.Context) error {
 		return refuse(err)
 	}
 	w.result.Archive, w.result.BackedUp = res.Path, &res
-	w.Term.Say("odpm: backed up %s: %s, %d files", ui.Clean(w.req.Name), ui.Bytes(res.Bytes), res.Files)
+	line := fmt.Sprintf("odpm: backed up %s: %s, %d files", ui.Clean(w.req.Name), ui.Bytes(res.Bytes), res.Files)
+	if n := res.Elsewhere.Files; n > 0 {
+		line += fmt.Sprintf(" (%d more are external)", n)
+	}
+	w.Term.Say("%s", line)
 	for i, o := range res.LeftOut {
 		if i == maxShown {
 			w.Term.Warn("%d more things would be left out by a restore; --format json lists them", len(res.LeftOut)-i)
@@ -75,7 +79,7 @@ func (w *work) backup(ctx context.Context) error {
 	if needs := res.Needs.String(); needs != "" {
 		w.Term.Say("odpm: for a restore on another server it should have: %s", ui.Clean(needs))
 	}
-	made := receipts.Receipt{Kind: receipts.Backup, Database: w.req.Name, Archive: res.Path, At: time.Now()}
+	made := receipts.Receipt{Kind: receipts.Backup, Database: w.req.Name, Archive: res.Path, At: time.Now(), External: res.Elsewhere.Files}
 	if err := made.Keep(w.Dirs.State()); err != nil {
 		w.Term.Warn("the backup is complete, but odpm cannot remember it, so --keep will never remove it: %s", ui.Clean(err.Error()))
 	}

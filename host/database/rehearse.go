@@ -117,7 +117,7 @@ func Rehearse(ctx context.Context, o apply.Options, req RehearseRequest) (Rehear
 func receiptOf(file, database string, rep odoodb.RehearseReport, err error, took time.Duration) receipts.Receipt {
 	h := &receipts.Rehearsal{
 		Proven: err == nil, SHA256: rep.SHA256, ServerVersion: rep.ServerVersion, Tables: rep.Tables, Rows: rep.Rows, RowsCompared: rep.RowsCompared,
-		Files: rep.Checked + rep.Damaged, DamagedFiles: rep.Damaged, MissingFiles: rep.Missing, OdooRan: rep.OdooRan, Neutralized: rep.Neutralized,
+		Files: rep.Checked + rep.Damaged, DamagedFiles: rep.Damaged, MissingFiles: rep.Missing, WrongSizeFiles: rep.WrongSized, OdooRan: rep.OdooRan, Neutralized: rep.Neutralized,
 		LeftOut: []string{}, Warnings: list(rep.Warnings), Seconds: took.Seconds(), Restored: rep.Restored.Seconds(),
 	}
 	if rep.Neutralized {
@@ -129,7 +129,7 @@ func receiptOf(file, database string, rep odoodb.RehearseReport, err error, took
 	if err != nil {
 		h.Error = err.Error()
 	}
-	return receipts.Receipt{Kind: receipts.Rehearsed, Database: database, Archive: file, At: time.Now(), Rehearsal: h}
+	return receipts.Receipt{Kind: receipts.Rehearsed, Database: database, Archive: file, At: time.Now(), External: rep.Elsewhere.Files, Rehearsal: h}
 }
 
 // backupOf finds the archive that is meant, and whose it is where odpm knows it.
@@ -209,7 +209,7 @@ func WriteRehearsed(out io.Writer, r Rehearsed, major int) {
 		rows = "not compared: the archive has more, or an extension's own"
 	}
 	row("Rows", "%d in %d tables, %s", r.Rows, r.Tables, rows)
-	row("Filestore", "%d files, checksums as in the archive, %d damaged there, %d missing there", r.Files, r.DamagedFiles, r.MissingFiles)
+	row("Filestore", "%d files, checksums as in the archive, %d damaged there, %d missing there%s", r.Files, r.DamagedFiles, r.MissingFiles, external(r.Report.Elsewhere))
 	if r.OdooRan {
 		row("Odoo", "has updated base in %s", round(r.Report.Ran))
 	}

@@ -50,6 +50,9 @@ func (w *work) restore(ctx context.Context) error {
 	w.result.Restored = &rep
 	line := fmt.Sprintf("odpm: restored %s: Odoo %d, %d modules, %d files", ui.Clean(rep.Database), rep.OdooMajor, rep.Modules, rep.Files-rep.Missing)
 	if rep.Missing > 0 {
+	if n := rep.Elsewhere.Files; n > 0 {
+		line += fmt.Sprintf(" (%d more are external)", n)
+	}
 		line += fmt.Sprintf(" (%d more are missing)", rep.Missing)
 	}
 	if rep.Neutralized {

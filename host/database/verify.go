@@ -41,11 +41,19 @@ func WriteVerified(out io.Writer, v odoodb.VerifyResult) {
 	if needs := v.Needs.String(); needs != "" {
 		row("Needs", "%s", needs)
 	}
-	row("Filestore", "%d files of attachments, %d more, %d missing, %d damaged", v.Files, v.Extra, v.MissingFiles, v.DamagedFiles)
+	row("Filestore", "%d files of attachments, %d more, %d missing, %d damaged%s", v.Files, v.Extra, v.MissingFiles, v.DamagedFiles, external(v.Elsewhere))
 	tw.Flush()
 }
 
 // VerifiedJSON is the JSON form of an archive that was proven.
+// external is the end of a sentence about files.
+func external(e odoodb.Elsewhere) string {
+	if e.Files == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d external (%s)", e.Files, strings.Join(e.Storages, ", "))
+}
+
 func VerifiedJSON(v odoodb.VerifyResult) any {
 	return map[string]any{
 		"schema_version": 1, "path": v.Path, "format": v.Format, "bytes": v.Bytes, "database": v.Database,
@@ -53,5 +61,6 @@ func VerifiedJSON(v odoodb.VerifyResult) any {
 		"modules": v.Modules, "tables": v.Tables, "rows": v.Rows,
 		"files": v.Files, "extra_files": v.Extra, "missing_files": v.MissingFiles, "damaged_files": v.DamagedFiles,
 		"needs": needsJSON(v.Needs), "left_out": leftJSON(v.Needs.LeftOut),
+		"wrong_size_files": v.WrongSized, "external_files": v.Elsewhere.Files, "external_storages": list(v.Elsewhere.Storages),
 	}
 }

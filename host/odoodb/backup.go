@@ -147,6 +147,9 @@ func (b *backup) verify(ctx context.Context) error {
 	if res.notUTF8 {
 		b.res.warn("the database is in SQL_ASCII and has bytes that are not UTF-8; a restore refuses the archive until %s", sqldump.NameTheEncoding)
 	}
+	if n := res.WrongSized; n > 0 {
+		b.res.warn("%s: %s", wrongSizes(n), fewOf(res.wrongNames, n))
+	}
 	if n := res.DamagedFiles; n > 0 {
 		b.res.warn("%d files are not what their names are the SHA-1 of: they were damaged on the disk already: %s", n, fewOf(res.Damaged, n))
 	}
@@ -244,7 +247,9 @@ func (b *backup) snapshot(ctx context.Context) error {
 			return b.room(sn, 0, 0)
 		}
 		g := &stager{
-			home: b.home, links: filepath.Base(b.journal.Links), all: b.o.AllFiles,
+			home: b.home, links: filepath.Base(b.journal.Links), // A storage can be a directory of the file store (fs_storage's odoofs),
+			// whose files no store_fname names in the file store's way.
+			all:    b.o.AllFiles || sn.elsewhere.Files > 0,
 			copies: func() (*filestore.Store, error) { return filestore.Copies(b.dest.dir, filepath.Base(b.journal.Copies)) },
 			room:   func(files, extra int64) error { return b.room(sn, files, extra) },
 		}
@@ -253,6 +258,9 @@ func (b *backup) snapshot(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	if b.res.Elsewhere = b.snap.elsewhere; b.res.Elsewhere.Files > 0 {
+		b.res.warn("%s: a backup has Odoo's own file store; back up the other storage as well", b.res.Elsewhere)
 	}
 	if b.staged == nil {
 		if n := len(b.snap.stored); n > 0 {

@@ -71,7 +71,7 @@ func (o *liveOdoo) collect(ctx context.Context, c *pgx.Conn) error {
 		if _, err := tx.Exec(ctx, `LOCK ir_attachment IN SHARE MODE`); err != nil {
 			return err
 		}
-		names, err := storedFiles(ctx, tx.Conn())
+		names, _, err := storedFiles(ctx, tx.Conn())
 		if err != nil {
 			return err
 		}

@@ -47,6 +47,9 @@ type BackupResult struct {
 	// the backup began.
 	Missing []string
 	// Needs is what a restore wants of a server, LeftOut what one on this server
+	// Elsewhere are files that attachments have in no file store; they are not in
+	// the archive.
+	Elsewhere Elsewhere
 	// leaves out.
 	Needs    Needs
 	LeftOut  []load.Omission

@@ -27,24 +27,39 @@ func IsUnproven(err error) bool {
 	return errors.As(err, &e) || errors.Is(err, sqldump.ErrCutOff)
 }
 
-// databaseFacts asks a restored database what verify reads in a dump.
-func databaseFacts(ctx context.Context, c *pgx.Conn, a *archive.Archive) (facts, error) {
+// databaseFacts asks a restored database what verify reads in a dump; has are the
+// files that there are.
+func databaseFacts(ctx context.Context, c *pgx.Conn, has func(name string) (place int, size uint32, found bool)) (facts, error) {
 	said := newContent()
-	said.stored.has = a.Has
-	for _, table := range []string{modulesTable, attachments} {
-		names := wantedColumns[table]
-		cols, err := columns(ctx, c, table)
-		if err != nil {
-			return facts{}, err
-		}
-		if slices.ContainsFunc(names, func(n string) bool { return !cols[n] }) {
-			continue
-		}
-		if err := copyOut(ctx, c, table, names, func(values []string) { said.row(table, values) }); err != nil {
-			return facts{}, err
-		}
+	said.stored.has = has
+	all, err := modules(ctx, c, "")
+	if err != nil && !IsNotOdoo(err) {
+		return facts{}, err
+	}
+	for _, m := range all {
+		said.row(modulesTable, []string{m.name, m.state, m.version})
+	}
+	if err := attachmentFiles(ctx, c, func(name, size string) { said.row(attachments, []string{name, size}) }); err != nil {
+		return facts{}, err
 	}
 	return said.facts()
+}
+
+// attachmentFiles gives store_fname and file_size of every attachment; file_size is
+// "" where it is NULL, or where there is no such column.
+func attachmentFiles(ctx context.Context, c *pgx.Conn, each func(name, size string)) error {
+	cols, err := columns(ctx, c, attachments)
+	if err != nil || !cols["store_fname"] {
+		return err
+	}
+	names := slices.DeleteFunc(slices.Clone(wantedColumns[attachments]), func(n string) bool { return !cols[n] })
+	return copyOut(ctx, c, attachments, names, func(v []string) {
+		if len(v) == 1 {
+			each(v[0], "")
+			return
+		}
+		each(v[0], v[1])
+	})
 }
 
 // installedVersions are what a manifest lists.
@@ -93,30 +108,29 @@ func fewOf(items []string, total int) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(items[:min(n, len(items))], ", "), total-min(n, len(items)))
 }
 
-// storedFiles are the file store names that a database's attachments have.
-func storedFiles(ctx context.Context, c *pgx.Conn) ([]string, error) {
-	cols, err := columns(ctx, c, "ir_attachment")
-	if err != nil || !cols["store_fname"] {
-		return nil, err
-	}
+// storedFiles are the names that a database's attachments have in its file store,
+// and what they have elsewhere.
+func storedFiles(ctx context.Context, c *pgx.Conn) ([]string, Elsewhere, error) {
 	var names []string
-	err = copyOut(ctx, c, "ir_attachment", []string{"store_fname"}, func(v []string) {
-		if v[0] != "" {
-			names = append(names, v[0])
+	var other elsewhereNames
+	err := attachmentFiles(ctx, c, func(name, _ string) {
+		if storage, ok := storageOf(name); ok {
+			other.add(storage, name)
+		} else if name != "" {
+			names = append(names, name)
 		}
 	})
 	slices.Sort(names)
-	return slices.Compact(names), err
+	return slices.Compact(names), other.all(), err
 }
 
-// missingFiles are those names that have no file of Odoo's in a file store. A
-// name that leads out of it is missing whatever is there.
-func missingFiles(names []string, store *filestore.Store) []string {
-	var missing []string
-	for _, n := range names {
-		if _, err := store.Size(n); err != nil {
-			missing = append(missing, n)
-		}
-	}
-	return missing
+// filesIn are the files of a file store for databaseFacts.
+func filesIn(store *filestore.Store) (func(name string) (place int, size uint32, found bool), error) {
+	set := archive.NewNameSet()
+	err := store.Each(nil, func(name string, size int64) error {
+		set.Add(name, size)
+		return nil
+	})
+	set.Sort()
+	return set.Find, err
 }

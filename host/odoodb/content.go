@@ -3,6 +3,8 @@ package odoodb
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 
 	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
@@ -26,6 +28,8 @@ type content struct {
 	base    string
 	modules map[string]string
 	stored  storedNames
+	// elsewhere are names of attachments' files in other storages.
+	elsewhere elsewhereNames
 	// needs is nil where nobody asks.
 	needs *needed
 }
@@ -38,7 +42,7 @@ const attachments, modulesTable = "ir_attachment", "ir_module_module"
 
 // wantedColumns are those of the tables that matter.
 var wantedColumns = map[string][]string{
-	attachments:  {"store_fname"},
+	attachments:  {"store_fname", "file_size"},
 	modulesTable: {"name", "state", "latest_version"},
 }
 
@@ -54,8 +58,15 @@ func (c *content) ours(schema, table string) bool {
 func (c *content) row(table string, values []string) {
 	switch table {
 	case attachments:
-		if values[0] != "" {
-			c.stored.add(values[0])
+		name := values[0]
+		if storage, ok := storageOf(name); ok {
+			c.elsewhere.add(storage, name)
+		} else if name != "" {
+			size, err := strconv.ParseInt(values[1], 10, 64)
+			if err != nil {
+				size = 0
+			}
+			c.stored.add(name, size)
 		}
 	case modulesTable:
 		name, state, version := values[0], values[1], values[2]
@@ -153,8 +164,10 @@ func (c *content) insert(ins sqldump.Insert) {
 // facts is what a dump says, once all of it was read.
 func (c *content) facts() (facts, error) {
 	c.utf8.End()
-	if c.stored.full {
+	if c.stored.full || c.elsewhere.names.full {
 		return facts{}, &unprovenError{fmt.Sprintf("attachments name more than %d files that are not in the archive", maxStored)}
 	}
-	return facts{base: c.base, modules: c.modules, stored: c.stored.files(), missing: c.stored.missing(), names: c.stored.sorted(), notUTF8: c.utf8.Bad}, nil
+	slices.Sort(c.stored.wrongNames)
+	return facts{base: c.base, modules: c.modules, notUTF8: c.utf8.Bad, stored: c.stored.files(), missing: c.stored.missing(), names: c.stored.sorted(),
+		wrongSized: c.stored.wrongSized, wrongNames: c.stored.wrongNames, elsewhere: c.elsewhere.all()}, nil
 }

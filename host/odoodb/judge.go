@@ -21,6 +21,11 @@ type facts struct {
 	// not there, names the first of them.
 	stored, missing int
 	names           []string
+	// wrongSized is how many files have another size than their attachments say,
+	// wrongNames the first of them.
+	wrongSized int
+	wrongNames []string
+	elsewhere  Elsewhere
 }
 
 // wanted is what a dump is compared with.
@@ -78,6 +83,12 @@ func judge(f facts, w wanted) (j judgement, err error) {
 		}
 		warn("a restore refuses this archive as it is: %s", why)
 	}
+	if n := f.wrongSized; n > 0 {
+		warn("%s: %s", wrongSizes(n), fewOf(f.wrongNames, n))
+	}
+	if f.elsewhere.Files > 0 {
+		warn("%s: an archive has Odoo's own file store, and every database that is restored from it shares the other storage with the original", f.elsewhere)
+	}
 	switch {
 	case f.missing == 0:
 	case w.archive.Files == 0:
@@ -89,6 +100,14 @@ func judge(f facts, w wanted) (j judgement, err error) {
 			f.missing, f.stored, fewOf(f.names, f.missing))}
 	}
 	return j, nil
+}
+
+// wrongSizes is a sentence about files that were cut off, or replaced, on the disk.
+func wrongSizes(n int) string {
+	if n == 1 {
+		return "1 file has another size than its attachment says"
+	}
+	return fmt.Sprintf("%d files have another size than their attachments say", n)
 }
 
 // maxModules is ten times what the largest Odoo has.

@@ -193,7 +193,7 @@ func (r *restore) prove(ctx context.Context) error {
 		return err
 	}
 	defer closeConn(c)
-	f, err := databaseFacts(ctx, c, r.a)
+	f, err := databaseFacts(ctx, c, r.a.Has)
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (r *restore) prove(ctx context.Context) error {
 			return err
 		}
 	}
-	r.rep.Modules, r.rep.Files, r.rep.Missing = len(f.modules), f.stored, f.missing
+	r.rep.Modules, r.rep.Files, r.rep.Missing, r.rep.WrongSized, r.rep.Elsewhere = len(f.modules), f.stored, f.missing, f.wrongSized, f.elsewhere
 	r.o.Progress.send(Event{Phase: PhaseVerify, Done: int64(f.stored), Total: int64(f.stored), Items: true, Finished: true})
 	j, err := judge(f, wanted{archive: r.a, project: r.o.OdooMajor, missingFiles: r.o.AllowMissingFiles})
 	r.rep.OdooMajor = j.major
@@ -212,7 +212,7 @@ func (r *restore) prove(ctx context.Context) error {
 
 // takeOver links those files of the replaced database that attachments name.
 func (r *restore) takeOver(ctx context.Context, c *pgx.Conn, f *facts) error {
-	names, err := storedFiles(ctx, c)
+	names, _, err := storedFiles(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -230,9 +230,12 @@ func (r *restore) takeOver(ctx context.Context, c *pgx.Conn, f *facts) error {
 			r.rep.warn("the archive has no file store; %d of %d files were taken over from the replaced database", n, len(names))
 		}
 	}
-	missing := missingFiles(names, r.journal.made)
-	f.missing, f.names = len(missing), missing
-	return nil
+	has, err := filesIn(r.journal.made)
+	if err != nil {
+		return fmt.Errorf("file store: %w", err)
+	}
+	*f, err = databaseFacts(ctx, c, has)
+	return err
 }
 
 // adapt does what was asked for beyond restoring, while nobody can see the

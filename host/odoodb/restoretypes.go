@@ -69,7 +69,11 @@ type RestoreReport struct {
 	Modules       int
 	// Files is the number of files that attachments have, Missing how many of
 	// those are not there.
-	Files, Missing      int
+	Files, Missing int
+	// WrongSized is how many have another size than their attachments say.
+	WrongSized int
+	// Elsewhere are those that attachments have in no file store.
+	Elsewhere           Elsewhere
 	Neutralized, Copied bool
 	// LeftOut is what the archive has and the restored database does not.
 	LeftOut []load.Omission

@@ -28,8 +28,10 @@ type snapshot struct {
 	encoding string
 	// pgVersion is server_version_num.
 	pgVersion int
-	// stored are the names of the attachments' files.
-	stored []string
+	// stored are the names of the attachments' files in the file store, elsewhere
+	// what they have in other storages.
+	stored    []string
+	elsewhere Elsewhere
 }
 
 func (sn *snapshot) close() { closeConn(sn.c) }
@@ -166,7 +168,7 @@ func (sn *snapshot) read(ctx context.Context) error {
 		return err
 	}
 	sn.modules = installedVersions(all)
-	sn.stored, err = storedFiles(ctx, sn.c)
+	sn.stored, sn.elsewhere, err = storedFiles(ctx, sn.c)
 	return err
 }
 

@@ -9,11 +9,16 @@ import (
 // archive's as they come: millions of them must not take more than some bytes
 // each, and many attachments have the same file.
 type storedNames struct {
-	// has gives a file's place among the archive's.
-	has func(name string) (place int, found bool)
+	// has gives a file's place among the archive's, and its size modulo 4 GiB.
+	has func(name string) (place int, size uint32, found bool)
 	// seen is a bit for each file of the archive, present how many are set.
-	seen    []uint64
+	seen    bits
 	present int
+	// wrong are those with another size than an attachment says, wrongNames the
+	// first of them.
+	wrong      bits
+	wrongSized int
+	wrongNames []string
 	// absent are hashes of the other names, sorted up to distinct; names are
 	// the first of them.
 	seed     maphash.Seed
@@ -27,18 +32,40 @@ type storedNames struct {
 // maxStored is what an archive may have of files.
 const maxStored = 4 << 20
 
-func (s *storedNames) add(name string) {
-	if place, ok := s.has(name); ok {
-		word, bit := place/64, uint64(1)<<(place%64)
-		if word >= len(s.seen) {
-			s.seen = append(s.seen, make([]uint64, word+1-len(s.seen))...)
-		}
-		if s.seen[word]&bit == 0 {
-			s.seen[word] |= bit
-			s.present++
-		}
+// add takes a name and ir_attachment's file_size, which is 0 where Odoo did not
+// know it (before 8.0, and in rows that were made by SQL).
+func (s *storedNames) add(name string, said int64) {
+	place, size, ok := s.has(name)
+	if !ok {
+		s.absentName(name)
 		return
 	}
+	if s.seen.set(place) {
+		s.present++
+	}
+	if said > 0 && uint32(said) != size && s.wrong.set(place) {
+		if s.wrongSized++; len(s.wrongNames) < maxNamed {
+			s.wrongNames = append(s.wrongNames, name)
+		}
+	}
+}
+
+// bits grows as need be.
+type bits []uint64
+
+// set says whether the bit was not set before.
+func (b *bits) set(place int) bool {
+	word, bit := place/64, uint64(1)<<(place%64)
+	if word >= len(*b) {
+		*b = append(*b, make([]uint64, word+1-len(*b))...)
+	}
+	was := (*b)[word]&bit != 0
+	(*b)[word] |= bit
+	return !was
+}
+
+// absentName takes a name that has no file.
+func (s *storedNames) absentName(name string) {
 	if s.full = s.full || s.distinct >= maxStored; s.full {
 		return
 	}

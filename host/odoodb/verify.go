@@ -91,6 +91,7 @@ func (v *verifier) judge() error {
 	}
 	v.res.notUTF8 = f.notUTF8 != ""
 	v.res.Modules, v.res.Files, v.res.MissingFiles, v.res.Missing = len(f.modules), f.stored, f.missing, f.names
+	v.res.WrongSized, v.res.wrongNames, v.res.Elsewhere = f.wrongSized, f.wrongNames, f.elsewhere
 	v.res.Extra = int(v.a.Files) - (f.stored - f.missing)
 	v.res.OdooVersion = seriesOf(f.base)
 	if m := v.a.Manifest; m != nil && m.MajorVersion != "" {

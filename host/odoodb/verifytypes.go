@@ -50,7 +50,12 @@ type VerifyResult struct {
 	// SHA-1 of, Damaged the first of them: they were broken on the disk before
 	// the backup was made.
 	DamagedFiles int
-	notUTF8      bool
+	// WrongSized is how many files have another size than their attachments say,
+	// Elsewhere what attachments have in no file store.
+	WrongSized int
+	wrongNames []string
+	Elsewhere  Elsewhere
+	notUTF8    bool
 	// Needs is what the dump wants of a server.
 	Needs    Needs
 	needed   *needed

@@ -36,6 +36,9 @@ type Receipt struct {
 	Modified int64 `json:"modified_ns"`
 	// At is when the archive was written, or rehearsed.
 	At time.Time `json:"at"`
+	// External is how many files its attachments have in storages such as s3://,
+	// which are in no archive.
+	External int `json:"external_files"`
 
 	// The rest is a rehearsal's.
 	*Rehearsal `json:",omitempty"`
@@ -117,7 +120,11 @@ func (p Proof) String() string {
 	if p.LastBackup == nil && p.LastProven == nil {
 		return "-"
 	}
-	return "last backup " + p.LastBackup.day() + " · last proven restorable " + p.LastProven.day()
+	external := ""
+	if p.LastBackup != nil && p.LastBackup.External > 0 {
+		external = fmt.Sprintf(" (%d external files are not in it)", p.LastBackup.External)
+	}
+	return "last backup " + p.LastBackup.day() + external + " · last proven restorable " + p.LastProven.day()
 }
 
 func (r *Receipt) day() string {
@@ -131,6 +138,8 @@ func (r *Receipt) day() string {
 type Brief struct {
 	Archive string    `json:"archive"`
 	At      time.Time `json:"at"`
+	// External is Receipt.External.
+	External int `json:"external_files"`
 }
 
 // Brief is for JSON.
@@ -138,7 +147,7 @@ func (r *Receipt) Brief() *Brief {
 	if r == nil {
 		return nil
 	}
-	return &Brief{r.Archive, r.At.UTC().Truncate(time.Second)}
+	return &Brief{r.Archive, r.At.UTC().Truncate(time.Second), r.External}
 }
 
 // Newer is the later of two, nil for none.
@@ -196,6 +205,8 @@ type Rehearsal struct {
 	Files        int `json:"files"`
 	DamagedFiles int `json:"damaged_files"`
 	MissingFiles int `json:"missing_files"`
+	// WrongSizeFiles have another size than their attachments say.
+	WrongSizeFiles int `json:"wrong_size_files"`
 	// OdooRan: the project's Odoo has updated the module base in it.
 	OdooRan     bool     `json:"odoo_ran"`
 	Neutralized bool     `json:"neutralized"`

@@ -76,7 +76,7 @@ type Archive struct {
 	src            source
 	layout         layout
 	dump, manifest *member
-	names          *nameSet // of the file store
+	names          *NameSet // of the file store
 	// parts are the files of a Dump in a folder or tar, by their names.
 	parts     map[string]member
 	partsSize int64
@@ -323,12 +323,12 @@ func (a *Archive) raw() (io.ReadCloser, error) {
 }
 
 // Has says whether the file store has a file of that name; place is one below
-// Files that no other file has.
-func (a *Archive) Has(name string) (place int, found bool) {
+// Files that no other file has, size the file's modulo 4 GiB.
+func (a *Archive) Has(name string) (place int, size uint32, found bool) {
 	if a.names == nil {
-		return 0, false
+		return 0, 0, false
 	}
-	return a.names.find(name)
+	return a.names.Find(name)
 }
 
 // entry opens a member; what is wrong with it is a refusal.

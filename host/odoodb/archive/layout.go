@@ -56,13 +56,13 @@ func (a *Archive) roleOf(m member) (rel string, r role, err error) {
 
 // survey looks at every member once and at no content.
 func (a *Archive) survey() error {
-	s := surveyor{a: a, names: newNameSet(), folded: newNameSet(), folders: map[uint64]bool{}}
+	s := surveyor{a: a, names: NewNameSet(), folded: NewNameSet(), folders: map[uint64]bool{}}
 	s.folded.seed = s.names.seed
 	if err := a.src.each(s.member); err != nil {
 		return a.damaged(err)
 	}
 	a.names = s.files
-	if h, found := s.names.sort(); found {
+	if h, found := s.names.twice(); found {
 		return a.refuse("contains %s twice", s.name(h))
 	}
 	for h := range s.folders {
@@ -70,7 +70,7 @@ func (a *Archive) survey() error {
 			return a.refuse("contains %s as a file and as a directory", s.name(h))
 		}
 	}
-	if h, found := s.folded.sort(); found {
+	if h, found := s.folded.twice(); found {
 		a.warn("%s is there in upper and lower case: macOS and Windows have room for one of them", s.lower(h))
 	}
 	for _, h := range s.folded.hashes {
@@ -79,7 +79,7 @@ func (a *Archive) survey() error {
 			break
 		}
 	}
-	a.names.sort()
+	a.names.Sort()
 	return nil
 }
 
@@ -87,13 +87,13 @@ type surveyor struct {
 	a *Archive
 	// names are all files, files those of the file store by their names in it,
 	// folded the names with capitals, in small letters.
-	names, files, folded *nameSet
+	names, files, folded *NameSet
 	folders              map[uint64]bool
 }
 
 func (s *surveyor) member(m member) error {
 	if s.files == nil {
-		s.files = newNameSet()
+		s.files = NewNameSet()
 	}
 	a := s.a
 	rel, what, err := a.roleOf(m)
@@ -140,7 +140,7 @@ func (s *surveyor) member(m member) error {
 	case rolePart:
 		return a.addPart(name, m)
 	case roleFile:
-		s.files.add(rel)
+		s.files.Add(rel, m.size)
 		a.Files++
 		a.FilesSize += m.size
 		if a.FilesSize < 0 {

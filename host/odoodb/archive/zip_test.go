@@ -309,10 +309,10 @@ func TestOthers(t *testing.T) {
 	if a.OtherFiles != 1 || len(a.Warnings) != 1 || !strings.Contains(a.Warnings[0], `"README"`) {
 		t.Errorf("%d, %q", a.OtherFiles, a.Warnings)
 	}
-	if _, found := a.Has("aa/stored"); !found || a.Files != 2 {
+	if _, _, found := a.Has("aa/stored"); !found || a.Files != 2 {
 		t.Error(a.Files, found)
 	}
-	if _, found := a.Has("filestore/aa/stored"); found {
+	if _, _, found := a.Has("filestore/aa/stored"); found {
 		t.Error("found by its whole name")
 	}
 	cancelled, cancel := context.WithCancel(context.Background())
