@@ -45,6 +45,11 @@ func (s *Run) CanRunOdoo(ctx context.Context) error {
 		}
 		return plan.AccessRefusal(*w.Access, "Odoo was not started.")
 	}
+	return s.CanRunOdooNative()
+}
+
+// CanRunOdooNative is CanRunOdoo without Docker, which needs no server.
+func (s *Run) CanRunOdooNative() error {
 	if len(s.Project.OdooCommand) == 0 {
 		return errors.New(".env: ODOO_COMMAND is not set; without Docker odpm must know how Odoo is started, for example ODOO_COMMAND=./odoo-bin")
 	}

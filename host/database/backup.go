@@ -30,11 +30,8 @@ func (w *work) progress(verb string) odoodb.Progress {
 	}
 }
 
-func (w *work) backup(ctx context.Context) error {
-	format, err := backupFormat(w.req)
-	if err != nil {
-		return err
-	}
+// backupFile is the archive's path.
+func (w *work) backupFile(format archive.Format) (string, error) {
 	file := w.req.BackupFile
 	switch {
 	case file == "":
@@ -48,7 +45,16 @@ func (w *work) backup(ctx context.Context) error {
 	case !strings.ContainsRune(file, filepath.Separator):
 		file = filepath.Join(w.Project.BackupDir, file)
 	}
-	if file, err = filepath.Abs(file); err != nil {
+	return filepath.Abs(file)
+}
+
+func (w *work) backup(ctx context.Context) error {
+	format, err := backupFormat(w.req)
+	if err != nil {
+		return err
+	}
+	file, err := w.backupFile(format)
+	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {

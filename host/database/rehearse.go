@@ -79,6 +79,11 @@ func Rehearse(ctx context.Context, o apply.Options, req RehearseRequest) (Rehear
 		defer pg.remove(ctx, s.Term)
 		w.server = pg.server
 	} else {
+		if req.Odoo && s.Stack == nil {
+			if err := s.CanRunOdooNative(); err != nil {
+				return Rehearsed{}, err
+			}
+		}
 		if err := s.UpPostgres(ctx); err != nil {
 			return Rehearsed{}, err
 		}

@@ -118,6 +118,9 @@ func FindArchive(name, backupDir string) (string, error) {
 	for _, path := range []string{filepath.Join(backupDir, name), name} {
 		if _, err := os.Stat(path); err == nil {
 			return filepath.Abs(path)
+		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("there is no archive %s", name)
+		}
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return "", err
 		}

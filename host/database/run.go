@@ -69,6 +69,12 @@ func (r Request) checkName() error {
 	if err := odoodb.CheckNewName(r.Name); err != nil {
 		return err
 	}
+	if r.Drop && r.Restore == "" && r.Init {
+		// Whether it is there or not, it is made.
+		if err := odoodb.CheckOdooName(r.Name); err != nil {
+			return err
+		}
+	}
 	if (r.Init || r.Update || r.Open) && strings.Contains(r.Name, ",") {
 		return fmt.Errorf("database name %q: Odoo's own -d takes a comma for the end of a name and would work on other databases; choose a name without one for -i and -u", r.Name)
 	}
@@ -173,6 +179,9 @@ func (w *work) prepare() error {
 		if err != nil {
 			return err
 		}
+	if err := w.beforeStart(); err != nil {
+		return w.result, err
+	}
 		w.req.Restore = file
 	}
 	if err := w.nameModules(); err != nil {
@@ -197,6 +206,43 @@ func (w *work) do(ctx context.Context) error {
 	if creates := !w.existed && r.Restore != "" || r.Init && (!w.existed || r.Drop && r.Restore == ""); creates {
 		if err := odoodb.CheckOdooName(r.Name); err != nil {
 			return &ui.Usage{Err: err}
+// beforeStart refuses what is certain to be refused once PostgreSQL runs: nothing is
+// started for it. A server that runs is asked instead.
+func (w *work) beforeStart() error {
+	r := w.req
+	if (r.Init || r.Update || r.Restore != "" && r.Neutralize && w.Project.OdooMajor >= odoodb.OdooNeutralizes) && w.Stack == nil {
+		if err := w.CanRunOdooNative(); err != nil {
+			return err
+		}
+	}
+	if r.KeepOld {
+		if err := odoodb.CheckKept(r.Name); err != nil {
+			return err
+		}
+	}
+	if w.World.Status.Ready {
+		return nil
+	}
+	if r.Restore != "" || r.Init || r.Open {
+		if err := odoodb.CheckOdooName(r.Name); err != nil {
+			return &ui.Usage{Err: fmt.Errorf("%w. For a database that has that name already, PostgreSQL must run: odpm database ensure-role", err)}
+		}
+	}
+	if r.Backup && r.BackupFile != "" {
+		file, err := w.backupFile("")
+		if err == nil {
+			err = odoodb.CheckFree(file)
+		}
+		if err != nil {
+			return refuse(err)
+		}
+	}
+	if r.Restore != "" {
+		return refuse(odoodb.CheckArchive(r.Restore, w.Project.OdooMajor))
+	}
+	return nil
+}
+
 		}
 	}
 	if r.Init || r.Update {

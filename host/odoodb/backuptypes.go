@@ -3,6 +3,7 @@ package odoodb
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/odpm/odpm/host/odoodb/archive"
@@ -46,10 +47,10 @@ type BackupResult struct {
 	// Missing names files that attachments have and that were not there before
 	// the backup began.
 	Missing []string
-	// Needs is what a restore wants of a server, LeftOut what one on this server
 	// Elsewhere are files that attachments have in no file store; they are not in
 	// the archive.
 	Elsewhere Elsewhere
+	// Needs is what a restore wants of a server, LeftOut what one on this server
 	// leaves out.
 	Needs    Needs
 	LeftOut  []load.Omission
@@ -66,6 +67,14 @@ type fileExistsError struct{ path string }
 
 func (e *fileExistsError) Error() string {
 	return fmt.Sprintf("%s exists already and is not overwritten; give another name: --db-backup FILE", e.path)
+}
+
+// CheckFree refuses a name for an archive that something has, as Backup does.
+func CheckFree(file string) error {
+	if _, err := os.Lstat(file); err == nil {
+		return &fileExistsError{file}
+	}
+	return nil
 }
 
 // IsFileExists says whether Backup refused to overwrite a file.

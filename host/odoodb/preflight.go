@@ -26,6 +26,26 @@ type preflighted struct {
 	searchPath string
 }
 
+// CheckArchive refuses an archive for what it is, or for another version of Odoo
+// than the project's (0 for any), as a restore does before it asks the server.
+func CheckArchive(file string, odooMajor int) error {
+	a, err := archive.Open(file)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	r := restore{a: a, o: RestoreOptions{OdooMajor: odooMajor}}
+	return r.checkManifest()
+}
+
+// CheckKept refuses to keep a database whose dated name would be too long.
+func CheckKept(database string) error {
+	if err := checkName(keptName(database, time.Now())); err != nil {
+		return fmt.Errorf("the replaced database could not be kept under a dated name: %w; use a shorter name or leave out --keep-old", err)
+	}
+	return nil
+}
+
 // preflight refuses what cannot work. It writes nothing anywhere.
 func (r *restore) preflight(ctx context.Context) (err error) {
 	if err := checkNew(r.o.Database); err != nil {
@@ -33,8 +53,8 @@ func (r *restore) preflight(ctx context.Context) (err error) {
 	}
 	r.plan.keptName = keptName(r.o.Database, time.Now())
 	if r.o.KeepOld {
-		if err := checkName(r.plan.keptName); err != nil {
-			return fmt.Errorf("the replaced database could not be kept under a dated name: %w; use a shorter name or leave out --keep-old", err)
+		if err := CheckKept(r.o.Database); err != nil {
+			return err
 		}
 	}
 	if r.a, err = archive.Open(r.o.File); err != nil {
