@@ -35,6 +35,8 @@ type Options struct {
 	// Verbose says each step's outcome and reason, and each action before it is
 	// done.
 	Verbose bool
+	// Wait: an Odoo that is started answers HTTP at the end.
+	Wait bool
 	// Reviewed is the plan that must be the one to be done.
 	Reviewed Reviewed
 }
@@ -46,6 +48,7 @@ type Run struct {
 	Args    []string
 	Term    *ui.Terminal
 	Verbose bool
+	Wait    bool
 
 	Project *project.Project
 	// Dirs know whom the container's directories belong to, once that is known.
@@ -128,7 +131,7 @@ func Begin(ctx context.Context, o Options) (*Run, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &Run{Args: o.Args, Term: o.Term, Verbose: o.Verbose}
+	r := &Run{Args: o.Args, Term: o.Term, Verbose: o.Verbose, Wait: o.Wait}
 	r.see(v)
 	if err := o.Reviewed.check(v.Plan); err != nil {
 		return nil, nil, err

@@ -56,18 +56,19 @@ func (s *Run) startNativeOdoo(ctx context.Context) error {
 		return err
 	}
 	limit := patience(s.Project.Env["ODPM_TIMEOUT"])
-	if err := o.until(ctx, limit, func() bool { return s.recordedAt(startID) }); err != nil {
+	unproven := fmt.Sprintf("ODOO_COMMAND runs (pid %d), and its checker has not proven the login within %s", o.pid, limit)
+	if err := o.until(ctx, limit, unproven, func() bool { return s.recordedAt(startID) }); err != nil {
 		return err
 	}
 	since := time.Time{}
-	return o.until(ctx, limit, func() bool {
+	return o.until(ctx, limit, s.silent(fmt.Sprintf("ODOO_COMMAND runs (pid %d)", o.pid), s.URL()), func() bool {
 		switch {
 		case isChecker(program(o.pid)):
 			return false
 		case since.IsZero():
 			since = time.Now()
 		}
-		return time.Since(since) >= livesFor || answers(ctx, s.URL())
+		return !s.Wait && time.Since(since) >= livesFor || answers(ctx, s.URL())
 	})
 }
 
@@ -80,8 +81,9 @@ type nativeStart struct {
 	ended chan error
 }
 
-// until waits for a condition as long as the process runs.
-func (o nativeStart) until(ctx context.Context, limit time.Duration, done func() bool) error {
+// until waits for a condition as long as the process runs; late says what has not
+// come within the limit.
+func (o nativeStart) until(ctx context.Context, limit time.Duration, late string, done func() bool) error {
 	end := time.NewTimer(limit)
 	defer end.Stop()
 	for {
@@ -91,8 +93,7 @@ func (o nativeStart) until(ctx context.Context, limit time.Duration, done func()
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-end.C:
-			return fmt.Errorf("ODOO_COMMAND runs (pid %d), and its checker has not proven the login within %s. The last lines of %s:\n%s",
-				o.pid, limit, o.s.Rel(o.s.odooLog()), o.lastLines())
+			return fmt.Errorf("%s. The last lines of %s:\n%s", late, o.s.Rel(o.s.odooLog()), o.lastLines())
 		case <-time.After(20 * time.Millisecond):
 			if done() {
 				return nil
@@ -145,18 +146,22 @@ func (s *Run) odooLogTail(from int64) string {
 // tailBytes is more than fifteen lines of a log have.
 const tailBytes = 64 << 10
 
-// nativeGoesOn is for an Odoo that an earlier run has started: it runs, and its
-// checker does not wait any more.
+// nativeGoesOn is for an Odoo that an earlier run has started: it runs, its
+// checker does not wait any more, and where a person waits it answers.
 func (s *Run) nativeGoesOn(ctx context.Context) error {
 	if len(s.Project.OdooCommand) == 0 {
 		return nil
 	}
 	p := s.odooProcess()
 	for end := time.Now().Add(patience(s.Project.Env["ODPM_TIMEOUT"])); p.Runs(); {
-		if !isChecker(program(p.Pid)) {
+		isOdoo := !isChecker(program(p.Pid))
+		if isOdoo && (!s.Wait || answers(ctx, s.URL())) {
 			return nil
 		}
 		if time.Now().After(end) {
+			if isOdoo {
+				return fmt.Errorf("%s. The last lines of %s:\n%s", s.silent(fmt.Sprintf("ODOO_COMMAND runs (pid %d)", p.Pid), s.URL()), s.Rel(s.odooLog()), s.odooLogTail(0))
+			}
 			return fmt.Errorf("ODOO_COMMAND runs (pid %d), and its checker has not become Odoo. The last lines of %s:\n%s", p.Pid, s.Rel(s.odooLog()), s.odooLogTail(0))
 		}
 		if err := sleep(ctx, 50*time.Millisecond); err != nil {

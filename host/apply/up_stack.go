@@ -94,7 +94,7 @@ func (s *Run) triedBeforehand(ctx context.Context) error {
 // network or a name since the login was recorded.
 func (s *Run) stillGood(ctx context.Context) error {
 	// One that Docker starts again and again is found running now and then.
-	return s.runs(ctx, func(c engine.Container) bool { return !c.Running || c.RestartCount > 0 })
+	return s.runs(ctx, func(c engine.Container) bool { return !c.Running || c.RestartCount > 0 || s.Wait })
 }
 
 // OdooRuns is for an Odoo that somebody else has just started: its login is
@@ -195,7 +195,8 @@ func (s *Run) notRecorded(ctx context.Context, c engine.Container) error {
 }
 
 // goesOn looks whether what the checker has become goes on: until it answers a
-// request, or has run for livesFor. c is the container as it was started.
+// request or, where nobody waits for that, has run for livesFor. c is the container
+// as it was started.
 func (s *Run) goesOn(ctx context.Context, c engine.Container) error {
 	limit, since := time.Now().Add(patience(c.Env["ODPM_TIMEOUT"])), time.Time{}
 	for {
@@ -216,8 +217,10 @@ func (s *Run) goesOn(ctx context.Context, c engine.Container) error {
 			since = time.Time{}
 		case since.IsZero():
 			since = time.Now()
-		case time.Since(since) >= livesFor:
+		case time.Since(since) >= livesFor && (!s.Wait || s.addressOf(now) == ""):
 			return nil
+		case time.Now().After(limit):
+			return fmt.Errorf("%w\nLook at it: %s", s.withLogs(ctx, s.silent("Odoo's container "+now.Name+" runs", s.addressOf(now)), 15), s.logsCommand())
 		}
 		if !since.IsZero() && answers(ctx, s.addressOf(now)) {
 			return nil
@@ -226,6 +229,11 @@ func (s *Run) goesOn(ctx context.Context, c engine.Container) error {
 			return err
 		}
 	}
+}
+
+// silent is for an Odoo that was waited for.
+func (s *Run) silent(runs, url string) string {
+	return fmt.Sprintf("%s, and has not answered HTTP at %s within %s; it goes on (--wait=false does not wait for an answer)", runs, url, patience(s.Project.Env["ODPM_TIMEOUT"]))
 }
 
 // answers tells whether somebody answers HTTP at url, whatever the answer is.

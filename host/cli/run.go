@@ -22,6 +22,7 @@ type databaseFlags struct {
 	format       string
 	// plan is a reviewed one's file.
 	plan string
+	wait bool
 	cmd  *cobra.Command
 }
 
@@ -51,6 +52,7 @@ func (d *databaseFlags) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&d.req.Yes, "yes", false, "drop or replace without asking")
 	f.StringVar(&d.format, "format", "text", "of what was done to a database: `text|json`")
 	f.BoolVar(&d.list, "get-dbs-list", false, "print the databases' names, one a line")
+	f.BoolVar(&d.wait, "wait", false, "where Odoo is started, return when it answers HTTP (on a terminal the default; --wait=false does not)")
 	f.StringVar(&d.plan, "plan", "", "do exactly what odpm plan --out wrote into `FILE`, or refuse")
 	for _, name := range []string{"init", "update", "db-backup"} {
 		f.Lookup(name).NoOptDefVal = bare
@@ -146,6 +148,9 @@ func (a *App) runRoot(ctx context.Context, d *databaseFlags) error {
 	opts, err := a.options()
 	if err != nil {
 		return err
+	}
+	if opts.Wait = d.wait; !d.cmd.Flags().Changed("wait") {
+		opts.Wait = a.term.ErrTTY
 	}
 	switch {
 	case d.list:

@@ -21,7 +21,12 @@ func (w *work) restore(ctx context.Context) error {
 	opts := odoodb.RestoreOptions{
 		File: r.Restore, Database: r.Name, OdooMajor: w.Project.OdooMajor, Unaccent: w.unaccent(),
 		KeepOld: r.KeepOld, AllowMissingFiles: r.AnyFiles, AllowBroken: r.AnyConstraints, AsAdmin: r.AsAdmin, Neutralize: r.Neutralize, AllowIncomplete: r.AnyNeutral, Copy: r.Copy,
-		BaseURL: w.URL(), Odoo: w.OdooService(), Progress: w.progress("restore"),
+		BaseURL: w.URL(), Progress: w.progress("restore"),
+	}
+	odoo := w.Absence()
+	defer odoo.Close()
+	if odoo != nil {
+		opts.Odoo = odoo
 	}
 	if r.Neutralize {
 		if w.Project.OdooMajor >= odoodb.OdooNeutralizes {
@@ -30,13 +35,6 @@ func (w *work) restore(ctx context.Context) error {
 			}
 		}
 		opts.NeutralizeWithOdoo = w.neutralize
-	}
-	ran := false
-	if opts.Odoo != nil {
-		var err error
-		if ran, err = opts.Odoo.Running(ctx); err != nil {
-			return err
-		}
 	}
 	for _, name := range r.AsAdmin {
 		w.Term.Say("odpm: in the new database, as administrator: CREATE EXTENSION %s CASCADE", ui.Clean(name))
@@ -50,10 +48,10 @@ func (w *work) restore(ctx context.Context) error {
 	w.result.Restored = &rep
 	line := fmt.Sprintf("odpm: restored %s: Odoo %d, %d modules, %d files", ui.Clean(rep.Database), rep.OdooMajor, rep.Modules, rep.Files-rep.Missing)
 	if rep.Missing > 0 {
+		line += fmt.Sprintf(" (%d more are missing)", rep.Missing)
+	}
 	if n := rep.Elsewhere.Files; n > 0 {
 		line += fmt.Sprintf(" (%d more are external)", n)
-	}
-		line += fmt.Sprintf(" (%d more are missing)", rep.Missing)
 	}
 	if rep.Neutralized {
 		line += ", neutralized"
@@ -65,12 +63,19 @@ func (w *work) restore(ctx context.Context) error {
 	if rep.Kept != "" {
 		w.Term.Say("odpm: the former database is kept as %s", ui.Clean(rep.Kept))
 	}
-	if !ran || r.Init || r.Update {
+	if !odoo.Stopped() || r.Init || r.Update {
 		return nil
 	}
 	// The restore has stopped it and started it again.
 	if err := w.OdooRuns(ctx); err != nil {
 		return fmt.Errorf("database %q is restored and in place, but Odoo, which ran before, is not as it should be: %w", rep.Database, err)
+	}
+	away, answers := odoo.Away()
+	w.result.Away = &Away{away.Seconds(), answers}
+	if answers {
+		w.Term.Say("odpm: Odoo was away for %.1f s", away.Seconds())
+	} else {
+		w.Term.Say("odpm: Odoo was stopped for %.1f s; it runs again, and does not answer HTTP yet", away.Seconds())
 	}
 	return nil
 }
@@ -113,14 +118,14 @@ func (w *work) mayReplace() error {
 // FindArchive looks a relative name up in BACKUP_DIR, then here.
 func FindArchive(name, backupDir string) (string, error) {
 	if filepath.IsAbs(name) {
+		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("there is no archive %s", name)
+		}
 		return name, nil
 	}
 	for _, path := range []string{filepath.Join(backupDir, name), name} {
 		if _, err := os.Stat(path); err == nil {
 			return filepath.Abs(path)
-		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("there is no archive %s", name)
-		}
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return "", err
 		}

@@ -88,18 +88,31 @@ type Result struct {
 	// Restored and BackedUp say what was done, nil for what was not asked for.
 	Restored *odoodb.RestoreReport
 	BackedUp *odoodb.BackupResult
+	// Away is for a restore that has stopped Odoo, nil for any other.
+	Away *Away
+}
+
+// Away is how long Odoo did not answer, or did not run where it does not answer
+// HTTP yet.
+type Away struct {
+	Seconds float64
+	Answers bool
 }
 
 // JSON is the form of `--format json`.
 func (r Result) JSON() any {
 	out := map[string]any{"schema_version": 1}
 	if b := r.BackedUp; b != nil {
-		out["backup"] = map[string]any{"path": b.Path, "bytes": b.Bytes, "odoo_version": b.OdooVersion, "files": b.Files, "warnings": list(b.Warnings),
+		out["backup"] = map[string]any{"path": b.Path, "bytes": b.Bytes, "odoo_version": b.OdooVersion, "files": b.Files, "missing_files": len(b.Missing), "external_files": b.Elsewhere.Files, "external_storages": list(b.Elsewhere.Storages), "warnings": list(b.Warnings),
 			"needs": needsJSON(b.Needs), "left_out": leftJSON(b.LeftOut)}
 	}
 	if d := r.Restored; d != nil {
-		out["restore"] = map[string]any{"database": d.Database, "replaced": d.Replaced, "kept": d.Kept, "odoo_major": d.OdooMajor, "modules": d.Modules,
-			"files": d.Files - d.Missing, "missing_files": d.Missing, "neutralized": d.Neutralized, "still_active": d.Active, "copied": d.Copied, "left_out": leftJSON(d.LeftOut), "warnings": list(d.Warnings)}
+		restored := map[string]any{"database": d.Database, "replaced": d.Replaced, "kept": d.Kept, "odoo_major": d.OdooMajor, "modules": d.Modules,
+			"files": d.Files - d.Missing, "missing_files": d.Missing, "wrong_size_files": d.WrongSized, "external_files": d.Elsewhere.Files, "external_storages": list(d.Elsewhere.Storages), "neutralized": d.Neutralized, "still_active": d.Active, "copied": d.Copied, "left_out": leftJSON(d.LeftOut), "warnings": list(d.Warnings), "odoo_stopped": r.Away != nil}
+		if a := r.Away; a != nil {
+			restored["odoo_away_seconds"], restored["odoo_answers"] = a.Seconds, a.Answers
+		}
+		out["restore"] = restored
 	}
 	if r.URL != "" {
 		out["url"] = r.URL
@@ -166,6 +179,9 @@ func Run(ctx context.Context, o apply.Options, req Request) (Result, error) {
 	if err := w.prepare(); err != nil {
 		return w.result, err
 	}
+	if err := w.beforeStart(); err != nil {
+		return w.result, err
+	}
 	if err := s.UpPostgres(ctx); err != nil {
 		return w.result, err
 	}
@@ -179,9 +195,6 @@ func (w *work) prepare() error {
 		if err != nil {
 			return err
 		}
-	if err := w.beforeStart(); err != nil {
-		return w.result, err
-	}
 		w.req.Restore = file
 	}
 	if err := w.nameModules(); err != nil {
@@ -193,19 +206,6 @@ func (w *work) prepare() error {
 	return nil
 }
 
-// do is the order of things.
-func (w *work) do(ctx context.Context) error {
-	r := &w.req
-	var err error
-	if w.existed, err = w.exists(ctx, r.Name); err != nil {
-		return err
-	}
-	if r.Open && !w.existed {
-		r.Init, r.InitModules = true, w.Project.Settings.InitModules
-	}
-	if creates := !w.existed && r.Restore != "" || r.Init && (!w.existed || r.Drop && r.Restore == ""); creates {
-		if err := odoodb.CheckOdooName(r.Name); err != nil {
-			return &ui.Usage{Err: err}
 // beforeStart refuses what is certain to be refused once PostgreSQL runs: nothing is
 // started for it. A server that runs is asked instead.
 func (w *work) beforeStart() error {
@@ -243,6 +243,19 @@ func (w *work) beforeStart() error {
 	return nil
 }
 
+// do is the order of things.
+func (w *work) do(ctx context.Context) error {
+	r := &w.req
+	var err error
+	if w.existed, err = w.exists(ctx, r.Name); err != nil {
+		return err
+	}
+	if r.Open && !w.existed {
+		r.Init, r.InitModules = true, w.Project.Settings.InitModules
+	}
+	if creates := !w.existed && r.Restore != "" || r.Init && (!w.existed || r.Drop && r.Restore == ""); creates {
+		if err := odoodb.CheckOdooName(r.Name); err != nil {
+			return &ui.Usage{Err: err}
 		}
 	}
 	if r.Init || r.Update {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/odpm/odpm/host/odoodb"
@@ -45,7 +46,6 @@ func WriteVerified(out io.Writer, v odoodb.VerifyResult) {
 	tw.Flush()
 }
 
-// VerifiedJSON is the JSON form of an archive that was proven.
 // external is the end of a sentence about files.
 func external(e odoodb.Elsewhere) string {
 	if e.Files == 0 {
@@ -54,13 +54,14 @@ func external(e odoodb.Elsewhere) string {
 	return fmt.Sprintf(", %d external (%s)", e.Files, strings.Join(e.Storages, ", "))
 }
 
+// VerifiedJSON is the JSON form of an archive that was proven.
 func VerifiedJSON(v odoodb.VerifyResult) any {
 	return map[string]any{
 		"schema_version": 1, "path": v.Path, "format": v.Format, "bytes": v.Bytes, "database": v.Database,
 		"odoo_version": v.OdooVersion, "server_version": v.ServerVersion, "dump_version": v.DumpVersion,
 		"modules": v.Modules, "tables": v.Tables, "rows": v.Rows,
 		"files": v.Files, "extra_files": v.Extra, "missing_files": v.MissingFiles, "damaged_files": v.DamagedFiles,
-		"needs": needsJSON(v.Needs), "left_out": leftJSON(v.Needs.LeftOut),
 		"wrong_size_files": v.WrongSized, "external_files": v.Elsewhere.Files, "external_storages": list(v.Elsewhere.Storages),
+		"needs": needsJSON(v.Needs), "left_out": leftJSON(v.Needs.LeftOut),
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/odpm/odpm/host/odoodb/load"
 )
 
-// OdooService is the Odoo that uses the databases; it stands still for a swap.
+// OdooService is the Odoo that uses the databases; it stands still while one is
+// replaced.
 type OdooService interface {
 	Running(ctx context.Context) (bool, error)
 	Stop(ctx context.Context) error
@@ -49,7 +50,8 @@ type RestoreOptions struct {
 	Copy    bool
 	BaseURL string
 
-	// Odoo is stopped for the swap if it runs; nil where there is none.
+	// Odoo is stopped for the swap if it runs and a database is replaced; nil where
+	// there is none.
 	Odoo     OdooService
 	Progress Progress
 	// Jobs is the number of connections that build indexes, 0 for a good one.

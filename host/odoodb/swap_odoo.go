@@ -5,9 +5,10 @@ import (
 	"fmt"
 )
 
-// stopOdoo stops Odoo for the swap, if it runs.
+// stopOdoo stops Odoo for the swap, if it runs. A database under a new name is in
+// nobody's way.
 func stopOdoo(ctx context.Context, j *journal, odoo OdooService) error {
-	if odoo == nil {
+	if odoo == nil || j.OldOID == 0 {
 		return nil
 	}
 	running, err := odoo.Running(ctx)

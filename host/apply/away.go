@@ -1,0 +1,88 @@
+package apply
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/odpm/odpm/host/odoodb"
+)
+
+// Absence is the Odoo of a project while a restore stops it for its swap, and how
+// long that was: from the stop to the first answer.
+type Absence struct {
+	odoodb.OdooService
+	s *Run
+
+	mu                         sync.Mutex
+	stopped, started, answered time.Time
+	cancel                     context.CancelFunc
+	watched                    sync.WaitGroup
+}
+
+// Absence is nil where there is no Odoo.
+func (s *Run) Absence() *Absence {
+	odoo := s.OdooService()
+	if odoo == nil {
+		return nil
+	}
+	return &Absence{OdooService: odoo, s: s, cancel: func() {}}
+}
+
+// Stop stops Odoo and begins to measure.
+func (a *Absence) Stop(ctx context.Context) error {
+	a.stopped = time.Now()
+	return a.OdooService.Stop(ctx)
+}
+
+// Start starts it, and has somebody look when it answers: the restore has the
+// replaced database to drop meanwhile.
+func (a *Absence) Start(ctx context.Context) error {
+	if err := a.OdooService.Start(ctx); err != nil {
+		return err
+	}
+	a.started = time.Now()
+	url := a.s.URL()
+	if a.s.Stack != nil {
+		c, err := a.s.Stack.Container(ctx, a.s.Project.OdooServiceName)
+		if err != nil {
+			return err
+		}
+		url = a.s.addressOf(c)
+	}
+	ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	a.watched.Go(func() {
+		for ctx.Err() == nil && url != "" {
+			if answers(ctx, url) {
+				a.mu.Lock()
+				a.answered = time.Now()
+				a.mu.Unlock()
+				return
+			}
+			_ = sleep(ctx, 50*time.Millisecond)
+		}
+	})
+	return nil
+}
+
+// Close ends the looking. It may be called on nil.
+func (a *Absence) Close() {
+	if a != nil {
+		a.cancel()
+		a.watched.Wait()
+	}
+}
+
+// Stopped says whether the restore has stopped Odoo.
+func (a *Absence) Stopped() bool { return a != nil && !a.stopped.IsZero() }
+
+// Away is how long Odoo was away. Where it does not answer HTTP yet, answers is
+// false, and it is how long it did not run.
+func (a *Absence) Away() (away time.Duration, answers bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.answered.IsZero() {
+		return a.started.Sub(a.stopped), false
+	}
+	return a.answered.Sub(a.stopped), true
+}
