@@ -60,6 +60,11 @@ demo: build ## the main job on a machine without Docker: an inherited cluster, a
 	@test/setup/setup native
 	test/demo.sh
 
+picture: build ## docs/images/tour.svg, a recording of the demo
+	@test/setup/setup native
+	test/demo.sh | $(GO) run ./test/picture 2 3 6 >docs/images/tour.svg.new
+	mv docs/images/tour.svg.new docs/images/tour.svg
+
 bench: ## the figures that odpm promises, measured here beside other tools
 	@test/setup/setup native
 	@code=0; $(GO) run ./test/bench || code=$$?; $(GO) run ./test/bench/odoodb || code=$$?; exit $$code

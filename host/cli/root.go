@@ -34,6 +34,7 @@ type App struct {
 	args        []string
 	environ     []string
 	root        *cobra.Command
+	database    *databaseFlags
 	term        *ui.Terminal
 	interrupted <-chan struct{}
 	// secrets are hidden in everything that is shown.
@@ -123,6 +124,7 @@ func (a *App) Fail(err error, kind string) {
 func (a *App) rootCommand() *cobra.Command {
 	db := &databaseFlags{}
 	var showVersion bool
+	a.database = db
 	root := &cobra.Command{
 		Use:   "odpm",
 		Short: "Keep the PostgreSQL side of an Odoo project on Docker Compose honest",

@@ -36,7 +36,7 @@ codes too ([drift.md](../reference/drift.md)).
 	for _, e := range codes.Entries {
 		fmt.Fprintf(&b, "## %s\n\n%s\n\n**What can be lost:** %s\n\n**First:**\n\n", e.Code, e.Means, e.Lost)
 		for _, f := range e.First {
-			fmt.Fprintf(&b, "- `%s`\n", f)
+			fmt.Fprintf(&b, "- %s\n", quoted(f))
 		}
 		b.WriteString("\n")
 	}
@@ -49,6 +49,18 @@ codes too ([drift.md](../reference/drift.md)).
 	if got, err := os.ReadFile(page); err != nil || string(got) != want {
 		t.Errorf("docs/how-to/troubleshooting.md is another text (%v); run: go test ./host/codes -update", err)
 	}
+}
+
+// quoted puts what is typed into backquotes: a command, or a setting and its value.
+func quoted(first string) string {
+	word, rest, _ := strings.Cut(first, " ")
+	switch {
+	case slices.Contains([]string{"odpm", "docker", "sudo", "df"}, word):
+		return "`" + first + "`"
+	case strings.Contains(word, "="):
+		return strings.TrimSuffix("`"+word+"` "+rest, " ")
+	}
+	return first
 }
 
 // TestEntries: each code once, all kinds of drift among them, nothing left out.

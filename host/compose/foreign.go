@@ -355,7 +355,7 @@ func (f *Foreign) describe() error {
 	if f.Odoo != nil {
 		f.describeOdoo(f.Doc.Services[f.Odoo.Service])
 	} else {
-		f.undecided("Odoo", "no_odoo", f.OdooCandidates, "name it: odpm init --from-compose FILE reads a service whose image, mounts or environment are Odoo's")
+		f.undecided("Odoo", "no_odoo", f.OdooCandidates, "name the service in .env: ODOO_SERVICE_NAME=NAME. odpm recognises Odoo by a service's image, mounts or environment")
 	}
 	if f.Postgres != nil {
 		if err := f.describePostgres(f.Doc.Services[f.Postgres.Service]); err != nil {

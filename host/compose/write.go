@@ -29,14 +29,14 @@ func (e *foreignError) Error() string {
 	name := filepath.Base(e.path)
 	if e.beside {
 		return fmt.Sprintf(`%s was not written by odpm, and docker compose reads it by its name: beside odpm's %s it would not be clear which one is meant. Choose one:
-  odpm init --from-compose %s   settings and an override with which its data and services go on
-  odpm --replace-compose        odpm writes its own and keeps this one under a dated name, unless data would be lost from sight
-  ODPM_COMPOSE=keep in .env     odpm works with this file as it is; POSTGRES_SERVICE_NAME names its PostgreSQL service`, e.path, FileName, name)
+  ODPM_COMPOSE=keep in .env        odpm works with this file as it is; POSTGRES_SERVICE_NAME names its PostgreSQL service
+  odpm init --from-compose %s        writes settings and an override that keep its data and services
+  odpm --replace-compose        odpm writes its own and keeps this one under a dated name; it refuses where the new stack would lack data`, e.path, FileName, name)
 	}
 	return fmt.Sprintf(`%s was not written by odpm and is not overwritten. Choose one:
-  odpm init --from-compose %s   settings and an override with which its data and services go on
-  odpm --replace-compose        odpm writes its own and keeps a dated copy of this one, unless data would be lost from sight
-  ODPM_COMPOSE=keep in .env     odpm works with this file as it is; POSTGRES_SERVICE_NAME names its PostgreSQL service`, e.path, name)
+  ODPM_COMPOSE=keep in .env        odpm works with this file as it is; POSTGRES_SERVICE_NAME names its PostgreSQL service
+  odpm init --from-compose %s        writes settings and an override that keep its data and services
+  odpm --replace-compose        odpm writes its own and keeps a dated copy of this one; it refuses where the new stack would lack data`, e.path, name)
 }
 
 func (e *foreignError) Is(target error) bool { return target == ErrForeign }
