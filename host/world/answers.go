@@ -57,8 +57,8 @@ func (r *Reader) Answer(ctx context.Context, w *World, q Questions) (*World, err
 	return &more, ctx.Err()
 }
 
-// config asks compose once for the same files.
-func (r *Reader) config(ctx context.Context, candidate []byte) (Config, error) {
+// configKey stands for the files that a person and odpm write.
+func (r *Reader) configKey(candidate []byte) string {
 	h := sha256.New()
 	for i, f := range r.in.ComposeFiles {
 		data, _ := os.ReadFile(f)
@@ -74,13 +74,28 @@ func (r *Reader) config(ctx context.Context, candidate []byte) (Config, error) {
 		fmt.Fprintf(h, "%d:", len(data))
 		h.Write(data)
 	}
-	key := hex.EncodeToString(h.Sum(nil))
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// configInputs is ConfigInputs, once for the same files.
+func (r *Reader) configInputs(ctx context.Context, key string) string {
+	known, ok := r.inputs[key]
+	if !ok {
+		known = ConfigInputs(ctx, r.in, r.Stack)
+		r.inputs[key] = known
+	}
+	return known
+}
+
+// config asks compose once for the same files.
+func (r *Reader) config(ctx context.Context, candidate []byte) (Config, error) {
+	key := r.configKey(candidate)
 	if c, ok := r.configs[key]; ok {
 		return c, nil
 	}
 	var c Config
 	if candidate == nil {
-		c.Inputs = ConfigInputs(ctx, r.in, r.Stack)
+		c.Inputs = r.configInputs(ctx, key)
 		if up := RememberedUp(r.in.Dirs); c.Inputs != "" && c.Inputs == up.Inputs && up.Config != "" {
 			// The same program was asked about the same.
 			c.Digest = up.Config

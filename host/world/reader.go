@@ -8,8 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/compose"
@@ -27,13 +25,15 @@ import (
 type Reader struct {
 	in *inputs.Inputs
 	*engines.Readers
+	// configs and inputs are what was found out about compose files, by configKey.
 	configs map[string]Config
+	inputs  map[string]string
 	startup *cluster.Startup
 }
 
 // NewReader looks through readers.
 func NewReader(in *inputs.Inputs, r *engines.Readers) *Reader {
-	return &Reader{in: in, Readers: r, configs: map[string]Config{}, startup: cluster.StartupOf(in.Project.PostgresMajor)}
+	return &Reader{in: in, Readers: r, configs: map[string]Config{}, inputs: map[string]string{}, startup: cluster.StartupOf(in.Project.PostgresMajor)}
 }
 
 // hints are the project's on the server that is looked at.
@@ -76,6 +76,12 @@ func (r *Reader) read(ctx context.Context, run Run) (*World, error) {
 	if w.Accepted, err = r.in.Dirs.Acceptances(); err != nil {
 		w.Warnings = append(w.Warnings, err.Error())
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	asked := r.ask(ctx, asking{w.Snapshot, w.SameData, r.hints(w.Bootstrap)})
+	defer func() {
+		cancel()
+		<-asked // closed when nothing is asked any more
+	}()
 	if err := r.files(w); err != nil {
 		return nil, err
 	}
@@ -87,7 +93,11 @@ func (r *Reader) read(ctx context.Context, run Run) (*World, error) {
 	if err := r.stack(ctx, w); err != nil {
 		return nil, err
 	}
-	if err := r.postgres(ctx, w); err != nil {
+	if r.Stack != nil && w.Up.Inputs != "" {
+		// The plan is going to ask; now is the time, while the server is asked.
+		r.configInputs(ctx, r.configKey(nil))
+	}
+	if err := r.postgres(ctx, w, asked); err != nil {
 		return nil, err
 	}
 	if err := r.last(ctx, w); err != nil {
@@ -189,15 +199,11 @@ func RememberedUp(d state.Dirs) Up {
 	return up
 }
 
-// probeTime is for a login and a handful of short questions.
-const probeTime = 2 * time.Minute
-
-// postgres looks at the server and at its data.
-func (r *Reader) postgres(ctx context.Context, w *World) error {
+// postgres looks at the data, and takes what the server said.
+func (r *Reader) postgres(ctx context.Context, w *World, asked <-chan answer) error {
 	if r.Server == nil {
 		return nil
 	}
-	var err error
 	if r.Own != nil {
 		seen, err := r.Own.Look(ctx)
 		switch {
@@ -217,44 +223,17 @@ func (r *Reader) postgres(ctx context.Context, w *World) error {
 			w.Holders = append(w.Holders, Holder{h, h.WorkingDir == "" || sameDir(h.WorkingDir, r.in.StackDir()), h.WorkingDir != ""})
 		}
 	}
-	if w.Status, err = r.Server.Status(ctx); err != nil {
-		return err
+	a := <-asked
+	if a.err != nil {
+		return a.err
 	}
-	r.oldServer(ctx, w)
-	if !w.Status.Running {
+	w.Status, w.Addr, w.OldServer, w.OnOldData = a.status, a.addr, a.old, a.onOldData
+	w.Warnings = append(w.Warnings, a.warnings...)
+	if a.facts == nil {
 		return nil
 	}
-	if w.Addr, err = r.Server.HostAddr(ctx); err != nil {
-		w.Addr = ""
-	}
-	// A server that still runs on the old directory would answer for the wrong
-	// cluster.
-	if w.Snapshot != nil && !w.SameData && r.Own != nil {
-		ok, _, err := r.Own.Serves(ctx, "")
-		w.OnOldData = err != nil || !ok
-	}
-	if !w.Status.Ready || w.OnOldData {
-		return nil
-	}
-	asked, cancel := context.WithTimeoutCause(ctx, probeTime, fmt.Errorf("no answer within %s", probeTime))
-	defer cancel()
-	f, err := cluster.Probe(asked, r.Server, r.hints(w.Bootstrap), r.in.Project.AppRole)
-	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if asked.Err() != nil {
-			err = context.Cause(asked)
-		}
-		if !errors.Is(err, cluster.ErrNoAdmin) {
-			w.Warnings = append(w.Warnings, fmt.Sprintf("the running server could not be asked: %v", err))
-		}
-	}
-	for _, role := range f.GuessedSuperusers {
-		w.Warnings = append(w.Warnings, fmt.Sprintf("superuser %q has a password that everybody knows: whoever reaches the server's port can do anything in it. Give it another: %s -c '\\password'", role, r.Server.Psql(ctx, role)))
-	}
-	if w.Elsewhere = r.elsewhere(ctx, w, f); w.Elsewhere == nil {
-		w.Server = &f
+	if w.Elsewhere = r.elsewhere(ctx, w, *a.facts); w.Elsewhere == nil {
+		w.Server = a.facts
 	}
 	return nil
 }
@@ -275,25 +254,6 @@ func (r *Reader) elsewhere(ctx context.Context, w *World, f cluster.Facts) *Else
 		return &Elsewhere{Where: where, Server: f.SystemIdentifier, Disk: disk}
 	}
 	return nil
-}
-
-// oldServer looks for a native server of the last run on another directory or
-// port.
-func (r *Reader) oldServer(ctx context.Context, w *World) {
-	if r.Kind != engines.Native || w.Snapshot == nil {
-		return
-	}
-	was := w.Snapshot.Compose
-	if w.SameData && was.HostPort == r.in.Project.PostgresPort || strings.HasPrefix(was.DataPathAbs, "volume:") {
-		return
-	}
-	old := engines.OldNative(r.in, was.DataPathAbs, was.HostPort)
-	if st, err := old.Status(ctx); err != nil || !st.Running {
-		return
-	}
-	if addr, err := old.HostAddr(ctx); err == nil && strings.HasSuffix(addr, fmt.Sprintf(":%d", was.HostPort)) {
-		w.OldServer = &OldServer{was.DataPathAbs, was.HostPort}
-	}
 }
 
 // stack looks at the compose project and at the images.
