@@ -30,17 +30,35 @@ func (e *Engine) Start(ctx context.Context) error {
 		}
 	}
 	if c == nil || !c.State.Running || !e.hasData(ctx, *c) {
-		if err := e.cl.stream(ctx, nil, e.compose("up", "-d", "--no-deps", e.o.Service)...); err != nil {
-			return fmt.Errorf("start PostgreSQL: %w%s", err, e.lastWords(ctx))
-		}
-		if c, err = e.ofService(ctx, e.o.Service); err != nil {
+		if c, err = e.upAlone(ctx); err != nil {
 			return err
 		}
-		if c == nil {
-			return fmt.Errorf("docker compose started service %s, and there is no container of it in project %s; look: docker compose -p %s ps -a", e.o.Service, e.o.Project, e.o.Project)
-		}
+	}
+	err = e.waitReady(ctx, c)
+	var ended *endedStarting
+	if !errors.As(err, &ended) {
+		return err
+	}
+	if removed, rerr := e.removeEmptyPid(ctx, *c); rerr != nil || !removed {
+		return errors.Join(err, rerr)
+	}
+	e.notify("an empty postmaster.pid, as a power cut leaves it, kept PostgreSQL from starting and was removed")
+	if c, err = e.upAlone(ctx); err != nil {
+		return err
 	}
 	return e.waitReady(ctx, c)
+}
+
+// upAlone starts the service and gives its container.
+func (e *Engine) upAlone(ctx context.Context) (*container, error) {
+	if err := e.cl.stream(ctx, nil, e.compose("up", "-d", "--no-deps", e.o.Service)...); err != nil {
+		return nil, fmt.Errorf("start PostgreSQL: %w%s", err, e.lastWords(ctx))
+	}
+	c, err := e.ofService(ctx, e.o.Service)
+	if err == nil && c == nil {
+		err = fmt.Errorf("docker compose started service %s, and there is no container of it in project %s; look: docker compose -p %s ps -a", e.o.Service, e.o.Project, e.o.Project)
+	}
+	return c, err
 }
 
 // waitReady waits in the container. The restarts that it had when the wait
@@ -97,7 +115,7 @@ func (e *Reader) ended(ctx context.Context, c container) error {
 	if c.State.Error != "" {
 		why += ", " + c.State.Error
 	}
-	return fmt.Errorf("PostgreSQL ended while starting (container %s, %s).%s", c.name(), why, e.words(ctx, c.ID))
+	return &endedStarting{fmt.Sprintf("PostgreSQL ended while starting (container %s, %s).%s", c.name(), why, e.words(ctx, c.ID))}
 }
 
 func (e *Reader) notInTime(ctx context.Context, c *container, recovering bool) error {

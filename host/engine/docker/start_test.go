@@ -51,6 +51,46 @@ func TestStartSaysWhyItEnded(t *testing.T) {
 	}
 }
 
+// A power cut leaves postmaster.pid without its content, and PostgreSQL never
+// starts beside it, however often Docker tries.
+func TestStartBesideAnEmptyPidFile(t *testing.T) {
+	ctx := limit(t)
+	o := project(t)
+	var said []string
+	o.Notify = func(line string) { said = append(said, line) }
+	e := docker.New(o)
+	if err := e.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for name, policy := range map[string]string{"no restart": "", "restart always": "    restart: always\n"} {
+		if err := e.Stop(ctx); err != nil {
+			t.Fatal(err)
+		}
+		pid := filepath.Join(o.DataDir, "postmaster.pid")
+		if err := os.WriteFile(pid, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		change(t, o, "    ports:", policy+"    ports:")
+		said = nil
+		if err := e.Start(ctx); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if s, err := e.Status(ctx); err != nil || !s.Ready || !strings.Contains(strings.Join(said, ""), "empty postmaster.pid") {
+			t.Errorf("%s: %+v %v %q", name, s, err, said)
+		}
+	}
+	// One with a pid in it is PostgreSQL's own affair.
+	if err := e.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(o.DataDir, "postmaster.pid"), []byte("no pid\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Start(ctx); err == nil || !strings.Contains(err.Error(), "bogus data in lock file") {
+		t.Errorf("another content: %v", err)
+	}
+}
+
 func TestStartErrors(t *testing.T) {
 	o := project(t)
 	change(t, o, image, "odpm-test-there-is-no-such-image:1")
