@@ -12,6 +12,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -80,7 +81,11 @@ type tries struct {
 }
 
 // tried counts one fault or input; broken, if any, is how it broke the promise.
+// What the end of the whole program cuts short is no try.
 func (t *tries) tried(broken error) {
+	if t.ctx.Err() != nil {
+		return
+	}
 	t.n++
 	if broken != nil {
 		t.broke = append(t.broke, broken.Error())
@@ -148,12 +153,12 @@ func run() int {
 		err := p.try(t)
 		left = t.left
 		if ctx.Err() != nil {
-			return 2
+			err = errors.New("it was interrupted")
 		}
 		fmt.Printf("%-12s %8d %6d  %s%s\n", p.name, t.n, len(t.broke), p.what, t.took(begin))
 		sum += t.n
 		if err != nil {
-			fmt.Fprintf(os.Stderr, "torture: %s could not be tried: %v\n", p.name, err)
+			fmt.Fprintf(os.Stderr, "torture: %s could not be tried to its end: %v\n", p.name, err)
 			code = max(code, 2)
 		}
 		for _, b := range t.broke {
@@ -161,6 +166,9 @@ func run() int {
 		}
 		if len(t.broke) > 0 {
 			code = 1
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
 	fmt.Printf("%-12s %8d\n", "in all", sum)
