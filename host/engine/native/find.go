@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -69,29 +68,39 @@ func (e *Reader) program(ctx context.Context, name string) (string, error) {
 }
 
 // client finds a client program for the server: of its own major, else the
-// oldest newer one, since pg_dump refuses a server newer than itself.
+// oldest newer one, since pg_dump refuses a server newer than itself. What
+// packages have put beside the server comes before PATH: Debian's /usr/bin has a
+// Perl script there, which takes longer to start than a small dump does.
 func (e *Reader) client(ctx context.Context, name string) (string, error) {
-	dirs := e.search()
+	var dirs []string
+	if e.o.BinDir != "" {
+		dirs = append(dirs, e.o.BinDir)
+	}
+	dirs = append(dirs, usual(strconv.Itoa(e.o.Major))...)
+	dirs = append(dirs, filepath.SplitList(os.Getenv("PATH"))...)
 	for _, pattern := range usual("*") {
 		found, _ := filepath.Glob(pattern)
 		dirs = append(dirs, found...)
 	}
-	type candidate struct {
-		path  string
-		major int
-	}
-	var all []candidate
+	var best string
+	var oldest int
 	for _, dir := range dirs {
 		path := filepath.Join(dir, name)
-		if major, ok := programMajor(ctx, path); ok && major >= e.o.Major {
-			all = append(all, candidate{path, major})
+		major, ok := programMajor(ctx, path)
+		switch {
+		case ok && major == e.o.Major:
+			return path, nil
+		case ok && major > e.o.Major && (best == "" || major < oldest):
+			best, oldest = path, major
 		}
 	}
-	sort.SliceStable(all, func(i, j int) bool { return all[i].major < all[j].major })
-	if len(all) == 0 {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	if best == "" {
 		return "", &NotFound{Program: name, Major: e.o.Major, Looked: usual(strconv.Itoa(e.o.Major))}
 	}
-	return all[0].path, nil
+	return best, nil
 }
 
 var versionLine = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
