@@ -259,8 +259,9 @@ status" show it.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&form, "format", "table", "table or json")
-	f.IntVar(&req.Major, "major", 0, "restore into a throwaway cluster of PostgreSQL's major `N`, from this machine's programs")
+	f.IntVar(&req.Major, "major", 0, "restore into a throwaway cluster of PostgreSQL's major `N`")
 	f.StringVar(&req.BinDir, "pg-bindir", "", "where the programs of that major are, in `DIR`")
+	f.StringVar(&req.Image, "pg-image", "", "have that cluster in a container of `IMAGE` (postgres:N in a Docker project, and where this machine has no programs of that major)")
 	f.BoolVar(&req.Odoo, "run-odoo", false, "neutralize it, and have the project's Odoo update the module base in it")
 	f.BoolVar(&req.AnyFiles, "allow-missing-files", false, "attachments may lack their files, as for a restore")
 	f.BoolVar(&req.AnyConstraints, "allow-broken-constraints", false, "leave out what the rows break, as for a restore")

@@ -28,8 +28,9 @@ type RehearseRequest struct {
 	What string
 	// Major is PostgreSQL's in a throwaway cluster, 0 for the project's server.
 	Major int
-	// BinDir has that major's programs, "" where a package has put them.
-	BinDir string
+	// BinDir has that major's programs, "" where a package has put them. Image is
+	// one of that major for a container; "" is for odpm to choose.
+	BinDir, Image string
 	// Odoo: the project's Odoo updates the module base in the restored database,
 	// which is neutralized before.
 	Odoo bool
@@ -50,8 +51,11 @@ func Rehearse(ctx context.Context, o apply.Options, req RehearseRequest) (Rehear
 	if req.Major != 0 && req.Odoo {
 		return Rehearsed{}, ui.Usagef("--run-odoo and --major exclude each other: the project's Odoo is connected to the project's server")
 	}
-	if req.BinDir != "" && req.Major == 0 {
-		return Rehearsed{}, ui.Usagef("--pg-bindir goes with --major")
+	if (req.BinDir != "" || req.Image != "") && req.Major == 0 {
+		return Rehearsed{}, ui.Usagef("--pg-bindir and --pg-image go with --major")
+	}
+	if req.BinDir != "" && req.Image != "" {
+		return Rehearsed{}, ui.Usagef("--pg-bindir and --pg-image exclude each other")
 	}
 	if req.Major != 0 && (req.Major < 12 || req.Major > 99) {
 		return Rehearsed{}, ui.Usagef("--major: %d is no major of PostgreSQL that odpm knows; 12 is the oldest", req.Major)
@@ -72,7 +76,7 @@ func Rehearse(ctx context.Context, o apply.Options, req RehearseRequest) (Rehear
 	w := &work{Run: s, req: Request{Name: filepath.Base(file)}, shown: s.Term.NewProgress(o.Progress)}
 	defer w.shown.Close()
 	if req.Major != 0 {
-		pg, err := throwaway(ctx, s, req.Major, req.BinDir)
+		pg, err := throwaway(ctx, s, req)
 		if err != nil {
 			return Rehearsed{}, err
 		}
@@ -123,6 +127,7 @@ func receiptOf(file, database string, rep odoodb.RehearseReport, err error, took
 	h := &receipts.Rehearsal{
 		Proven: err == nil, SHA256: rep.SHA256, ServerVersion: rep.ServerVersion, Tables: rep.Tables, Rows: rep.Rows, RowsCompared: rep.RowsCompared,
 		Files: rep.Checked + rep.Damaged, DamagedFiles: rep.Damaged, MissingFiles: rep.Missing, WrongSizeFiles: rep.WrongSized, OdooRan: rep.OdooRan, Neutralized: rep.Neutralized,
+		Extensions: list(rep.Extensions), Collation: rep.Collation, MadeBy: rep.Verify.ServerVersion,
 		LeftOut: []string{}, Warnings: list(rep.Warnings), Seconds: took.Seconds(), Restored: rep.Restored.Seconds(),
 	}
 	if rep.Neutralized {

@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,42 +30,76 @@ import (
 type throwawayCluster struct {
 	server *odoodb.Server
 	pg     engine.Writer
-	dir    string
-	note   string
+	// discard stops it and removes what is not in dir.
+	discard func(context.Context) error
+	dir     string
+	note    string
 }
 
 // throwawayNote, in .odpm/state, names the directory and the major of a
 // throwaway cluster, for the run after one that was killed.
 const throwawayNote = "rehearsal-cluster"
 
-// throwaway starts a new cluster from this machine's programs of that major, in
-// the system's temporary directory.
-func throwaway(ctx context.Context, s *apply.Run, major int, binDir string) (*throwawayCluster, error) {
+// throwawayPrefix begins the name of its directory, and of its compose project.
+const throwawayPrefix = "odpm-rehearsal-"
+
+// throwaway starts a new cluster in the system's temporary directory, from this
+// machine's programs of that major or from an image.
+func throwaway(ctx context.Context, s *apply.Run, req RehearseRequest) (*throwawayCluster, error) {
 	note := filepath.Join(s.Dirs.State(), throwawayNote)
 	if err := removeKilled(ctx, s, note); err != nil {
 		return nil, fmt.Errorf("the throwaway cluster of an interrupted rehearsal (%s): %w", note, err)
 	}
-	// The server's own user has to get in.
-	dir, err := os.MkdirTemp("", "odpm-rehearsal-")
+	image, err := throwawayImage(ctx, s, req)
 	if err != nil {
 		return nil, err
 	}
-	t := &throwawayCluster{dir: dir, note: note, pg: throwawayEngine(s, dir, major, 0, binDir)}
-	if err := durable.WriteFile(note, fmt.Appendf(nil, "%d %s\n", major, dir), 0o600); err != nil {
+	// The server's own user has to get in.
+	dir, err := os.MkdirTemp("", throwawayPrefix)
+	if err != nil {
+		return nil, err
+	}
+	kind := engines.Native
+	if image != "" {
+		kind = engines.Docker
+	}
+	t := &throwawayCluster{dir: dir, note: note}
+	if err := durable.WriteFile(note, fmt.Appendf(nil, "%d %s %s\n", req.Major, kind, dir), 0o600); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	if err := t.start(ctx, s, major, binDir); err != nil {
+	if err := t.start(ctx, s, req, image); err != nil {
 		t.remove(ctx, s.Term)
-		return nil, fmt.Errorf("a throwaway cluster of PostgreSQL %d: %w", major, err)
+		return nil, fmt.Errorf("a throwaway cluster of PostgreSQL %d: %w", req.Major, err)
 	}
 	return t, nil
 }
 
-func throwawayEngine(s *apply.Run, dir string, major, port int, binDir string) engine.Writer {
+// throwawayImage is the image that a rehearsal takes: the one that is named, the
+// official one where the project's PostgreSQL is a container as well, or where this
+// machine has no programs of that major. "" means programs.
+func throwawayImage(ctx context.Context, s *apply.Run, req RehearseRequest) (string, error) {
+	official := fmt.Sprintf("postgres:%d", req.Major)
+	switch {
+	case req.Image != "" || req.BinDir != "":
+		return req.Image, nil
+	case s.Readers.Kind == engines.Docker:
+		return official, nil
+	}
+	missing := engines.ThrowawayAvailable(ctx, req.Major)
+	if missing == nil || ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if err := engines.DockerAnswers(ctx); err != nil {
+		return "", fmt.Errorf("%w\nThere is no Docker engine either, for a container of %s: %w", missing, official, err)
+	}
+	return official, nil
+}
+
+func throwawayNative(s *apply.Run, dir string, major, port int, binDir string) engine.Writer {
 	return engines.Throwaway(filepath.Join(dir, "pg"), filepath.Join(dir, "state"), binDir, major, port, s.Project.AppRole, s.Project.AppPassword)
 }
 
-func (t *throwawayCluster) start(ctx context.Context, s *apply.Run, major int, binDir string) error {
+func (t *throwawayCluster) start(ctx context.Context, s *apply.Run, req RehearseRequest, image string) error {
 	if err := os.Chmod(t.dir, 0o755); err != nil {
 		return err
 	}
@@ -73,11 +108,22 @@ func (t *throwawayCluster) start(ctx context.Context, s *apply.Run, major int, b
 			return err
 		}
 	}
-	port, err := freePort()
-	if err != nil {
-		return err
+	if image != "" {
+		c := engines.ThrowawayContainer(s.Inputs, t.dir, req.Major)
+		if err := c.Make(image, rand.Text()); err != nil {
+			return err
+		}
+		t.pg, t.discard = c, c.Discard
+		s.Term.Step("starting a throwaway PostgreSQL %d (container of %s)", req.Major, ui.Clean(image))
+	} else {
+		port, err := freePort()
+		if err != nil {
+			return err
+		}
+		e := throwawayNative(s, t.dir, req.Major, port, req.BinDir)
+		t.pg, t.discard = e, e.Stop
+		s.Term.Step("starting a throwaway PostgreSQL %d", req.Major)
 	}
-	t.pg = throwawayEngine(s, t.dir, major, port, binDir)
 	if err := t.pg.Start(ctx); err != nil {
 		return err
 	}
@@ -90,6 +136,13 @@ func (t *throwawayCluster) start(ctx context.Context, s *apply.Run, major int, b
 		return err
 	}
 	defer c.Close(ctx)
+	var num int
+	if err := c.QueryRow(ctx, `SELECT pg_catalog.current_setting('server_version_num'::pg_catalog.text)::int`).Scan(&num); err != nil {
+		return err
+	}
+	if num/10000 != req.Major {
+		return fmt.Errorf("%s is PostgreSQL %d; name an image of %d: --pg-image", image, num/10000, req.Major)
+	}
 	if _, err := c.Exec(ctx, `CREATE ROLE `+pgx.Identifier{s.Project.AppRole}.Sanitize()+` LOGIN CREATEDB`); err != nil {
 		return err
 	}
@@ -102,7 +155,10 @@ func (t *throwawayCluster) start(ctx context.Context, s *apply.Run, major int, b
 func (t *throwawayCluster) remove(ctx context.Context, term *ui.Terminal) {
 	end, done := interrupt.Cleanup(ctx, time.Minute)
 	defer done()
-	err := t.pg.Stop(end)
+	var err error
+	if t.discard != nil {
+		err = t.discard(end)
+	}
 	if err == nil {
 		err = os.RemoveAll(t.dir)
 	}
@@ -123,13 +179,22 @@ func removeKilled(ctx context.Context, s *apply.Run, note string) error {
 	if err != nil {
 		return err
 	}
-	number, dir, _ := strings.Cut(strings.TrimSpace(string(b)), " ")
+	number, rest, _ := strings.Cut(strings.TrimSpace(string(b)), " ")
+	kind, dir, _ := strings.Cut(rest, " ")
+	if filepath.IsAbs(rest) { // of an odpm that had programs alone
+		kind, dir = engines.Native, rest
+	}
 	major, err := strconv.Atoi(number)
-	if err != nil || !filepath.IsAbs(dir) || !strings.HasPrefix(filepath.Base(dir), "odpm-rehearsal-") {
+	if err != nil || !filepath.IsAbs(dir) || !strings.HasPrefix(filepath.Base(dir), throwawayPrefix) || kind != engines.Native && kind != engines.Docker {
 		return fmt.Errorf("the note says %q, which odpm has not written; remove it", b)
 	}
 	if _, err := os.Lstat(dir); err == nil {
-		if err := throwawayEngine(s, dir, major, 0, "").Stop(ctx); err != nil {
+		if kind == engines.Docker {
+			err = engines.ThrowawayContainer(s.Inputs, dir, major).Discard(ctx)
+		} else {
+			err = throwawayNative(s, dir, major, 0, "").Stop(ctx)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		if err := os.RemoveAll(dir); err != nil {

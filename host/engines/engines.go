@@ -218,6 +218,20 @@ func Throwaway(dataDir, stateDir, binDir string, major, port int, appRole, passw
 		AppRole: appRole, Password: func() (string, error) { return password, nil }})
 }
 
+// ThrowawayAvailable says what this machine lacks for one.
+func ThrowawayAvailable(ctx context.Context, major int) error {
+	return native.NewReader(native.Options{Major: major}).Available(ctx)
+}
+
+// ThrowawayContainer is such a cluster in a container of the project's Docker
+// engine; dir is a directory of its own.
+func ThrowawayContainer(in *inputs.Inputs, dir string, major int) *docker.Throwaway {
+	return docker.NewThrowaway(dir, major, in.ComposeEnv())
+}
+
+// DockerAnswers says why no Docker engine can be used, nil where one can.
+func DockerAnswers(ctx context.Context) error { return docker.Available(ctx) }
+
 // DockerOptions are the project's under a compose project name.
 func DockerOptions(in *inputs.Inputs, name string) docker.Options {
 	p := in.Project

@@ -197,8 +197,14 @@ type Rehearsal struct {
 	SHA256 string `json:"sha256,omitempty"`
 	// ServerVersion is PostgreSQL's that it was restored into.
 	ServerVersion string `json:"server_version,omitempty"`
-	Tables        int64  `json:"tables"`
-	Rows          int64  `json:"rows"`
+	// MadeBy is the server's that was dumped.
+	MadeBy string `json:"archive_server_version,omitempty"`
+	// Extensions are "name version" of those in the restored database, Collation
+	// its collation.
+	Extensions []string `json:"extensions"`
+	Collation  string   `json:"collation,omitempty"`
+	Tables     int64    `json:"tables"`
+	Rows       int64    `json:"rows"`
 	// RowsCompared: they are as many as in the archive.
 	RowsCompared bool `json:"rows_compared"`
 	// Files were compared with their checksums, DamagedFiles are so in the archive.
