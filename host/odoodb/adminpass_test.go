@@ -127,7 +127,7 @@ func oldOdoo(t *testing.T, s *Server, db, version string, extra ...string) {
 		`CREATE TABLE ir_module_module (name varchar, state varchar, latest_version varchar)`,
 		`INSERT INTO ir_module_module VALUES ('base', 'installed', '` + version + `')`,
 		`CREATE TABLE ir_model_data (module varchar, name varchar, model varchar, res_id int)`,
-		`CREATE TABLE ir_config_parameter (key varchar PRIMARY KEY, value text)`,
+		`CREATE TABLE ir_config_parameter (key varchar PRIMARY KEY, value text NOT NULL)`,
 		`CREATE TABLE res_users (id int PRIMARY KEY, login varchar UNIQUE, active bool, password varchar)`,
 		`INSERT INTO res_users VALUES (1, 'admin', true, ''), (2, 'second', true, '')`,
 		`INSERT INTO ir_model_data VALUES ('base', 'user_root', 'res.users', 1)`,
