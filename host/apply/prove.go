@@ -89,7 +89,7 @@ func (s *Run) proveInside(ctx context.Context, record bool) error {
 	out := wording.Tail{Max: 16 << 10}
 	ectx, cancel := context.WithTimeout(ctx, patience+execMargin)
 	defer cancel()
-	err = s.Stack.Exec(ectx, s.Project.OdooServiceName, argv, env, &out)
+	err = s.Stack.Exec(ectx, c, argv, env, &out)
 	var exit *engine.ExitError
 	switch {
 	case err == nil && record && !s.recorded():

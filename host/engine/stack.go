@@ -81,10 +81,10 @@ type StackWriter interface {
 	// RemoveImage removes a name of an image, and the image with its last name.
 	// One that a container uses stays.
 	RemoveImage(ctx context.Context, ref string) error
-	// Exec runs a program in a service's running container, as the container's
-	// own user, with KEY=VALUE added to its environment, and sends both of its
-	// streams to out; a code other than 0 is *ExitError.
-	Exec(ctx context.Context, service string, argv, env []string, out io.Writer) error
+	// Exec runs a program in a container that runs, as the container's own user,
+	// with KEY=VALUE added to its environment, and sends both of its streams to
+	// out; a code other than 0 is *ExitError.
+	Exec(ctx context.Context, c Container, argv, env []string, out io.Writer) error
 	// RunOnce runs `docker compose run --rm` and streams; a code other than 0
 	// is *ExitError.
 	RunOnce(ctx context.Context, r RunOnce) error

@@ -80,6 +80,14 @@ func (e *Reader) Moment() *Reader {
 // New makes an engine that also acts.
 func New(o Options) *Engine { return &Engine{NewReader(o)} }
 
+// Acting is the same engine for acting, over the same connection. notify is
+// Options.Notify.
+func (e *Reader) Acting(notify func(string)) *Engine {
+	r := *e
+	r.o.Notify = notify
+	return &Engine{&r}
+}
+
 // Kind is "docker".
 func (e *Reader) Kind() string { return "docker" }
 

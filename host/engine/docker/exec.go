@@ -14,19 +14,15 @@ import (
 	"github.com/odpm/odpm/host/wording"
 )
 
-// Exec runs a program in a service's running container as docker exec would:
+// Exec runs a program in a container that runs as docker exec would:
 // with its network, its mounts, its environment and its user. When ctx ends the
 // program is not waited for any more; Docker has no way to end it.
-func (e *Engine) Exec(ctx context.Context, service string, argv, env []string, out io.Writer) error {
-	c, err := e.ofService(ctx, service)
-	if err != nil {
-		return err
-	}
-	if c == nil || !c.State.Running {
-		return fmt.Errorf("service %s of project %s does not run", service, e.o.Project)
+func (e *Engine) Exec(ctx context.Context, c engine.Container, argv, env []string, out io.Writer) error {
+	if c.ID == "" || !c.Running {
+		return fmt.Errorf("%s was to be run in a container that does not run", argv[0])
 	}
 	var made struct{ ID string }
-	err = e.cl.api.ask(ctx, "exec", http.MethodPost, "/containers/"+c.ID+"/exec", nil,
+	err := e.cl.api.ask(ctx, "exec", http.MethodPost, "/containers/"+c.ID+"/exec", nil,
 		map[string]any{"AttachStdout": true, "AttachStderr": true, "Cmd": argv, "Env": env}, &made)
 	if err != nil {
 		return err
@@ -39,7 +35,7 @@ func (e *Engine) Exec(ctx context.Context, service string, argv, env []string, o
 	err = bothStreams(io.MultiWriter(out, tail), resp.Body)
 	resp.Body.Close()
 	if err != nil {
-		return fmt.Errorf("docker exec in %s: %w", c.name(), errors.Join(err, ctx.Err()))
+		return fmt.Errorf("docker exec in %s: %w", c.Name, errors.Join(err, ctx.Err()))
 	}
 	for {
 		var state struct {

@@ -20,13 +20,17 @@ func TestExec(t *testing.T) {
 	o.Env = []string{"GREETING=good morning"}
 	e := docker.New(o)
 	var out bytes.Buffer
-	if err := e.Exec(ctx, "odoo", []string{"true"}, nil, &out); err == nil || !strings.Contains(err.Error(), "does not run") {
+	if err := e.Exec(ctx, engine.Container{}, []string{"true"}, nil, &out); err == nil || !strings.Contains(err.Error(), "does not run") {
 		t.Errorf("without a container: %v", err)
 	}
 	if err := e.Up(ctx, nil, "odoo"); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Exec(ctx, "odoo", []string{"sh", "-c", "echo to stdout; echo $GREETING $MORE >&2; head -c 300000 /dev/zero | tr '\\0' x"}, []string{"MORE=to you"}, &out); err != nil {
+	c, err := e.Container(ctx, "odoo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Exec(ctx, c, []string{"sh", "-c", "echo to stdout; echo $GREETING $MORE >&2; head -c 300000 /dev/zero | tr '\\0' x"}, []string{"MORE=to you"}, &out); err != nil {
 		t.Fatal(err)
 	}
 	if said := out.String(); !strings.Contains(said, "to stdout\n") || !strings.Contains(said, "good morning to you\n") || strings.Count(said, "x") < 300000 {
@@ -34,19 +38,19 @@ func TestExec(t *testing.T) {
 	}
 	var exit *engine.ExitError
 	out.Reset()
-	if err := e.Exec(ctx, "odoo", []string{"sh", "-c", "echo no >&2; exit 77"}, nil, &out); !errors.As(err, &exit) || exit.Code != 77 || exit.Stderr != "no" {
+	if err := e.Exec(ctx, c, []string{"sh", "-c", "echo no >&2; exit 77"}, nil, &out); !errors.As(err, &exit) || exit.Code != 77 || exit.Stderr != "no" {
 		t.Errorf("%v", err)
 	}
 	// Whatever it says, or how docker tells it: a program that is not there has
 	// not ended with 0.
-	if err := e.Exec(ctx, "odoo", []string{"/no/such/program"}, nil, &out); err == nil || ctx.Err() != nil {
+	if err := e.Exec(ctx, c, []string{"/no/such/program"}, nil, &out); err == nil || ctx.Err() != nil {
 		t.Errorf("no such program: %v", err)
 	} else {
 		t.Log(err)
 	}
 	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
-	if err := e.Exec(short, "odoo", []string{"sleep", "600"}, nil, &out); !errors.Is(err, context.DeadlineExceeded) {
+	if err := e.Exec(short, c, []string{"sleep", "600"}, nil, &out); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 	all, err := e.Processes(ctx, "odoo")
@@ -58,7 +62,7 @@ func TestExec(t *testing.T) {
 	}
 	began := time.Now()
 	for range 10 {
-		if err := e.Exec(ctx, "odoo", []string{"true"}, nil, &out); err != nil {
+		if err := e.Exec(ctx, engine.Container{}, []string{"true"}, nil, &out); err != nil {
 			t.Fatal(err)
 		}
 	}

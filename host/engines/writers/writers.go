@@ -24,10 +24,8 @@ type Writers struct {
 // something takes long.
 func Open(in *inputs.Inputs, r *engines.Readers, notify func(string)) Writers {
 	var w Writers
-	if r.Stack != nil {
-		o := engines.DockerOptions(in, in.Project.Name)
-		o.Notify = notify
-		e := docker.New(o)
+	if d, ok := r.Stack.(*docker.Reader); ok {
+		e := d.Acting(notify)
 		w.Stack = e
 		if r.Kind == engines.Docker {
 			w.Server, w.Own = e, e
