@@ -22,8 +22,10 @@ const (
 	proofTimeout = 3 * time.Minute
 	// livesFor is how long an Odoo that answers no request yet must have run
 	// before it counts as one that goes on. An entrypoint of the person's own
-	// that wants a variable, or an odoo.conf with a wrong line, ends it before.
-	livesFor = 2 * time.Second
+	// that wants a variable, or an odoo.conf with a wrong line, ends it before:
+	// Odoo reads its options a second or two after it was started, and later on a
+	// busy machine.
+	livesFor = 5 * time.Second
 )
 
 // patience is how long a start may take until its checker has recorded.
