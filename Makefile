@@ -79,7 +79,7 @@ RACE = ./host/engine ./host/filestore ./host/odoodb/archive ./host/plan \
 	./host/process ./host/project/... ./host/report ./host/state ./host/ui ./host/wording ./host/world ./shared/beneath \
 	./shared/entrypoint ./shared/handoff ./shared/libpq ./shared/odooconf ./shared/redact ./shared/regular ./shared/snapshot
 
-engines: ## a short suite on Debian's Podman, as root, beside the engine of the tests
+engines: ## a short suite on Podman and on Docker with userns-remap, as root, beside the engine of the tests
 	test/engines/run
 
 race: ## the race detector on the packages that need no server
