@@ -12,7 +12,10 @@ import (
 // long that was: from the stop to the first answer.
 type Absence struct {
 	odoodb.OdooService
-	s *Run
+	// Later: somebody else starts Odoo again, after a one-off run of it. On a database
+	// that is about to be updated it would only run into what is missing.
+	Later bool
+	s     *Run
 
 	mu                         sync.Mutex
 	stopped, started, answered time.Time
@@ -38,6 +41,9 @@ func (a *Absence) Stop(ctx context.Context) error {
 // Start starts it, and has somebody look when it answers: the restore has the
 // replaced database to drop meanwhile.
 func (a *Absence) Start(ctx context.Context) error {
+	if a.Later {
+		return nil
+	}
 	if err := a.OdooService.Start(ctx); err != nil {
 		return err
 	}
@@ -73,8 +79,26 @@ func (a *Absence) Close() {
 	}
 }
 
-// Stopped says whether the restore has stopped Odoo.
-func (a *Absence) Stopped() bool { return a != nil && !a.stopped.IsZero() }
+// Stopped says when the restore has stopped Odoo; the zero time where it has not.
+func (a *Absence) Stopped() time.Time {
+	if a == nil {
+		return time.Time{}
+	}
+	return a.stopped
+}
+
+// Answers tells whether Odoo answers HTTP now.
+func (s *Run) Answers(ctx context.Context) bool {
+	url := s.URL()
+	if s.Stack != nil {
+		c, err := s.Stack.Container(ctx, s.Project.OdooServiceName)
+		if err != nil {
+			return false
+		}
+		url = s.addressOf(c)
+	}
+	return answers(ctx, url)
+}
 
 // Away is how long Odoo was away. Where it does not answer HTTP yet, answers is
 // false, and it is how long it did not run.

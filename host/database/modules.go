@@ -159,7 +159,9 @@ func (w *work) runOdoo(ctx context.Context, args []string) error {
 		}
 		if running {
 			w.Term.Step("stopping Odoo for the one-off run")
-			w.stopped = true
+			if w.stopped.IsZero() {
+				w.stopped = time.Now()
+			}
 			if err := odoo.Stop(ctx); err != nil {
 				return err
 			}
@@ -176,7 +178,7 @@ func (w *work) runOdoo(ctx context.Context, args []string) error {
 // startAgain is for a run that ends with an error after it has stopped Odoo:
 // whatever went wrong, Odoo is left as it was.
 func (w *work) startAgain(ctx context.Context, err error) error {
-	if w.stopped {
+	if !w.stopped.IsZero() {
 		start, done := interrupt.Cleanup(ctx, time.Minute)
 		defer done()
 		if serr := w.OdooService().Start(start); serr != nil {

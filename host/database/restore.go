@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/odoodb"
@@ -26,7 +27,7 @@ func (w *work) restore(ctx context.Context) error {
 	odoo := w.Absence()
 	defer odoo.Close()
 	if odoo != nil {
-		opts.Odoo = odoo
+		opts.Odoo, odoo.Later = odoo, r.Init || r.Update
 	}
 	if r.Neutralize {
 		if w.Project.OdooMajor >= odoodb.OdooNeutralizes {
@@ -42,7 +43,11 @@ func (w *work) restore(ctx context.Context) error {
 	rep, err := w.server.Restore(ctx, opts)
 	w.shown.Close()
 	w.warnRestored(rep)
+	w.stopped = odoo.Stopped()
 	if err != nil {
+		if odoo != nil && odoo.Later {
+			err = w.startAgain(ctx, err)
+		}
 		return refuse(err)
 	}
 	w.result.Restored = &rep
@@ -63,21 +68,25 @@ func (w *work) restore(ctx context.Context) error {
 	if rep.Kept != "" {
 		w.Term.Say("odpm: the former database is kept as %s", ui.Clean(rep.Kept))
 	}
-	if !odoo.Stopped() || r.Init || r.Update {
+	if w.stopped.IsZero() || r.Init || r.Update {
 		return nil
 	}
 	// The restore has stopped it and started it again.
 	if err := w.OdooRuns(ctx); err != nil {
 		return fmt.Errorf("database %q is restored and in place, but Odoo, which ran before, is not as it should be: %w", rep.Database, err)
 	}
-	away, answers := odoo.Away()
+	w.sayAway(odoo.Away())
+	return nil
+}
+
+// sayAway ends a run that has stopped Odoo.
+func (w *work) sayAway(away time.Duration, answers bool) {
 	w.result.Away = &Away{away.Seconds(), answers}
 	if answers {
 		w.Term.Say("odpm: Odoo was away for %.1f s", away.Seconds())
-	} else {
-		w.Term.Say("odpm: Odoo was stopped for %.1f s; it runs again, and does not answer HTTP yet", away.Seconds())
+		return
 	}
-	return nil
+	w.Term.Say("odpm: Odoo was stopped for %.1f s; it runs again, and does not answer HTTP yet", away.Seconds())
 }
 
 // maxShown is how many of the things that were left out are said in words; all

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/codes"
@@ -88,7 +89,7 @@ type Result struct {
 	// Restored and BackedUp say what was done, nil for what was not asked for.
 	Restored *odoodb.RestoreReport
 	BackedUp *odoodb.BackupResult
-	// Away is for a restore that has stopped Odoo, nil for any other.
+	// Away is for a run that has stopped Odoo, nil for any other.
 	Away *Away
 }
 
@@ -146,8 +147,8 @@ type work struct {
 	existed bool
 	// adminSecret is the administrator's new password.
 	adminSecret string
-	// stopped: Odoo ran and was stopped for -i or -u.
-	stopped bool
+	// stopped is when Odoo, which ran, was stopped for a restore, -i or -u.
+	stopped time.Time
 }
 
 // Run does what is asked for.
@@ -293,6 +294,10 @@ func (w *work) do(ctx context.Context) error {
 	}
 	if err := w.Up(ctx); err != nil {
 		return err
+	}
+	if !w.stopped.IsZero() {
+		answers := w.Answers(ctx)
+		w.sayAway(time.Since(w.stopped), answers)
 	}
 	if w.Stack != nil || len(w.Project.OdooCommand) > 0 {
 		w.result.URL, err = w.OpenURL(ctx)
