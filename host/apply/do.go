@@ -36,12 +36,18 @@ func (r *Run) do(ctx context.Context, a plan.Action) error {
 	case plan.WriteFile:
 		return r.write(ctx, *a.File)
 	case plan.PullImage:
+		if r.kept != nil && r.kept.Doc.Services[r.Project.OdooServiceName].Build != nil {
+			r.Term.Step("building service %s", r.Project.OdooServiceName)
+			return r.Stack.BuildService(ctx, r.Project.OdooServiceName)
+		}
 		r.Term.Step("pulling %s", a.Resource)
 		if err := r.Stack.Pull(ctx, a.Resource); err != nil {
 			return fmt.Errorf("the Odoo image %s could not be pulled: %w", a.Resource, err)
 		}
 	case plan.BuildImage:
 		return r.build(ctx, a.Resource)
+	case plan.PutChecker:
+		return r.putChecker(ctx, a.Resource)
 	case plan.StopService:
 		r.Term.Step("stopping %s", a.Resource)
 		if err := writers.OldStack(r.Inputs, a.Project).StopService(ctx, a.Resource); err != nil {
@@ -162,8 +168,10 @@ func (r *Run) write(ctx context.Context, f plan.File) error {
 	case r.Dirs.SecretPath(state.OdooEnvFile):
 		return durable.WriteFile(f.Path, f.New, 0o600)
 	}
-	if err := r.prepareFilestores(); err != nil {
-		return err
+	if r.kept == nil {
+		if err := r.prepareFilestores(); err != nil {
+			return err
+		}
 	}
 	done, err := compose.Write(f.Path, f.New, compose.WriteOptions{Replace: r.Want.ReplaceCompose})
 	for _, c := range done.Copies {
@@ -216,6 +224,34 @@ func (r *Run) build(ctx context.Context, ref string) error {
 		return err
 	}
 	return r.rememberChecker()
+}
+
+// putChecker copies the checker to where a kept file's Odoo has it mounted.
+func (r *Run) putChecker(ctx context.Context, at string) error {
+	if err := r.ownDirs(ctx); err != nil {
+		return err
+	}
+	if err := r.Dirs.Ensure(); err != nil {
+		return err
+	}
+	binary, err := os.ReadFile(r.Desired.Image.Checker)
+	if err != nil {
+		return err
+	}
+	if err := durable.WriteFile(at, binary, 0o755); err != nil {
+		return err
+	}
+	return r.rememberChecker()
+}
+
+// formerCheckers are removed once no container starts with them.
+func (r *Run) formerCheckers() {
+	all, err := filepath.Glob(filepath.Join(r.Dirs.Runtime(), compose.CheckerPrefix+"*"))
+	for _, path := range all {
+		if err == nil && path != r.World.Files.CheckerMounted {
+			_ = os.Remove(path) // nothing depends on it
+		}
+	}
 }
 
 // rememberChecker keeps the binary's digest, so that the next look need not

@@ -35,9 +35,6 @@ func (s *Run) Up(ctx context.Context) error {
 // CanRunOdoo is asked before a database is made for it.
 func (s *Run) CanRunOdoo(ctx context.Context) error {
 	if s.Stack != nil {
-		if s.Project.KeepCompose {
-			return nil
-		}
 		q := plan.Access(s.Inputs, s.World, s.Desired)
 		w, err := s.Ask(ctx, world.Questions{Access: &q})
 		if err != nil {
@@ -95,6 +92,9 @@ func (s *Run) OdooCommand() []string {
 	if s.Inputs.OdooCommand != nil {
 		// Not the line itself: who gets it adds options.
 		return slices.Clone(s.Inputs.OdooCommand)
+	}
+	if s.kept != nil {
+		return slices.Clone(s.Desired.Image.Command)
 	}
 	return s.Desired.Spec.OdooCommand()
 }

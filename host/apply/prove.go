@@ -55,13 +55,9 @@ func (s *Run) recorded() bool {
 func (s *Run) proveNow(ctx context.Context) error {
 	record := plan.MustProve(s.World, s.Desired)
 	var err error
-	switch {
-	case s.Stack == nil:
+	if s.Stack == nil {
 		err = s.proveNative(ctx, record)
-	case s.Project.KeepCompose:
-		// Its container may lack the checker, and has not the mounts.
-		err = s.proveOnce(ctx, record)
-	default:
+	} else {
 		err = s.proveInside(ctx, record)
 	}
 	if err == nil && !record {
@@ -169,7 +165,11 @@ func (s *Run) odooArgvInImage(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	if s.kept != nil {
-		return s.KeptCommand(img.Entrypoint, img.Cmd), nil
+		if s.Desired.Image.Beside != nil {
+			return s.Desired.Image.Beside, nil
+		}
+		entry, cmd := s.KeptCommand(s.Project.OdooServiceName, img.Entrypoint, img.Cmd)
+		return append(inputs.WithoutChecker(entry), cmd...), nil
 	}
 	entry := inputs.WithoutChecker(img.Entrypoint)
 	if len(entry) == 0 {
@@ -192,7 +192,7 @@ func (s *Run) proveOnce(ctx context.Context, record bool) error {
 	p := s.Project
 	r := engine.RunOnce{Service: p.OdooServiceName, NoDeps: true, Entrypoint: s.Desired.Image.InImage,
 		Env: append(recording(record), handoff.EnvID+"="+s.Desired.Handoff.ID)}
-	if r.Entrypoint == "" || p.KeepCompose {
+	if r.Entrypoint == "" {
 		img, err := s.Stack.Image(ctx, s.odooImage(ctx))
 		if err != nil {
 			return err

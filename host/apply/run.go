@@ -183,6 +183,7 @@ func (r *Run) see(v *look.View) {
 	}
 	r.Dirs = v.Inputs.Dirs
 	r.Dirs.UID, r.Dirs.GID = uid, gid
+	r.Dirs.Shared = v.Kept != nil && v.World.UID != 0
 	if len(drift.Changes(v.Plan.Drifts)) > 0 {
 		r.done.Drifted = true
 	}

@@ -66,13 +66,16 @@ func (s *Run) upStack(ctx context.Context, services ...string) error {
 		// It was there before this run: its checker has spoken long ago.
 		return s.stillGood(ctx)
 	}
-	if s.Project.KeepCompose {
-		err = s.proveOnce(ctx, true)
+	if s.Desired.Image.Beside != nil {
+		err = s.proveBeside(ctx, is)
 	} else {
 		err = s.proveStart(ctx, is, startID)
 	}
 	if err != nil {
 		return err
+	}
+	if s.kept != nil {
+		s.formerCheckers()
 	}
 	return s.goesOn(ctx, is)
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -21,6 +24,11 @@ import (
 func Fingerprint(ctx context.Context, dir, project string, files, environ []string) string {
 	_, release := catchLog()
 	defer release()
+	// An overlay that is not there yet is none of them.
+	files = slices.DeleteFunc(slices.Clone(files), func(f string) bool {
+		_, err := os.Stat(f)
+		return len(files) > 1 && errors.Is(err, fs.ErrNotExist)
+	})
 	only := onlyFiles{dir}
 	if only.check(append([]string{".env"}, files...)...) != nil {
 		return ""

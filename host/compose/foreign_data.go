@@ -4,6 +4,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -73,6 +74,9 @@ func (f *Foreign) odooData(s types.ServiceConfig) {
 			o.DataTarget, _ = conf.Value("data_dir", 0)
 		}
 	}
+	if o.DataTarget == "" && !slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool { return below(OdooDataTarget, path.Clean(v.Target)) }) {
+		o.DataTarget = underHome(s)
+	}
 	if o.DataTarget == "" || !path.IsAbs(o.DataTarget) {
 		o.DataTarget, o.DataKnown = OdooDataTarget, officialOdoo(s.Image)
 	}
@@ -115,6 +119,21 @@ func (f *Foreign) odooData(s types.ServiceConfig) {
 	case best.Type == types.VolumeTypeVolume && best.Source != "":
 		o.DataVolume, o.DataRel = f.volumeName(*best), rel
 	}
+}
+
+// underHome is Odoo's own data_dir, ~/.local/share/Odoo, where a mount covers one;
+// "" without it.
+func underHome(s types.ServiceConfig) string {
+	const place = "/.local/share/Odoo"
+	for _, v := range s.Volumes {
+		target := path.Clean(v.Target)
+		for at := place; at != "/"; at = path.Dir(at) {
+			if home, ok := strings.CutSuffix(target, at); ok && home != "" {
+				return home + place
+			}
+		}
+	}
+	return ""
 }
 
 // device is the directory of this machine behind a mount, "" for none.

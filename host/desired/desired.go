@@ -49,9 +49,10 @@ type Desired struct {
 	PasswordEnv []byte
 
 	Image Image
-	// Spec is what Compose, docker-compose.yml, is made of; nil with
-	// ODPM_COMPOSE=keep. Judge is the same for compose to judge before the files
-	// that it names are there.
+	// Spec is what Compose, docker-compose.yml, is made of. With ODPM_COMPOSE=keep
+	// Compose is the overlay, and nothing in Spec but the user and Odoo's command
+	// counts. Judge is the same for compose to judge before the files that it names
+	// are there.
 	Spec           compose.Spec
 	Compose, Judge []byte
 
@@ -89,7 +90,7 @@ func Make(in *inputs.Inputs, w *world.World) (*Desired, error) {
 	}
 	d.Image = image(in, w, d.Parsed)
 	if p.KeepCompose {
-		return d, nil
+		return d, d.overlay(in, w)
 	}
 	d.Warnings = append(d.Warnings, compose.ServiceWarnings(p)...)
 	d.Spec = compose.Spec{

@@ -42,6 +42,9 @@ type Image struct {
 	InImage string
 	// Problem is why it cannot be built; it stops a run, not a plan.
 	Problem error
+	// Beside is what Odoo runs as where a program that the checker cannot see
+	// through starts it: the checker then proves the login beside it.
+	Beside []string
 	// Unused are images of earlier runs that no container was made of.
 	Unused []string
 }
@@ -67,7 +70,7 @@ func image(in *inputs.Inputs, w *world.World, conf *odooconf.File) Image {
 		return im
 	}
 	if in.Kept != nil {
-		return Image{Ref: p.OdooImage, Reason: "ODPM_COMPOSE=keep: the compose file's own image is used"}
+		return keptImage(in, w)
 	}
 	base, known := official, w.OdooImage != nil
 	if known {

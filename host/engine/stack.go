@@ -67,6 +67,8 @@ type StackWriter interface {
 	Pull(ctx context.Context, ref string) error
 	// Build makes an image of a context directory. What docker says goes to out.
 	Build(ctx context.Context, b Build) error
+	// BuildService makes the image of a service that the compose file builds.
+	BuildService(ctx context.Context, service string) error
 	// Up makes the services run as the compose file says (`up -d`, no
 	// dependencies recreated) and returns when their containers were started.
 	Up(ctx context.Context, out io.Writer, services ...string) error
@@ -231,3 +233,29 @@ type RunOnce struct {
 
 // ErrNoImage: the image is not on this machine, or could not be pulled.
 var ErrNoImage = errors.New("no such image")
+
+// TheirStack is a compose project that somebody else's file made.
+type TheirStack interface {
+	// StopStack stops every container, and tells which services ran.
+	StopStack(ctx context.Context) (ran []string, err error)
+	// RemoveStack removes the containers. Volumes stay, anonymous ones too.
+	RemoveStack(ctx context.Context) error
+	// BuildService and Exec are StackWriter's.
+	BuildService(ctx context.Context, service string) error
+	Exec(ctx context.Context, service string, argv, env []string, out io.Writer) error
+	// CopyData copies into a directory of this machine; the source stays as it is.
+	CopyData(ctx context.Context, c CopyData) error
+	// Up starts services as the files say, all of them where none is named.
+	Up(ctx context.Context, out io.Writer, services ...string) error
+}
+
+// CopyData is a volume's, or a container's, part that is copied.
+type CopyData struct {
+	// Volume or Container is where it is; From is the place in it, absolute, "" for
+	// all of a volume.
+	Volume, Container, From string
+	// To is a directory of this machine, Image one with a shell and cp.
+	To, Image string
+	// UID and GID are the new owner's, 0 keeps the old.
+	UID, GID int
+}

@@ -181,14 +181,20 @@ func Made(ctx context.Context, project string) map[string]Container {
 // ImagePGData is where an image keeps PostgreSQL's data by its own
 // configuration, "" where it is not on this machine.
 func ImagePGData(ctx context.Context, image string) string {
+	return ImageEnv(ctx, image)["PGDATA"]
+}
+
+// ImageEnv is the environment that an image sets, nil where it is not on this
+// machine.
+func ImageEnv(ctx context.Context, image string) map[string]string {
 	if image == "" || docker.Available(ctx) != nil {
-		return ""
+		return nil
 	}
 	env, err := docker.NewReader(docker.Options{}).ImageEnv(ctx, image)
 	if err != nil {
-		return ""
+		return nil
 	}
-	return env["PGDATA"]
+	return env
 }
 
 // NativeAvailable tells whether PostgreSQL's own programs of the project's
@@ -236,7 +242,7 @@ func DockerAnswers(ctx context.Context) error { return docker.Available(ctx) }
 func DockerOptions(in *inputs.Inputs, name string) docker.Options {
 	p := in.Project
 	o := docker.Options{
-		Dir: in.StackDir(), Project: name, Files: in.ComposeFiles,
+		Dir: in.StackDir(), Project: name, Files: in.ComposeFiles, Own: in.ComposePath(),
 		Service: p.ServiceName, OdooService: p.OdooServiceName, VolumeName: p.VolumeName,
 		DataDir: p.DataDir, DataVolume: p.DataVolume, Image: in.PostgresImage, Major: p.PostgresMajor,
 		Env: in.ComposeEnv(), Known: knownImages(in.Dirs),

@@ -68,7 +68,7 @@ func Read(ctx context.Context, dir string, environ []string, home string) (*Inpu
 		if err := in.readKept(ctx); err != nil {
 			return nil, err
 		}
-		in.ComposeFiles = in.Kept.Files
+		in.ComposeFiles = append(slices.Clone(in.Kept.Files), in.ComposePath())
 	} else {
 		in.ComposeFiles = in.ownFiles()
 		in.readOverride(ctx)
@@ -92,8 +92,14 @@ func (in *Inputs) ownFiles() []string {
 	return files
 }
 
-// ComposePath is the compose file that odpm writes.
-func (in *Inputs) ComposePath() string { return filepath.Join(in.Project.Dir, compose.FileName) }
+// ComposePath is the compose file that odpm writes: its own, or the one that it
+// lays over a kept one.
+func (in *Inputs) ComposePath() string {
+	if in.Kept != nil {
+		return filepath.Join(in.Project.Dir, compose.OverlayName)
+	}
+	return filepath.Join(in.Project.Dir, compose.FileName)
+}
 
 // StackDir is compose's project directory: the files' relative paths start
 // there. A kept file that COMPOSE_FILE names may lie in a directory below.

@@ -3,6 +3,7 @@ package inputs
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/project"
@@ -74,8 +75,8 @@ func withFile(p project.Project, f *compose.Foreign) project.Project {
 	if f.Odoo.HTTPPort != 0 {
 		p.OdooPort = f.Odoo.HTTPPort
 	}
-	if f.Odoo.Image != "" {
-		p.OdooImage = f.Odoo.Image
+	if image := f.OdooImage(); image != "" {
+		p.OdooImage = image
 	}
 	if f.Odoo.DataDir != "" {
 		p.OdooDataDir = f.Odoo.DataDir
@@ -123,17 +124,17 @@ func confOf(role string, odoo *compose.ForeignOdoo) []byte {
 	return fmt.Appendf(nil, "[options]\ndb_host = %s\ndb_port = %d\ndb_user = %s\n", host, port, role)
 }
 
-// KeptCommand is what the kept file starts Odoo with, without a checker in
-// front: entrypoint and command, the image's where the file says none.
-func (in *Inputs) KeptCommand(entrypoint, command []string) []string {
-	svc := in.Kept.Doc.Services[in.Project.OdooServiceName]
-	if len(svc.Entrypoint) > 0 {
+// KeptCommand is what the kept file starts a service of Odoo's with, the image's
+// entrypoint and command where the file says none.
+func (in *Inputs) KeptCommand(service string, entrypoint, command []string) (entry, cmd []string) {
+	svc := in.Kept.Doc.Services[service]
+	if svc.Entrypoint != nil {
 		entrypoint, command = svc.Entrypoint, nil
 	}
-	if len(svc.Command) > 0 {
+	if svc.Command != nil {
 		command = svc.Command
 	}
-	return append(append([]string(nil), WithoutChecker(entrypoint)...), command...)
+	return slices.Clone(entrypoint), slices.Clone(command)
 }
 
 // WithoutChecker is what an entrypoint with the checker in front starts.

@@ -21,7 +21,7 @@ func (v *View) LoginInArguments(ctx context.Context) string {
 	}
 	command := v.Desired.Image.Command
 	if v.Kept != nil {
-		command = v.KeptCommand(img.Entrypoint, img.Cmd)
+		_, command = v.KeptCommand(v.Project.OdooServiceName, img.Entrypoint, img.Cmd)
 	}
 	if slices.Contains(command, engine.OdooProgram) {
 		return ""

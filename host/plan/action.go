@@ -26,6 +26,8 @@ const (
 	WriteBaseline Op = "write_baseline"
 	UpOdoo        Op = "up"
 	RemoveImage   Op = "remove_image"
+	// PutChecker copies odpm-checker to where a kept file's Odoo has it mounted.
+	PutChecker Op = "put_checker"
 )
 
 // Action is one thing that a run does outside of odpm's own memory.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -59,10 +60,10 @@ func (m *maker) missing(paths ...string) []Action {
 // givesDatabase tells that .odpm/database is still root's, and Odoo's user is
 // known by now, and another.
 func givesDatabase(w *world.World, d *desired.Desired) bool {
-	if w.UID != 0 || !w.Stack || !w.Files.DatabaseOfRoot || w.OdooImage == nil || d.Spec.User != "" {
+	if w.UID != 0 || !w.Stack || !w.Files.DatabaseOfRoot || w.OdooImage == nil || d.Spec.User != "" && !d.Spec.Project.KeepCompose {
 		return false
 	}
-	user, _, _ := strings.Cut(w.OdooImage.User, ":")
+	user, _, _ := strings.Cut(cmp.Or(d.Spec.User, w.OdooImage.User), ":")
 	return user != "" && user != "0" && user != "root"
 }
 
@@ -103,10 +104,10 @@ func (m *maker) image() {
 	switch {
 	case m.w.Kind == engines.Native:
 		m.told(StepImage, what, Skip, im.Reason)
-	case m.p.KeepCompose:
-		m.told(StepImage, what, Skip, "ODPM_COMPOSE=keep: the compose file's own image is used")
 	case m.filesStay():
 		m.told(StepImage, what, Skip, "the role alone is asked for")
+	case m.in.Kept != nil:
+		m.keptChecker(what)
 	case build && !m.w.Stack:
 		m.told(StepImage, what, Skip, "Docker was not asked whether the image is there")
 	case build && !im.BaseKnown && !m.starting():
@@ -135,6 +136,20 @@ func (m *maker) image() {
 	}
 }
 
+// keptChecker mounts the checker into the person's own container: its image stays
+// what it is.
+func (m *maker) keptChecker(what string) {
+	im, at := m.d.Image, m.w.Files.CheckerMounted
+	var actions []Action
+	if !im.BaseKnown && m.w.Stack && m.starting() {
+		actions = append(actions, Action{Op: PullImage, Resource: m.p.OdooImage, Why: "it is not on this machine", Reveals: true})
+	}
+	if at != "" && !m.w.Files.CheckerThere {
+		actions = append(actions, Action{Op: PutChecker, Resource: at, Why: "service " + m.p.OdooServiceName + " has it mounted"})
+	}
+	m.step(StepImage, what, im.Reason, actions...)
+}
+
 // secret makes the password of the superuser that odpm makes, where there is none.
 func (m *maker) secret() []Action {
 	path := m.in.Dirs.SecretPath(state.BootstrapSecret)
@@ -145,10 +160,11 @@ func (m *maker) secret() []Action {
 }
 
 func (m *maker) compose() {
-	const what = "Write " + compose.FileName
+	name := m.in.Rel(m.in.ComposePath())
+	what := "Write " + name
 	switch {
-	case m.p.KeepCompose:
-		m.told(StepCompose, what, Skip, "ODPM_COMPOSE=keep")
+	case m.d.Compose == nil:
+		m.told(StepCompose, what, Skip, "ODPM_COMPOSE=keep, and Docker is not asked")
 		return
 	case m.filesStay():
 		m.told(StepCompose, what, Skip, "the role alone is asked for")
@@ -156,11 +172,11 @@ func (m *maker) compose() {
 	}
 	// What compose mounts must exist: Docker would make it as root.
 	actions := m.secret()
-	if m.w.UID != 0 || !m.w.Stack || m.w.OdooImage != nil || m.starting() {
+	if !m.p.KeepCompose && (m.w.UID != 0 || !m.w.Stack || m.w.OdooImage != nil || m.starting()) {
 		// As root, without the image, it is not known yet whose it must be.
 		actions = append(actions, m.missing(m.p.OdooDataDir)...)
 	}
-	reason := compose.FileName + " is current"
+	reason := name + " is current"
 	if len(actions) > 0 {
 		reason = m.in.Rel(actions[0].Resource) + " is not there"
 	}
@@ -169,18 +185,18 @@ func (m *maker) compose() {
 		return
 	}
 	f := m.w.Files.Compose
-	reason = compose.FileName + " is stale"
+	reason = name + " is stale"
 	switch {
 	case len(f.Beside) > 0 && m.Want.ReplaceCompose:
 		reason = m.in.Rel(f.Beside[0]) + " is moved aside under a dated name"
 	case len(f.Beside) > 0:
 		reason = m.in.Rel(f.Beside[0]) + " was not written by odpm"
 	case f.Bytes == nil:
-		reason = "there is no " + compose.FileName
+		reason = "there is no " + name
 	case !compose.IsOurs(f.Bytes) && m.Want.ReplaceCompose:
-		reason = "a foreign " + compose.FileName + " is replaced; a dated copy is kept"
+		reason = "a foreign " + name + " is replaced; a dated copy is kept"
 	case !compose.IsOurs(f.Bytes):
-		reason = compose.FileName + " was not written by odpm"
+		reason = name + " was not written by odpm"
 	}
 	m.step(StepCompose, what, reason, append(actions, write(f.Path, reason, f.Bytes, m.d.Compose))...)
 }

@@ -11,7 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/odpm/odpm/host/cluster"
+
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/drift"
@@ -95,8 +97,15 @@ func stopped(x *place) { x.stopAll() }
 func keep(x *place) {
 	x.p.KeepCompose = true
 	x.in.Kept = &compose.Foreign{Dir: dir, Name: "acme", Files: []string{dir + "/docker-compose.yml"}, Postgres: &compose.ForeignPostgres{Service: "db"}, Odoo: &compose.ForeignOdoo{Service: "odoo"}}
-	x.in.ComposeFiles = x.in.Kept.Files
-	x.w.Files.Compose = compose.Found{}
+	x.in.Kept.Doc = &types.Project{Name: "acme", Services: types.Services{"db": {Name: "db"}, "odoo": {Name: "odoo"}}}
+	x.in.ComposeFiles = append(x.in.Kept.Files, dir+"/.odpm/compose.yml")
+	x.w.Files.Compose = compose.Found{Path: dir + "/.odpm/compose.yml"}
+	x.w.Files.CheckerMounted = dir + "/.odpm/runtime/odpm-checker-0123456789ab"
+	if x.w.OdooImage != nil {
+		image := *x.w.OdooImage
+		image.Script = "/entrypoint.sh"
+		x.w.OdooImage = &image
+	}
 }
 
 func another(h engine.Holder) func(*place) {

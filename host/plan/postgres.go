@@ -237,7 +237,7 @@ func (m *maker) whyUp() string {
 		return "Odoo's container is paused"
 	case w.Stack && !odoo.Running:
 		return "Odoo does not run"
-	case w.Stack && !p.KeepCompose && odoo.Env[envID] != m.d.Handoff.ID:
+	case w.Stack && odoo.Env[envID] != m.d.Handoff.ID:
 		return "Odoo runs with another configuration"
 	case w.Kind == engines.Native && len(p.OdooCommand) > 0 && !w.Process.Runs:
 		return "ODOO_COMMAND does not run"
@@ -246,7 +246,7 @@ func (m *maker) whyUp() string {
 	case !w.Stack:
 		return ""
 	case m.d.ComposeChanges(w):
-		return "docker-compose.yml changes"
+		return m.in.Rel(m.in.ComposePath()) + " changes"
 	}
 	return m.stale()
 }
@@ -282,7 +282,7 @@ func (m *maker) stale() string {
 // access asks whether Odoo's uid can use what is mounted for it.
 func (m *maker) access() {
 	im := m.d.Image
-	if !m.w.Stack || m.p.KeepCompose || im.Problem != nil {
+	if !m.w.Stack || im.Problem != nil {
 		return
 	}
 	image := im.Ref

@@ -65,7 +65,7 @@ func (m *maker) refuse() {
 	m.refused(Odoo, m.externalHere())
 	m.refused(Files, m.foreignHost())
 	m.data()
-	if !m.p.KeepCompose {
+	if m.d.Compose != nil || m.d.Image.Problem != nil {
 		_, err := m.w.Files.Compose.Check(m.d.Compose, compose.WriteOptions{Replace: m.Want.ReplaceCompose})
 		if errors.Is(err, compose.ErrForeign) {
 			err = &ui.Refusal{Code: codes.ComposeForeign, What: err.Error(), Err: err}
@@ -316,17 +316,22 @@ func accessOf(in *inputs.Inputs, w *world.World, d *desired.Desired, image strin
 			q.Paths = append(q.Paths, engine.Access{Path: path, Write: write})
 		}
 	}
-	add(!desired.Missing(w, in.Dirs.Database()) && !givesDatabase(w, d), in.Dirs.Database(), true)
-	add(!desired.Missing(w, in.Project.OdooDataDir), in.Project.OdooDataDir, true)
+	data, conf := true, true
+	if in.Kept != nil {
+		// What their file mounts. A person's .odpm/database is given by its group.
+		data, conf = in.Kept.Odoo.DataDir != "", in.Kept.Odoo.ConfPath == in.Project.OdooConfPath
+	}
+	add(!desired.Missing(w, in.Dirs.Database()) && !givesDatabase(w, d) && (in.Kept == nil || w.UID == 0), in.Dirs.Database(), true)
+	add(data && !desired.Missing(w, in.Project.OdooDataDir), in.Project.OdooDataDir, true)
 	for _, dir := range w.Files.OdooDirs {
 		if in.Project.FilestoreDir == "" || filepath.Base(dir) != "filestore" {
-			add(true, dir, true)
+			add(data, dir, true)
 		}
 	}
 	for _, dir := range in.Filestores(false).Named() {
 		add(!desired.Missing(w, dir), dir, true)
 	}
-	add(w.Files.Conf != nil, in.Project.OdooConfPath, false)
+	add(conf && w.Files.Conf != nil, in.Project.OdooConfPath, false)
 	add(w.Files.Handoff != nil, world.HandoffPath(in.Dirs), false)
 	return q
 }

@@ -23,6 +23,9 @@ type Dirs struct {
 	// Owner is the uid:gid that directories made for the container belong to;
 	// -1 leaves them to whoever runs odpm.
 	UID, GID int
+	// Shared lets the person's group write to .odpm/database: Odoo's user there is
+	// another, and has that group.
+	Shared bool
 }
 
 // NewDirs names the directories of a project; nothing is made.
@@ -59,6 +62,10 @@ func (d Dirs) Ensure() error {
 		if d.UID >= 0 {
 			// The uid Odoo runs as must be able to create and rename here.
 			if err := at.Chown(d.UID, d.GID); err != nil {
+				return err
+			}
+		} else if d.Shared {
+			if err := at.Chmod(0o775); err != nil {
 				return err
 			}
 		}

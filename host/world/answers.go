@@ -62,7 +62,7 @@ func (r *Reader) configKey(candidate []byte) string {
 	h := sha256.New()
 	for i, f := range r.in.ComposeFiles {
 		data, _ := os.ReadFile(f)
-		if i == 0 && candidate != nil {
+		if f == r.in.ComposePath() && candidate != nil {
 			data = candidate
 		}
 		fmt.Fprintf(h, "%d:%d:", i, len(data))

@@ -161,9 +161,7 @@ func (r *Reader) files(w *World) error {
 	if w.Files.PasswordEnv, err = read(d.SecretPath(state.OdooEnvFile)); err != nil {
 		return err
 	}
-	if !p.KeepCompose {
-		w.Files.Compose = compose.Look(r.in.ComposePath())
-	}
+	w.Files.Compose = compose.Look(r.in.ComposePath())
 	dirs := []string{d.Runtime(), d.Database(), d.State(), p.OdooDataDir, d.SecretPath(state.BootstrapSecret)}
 	for _, dir := range append(dirs, r.in.Filestores(r.Kind == engines.Native).Named()...) {
 		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
@@ -182,10 +180,19 @@ func (r *Reader) files(w *World) error {
 	if r.Kind == engines.Native {
 		on = Here
 	}
-	if r.in.Kept == nil || r.Kind == engines.Native {
-		w.Checker = FindChecker(p.Env, on, d)
+	w.Checker = FindChecker(p.Env, on, d)
+	if r.in.Kept != nil && w.Checker.Err == nil {
+		r.mounted(w)
 	}
 	return nil
+}
+
+// mounted looks for the checker in the runtime directory. Its name says which
+// one it is, and it is put there whole.
+func (r *Reader) mounted(w *World) {
+	w.Files.CheckerMounted = filepath.Join(r.in.Dirs.Runtime(), compose.CheckerFile(w.Checker.Digest))
+	info, err := os.Lstat(w.Files.CheckerMounted)
+	w.Files.CheckerThere = err == nil && info.Mode().IsRegular()
 }
 
 // RememberedUp is what the last `docker compose up` made; a record that cannot be
@@ -278,18 +285,20 @@ func (r *Reader) stack(ctx context.Context, w *World) error {
 			}
 		}
 	}
-	if p.KeepCompose {
-		return nil
-	}
 	img, err := r.Stack.Image(ctx, p.OdooImage)
 	switch {
 	case err == nil:
 		w.OdooImage = &img
 		if on := InContainers(img.Arch); on != w.Checker.On {
-			w.Checker = FindChecker(p.Env, on, r.in.Dirs)
+			if w.Checker = FindChecker(p.Env, on, r.in.Dirs); r.in.Kept != nil && w.Checker.Err == nil {
+				r.mounted(w)
+			}
 		}
 	case !errors.Is(err, engine.ErrNoImage):
 		return err
+	}
+	if r.in.Kept != nil {
+		return nil // odpm builds none for it
 	}
 	w.Built, err = r.Stack.Built(ctx, BuiltRepository(p.Name))
 	return err

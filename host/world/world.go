@@ -134,6 +134,10 @@ type Files struct {
 	// DatabaseOfRoot: .odpm/database is there and root's own. A run as root without
 	// the Odoo image makes it so: whose it must be is not known yet.
 	DatabaseOfRoot bool
+	// CheckerMounted is where the checker is that a kept file's Odoo has mounted,
+	// CheckerThere tells whether it is there.
+	CheckerMounted string
+	CheckerThere   bool
 }
 
 // Checker is odpm-checker on this machine.

@@ -29,3 +29,8 @@ func (e *Engine) Build(ctx context.Context, b engine.Build) error {
 	}
 	return cl.stream(ctx, b.Out, append(args, b.Dir)...)
 }
+
+// BuildService makes the image of a service that the compose file builds.
+func (e *Engine) BuildService(ctx context.Context, service string) error {
+	return e.cl.stream(ctx, nil, e.compose("build", service)...)
+}

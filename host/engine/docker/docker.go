@@ -6,7 +6,10 @@
 package docker
 
 import (
+	"errors"
+	"io/fs"
 	"maps"
+	"os"
 
 	"github.com/odpm/odpm/host/engine"
 )
@@ -20,6 +23,9 @@ type Options struct {
 	// Files are the compose files in order, absolute: docker-compose.yml, and
 	// the override where it exists.
 	Files []string
+	// Own is the one of them that odpm writes, for which a candidate stands. One
+	// that lies over others need not be there yet.
+	Own string
 	// Service is PostgreSQL's compose service, OdooService Odoo's.
 	Service, OdooService string
 	// VolumeName is the key of PostgreSQL's volume in the compose file.
@@ -101,7 +107,10 @@ func (e *Reader) compose(args ...string) []string {
 
 func (e *Reader) composeFiles(files []string, args ...string) []string {
 	all := []string{"compose", "-p", e.o.Project, "--project-directory", e.o.Dir}
-	for _, f := range files {
+	for i, f := range files {
+		if _, err := os.Stat(f); i > 0 && f == e.o.Own && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		all = append(all, "-f", f)
 	}
 	return append(all, args...)

@@ -20,14 +20,14 @@ import (
 )
 
 // Config gives the document that compose works with, as JSON. A candidate stands
-// in for the first of the files, through stdin.
+// in for the file that odpm writes, through stdin.
 func (e *Reader) Config(ctx context.Context, candidate []byte) ([]byte, error) {
 	files := slices.Clone(e.o.Files)
 	if candidate != nil {
 		if len(files) == 0 {
 			files = []string{""}
 		}
-		files[0] = "-"
+		files[max(0, slices.Index(files, e.o.Own))] = "-"
 	}
 	var stdin io.Reader
 	if candidate != nil {

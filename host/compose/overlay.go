@@ -1,0 +1,106 @@
+package compose
+
+import (
+	"bytes"
+	"path/filepath"
+	"slices"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/odpm/odpm/shared/handoff"
+)
+
+// OverlayName is the file that odpm lays over a kept compose file, a further -f.
+const OverlayName = ".odpm/compose.yml"
+
+// CheckerPrefix begins the checker's name in the runtime directory, with which it
+// comes into a kept service's container: the image is the person's.
+const CheckerPrefix = "odpm-checker-"
+
+// CheckerFile is that name. Another checker has another one, so that compose
+// makes the container anew.
+func CheckerFile(digest string) string { return CheckerPrefix + digest[:min(12, len(digest))] }
+
+// CheckerMounted is where it is in the container.
+func CheckerMounted(digest string) string { return handoff.RuntimeDir + "/" + CheckerFile(digest) }
+
+// Overlay is what a kept file needs so that the checker stands in front of its
+// Odoo.
+type Overlay struct {
+	// Dir is compose's project directory, Project odpm's.
+	Dir, Project string
+	// HandoffID is what the checker must find in checker.json.
+	HandoffID string
+	Services  []Overlaid
+}
+
+// Overlaid is one service of Odoo's.
+type Overlaid struct {
+	Service string
+	// Entrypoint and Command are all of what it starts, nil leaves both as they
+	// are: then the checker stands beside. Compose drops the image's command where
+	// an entrypoint is set.
+	Entrypoint, Command []string
+	// Records: its logins are the project's. The others wait for theirs.
+	Records bool
+	// Group is a group of this machine that may write to .odpm/database, "" where
+	// the container's user can.
+	Group string
+}
+
+const overlayHeader = `# ` + marker + ` — written by odpm, which overwrites changes made here.
+# It stands over your own compose file (ODPM_COMPOSE=keep), which is not changed:
+# odpm adds it as a further -f, and docker compose by hand does without it.
+`
+
+// Build makes the document. The same Overlay always gives the same bytes.
+func (o Overlay) Build() ([]byte, error) {
+	doc := &types.Project{Services: types.Services{}}
+	for _, s := range o.Services {
+		env := map[string]string{handoff.EnvID: o.HandoffID}
+		volumes := []types.ServiceVolumeConfig{bind(hostPath(o.Dir, filepath.Join(o.Project, handoff.HostRuntimeDir)), handoff.RuntimeDir, true)}
+		var svc types.ServiceConfig
+		svc.Entrypoint, svc.Command = types.ShellCommand(s.Entrypoint), types.ShellCommand(s.Command)
+		if s.Records {
+			volumes = append(volumes, bind(hostPath(o.Dir, filepath.Join(o.Project, handoff.HostDatabaseDir)), handoff.DatabaseDir, false))
+			if s.Group != "" {
+				svc.GroupAdd = []string{s.Group}
+			}
+		} else {
+			env["ODPM_NO_RECORD"] = "true"
+		}
+		svc.Environment, svc.Volumes = environment(env), volumes
+		doc.Services[s.Service] = svc
+	}
+	root, err := node(doc)
+	if err != nil {
+		return nil, err
+	}
+	text, err := render(root)
+	return append([]byte(overlayHeader), bytes.TrimPrefix(text, []byte(header))...), err
+}
+
+// OdooServices are the services of a kept file that run the same Odoo: the one
+// that people open, and others of its image, such as one for the crons.
+func (f *Foreign) OdooServices() []string {
+	main := f.Doc.Services[f.Odoo.Service]
+	out := []string{f.Odoo.Service}
+	for _, name := range f.Doc.ServiceNames() {
+		s := f.Doc.Services[name]
+		if name != f.Odoo.Service && slices.Contains(f.OdooCandidates, name) && f.imageOf(s) == f.imageOf(main) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// imageOf is a service's image; one that is built without a name gets compose's.
+func (f *Foreign) imageOf(s types.ServiceConfig) string {
+	if s.Image == "" && s.Build != nil {
+		return f.Name + "-" + s.Name
+	}
+	return s.Image
+}
+
+// OdooImage is the image of Odoo's service.
+func (f *Foreign) OdooImage() string { return f.imageOf(f.Doc.Services[f.Odoo.Service]) }
