@@ -184,7 +184,7 @@ starts the stack and waits until Odoo's login is proven.
 	// text/template: it calls methods by their names, so that the linker has to
 	// keep every method of every type, 2 MB of them.
 	root.Flags().BoolVar(&showVersion, "version", false, "print the version, the commit and its date")
-	root.AddCommand(a.planCommand(), a.databaseCommand(), a.initCommand(), a.doctorCommand(), a.explainCommand(), a.stopCommand(), a.renderCommand())
+	root.AddCommand(a.planCommand(), a.databaseCommand(), a.initCommand(), a.adoptCommand(), a.doctorCommand(), a.explainCommand(), a.stopCommand(), a.renderCommand())
 	a.completions(root)
 	return root
 }

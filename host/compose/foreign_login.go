@@ -12,6 +12,7 @@ import (
 
 	"github.com/odpm/odpm/host/project/tag"
 	"github.com/odpm/odpm/shared/regular"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // port reads what of PostgreSQL is published on the host.
@@ -96,8 +97,8 @@ func (f *Foreign) describeOdoo(s types.ServiceConfig) {
 			o.Version = firstOf(odooTag.FindString(*v), o.Version)
 		}
 		if s.Image == "" {
-			f.problem(Problem{Code: "build", Message: fmt.Sprintf("service %s builds its image and gives it no name", s.Name),
-				Way: "build it once with a name and set it: docker build -t NAME …, then ODOO_IMAGE=NAME in .env"})
+			f.problem(Problem{Code: "build", Message: fmt.Sprintf("service %s builds its image; docker compose calls it %s", s.Name, f.imageOf(s)),
+				Way: fmt.Sprintf("odpm builds on that; where it is not there yet, or Dockerfile changes: docker compose -f %s build %s", shell.Quote(f.Files[0]), s.Name)})
 		}
 	}
 	o.Version = firstOf(o.Version, odooTag.FindString(env(s, "ODOO_VERSION")))

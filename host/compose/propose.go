@@ -38,6 +38,8 @@ type Proposal struct {
 	// directory, or none to copy.
 	Conf     []byte
 	ConfPath string
+	// Copies are what is copied before the new stack starts.
+	Copies []Copy
 	// Theirs are the variables that the foreign file itself reads.
 	Theirs map[string]bool
 	// Problems are the file's and what the proposal itself cannot carry over.
@@ -48,6 +50,13 @@ type Proposal struct {
 type Made struct {
 	Name, Image string
 	Mounts      []MadeMount
+}
+
+// Copy is what a volume or a container has at From, an absolute path in it ("" is
+// a whole volume), for To. Image has a shell and cp.
+type Copy struct {
+	Volume, Container, From string
+	To, Image               string
 }
 
 // MadeMount is one of its mounts: a volume by the engine's name, or a directory
@@ -66,6 +75,9 @@ type Place struct {
 	// OdooData is where the project has Odoo's data, "" for where the file's are,
 	// or data/odoo.
 	OdooData string
+	// Copying: who proposes copies what must be copied, and no command is given for
+	// it.
+	Copying bool
 	// UID and GID are the person's; 0 leaves what is copied to its owner.
 	UID, GID int
 }
@@ -183,8 +195,11 @@ func (p *proposer) images() {
 				Way: "for Odoo's own source: ODOO_IMAGE in .env, an image that has it"})
 			return
 		}
-		if o.Image != "" && o.Image != "odoo:"+o.Version {
-			p.set("ODOO_IMAGE", o.Image, "")
+		switch image := p.OdooImage(); {
+		case o.Image == "" && image != "":
+			p.set("ODOO_IMAGE", image, "as docker compose names what it builds")
+		case image != "" && image != "odoo:"+o.Version:
+			p.set("ODOO_IMAGE", image, "")
 		}
 		if o.Version == "" {
 			p.problem(Problem{Code: "odoo_version", Message: fmt.Sprintf("image %q of service %s does not say Odoo's version", o.Image, o.Service),
@@ -302,6 +317,7 @@ func (p *proposer) around() {
 	}
 	if path := p.conf(); path == "" {
 		p.confVolume()
+		p.between()
 	} else if own := filepath.Join(p.dir, "odoo.conf"); path != own {
 		if data, err := readCompose(path); err != nil {
 			p.problem(Problem{Code: "odoo_conf", Blocking: true, Message: "Odoo's configuration " + p.rel(path) + " cannot be read: " + err.Error(),
@@ -314,6 +330,21 @@ func (p *proposer) around() {
 			Way: "see what: diff " + shell.Quote(o.ConfPath) + " " + shell.Quote(own)})
 	}
 	p.odooPlace()
+}
+
+// between: Odoo's variables lead to a service in front of PostgreSQL, such as a
+// pooler. Without an odoo.conf that says so a run would go past it.
+func (p *proposer) between() {
+	o := p.Odoo
+	host := ServiceOf(p.Doc, o.Service, o.Host)
+	if host == "" || p.Postgres == nil || host == p.Postgres.Service {
+		return
+	}
+	port := o.DBPort
+	if port == 0 {
+		port = PostgresPort
+	}
+	p.out.Conf = fmt.Appendf(nil, "[options]\n; as the variables of service %s said\ndb_host = %s\ndb_port = %d\n", o.Service, o.Host, port)
 }
 
 func sameFile(a, b string) bool {

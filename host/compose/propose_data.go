@@ -226,6 +226,8 @@ func (p *proposer) odooUnmounted(want string) {
 		p.copyData("the anonymous volume of container "+made.Name+", which is not found any more once that is removed", m.Volume, rel, want)
 	case m != nil:
 		p.set("ODOO_DATA_DIR", p.rel(filepath.Join(m.Source, strings.TrimPrefix(o.DataTarget, path.Clean(m.Destination)))), "Odoo's data_dir")
+	case p.Copying:
+		p.out.Copies = append(p.out.Copies, Copy{Container: made.Name, From: o.DataTarget, To: want, Image: p.tools()})
 	default:
 		p.problem(Problem{Code: "odoo_data", Blocking: true,
 			Message: fmt.Sprintf("Odoo's data (the filestore) are in the container %s itself (%s is no mount): they end with the container", made.Name, o.DataTarget),
@@ -235,6 +237,10 @@ func (p *proposer) odooUnmounted(want string) {
 
 // copyData: what is printed is safe to repeat, and leaves the source as it is.
 func (p *proposer) copyData(what, volume, rel, to string) {
+	if p.Copying {
+		p.out.Copies = append(p.out.Copies, Copy{Volume: volume, From: strings.TrimSuffix("/"+rel, "/"), To: to, Image: p.tools()})
+		return
+	}
 	from := "/from"
 	if rel != "" {
 		from = path.Join(from, rel)

@@ -71,8 +71,7 @@ func Init(ctx context.Context, o apply.Options, first First, fromCompose string)
 		path := filepath.Join(o.Dir, f.name)
 		old, err := os.ReadFile(path)
 		if f.merged && (err == nil || errors.Is(err, fs.ErrNotExist)) {
-			diff := udiff.Unified(f.name, f.name, redact.Text(string(old)), redact.Text(f.content))
-			o.Term.Say("%s gets what odpm's own docker-compose.yml has no place for:\n%s", f.name, ui.CleanLines(diff))
+			o.Term.Say("%s gets what odpm's own docker-compose.yml has no place for:\n%s", f.name, ui.CleanLines(diff(f.name, old, []byte(f.content))))
 			if st, err := os.Stat(path); err == nil {
 				f.mode = st.Mode().Perm()
 			}
@@ -104,4 +103,9 @@ func Init(ctx context.Context, o apply.Options, first First, fromCompose string)
 		o.Term.Say("Look at them, then: odpm plan")
 	}
 	return nil
+}
+
+// diff shows what changes in a file, without secrets.
+func diff(name string, old, new []byte) string {
+	return udiff.Unified(name, name, redact.Text(string(old)), redact.Text(string(new)))
 }

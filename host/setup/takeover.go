@@ -27,18 +27,25 @@ func proposed(ctx context.Context, o apply.Options, file string) ([]newFile, []s
 	if err != nil {
 		return nil, nil, err
 	}
+	files, notes, _, err := proposedFor(ctx, o, file, f, place, func(*compose.Proposal) {})
+	return files, notes, err
+}
+
+// proposedFor is the same for a file that was read. more adds to the settings.
+func proposedFor(ctx context.Context, o apply.Options, file string, f *compose.Foreign, place compose.Place, more func(*compose.Proposal)) ([]newFile, []string, []compose.Copy, error) {
 	o.Term.Secrets.Add(f.Secrets()...)
 	p := f.Propose(place)
 	if p.Blocking() {
-		return nil, nil, blocked(file, p.Problems)
+		return nil, nil, nil, blocked(file, p.Problems)
 	}
+	more(&p)
 	existing, err := read(o.Dir, ".env")
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	content, differing, err := p.EnvFile(existing)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	files := []newFile{{name: ".env", content: string(content), mode: 0o600, extends: true},
 		{name: "odpm.json", content: string(p.Manifest), mode: 0o644}}
@@ -49,18 +56,20 @@ func proposed(ctx context.Context, o apply.Options, file string) ([]newFile, []s
 	if p.Conf != nil {
 		// Its mode is kept: it may hold passwords, and Odoo's user reads it.
 		mode := os.FileMode(0o644)
-		if info, err := os.Stat(filepath.Join(o.Dir, p.ConfPath)); err == nil {
+		if info, err := os.Stat(filepath.Join(o.Dir, p.ConfPath)); p.ConfPath != "" && err == nil {
 			mode = info.Mode().Perm()
 		}
 		files = append(files, newFile{name: "odoo.conf", content: string(p.Conf), mode: mode})
-		after = append(after, "note: odoo.conf is a copy of "+p.ConfPath+", which odpm does not read")
+		if p.ConfPath != "" {
+			after = append(after, "note: odoo.conf is a copy of "+p.ConfPath+", which odpm does not read")
+		}
 	}
 	d, err := difference(ctx, o, f, files)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if refusal := blocked(file, d.Problems); len(refusal.Details) > 0 {
-		return nil, nil, refusal
+		return nil, nil, nil, refusal
 	}
 	for _, x := range append(p.Problems, d.Problems...) {
 		line := "note: " + x.Message
@@ -78,7 +87,7 @@ func proposed(ctx context.Context, o apply.Options, file string) ([]newFile, []s
 		after = append(after, "note: from now on docker compose reads "+overrideName(o.Dir)+" together with "+file+". Until odpm --replace-compose has run, start the old stack without it: docker compose -f "+shell.Quote(file)+" up -d")
 		files = append(files, newFile{name: overrideName(o.Dir), content: string(d.Override), mode: 0o600, merged: true})
 	}
-	return files, after, nil
+	return files, after, p.Copies, nil
 }
 
 // readForeign reads the file with the settings that are in the directory
@@ -177,14 +186,19 @@ func read(dir, name string) ([]byte, error) {
 // blocked is the refusal of a file that something is in the way of.
 func blocked(file string, problems []compose.Problem) *ui.Refusal {
 	r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("%s cannot be taken over yet: a new stack would not have the same data. Nothing was written.", file)}
+	copied := true
 	for _, x := range problems {
 		if !x.Blocking {
 			continue
 		}
+		copied = copied && x.Code == "odoo_data"
 		r.Details = append(r.Details, ui.Clean(x.Message))
 		if x.Way != "" {
 			r.Ways = append(r.Ways, ui.Clean(x.Way))
 		}
+	}
+	if copied {
+		r.Ways = append(r.Ways, "odpm adopt "+shell.Quote(file)+"        does all of that, and what comes after it")
 	}
 	r.Ways = append(r.Ways, "then the same command again")
 	return r

@@ -14,6 +14,7 @@ import (
 // running server; nil for a command that has none but its help.
 var writing = map[string][][]string{
 	"":                      {{}, {"--version"}, {"--get-dbs-list"}, {"--get-dbs-list", "--format", "json"}, {"-d", "shop", "--db-backup"}, {"__complete", "da"}},
+	"adopt":                 nil,
 	"completion":            nil,
 	"completion bash":       {{}},
 	"completion fish":       {{}},

@@ -51,3 +51,9 @@ func OldStack(in *inputs.Inputs, name string) engine.StackWriter {
 func OldNative(in *inputs.Inputs, dataDir string, port int) engine.Writer {
 	return native.New(engines.NativeOptions(in, dataDir, port, false))
 }
+
+// Theirs is a stack that somebody else's compose files make. env is KEY=VALUE
+// for compose's interpolation.
+func Theirs(dir, project string, files, env []string) engine.TheirStack {
+	return docker.New(docker.Options{Dir: dir, Project: project, Files: files, Env: env})
+}

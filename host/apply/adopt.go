@@ -1,0 +1,252 @@
+package apply
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/engines/writers"
+	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/state"
+	"github.com/odpm/odpm/shared/durable"
+)
+
+// Takeover is what has been decided about somebody's stack: how it was, and what
+// is written, copied and stopped before odpm starts the project.
+type Takeover struct {
+	// Before is the record for the way back, without Ran and Before.
+	Before state.Adoption
+	Files  []plan.File
+	Modes  map[string]os.FileMode
+	Copies []engine.CopyData
+	// Build is a service whose image compose builds and that is not there yet.
+	Build string
+	// Keep: the file stays, and nothing is stopped or copied.
+	Keep bool
+}
+
+// Adopt does it, and starts the project: its end is a proven login. It gives
+// Odoo's URL.
+func Adopt(ctx context.Context, o Options, t Takeover) (string, error) {
+	dirs := state.NewDirs(o.Dir)
+	if err := dirs.Ensure(); err != nil {
+		return "", err
+	}
+	lock, err := dirs.LockProject("", "odpm "+strings.Join(o.Args, " "))
+	if err != nil {
+		return "", err
+	}
+	err = takeOver(ctx, o, dirs, t)
+	lock.Unlock()
+	if err != nil {
+		return "", fmt.Errorf("%w\nWhat was done is undone by: odpm adopt --undo", err)
+	}
+	return Adopted(ctx, o)
+}
+
+// Adopted starts a project whose stack was taken over.
+func Adopted(ctx context.Context, o Options) (string, error) {
+	o.Want.ReplaceCompose = true
+	url, err := All(ctx, o)
+	if err != nil || o.Want.Goal < plan.Odoo {
+		return url, err
+	}
+	dirs := state.NewDirs(o.Dir)
+	a, err := dirs.Adoption()
+	if err != nil || a == nil || a.Proven {
+		return url, err
+	}
+	a.Proven = true
+	return url, dirs.KeepAdoption(a)
+}
+
+func takeOver(ctx context.Context, o Options, dirs state.Dirs, t Takeover) error {
+	a := t.Before
+	a.At = time.Now().UTC().Truncate(time.Second)
+	named := map[string]bool{}
+	for _, b := range a.Before {
+		named[b.Path] = true
+	}
+	for _, f := range t.Files {
+		if named[f.Path] {
+			continue
+		}
+		b := state.FileBefore{Path: f.Path, Is: f.Old, Had: f.Old != nil}
+		if info, err := os.Stat(f.Path); err == nil {
+			b.Mode = info.Mode().Perm()
+		}
+		a.Before = append(a.Before, b)
+	}
+	if err := dirs.KeepAdoption(&a); err != nil {
+		return err
+	}
+	if t.Build != "" && !t.Keep {
+		o.Term.Step("building service %s", t.Build)
+		if err := writers.Theirs(a.Dir, a.Project, a.Files, nil).BuildService(ctx, t.Build); err != nil {
+			return err
+		}
+	}
+	if !t.Keep {
+		o.Term.Step("stopping the stack of %s", filepath.Base(a.File))
+		var err error
+		if a.Ran, err = writers.Theirs(a.Dir, a.Project, a.Files, nil).StopStack(ctx); err != nil {
+			return err
+		}
+	}
+	for _, c := range t.Copies {
+		a.Copied = append(a.Copied, c.To)
+	}
+	if err := dirs.KeepAdoption(&a); err != nil {
+		return err
+	}
+	for _, c := range t.Copies {
+		o.Term.Step("copying %s to %s", copied(c), c.To)
+		if err := os.MkdirAll(c.To, 0o755); err != nil {
+			return err
+		}
+		if err := writers.Theirs(a.Dir, a.Project, a.Files, nil).CopyData(ctx, c); err != nil {
+			return fmt.Errorf("copy %s: %w", copied(c), err)
+		}
+	}
+	for _, f := range t.Files {
+		if err := durable.WriteFile(f.Path, f.New, t.Modes[f.Path]); err != nil {
+			return err
+		}
+		o.Term.Step("%s written", filepath.Base(f.Path))
+	}
+	a.Done = true
+	return dirs.KeepAdoption(&a)
+}
+
+func copied(c engine.CopyData) string {
+	if c.Volume != "" {
+		return "volume " + c.Volume + c.From
+	}
+	return "container " + c.Container + ":" + c.From
+}
+
+// UndoAdoption gives back the stack as it was. What Odoo or PostgreSQL's files
+// were copied to is kept under a dated name.
+func UndoAdoption(ctx context.Context, o Options, a *state.Adoption) error {
+	dirs := state.NewDirs(o.Dir)
+	lock, err := dirs.LockProject("", "odpm "+strings.Join(o.Args, " "))
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	now := time.Now()
+	stack := writers.Theirs(a.Dir, a.Project, a.Files, nil)
+	if a.Done || !a.Keep {
+		o.Term.Step("removing the containers of compose project %s; their data stay", a.Project)
+		if err := stack.RemoveStack(ctx); err != nil {
+			return err
+		}
+	}
+	for _, b := range a.Before {
+		if err := before(b, now); err != nil {
+			return err
+		}
+	}
+	for _, dir := range a.Copied {
+		if err := setAside(dir, now, o); err != nil {
+			return err
+		}
+	}
+	for _, path := range []string{filepath.Join(o.Dir, compose.OverlayName), filepath.Join(dirs.Database(), "last_run.json"), filepath.Join(dirs.Runtime(), "checker.json"),
+		filepath.Join(dirs.State(), state.UpFile)} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if len(a.Ran) > 0 {
+		files := slices.Clone(a.Files)
+		if len(a.Pins) > 0 {
+			// The old containers are gone, and what they had in anonymous volumes is
+			// found by the volumes' names.
+			pins := filepath.Join(dirs.State(), "undo.yml")
+			if err := durable.WriteFile(pins, pinned(a.Pins), 0o600); err != nil {
+				return err
+			}
+			files = append(files, pins)
+		}
+		o.Term.Step("starting the stack of %s", filepath.Base(a.File))
+		if err := writers.Theirs(a.Dir, a.Project, files, nil).Up(ctx, nil, a.Ran...); err != nil {
+			return err
+		}
+	}
+	givenBackRoles(ctx, o, dirs, a, stack)
+	return dirs.ForgetAdoption()
+}
+
+// rolesScript gives PostgreSQL the roles as they were saved. That they exist is no
+// error: what they were follows in the same file.
+const rolesScript = `until pg_isready -q; do sleep 0.2; done; printf '%s' "$ODPM_ROLES" | psql -X -q -U postgres -d postgres`
+
+// givenBackRoles undoes what the adoption changed in roles, an official image's
+// POSTGRES_USER among them, which was a superuser.
+func givenBackRoles(ctx context.Context, o Options, dirs state.Dirs, a *state.Adoption, stack engine.TheirStack) {
+	all, _ := filepath.Glob(filepath.Join(dirs.State(), "roles-*.sql"))
+	slices.Sort(all)
+	for _, path := range all {
+		info, err := os.Stat(path)
+		if err != nil || info.ModTime().Before(a.At) || !slices.Contains(a.Ran, a.Postgres) {
+			continue
+		}
+		sql, err := os.ReadFile(path)
+		if err == nil {
+			ctx, cancel := context.WithTimeout(ctx, time.Minute)
+			err = stack.Exec(ctx, a.Postgres, []string{"sh", "-c", rolesScript}, []string{"ODPM_ROLES=" + string(sql)}, io.Discard)
+			cancel()
+		}
+		if err != nil {
+			o.Term.Warn("the roles could not be given back: %v. As they were they are in %s", err, path)
+			return
+		}
+		o.Term.Step("the roles are as they were (%s)", filepath.Base(path))
+		return // the first one since is from before every change
+	}
+}
+
+// before puts a file back as it was. A compose file's dated copy goes.
+func before(b state.FileBefore, now time.Time) error {
+	copies, _ := filepath.Glob(b.Path + ".2*")
+	for _, c := range copies {
+		if data, err := os.ReadFile(c); err == nil && b.Had && bytes.Equal(data, b.Is) {
+			if err := os.Remove(c); err != nil {
+				return err
+			}
+		}
+	}
+	if b.Had {
+		return durable.WriteFile(b.Path, b.Is, b.Mode)
+	}
+	err := os.Remove(b.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// setAside renames a directory that data were copied to: the next takeover must
+// not take it for the present.
+func setAside(dir string, now time.Time, o Options) error {
+	to := dir + ".undone-" + now.UTC().Format("20060102T150405Z")
+	err := os.Rename(dir, to)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		o.Term.Say("odpm: the copy of Odoo's data is kept as %s", to)
+	}
+	return err
+}

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/setup"
+	"github.com/odpm/odpm/host/ui"
+)
+
+func (a *App) adoptCommand() *cobra.Command {
+	var what setup.Adoption
+	var undo, skipStart bool
+	cmd := &cobra.Command{
+		Use: "adopt [COMPOSE-FILE]", Short: "Take somebody's stack over, up to a proven login",
+		Annotations: exits(`  0    the new login is proven, or --undo gave the old stack back
+  1    something failed; odpm adopt --undo gives the old stack back
+  2    usage
+  3    refused: an answer is missing, or data would be lost from sight
+`),
+		Long: `Take a stack that another compose file made over: show one plan, ask once, and
+do all of it. Settings are written, the file store is copied where it is in a volume,
+the old file is kept under a dated name, everything is started, and Odoo's login is
+proven. With --keep the file stays, and odpm lays its own over it. Until the login is
+proven, "odpm adopt --undo" gives the old stack back.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return ui.Usagef("one compose file at a time; of several, name them in COMPOSE_FILE in .env and add --keep")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts, err := a.options()
+			if err != nil {
+				return err
+			}
+			if opts.Dir == "." {
+				if opts.Dir, err = os.Getwd(); err != nil {
+					return err
+				}
+			}
+			if undo {
+				if len(args) > 0 || what != (setup.Adoption{}) {
+					return ui.Usagef("--undo stands alone")
+				}
+				return setup.Undo(cmd.Context(), opts)
+			}
+			if len(args) > 0 {
+				what.File = args[0]
+			}
+			opts.Want.Goal = plan.Odoo
+			if skipStart {
+				opts.Want.Goal = plan.Files
+			}
+			url, err := setup.Adopt(cmd.Context(), opts, what)
+			if err == nil && url != "" {
+				fmt.Fprintln(a.out, url)
+			}
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.BoolVar(&undo, "undo", false, "give the old stack back")
+	f.BoolVar(&what.Keep, "keep", false, "keep the file as it is, and lay an overlay over it (ODPM_COMPOSE=keep)")
+	f.StringVar(&what.Postgres, "postgres-service", "", "PostgreSQL's `SERVICE`, where several could be it")
+	f.StringVar(&what.Odoo, "odoo-service", "", "Odoo's `SERVICE`, where several could be it")
+	f.StringVar(&what.Version, "odoo-version", "", "Odoo's `VERSION`, where neither the file nor the image says it")
+	f.BoolVar(&what.External, "external", false, "PostgreSQL runs elsewhere")
+	f.BoolVar(&skipStart, "skip-start", false, "do everything but start; the next odpm adopt starts")
+	f.BoolVar(&what.Yes, "yes", false, "ask nothing")
+	return cmd
+}

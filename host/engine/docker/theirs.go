@@ -1,0 +1,85 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/odpm/odpm/host/engine"
+)
+
+// copyTime is for a file store of some hundred gigabytes.
+const copyTime = 12 * time.Hour
+
+// StopStack stops every container of the compose project, and tells which
+// services ran.
+func (e *Engine) StopStack(ctx context.Context) (ran []string, err error) {
+	list, err := e.cl.all(ctx, "label="+labelProject+"="+e.o.Project)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range list {
+		if c.State.Running && !c.oneOff() {
+			ran = append(ran, c.service())
+		}
+		if err := e.stop(ctx, c); err != nil {
+			return ran, err
+		}
+	}
+	return ran, nil
+}
+
+// RemoveStack removes the compose project's containers. Volumes stay, anonymous
+// ones too.
+func (e *Engine) RemoveStack(ctx context.Context) error {
+	if _, err := e.StopStack(ctx); err != nil {
+		return err
+	}
+	list, err := e.cl.all(ctx, "label="+labelProject+"="+e.o.Project)
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if _, err := e.cl.output(ctx, "rm", c.ID); err != nil && !noSuch(err) {
+			return fmt.Errorf("remove container %s: %w", c.name(), err)
+		}
+	}
+	return nil
+}
+
+// CopyData copies what a volume or a container has into a directory of this
+// machine. The source stays as it is.
+func (e *Engine) CopyData(ctx context.Context, c engine.CopyData) error {
+	if c.Container != "" {
+		if _, err := e.cl.ask(ctx, copyTime, answerSize, nil, "cp", "-a", c.Container+":"+c.From+"/.", c.To); err != nil {
+			return err
+		}
+	}
+	script, mounts := `cp -a "$1/." /to/ && `, []string{"-v", c.To + ":/to"}
+	if c.Volume != "" {
+		mounts = append(mounts, "-v", c.Volume+":/from:ro")
+	} else {
+		script = ""
+	}
+	if c.UID != 0 {
+		script += fmt.Sprintf("chown -R %d:%d /to", c.UID, c.GID)
+	} else {
+		script += ":"
+	}
+	if script == ":" {
+		return nil
+	}
+	if _, err := e.inspectImage(ctx, c.Image); errors.Is(err, engine.ErrNoImage) {
+		if err := e.Pull(ctx, c.Image); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	_, _, err := e.runOneOff(ctx, oneOff{
+		name: "odpm-copy-" + token(), image: c.Image, user: "0", entrypoint: "sh", mounts: mounts, limit: copyTime,
+		options: []string{"--security-opt", "label=disable"}, args: []string{"-c", script, "sh", "/from" + c.From},
+	})
+	return err
+}

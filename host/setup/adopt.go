@@ -1,0 +1,385 @@
+package setup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+
+	"github.com/odpm/odpm/host/apply"
+	"github.com/odpm/odpm/host/codes"
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/engines"
+	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/ports"
+	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/state"
+	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/world"
+	"github.com/odpm/odpm/shared/shell"
+)
+
+// Adoption is what `odpm adopt` was told.
+type Adoption struct {
+	// File is the compose file, "" for the one that compose itself would take.
+	File string
+	// Postgres and Odoo name the services where several could be meant, Version is
+	// Odoo's where neither file nor image says it.
+	Postgres, Odoo, Version string
+	// External: PostgreSQL runs elsewhere. Keep: the file stays. Yes: nobody is
+	// asked.
+	External, Keep, Yes bool
+}
+
+// Adopt takes somebody's stack over: it proposes, asks once, and does all of it
+// up to a proven login. It gives Odoo's URL.
+func Adopt(ctx context.Context, o apply.Options, a Adoption) (string, error) {
+	dirs := state.NewDirs(o.Dir)
+	was, err := dirs.Adoption()
+	if err != nil {
+		return "", err
+	}
+	if was != nil && was.Proven {
+		if err := dirs.ForgetAdoption(); err != nil {
+			return "", err
+		}
+		was = nil
+	}
+	switch {
+	case was != nil && !was.Done:
+		return "", &ui.Refusal{Code: codes.TakeoverData, What: "A takeover of " + was.File + " was interrupted before it was complete. Nothing was written.",
+			Ways: []string{"odpm adopt --undo        the stack as it was; then odpm adopt again"}}
+	case was != nil:
+		o.Term.Say("odpm: %s is taken over already; going on to a proven login", filepath.Base(was.File))
+		return apply.Adopted(ctx, o)
+	}
+	if a.File == "" {
+		if a.File, err = defaultFile(o.Dir); err != nil {
+			return "", err
+		}
+	}
+	for key, value := range map[string]string{"POSTGRES_SERVICE_NAME": a.Postgres, "ODOO_SERVICE_NAME": a.Odoo, "ODPM_POSTGRES": map[bool]string{true: "external"}[a.External]} {
+		if value != "" {
+			o.Environ = append(slices.Clone(o.Environ), key+"="+value)
+		}
+	}
+	t, notes, err := takeover(ctx, o, a)
+	if err != nil {
+		return "", err
+	}
+	if err := review(o, a, t, notes); err != nil {
+		return "", err
+	}
+	return apply.Adopt(ctx, o, t)
+}
+
+// Undo gives back the stack as it was before a takeover whose login was not
+// proven yet.
+func Undo(ctx context.Context, o apply.Options) error {
+	a, err := state.NewDirs(o.Dir).Adoption()
+	switch {
+	case err != nil:
+		return err
+	case a == nil:
+		return &ui.Refusal{Code: codes.TakeoverData, What: "Nothing was taken over here with odpm adopt. Nothing was written.", Ways: []string{"odpm plan        what odpm would do"}}
+	case a.Proven && len(a.Copied) > 0:
+		r := &ui.Refusal{Code: codes.TakeoverData, What: "The new login is proven, and Odoo may have written to its copied file store since; the old one does not have that. Nothing was undone.",
+			Ways: []string{"odpm -d NAME --db-backup        a whole backup of a database, wherever it goes from here"}}
+		r.Details = append(r.Details, "the old compose file: "+a.File+"."+a.At.Local().Format("2006-01-02"))
+		return r
+	}
+	return apply.UndoAdoption(ctx, o, a)
+}
+
+func defaultFile(dir string) (string, error) {
+	for _, name := range cli.DefaultFileNames {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return name, nil
+		}
+	}
+	return "", ui.Usagef("there is no compose file in %s; name it: odpm adopt FILE", dir)
+}
+
+// takeover reads the stack and decides.
+func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeover, notes []string, err error) {
+	path := a.File
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(o.Dir, path)
+	}
+	if data, err := os.ReadFile(path); err == nil && compose.IsOurs(data) {
+		return t, nil, ui.Usagef("%s was written by odpm; there is nothing to take over", a.File)
+	}
+	f, place, err := readForeign(ctx, o, path)
+	if err != nil {
+		return t, nil, err
+	}
+	if err := choose(o, f, a); err != nil {
+		return t, nil, err
+	}
+	if a.Keep && f.Postgres == nil {
+		r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("No service of %s is PostgreSQL, and a file is kept only together with its server. Nothing was written.", a.File)}
+		a.Keep = false
+		r.Ways = []string{again(a, "--external") + "        odpm's own file, for a server elsewhere"}
+		return t, nil, r
+	}
+	if f.Odoo != nil && f.Odoo.Version == "" {
+		said := a.Version
+		if p, err := project.Load(o.Dir, o.Environ, o.Home); said == "" && err == nil {
+			said = p.OdooVersion
+		}
+		f.Odoo.Version = odooVersion(ctx, f.OdooImage(), said)
+		if f.Odoo.Version == "" {
+			return t, nil, &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("Neither the image %s nor the file says Odoo's version. Nothing was written.", f.OdooImage()),
+				Ways: []string{again(a, "--odoo-version 18.0") + "        or the version that it is"}}
+		}
+	}
+	t.Before = state.Adoption{File: path, Files: f.Files, Dir: f.Dir, Project: f.Name, Keep: a.Keep, Pins: apply.Pins(f, world.Made(engines.Made(ctx, f.Name)))}
+	if f.Odoo != nil && f.Doc.Services[f.Odoo.Service].Build != nil && engines.ImageEnv(ctx, f.OdooImage()) == nil {
+		t.Build = f.Odoo.Service
+	}
+	t.Keep, t.Modes = a.Keep, map[string]os.FileMode{}
+	var files []newFile
+	if a.Keep {
+		files, err = keeping(o, f, a)
+	} else {
+		place.Copying = true
+		var copies []compose.Copy
+		files, notes, copies, err = proposedFor(ctx, o, a.File, f, place, func(p *compose.Proposal) {
+			freePorts(p)
+			if a.External && !slices.ContainsFunc(p.Vars, func(v compose.Var) bool { return v.Key == "ODPM_POSTGRES" }) {
+				p.Vars = append(p.Vars, compose.Var{Key: "ODPM_POSTGRES", Value: "external"})
+			}
+		})
+		for _, c := range copies {
+			t.Copies = append(t.Copies, engine.CopyData{Volume: c.Volume, Container: c.Container, From: c.From, To: c.To, Image: c.Image, UID: place.UID, GID: place.GID})
+		}
+	}
+	if err != nil {
+		return t, nil, err
+	}
+	for _, n := range files {
+		w, mode, err := n.over(o.Dir)
+		if err != nil {
+			return t, nil, err
+		}
+		if w != nil {
+			t.Files = append(t.Files, *w)
+			t.Modes[w.Path] = mode
+		}
+	}
+	t.Before.Before = replaced(o.Dir)
+	if f.Postgres != nil {
+		t.Before.Postgres = f.Postgres.Service
+	}
+	return t, notes, nil
+}
+
+// replaced are the files that a run itself may write.
+func replaced(dir string) []state.FileBefore {
+	var out []state.FileBefore
+	own := filepath.Join(dir, compose.FileName)
+	// A run writes odoo.conf where there is none.
+	for _, path := range append([]string{own, filepath.Join(dir, "odoo.conf")}, compose.Beside(own)...) {
+		b := state.FileBefore{Path: path}
+		if data, err := os.ReadFile(path); err == nil {
+			b.Is, b.Had, b.Mode = data, true, 0o644
+			if info, err := os.Stat(path); err == nil {
+				b.Mode = info.Mode().Perm()
+			}
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+// choose asks which service is meant where several could be.
+func choose(o apply.Options, f *compose.Foreign, a Adoption) error {
+	for _, c := range []struct {
+		what, flag string
+		decided    bool
+		candidates []string
+	}{{"PostgreSQL", "--postgres-service", f.Postgres != nil, f.PostgresCandidates}, {"Odoo", "--odoo-service", f.Odoo != nil, f.OdooCandidates}} {
+		if c.decided || len(c.candidates) < 2 {
+			continue
+		}
+		for _, name := range c.candidates {
+			if a.Yes || !o.Term.Interactive {
+				break
+			}
+			answer, err := o.Term.Ask(ui.Question{Lines: []string{fmt.Sprintf("Several services could be %s: %s.", c.what, strings.Join(c.candidates, ", "))}, GoOn: "it is " + name})
+			if err != nil {
+				return err
+			}
+			if answer != ui.GoOn {
+				continue
+			}
+			pg, odoo := name, ""
+			if c.what == "Odoo" {
+				pg, odoo = "", name
+			}
+			if err := f.Use(pg, odoo); err != nil {
+				return err
+			}
+			c.decided = true
+			break
+		}
+		if !c.decided {
+			r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("Several services of %s could be %s. Nothing was written.", a.File, c.what)}
+			for _, name := range c.candidates {
+				r.Ways = append(r.Ways, again(a, c.flag+" "+name))
+			}
+			return r
+		}
+	}
+	return nil
+}
+
+// again is the same command with something more.
+func again(a Adoption, more string) string {
+	words := []string{"odpm", "adopt", shell.Quote(a.File)}
+	for _, f := range []struct{ flag, value string }{{"--postgres-service", a.Postgres}, {"--odoo-service", a.Odoo}, {"--odoo-version", a.Version}} {
+		if f.value != "" {
+			words = append(words, f.flag, shell.Quote(f.value))
+		}
+	}
+	for _, f := range []struct {
+		flag string
+		set  bool
+	}{{"--external", a.External}, {"--keep", a.Keep}, {"--yes", a.Yes}} {
+		if f.set {
+			words = append(words, f.flag)
+		}
+	}
+	return strings.Join(append(words, more), " ")
+}
+
+// odooVersion is what a person says, else what the official image's environment
+// does.
+func odooVersion(ctx context.Context, image, said string) string {
+	if said == "" && image != "" {
+		said = engines.ImageEnv(ctx, image)["ODOO_VERSION"]
+	}
+	if said != "" && !strings.Contains(said, ".") {
+		said += ".0"
+	}
+	return said
+}
+
+// freePorts gives a key that the file does not say a port that is free now.
+func freePorts(p *compose.Proposal) {
+	said, given := map[string]bool{}, []int{}
+	for _, v := range p.Vars {
+		said[v.Key] = true
+	}
+	for _, d := range []struct {
+		key  string
+		port int
+	}{{"POSTGRES_PORT", 5432}, {"ODOO_PORT", compose.OdooHTTPPort}, {"GEVENT_PORT", compose.OdooGeventPort}} {
+		if said[d.key] || ports.Free(loopback, d.port) {
+			continue
+		}
+		port := ports.NextFree(loopback, d.port, given...)
+		given = append(given, port)
+		p.Vars = append(p.Vars, compose.Var{Key: d.key, Value: fmt.Sprint(port), Why: fmt.Sprintf("%d is taken on this machine", d.port)})
+	}
+}
+
+// keeping are the files of a project that keeps its compose file.
+func keeping(o apply.Options, f *compose.Foreign, a Adoption) ([]newFile, error) {
+	p := compose.Proposal{Vars: []compose.Var{{Key: "ODPM_COMPOSE", Value: "keep", Why: "docker compose goes on with " + filepath.Base(f.Files[0]) + " as it is"}}}
+	if !slices.Contains(cli.DefaultFileNames, filepath.Base(a.File)) || f.Dir != o.Dir {
+		p.Vars = append(p.Vars, compose.Var{Key: "COMPOSE_FILE", Value: a.File})
+	}
+	for _, v := range []struct{ key, value string }{{"POSTGRES_SERVICE_NAME", a.Postgres}, {"ODOO_SERVICE_NAME", a.Odoo}} {
+		if v.value != "" {
+			p.Vars = append(p.Vars, compose.Var{Key: v.key, Value: v.value})
+		}
+	}
+	existing, err := read(o.Dir, ".env")
+	if err != nil {
+		return nil, err
+	}
+	content, differing, err := p.EnvFile(existing)
+	if err != nil {
+		return nil, err
+	}
+	if len(differing) > 0 {
+		return nil, &ui.Refusal{Code: codes.SettingsConflict, What: ".env says " + strings.Join(differing, ", ") + " differently. Nothing was written.", Ways: []string{"correct it, then: " + again(a, "")}}
+	}
+	return []newFile{{name: ".env", content: string(content), mode: 0o600, extends: true},
+		{name: "odpm.json", content: string(f.Propose(compose.Place{Dir: o.Dir, Copying: true}).Manifest), mode: 0o644}}, nil
+}
+
+// over is the file that is written, nil for one that stays.
+func (f newFile) over(dir string) (*plan.File, os.FileMode, error) {
+	path := filepath.Join(dir, f.name)
+	old, err := read(dir, f.name)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case old != nil && !f.extends && !f.merged, bytes.Equal(old, []byte(f.content)):
+		return nil, 0, nil
+	}
+	mode := f.mode
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	return &plan.File{Path: path, Old: old, New: []byte(f.content)}, mode, nil
+}
+
+// review shows all of it, and asks.
+func review(o apply.Options, a Adoption, t apply.Takeover, notes []string) error {
+	say := o.Term.Say
+	say("odpm adopt %s: from this stack to a proven login", ui.Clean(a.File))
+	for _, f := range t.Files {
+		say("  write   %s", filepath.Base(f.Path))
+	}
+	if t.Keep {
+		say("  write   %s, which puts the checker in front of Odoo; %s stays as it is", compose.OverlayName, ui.Clean(a.File))
+	} else {
+		if t.Build != "" {
+			say("  build   service %s, whose image is not on this machine", ui.Clean(t.Build))
+		}
+		say("  stop    the containers of compose project %s", ui.Clean(t.Before.Project))
+		for _, c := range t.Copies {
+			what := "volume " + c.Volume
+			if c.Container != "" {
+				what = "container " + c.Container
+			}
+			say("  copy    %s%s to %s, which stays as it is", ui.Clean(what), ui.Clean(c.From), ui.Clean(c.To))
+		}
+		say("  keep    %s under a dated name; odpm's own takes its place", ui.Clean(a.File))
+	}
+	if o.Want.Goal < plan.Odoo {
+		say("  not     started (--skip-start); then: odpm adopt")
+	} else {
+		say("  start   everything, and prove Odoo's login")
+	}
+	say("  undo    until then: odpm adopt --undo")
+	for _, f := range t.Files {
+		say("%s", ui.CleanLines(diff(filepath.Base(f.Path), f.Old, f.New)))
+	}
+	for _, n := range notes {
+		say("%s", ui.Clean(n))
+	}
+	if a.Yes {
+		return nil
+	}
+	answer, err := o.Term.Ask(ui.Question{Lines: []string{"Take it over?"}, GoOn: "do all of that"})
+	switch {
+	case errors.Is(err, ui.ErrNobodyToAsk):
+		return &ui.Refusal{Code: codes.Declined, What: "Nobody can be asked here. Nothing was written.", Ways: []string{again(a, "--yes")}, Err: err}
+	case err != nil:
+		return err
+	case answer != ui.GoOn:
+		return &ui.Refusal{Code: codes.Declined, What: "It was not taken over. Nothing was written."}
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/odpm/odpm/shared/durable"
+)
+
+// AdoptionFile remembers how a stack was before it was taken over.
+const AdoptionFile = "adoption.json"
+
+// Adoption is what a takeover has changed, written before it changes anything.
+type Adoption struct {
+	Version int       `json:"version"`
+	At      time.Time `json:"at"`
+	// File is the compose file that was taken over, Files all that make its
+	// document, Dir and Project compose's.
+	File    string   `json:"file"`
+	Files   []string `json:"files"`
+	Dir     string   `json:"dir"`
+	Project string   `json:"project"`
+	Keep    bool     `json:"keep,omitempty"`
+	// Postgres is PostgreSQL's service, "" where it runs elsewhere.
+	Postgres string `json:"postgres,omitempty"`
+	// Ran are the services that ran.
+	Ran []string `json:"ran,omitempty"`
+	// Before are the files as they were.
+	Before []FileBefore `json:"before"`
+	// Copied are the directories that data were copied to.
+	Copied []string `json:"copied,omitempty"`
+	// Pins are the anonymous volumes of the old containers.
+	Pins []Pin `json:"pins,omitempty"`
+	// Done: everything but the start was done. Proven: the new login was.
+	Done   bool `json:"done,omitempty"`
+	Proven bool `json:"proven,omitempty"`
+}
+
+// FileBefore is a file before it was written; Is is nil where there was none.
+type FileBefore struct {
+	Path string      `json:"path"`
+	Is   []byte      `json:"is"`
+	Had  bool        `json:"had"`
+	Mode os.FileMode `json:"mode,omitempty"`
+}
+
+// Pin is an anonymous volume and where a service had it.
+type Pin struct {
+	Service     string `json:"service"`
+	Volume      string `json:"volume"`
+	Destination string `json:"destination"`
+}
+
+// Adoption reads it, nil where nothing was taken over.
+func (d Dirs) Adoption() (*Adoption, error) {
+	data, err := os.ReadFile(filepath.Join(d.State(), AdoptionFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var a Adoption
+	return &a, json.Unmarshal(data, &a)
+}
+
+// KeepAdoption writes it.
+func (d Dirs) KeepAdoption(a *Adoption) error {
+	a.Version = 1
+	data, err := json.MarshalIndent(a, "", "  ")
+	if err != nil {
+		return err
+	}
+	// The files may hold passwords.
+	return durable.WriteFile(filepath.Join(d.State(), AdoptionFile), append(data, '\n'), 0o600)
+}
+
+// ForgetAdoption removes it.
+func (d Dirs) ForgetAdoption() error {
+	err := os.Remove(filepath.Join(d.State(), AdoptionFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
