@@ -204,9 +204,7 @@ func givenBackRoles(ctx context.Context, o Options, dirs state.Dirs, a *state.Ad
 		}
 		sql, err := os.ReadFile(path)
 		if err == nil {
-			ctx, cancel := context.WithTimeout(ctx, time.Minute)
-			err = stack.Exec(ctx, a.Postgres, []string{"sh", "-c", rolesScript}, []string{"ODPM_ROLES=" + string(sql)}, io.Discard)
-			cancel()
+			err = replay(ctx, stack, a.Postgres, string(sql))
 		}
 		if err != nil {
 			o.Term.Warn("the roles could not be given back: %v. As they were they are in %s", err, path)
@@ -215,6 +213,16 @@ func givenBackRoles(ctx context.Context, o Options, dirs state.Dirs, a *state.Ad
 		o.Term.Step("the roles are as they were (%s)", filepath.Base(path))
 		return // the first one since is from before every change
 	}
+}
+
+func replay(ctx context.Context, stack engine.TheirStack, service, sql string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	c, err := stack.Container(ctx, service)
+	if err != nil {
+		return err
+	}
+	return stack.Exec(ctx, c, []string{"sh", "-c", rolesScript}, []string{"ODPM_ROLES=" + sql}, io.Discard)
 }
 
 // before puts a file back as it was. A compose file's dated copy goes.

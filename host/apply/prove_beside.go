@@ -29,7 +29,7 @@ func (s *Run) proveBeside(ctx context.Context, c engine.Container) error {
 		if !now.Running || again(c, now) {
 			return s.odooFailed(ctx, now)
 		}
-		code, out, err := s.checkBeside(ctx)
+		code, out, err := s.checkBeside(ctx, now)
 		switch {
 		case err != nil:
 			return err
@@ -52,12 +52,12 @@ func (s *Run) proveBeside(ctx context.Context, c engine.Container) error {
 
 // checkBeside runs the checker once. A code of Config may mean that odoo.conf is
 // not there yet.
-func (s *Run) checkBeside(ctx context.Context) (code int, said string, err error) {
+func (s *Run) checkBeside(ctx context.Context, c engine.Container) (code int, said string, err error) {
 	argv := append([]string{s.Desired.Image.InImage, "--check", "--timeout", defaultCheckerTimeout.String(), "--"}, s.Desired.Image.Beside...)
 	out := wording.Tail{Max: 16 << 10}
 	ectx, cancel := context.WithTimeout(ctx, defaultCheckerTimeout+execMargin)
 	defer cancel()
-	err = s.Stack.Exec(ectx, s.Project.OdooServiceName, argv, recording(true), &out)
+	err = s.Stack.Exec(ectx, c, argv, recording(true), &out)
 	var exit *engine.ExitError
 	switch {
 	case err == nil:

@@ -120,6 +120,7 @@ func Admin(ctx context.Context, pg engine.Server, h Hints, database string) (*Se
 // admin leaves out one role: the application role before it is demoted.
 func admin(ctx context.Context, pg engine.Server, h Hints, database, except string) (*Session, error) {
 	none := &NoAdmin{}
+	var full error
 	queue := h.candidates()
 	for i := 0; i < len(queue); i++ {
 		role := queue[i]
@@ -129,6 +130,12 @@ func admin(ctx context.Context, pg engine.Server, h Hints, database, except stri
 		conn, super, err := login(ctx, pg, h, role, database)
 		if a, refused := refusal(role, err); refused {
 			none.Attempts = append(none.Attempts, a)
+			continue
+		}
+		if sqlState(err) == "53300" {
+			// A database that is closed to others (CONNECTION LIMIT 0) lets a superuser
+			// in, and a role that is none any more is tried first under ODPM_COMPOSE=keep.
+			full = err
 			continue
 		}
 		if err != nil {
@@ -145,6 +152,9 @@ func admin(ctx context.Context, pg engine.Server, h Hints, database, except stri
 		}
 		none.Superusers = more
 		queue = unique(append(queue, more...))
+	}
+	if full != nil {
+		return nil, full
 	}
 	return nil, none
 }

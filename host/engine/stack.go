@@ -240,9 +240,10 @@ type TheirStack interface {
 	StopStack(ctx context.Context) (ran []string, err error)
 	// RemoveStack removes the containers. Volumes stay, anonymous ones too.
 	RemoveStack(ctx context.Context) error
-	// BuildService and Exec are StackWriter's.
+	// BuildService, Container and Exec are StackWriter's.
 	BuildService(ctx context.Context, service string) error
-	Exec(ctx context.Context, service string, argv, env []string, out io.Writer) error
+	Container(ctx context.Context, service string) (Container, error)
+	Exec(ctx context.Context, c Container, argv, env []string, out io.Writer) error
 	// CopyData copies into a directory of this machine; the source stays as it is.
 	CopyData(ctx context.Context, c CopyData) error
 	// Up starts services as the files say, all of them where none is named.
