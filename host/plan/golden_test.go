@@ -108,6 +108,13 @@ func keep(x *place) {
 	}
 }
 
+// hostNetwork: the port is the server's own, and no container publishes it.
+func hostNetwork(x *place) {
+	for i := range x.w.Containers {
+		x.w.Containers[i].HostNetwork, x.w.Containers[i].Published = true, nil
+	}
+}
+
 func another(h engine.Holder) func(*place) {
 	return func(x *place) { x.w.Holders = append(x.w.Holders, world.Holder{Holder: h, Labelled: true}) }
 }
@@ -162,6 +169,7 @@ var scenes = []scene{
 	}), nil},
 	{"external, at localhost", first(external, func(x *place) { x.conf = "[options]\ndb_host = localhost\ndb_user = odoo\ndb_password = s3cret\n" }), nil},
 	{"keep, stopped", first(docker, inherited, keep), nil},
+	{"keep, running on the host's network", first(docker, inherited, ran, keep, hostNetwork, taken(5432)), nil},
 	{"keep, running", first(docker, inherited, ran, keep), nil},
 
 	// Nothing happened, or things stopped.

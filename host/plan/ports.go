@@ -113,6 +113,9 @@ func (m *maker) hasPort(port int) bool {
 		return m.w.Snapshot != nil && m.w.Snapshot.Compose.HostPort == port
 	}
 	for _, c := range slices.Concat(m.w.Containers, m.w.Last) {
+		if c.Here && c.HostNetwork && c.Running && c.Service == m.p.ServiceName && port == m.p.PostgresPort {
+			return true // this machine's own port, which no engine publishes
+		}
 		if c.Here && slices.ContainsFunc(c.Published, func(p engine.Published) bool { return p.HostPort == port }) {
 			return true
 		}
