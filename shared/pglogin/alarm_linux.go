@@ -16,7 +16,9 @@ import (
 // wakes up beside it, in case the timer was missed. A timerfd is one wake-up.
 //
 // Its system calls are made without telling Go's scheduler, which would wake
-// the monitor thread for each; none of them blocks.
+// the monitor thread for each; none of them blocks. With time.Timer and
+// net.Dialer in their place, and in port_linux.go's, waiting takes 1.35 % of a
+// core instead of 0.57 % (make bench, figure idle), and 1 % is what it may take.
 type alarm struct {
 	file *os.File
 	conn syscall.RawConn
