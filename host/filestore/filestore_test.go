@@ -121,7 +121,7 @@ func TestHostFiles(t *testing.T) {
 	to, err := h.Make("odpm_x", 0o700, nil)
 	must(t, err)
 	defer to.Close()
-	for name, words := range map[string]string{"ab/file": "symbolic link", "cd/shadow": "symbolic link", "ef/abcd": "symbolic link", "ab/pipe": "named pipe",
+	for name, words := range map[string]string{"ab/file": "symbolic link", "cd/shadow": "symbolic link", "ef/abcd": "symbolic link", "ab/pipe": "a pipe",
 		"ab/directory": "a directory, not", "gh/x": "not a directory", "../test/x": "", "/etc/passwd": "", strings.Repeat("n", 300): "", strings.Repeat("n", 300) + "/x": "", "": "", "ab/": ""} {
 		_, err := s.Size(name)
 		var e *ForeignError

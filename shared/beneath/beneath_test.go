@@ -118,7 +118,7 @@ func TestKinds(t *testing.T) {
 	l, err := net.Listen("unix", in+"/socket")
 	must(t, err)
 	defer l.Close()
-	want := map[string]string{"directory": "a directory", "pipe": "a named pipe", "socket": "a socket"}
+	want := map[string]string{"directory": "a directory", "pipe": "a pipe", "socket": "a socket"}
 	if os.Geteuid() == 0 && unix.Mknod(in+"/device", unix.S_IFCHR|0o666, int(unix.Mkdev(1, 5))) == nil {
 		want["device"] = "a device"
 	}
