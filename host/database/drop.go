@@ -64,6 +64,7 @@ func (w *work) drop(ctx context.Context) error {
 	if err := w.mayDrop(ctx); err != nil {
 		return err
 	}
+	other := w.server.Elsewhere(ctx, w.req.Name)
 	rep, err := w.server.Drop(ctx, w.req.Name)
 	if odoodb.IsMissing(err) && (w.req.Init || w.req.Update) {
 		w.Term.Say("odpm: there was no database %s to drop", ui.Clean(w.req.Name))
@@ -78,6 +79,9 @@ func (w *work) drop(ctx context.Context) error {
 		if rep.FilestoreKept {
 			line += " (the directory stays, empty: .env names it)"
 		}
+	}
+	if other.Files > 0 {
+		line += "; left as they are: " + other.String()
 	}
 	w.Term.Say("%s", line)
 	return nil

@@ -1,6 +1,7 @@
 package odoodb
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,6 +42,23 @@ const maxStorages = 20
 func storageOf(name string) (storage string, ok bool) {
 	storage, _, ok = strings.Cut(name, "://")
 	return storage, ok && storage != "" && !strings.Contains(storage, "/")
+}
+
+// Elsewhere counts them in a database, for a person who drops it: they stay where
+// they are. What cannot be asked soon is not known, and counts for none.
+func (s *Server) Elsewhere(ctx context.Context, database string) Elsewhere {
+	ctx, cancel := context.WithTimeout(ctx, inspectTime)
+	defer cancel()
+	c, err := s.app(ctx, database)
+	if err != nil {
+		return Elsewhere{}
+	}
+	defer closeConn(c)
+	_, other, err := storedFiles(ctx, c)
+	if err != nil {
+		return Elsewhere{}
+	}
+	return other
 }
 
 // elsewhereNames counts them as they come.

@@ -36,6 +36,12 @@ func TestFilesElsewhere(t *testing.T) {
 	}
 	mustApp(t, s, "db", `INSERT INTO ir_attachment (name, type, store_fname, file_size) VALUES ('a', 'binary', 's3://bucket/one', 5),
 		('b', 'binary', 's3://bucket/two', 5), ('b', 'binary', 's3://bucket/two', 5), ('c', 'binary', 'odoofs://a.pdf', 7)`)
+	if got := s.Elsewhere(ctx, "db"); got.Files != 3 || len(got.Storages) != 2 {
+		t.Errorf("counted for a drop: %+v", got)
+	}
+	if got := s.Elsewhere(ctx, "none"); got.Files != 0 {
+		t.Errorf("of no database: %+v", got)
+	}
 	for _, format := range []string{"zip", "dump"} {
 		file := filepath.Join(t.TempDir(), "a."+format)
 		b, err := s.Backup(ctx, BackupOptions{Database: "db", File: file, Format: archive.Format(format)})
