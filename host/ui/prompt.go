@@ -51,6 +51,7 @@ func (t *Terminal) readLine() (string, error) {
 	}()
 	select {
 	case a := <-c:
+		t.live.answered()
 		return a.line, a.err
 	case <-t.Interrupted:
 		t.Say("")

@@ -44,6 +44,9 @@ type Terminal struct {
 	Width int
 
 	raw *os.File
+	// live is raw where that is a terminal. animated: its lines may change.
+	live     *alive
+	animated bool
 }
 
 // Stream is the error stream itself, for a program that is started and for
@@ -61,7 +64,9 @@ type Options struct {
 	Color   string
 	NoInput bool
 	Quiet   bool
-	Getenv  func(string) string
+	// Plain: no line is drawn twice (--progress plain and json).
+	Plain  bool
+	Getenv func(string) string
 	// Secrets may be nil: none are known.
 	Secrets *redact.Values
 }
@@ -76,7 +81,11 @@ func New(in, out, err *os.File, o Options) *Terminal {
 		o.Secrets = &redact.Values{}
 	}
 	t := &Terminal{In: in, Out: out, Err: o.Secrets.Writer(err), Secrets: o.Secrets, Quiet: o.Quiet, Width: 80, raw: err}
-	t.ErrTTY = isTTY(err)
+	if t.ErrTTY = isTTY(err); t.ErrTTY {
+		t.live = &alive{w: err}
+		t.Err = o.Secrets.Writer(t.live)
+		t.animated = !o.Plain && o.Getenv("TERM") != "dumb"
+	}
 	t.Interactive = !o.NoInput && isTTY(in) && t.ErrTTY
 	t.OutColor, t.ErrColor = color(o, isTTY(out)), color(o, t.ErrTTY)
 	if w, _, e := term.GetSize(int(err.Fd())); e == nil && w > 20 {
