@@ -25,6 +25,11 @@ type StackReader interface {
 	// ImageEnv is the environment that an image's configuration sets; an image
 	// that is not on this machine is ErrNoImage.
 	ImageEnv(ctx context.Context, ref string) (map[string]string, error)
+	// Offered asks an image's registry whether it could be pulled, and pulls
+	// nothing. ErrNoImage: the registry has none, or none for this engine's platform;
+	// ErrRegistryLogin: it tells nobody without a login, which the client may have;
+	// ErrNoRegistry: it could not be asked.
+	Offered(ctx context.Context, ref string) error
 	// Built lists the images of a repository that odpm built.
 	Built(ctx context.Context, repository string) ([]BuiltImage, error)
 	// Volume says what the project's volume object is (key is its name in the
@@ -233,6 +238,13 @@ type RunOnce struct {
 
 // ErrNoImage: the image is not on this machine, or could not be pulled.
 var ErrNoImage = errors.New("no such image")
+
+// ErrRegistryLogin: a registry says nothing about an image without a login, be it
+// that there is none. ErrNoRegistry: none could be asked.
+var (
+	ErrRegistryLogin = errors.New("the registry wants a login")
+	ErrNoRegistry    = errors.New("no registry answers")
+)
 
 // TheirStack is a compose project that somebody else's file made.
 type TheirStack interface {

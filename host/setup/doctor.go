@@ -117,6 +117,8 @@ func Examine(ctx context.Context, o look.Options) []Finding {
 	for _, w := range v.Plan.Warnings {
 		add(Note, "%s", w)
 	}
+	images(ctx, v, add)
+	outside(ctx, v, add)
 	if text := v.LoginInArguments(ctx); text != "" {
 		add(Note, "%s", text)
 	}
