@@ -57,17 +57,17 @@ func Adopt(ctx context.Context, o Options, t Takeover) (string, error) {
 // Adopted starts a project whose stack was taken over.
 func Adopted(ctx context.Context, o Options) (string, error) {
 	o.Want.ReplaceCompose = true
-	url, err := All(ctx, o)
+	done, err := All(ctx, o)
 	if err != nil || o.Want.Goal < plan.Odoo {
-		return url, err
+		return done.URL, err
 	}
 	dirs := state.NewDirs(o.Dir)
 	a, err := dirs.Adoption()
 	if err != nil || a == nil || a.Proven {
-		return url, err
+		return done.URL, err
 	}
 	a.Proven = true
-	return url, dirs.KeepAdoption(a)
+	return done.URL, dirs.KeepAdoption(a)
 }
 
 func takeOver(ctx context.Context, o Options, dirs state.Dirs, t Takeover) error {

@@ -59,6 +59,7 @@ type Run struct {
 	own   engine.Writer
 	// done is what this run has done so far.
 	done world.Run
+	did  []plan.Action
 	// provenAt is when this run has seen the login without recording it anew.
 	provenAt time.Time
 	kept     *compose.Foreign
@@ -70,50 +71,70 @@ type Run struct {
 	startup          cluster.Startup
 }
 
-// All is `odpm`: plan, resolve, apply. It gives Odoo's URL, "" where nothing
-// was started.
-func All(ctx context.Context, o Options) (string, error) {
+// Done is what a run did.
+type Done struct {
+	// Actions are those that it did, in order.
+	Actions []plan.Action
+	// Login is what was proven, nil where nothing was to be started.
+	Login *Login
+	// URL is Odoo's, "" where nothing was started.
+	URL string
+}
+
+// Login is a proven one.
+type Login struct {
+	Role    string
+	PGMajor int
+	// At is when it was proven, Addr PostgreSQL's address or its service's name.
+	At   time.Time
+	Addr string
+}
+
+// All is `odpm`: plan, resolve, apply.
+func All(ctx context.Context, o Options) (Done, error) {
 	r, unlock, err := Begin(ctx, o)
 	if err != nil {
-		return "", err
+		return Done{}, err
 	}
 	defer unlock()
 	if err := r.recover(ctx); err != nil {
-		return "", err
+		return Done{}, err
 	}
 	if err := r.To(ctx, o.Want); err != nil {
-		return "", err
+		return Done{}, err
 	}
 	if o.Want.Goal == plan.Files {
 		r.Term.Note("odpm: the files are in place; nothing was started (--skip-start)")
-		return "", nil
+		return Done{Actions: r.did}, nil
 	}
 	if err := r.rememberLook(); err != nil {
-		return "", err
+		return Done{}, err
 	}
-	r.sayProven(ctx)
-	if r.Stack == nil && len(r.Project.OdooCommand) == 0 {
-		return "", nil
+	done := Done{Actions: r.did, Login: r.sayProven(ctx)}
+	if r.Stack != nil || len(r.Project.OdooCommand) > 0 {
+		done.URL, err = r.OpenURL(ctx)
 	}
-	return r.OpenURL(ctx)
+	return done, err
 }
 
 // sayProven ends a run with what was proven, and where.
-func (r *Run) sayProven(ctx context.Context) {
+func (r *Run) sayProven(ctx context.Context) *Login {
 	snap, err := snapshot.Load(r.snapshotPath())
 	if err != nil {
-		return
+		return nil
 	}
 	addr, err := r.PG.HostAddr(ctx)
 	if err != nil || addr == "" {
 		addr = r.Project.ServiceName
 	}
-	file := r.Rel(r.snapshotPath())
-	proven := "proven " + snapshot.Stamp(snap.RecordedAt) + ", recorded in " + file
+	file, at := r.Rel(r.snapshotPath()), snap.RecordedAt
+	proven := "proven " + snapshot.Stamp(at) + ", recorded in " + file
 	if !r.provenAt.IsZero() {
-		proven = "proven " + snapshot.Stamp(r.provenAt) + ", as recorded in " + file + " on " + snapshot.Stamp(snap.RecordedAt)
+		at = r.provenAt
+		proven = "proven " + snapshot.Stamp(at) + ", as recorded in " + file + " on " + snapshot.Stamp(snap.RecordedAt)
 	}
 	r.Term.Note("odpm: %s logs in to PostgreSQL %d at %s; %s", ui.Clean(snap.OdooConf.DBUser), snap.Cluster.PGMajor, addr, proven)
+	return &Login{Role: snap.OdooConf.DBUser, PGMajor: snap.Cluster.PGMajor, At: at, Addr: addr}
 }
 
 func (r *Run) snapshotPath() string { return world.SnapshotPath(r.Dirs) }
@@ -127,7 +148,9 @@ func Begin(ctx context.Context, o Options) (*Run, func(), error) {
 		// happens.
 		o.Term.Step("looking at %s", ui.Clean(o.Dir))
 	}
+	end := o.Term.Alive()
 	v, err := look.At(ctx, o.Options)
+	end()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -283,10 +306,14 @@ func (r *Run) round(ctx context.Context) (revealed bool, err error) {
 		if r.Verbose {
 			r.Term.Step("does %s %s: %s", a.Op, ui.Clean(a.Resource), ui.Clean(a.Why))
 		}
-		if err := r.do(ctx, a); err != nil {
+		end := r.Term.Alive()
+		err := r.do(ctx, a)
+		end()
+		if err != nil {
 			return false, err
 		}
 		r.done.Acted = true
+		r.did = append(r.did, a)
 		if a.Reveals {
 			return true, nil
 		}

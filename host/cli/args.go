@@ -1,13 +1,15 @@
 package cli
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // joinOptional lets -i, -u and --db-backup take their value from the next
 // argument, and stand alone too: `-u sale,crm`, `-u --set-admin-pass`, `-i`.
-// pflag knows optional values only as -u=…, so that is what they become.
-func joinOptional(args []string) []string {
+// A word of commands is none. pflag knows optional values only as -u=…, so that is what they become.
+func joinOptional(args, commands []string) []string {
 	long := map[string]string{"-i": "--init", "-u": "--update", "--init": "--init", "--update": "--update", "--db-backup": "--db-backup"}
-	commands := map[string]bool{"plan": true, "database": true, "init": true, "doctor": true, "explain": true, "stop": true, "completion": true, "help": true}
 	var out []string
 	for i := 0; i < len(args); i++ {
 		if args[i] == "--" {
@@ -18,7 +20,7 @@ func joinOptional(args []string) []string {
 			out = append(out, args[i])
 			continue
 		}
-		if i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") && !commands[args[i+1]] {
+		if i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") && !slices.Contains(commands, args[i+1]) {
 			i++
 			out = append(out, flag+"="+args[i])
 			continue

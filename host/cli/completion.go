@@ -41,13 +41,21 @@ func (a *App) completions(root *cobra.Command) {
 	for _, cmd := range all(root) {
 		for _, name := range []string{"format", "plan-format"} {
 			if cmd.Flags().Lookup(name) != nil {
-				words := []string{"table", "json"}
-				if cmd == root {
-					words[0] = "text"
+				words := []string{cmd.Flags().Lookup(name).DefValue, "json"}
+				if cmd.Name() == "plan" {
+					words = planFormats
 				}
 				must(cmd.RegisterFlagCompletionFunc(name, fixed(words...)))
 				break
 			}
+		}
+		if cmd.Name() == "init" {
+			must(cmd.RegisterFlagCompletionFunc("odoo", fixed("19.0", "18.0", "17.0", "16.0")))
+			must(cmd.RegisterFlagCompletionFunc("postgres", fixed("18", "17", "16", "15", "14", "13", "12")))
+			must(cmd.MarkFlagFilename("from-compose", "yml", "yaml"))
+		}
+		if cmd.Flags().Lookup("pg-bindir") != nil {
+			must(cmd.MarkFlagDirname("pg-bindir"))
 		}
 		if strings.HasPrefix(cmd.Use, "verify ") {
 			cmd.ValidArgsFunction = a.completeArchives
@@ -101,6 +109,16 @@ func (a *App) completeDatabases(cmd *cobra.Command, _ []string, _ string) ([]str
 		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeBackups offers archives, and databases, whose newest is meant.
+func (a *App) completeBackups(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	archives, what := a.completeArchives(cmd, args, typed)
+	if what != cobra.ShellCompDirectiveDefault {
+		return archives, what
+	}
+	databases, _ := a.completeDatabases(cmd, args, typed)
+	return append(databases, archives...), what
 }
 
 func (a *App) completeArchives(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {

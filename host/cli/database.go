@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,15 +26,7 @@ func (a *App) databaseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "database",
 		Short: "Look at the cluster and its databases, make the application role",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return a.noCommand(cmd.CommandPath(), args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return ui.Usagef("odpm database needs a command: %s", strings.Join(names(cmd), ", "))
-		},
+		Args:  a.commandsOnly, RunE: needsCommand,
 	}
 	cmd.AddCommand(a.statusCommand(), a.roleCommand(), a.listCommand(), a.verifyCommand(), a.rehearseCommand())
 	return cmd
@@ -192,9 +182,7 @@ func (a *App) verifyCommand() *cobra.Command {
 				return err
 			}
 			if isJSON {
-				enc := json.NewEncoder(a.out)
-				enc.SetIndent("", "  ")
-				return enc.Encode(database.VerifiedJSON(res))
+				return a.writeJSON(database.VerifiedJSON(res))
 			}
 			database.WriteVerified(a.out, res)
 			fmt.Fprintln(a.out, "The archive is complete.")
@@ -234,7 +222,7 @@ status" show it.`,
 			}
 			return nil
 		},
-		ValidArgsFunction: a.completeArchives,
+		ValidArgsFunction: a.completeBackups,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts, isJSON, err := a.reading(form)
 			if err != nil {
@@ -248,10 +236,7 @@ status" show it.`,
 				return err
 			}
 			if isJSON {
-				enc := json.NewEncoder(a.out)
-				enc.SetEscapeHTML(false)
-				enc.SetIndent("", "  ")
-				return enc.Encode(res)
+				return a.writeJSON(res)
 			}
 			database.WriteRehearsed(a.out, res, req.Major)
 			return nil

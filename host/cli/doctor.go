@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -25,7 +24,7 @@ func (a *App) doctorCommand() *cobra.Command {
 			}
 			findings := setup.Examine(asking(cmd.Context()), opts.Options)
 			if isJSON {
-				if err := a.findingsJSON(findings); err != nil {
+				if err := a.writeJSON(a.doctorJSON(findings)); err != nil {
 					return err
 				}
 			}
@@ -52,23 +51,4 @@ func (a *App) doctorCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&form, "format", "table", "table or json")
 	return cmd
-}
-
-// findingsJSON is the contract of host/setup/doctor.schema.json.
-func (a *App) findingsJSON(all []setup.Finding) error {
-	type finding struct {
-		Level string `json:"level"`
-		Text  string `json:"text"`
-	}
-	doc := struct {
-		Version  int       `json:"schema_version"`
-		Findings []finding `json:"findings"`
-	}{Version: 1, Findings: []finding{}}
-	for _, f := range all {
-		doc.Findings = append(doc.Findings, finding{f.Level.String(), ui.CleanLines(a.secrets.Hide(f.Text))})
-	}
-	enc := json.NewEncoder(a.out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(doc)
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -98,26 +97,4 @@ func (a *App) here(ctx context.Context, code codes.Code) []string {
 		return []string{"This does not apply."}
 	}
 	return out
-}
-
-// errorJSON is the contract of docs/reference/exit-codes.md. next are the commands and
-// settings that help: the error's own, else those of its code.
-func (a *App) errorJSON(err error, kind string) any {
-	code := report.CodeOf(err, kind)
-	_, next := ui.OneLine(err)
-	if len(next) == 0 {
-		if e, ok := codes.Find(string(code)); ok {
-			next = e.First
-		}
-	}
-	next = slices.Clone(next)
-	for i := range next {
-		next[i] = ui.Clean(a.secrets.Hide(next[i]))
-	}
-	return struct {
-		Kind    string     `json:"kind"`
-		Code    codes.Code `json:"code"`
-		Message string     `json:"message"`
-		Next    []string   `json:"next"`
-	}{kind, code, ui.CleanLines(a.secrets.Hide(err.Error())), next}
 }

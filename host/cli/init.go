@@ -10,7 +10,7 @@ import (
 )
 
 func (a *App) initCommand() *cobra.Command {
-	var from string
+	var from, form string
 	first := setup.First{}
 	cmd := &cobra.Command{
 		Use: "init", Short: "Write a first .env, odpm.json and odoo.conf", Args: none,
@@ -25,6 +25,10 @@ ports that are free on this machine. Files that exist are never changed, except 
 compose file: the same data directory, port, names and user are kept, and what
 odpm's own file has no place for goes into docker-compose.override.yml.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			isJSON, err := textOrJSON(form)
+			if err != nil {
+				return err
+			}
 			opts, err := a.options()
 			if err != nil {
 				return err
@@ -41,7 +45,14 @@ odpm's own file has no place for goes into docker-compose.override.yml.`,
 					}
 				}
 			}
-			return setup.Init(cmd.Context(), opts, first, from)
+			rep, err := setup.Init(cmd.Context(), opts, first, from)
+			if isJSON && err == nil {
+				return a.writeJSON(initJSON(rep))
+			}
+			if !isJSON {
+				a.sayInit(rep, from != "")
+			}
+			return err
 		},
 	}
 	f := cmd.Flags()
@@ -49,6 +60,36 @@ odpm's own file has no place for goes into docker-compose.override.yml.`,
 	f.StringVar(&first.Odoo, "odoo", "18.0", "Odoo's `VERSION`")
 	f.StringVar(&first.Postgres, "postgres", "17", "PostgreSQL's `VERSION`, a tag of the postgres image")
 	f.IntVar(&first.Port, "port", 0, "Odoo's `PORT` on this machine; without it 8069 or the next that is free")
+	f.StringVar(&form, "format", "text", "`text|json`: what was written, as messages or as one object on stdout")
 	f.StringVar(&from, "from-compose", "", "propose the settings from this compose file")
 	return cmd
+}
+
+// sayInit tells a person what was written. adopted: the answers are those of
+// somebody's compose file, and what they would have been is worth seeing.
+func (a *App) sayInit(rep setup.Report, adopted bool) {
+	for _, f := range rep.Files {
+		switch f.Change {
+		case setup.Merged:
+			a.term.Say("%s gets what odpm's own docker-compose.yml has no place for:\n%s", f.Name, f.Detail)
+		case setup.Extended:
+			a.term.Say("%s gets what it lacks:\n%s", f.Name, f.Detail)
+		case setup.Complete:
+			a.term.Say("%s has everything already", f.Name)
+			continue
+		case setup.Left:
+			a.term.Say("%s exists and is left as it is", f.Name)
+			if adopted {
+				a.term.Say("it would have been:\n%s", f.Detail)
+			}
+			continue
+		}
+		a.term.Say("%s written", f.Name)
+	}
+	for _, line := range rep.Notes {
+		a.term.Say("%s", line)
+	}
+	if rep.Wrote() {
+		a.term.Say("Look at them, then: odpm plan")
+	}
 }

@@ -23,6 +23,19 @@ func names(cmd *cobra.Command) []string {
 	return out
 }
 
+// commandsOnly is for a command that has commands and takes no other word.
+func (a *App) commandsOnly(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return a.noCommand(cmd.CommandPath(), args[0])
+	}
+	return nil
+}
+
+// needsCommand is what such a command does by itself.
+func needsCommand(cmd *cobra.Command, _ []string) error {
+	return ui.Usagef("%s needs a command: %s", cmd.CommandPath(), strings.Join(names(cmd), ", "))
+}
+
 // noCommand is for a word that is none: of the command before it, or of any. Who
 // types "odpm list" means "odpm database list".
 func (a *App) noCommand(path, word string) error {
@@ -32,7 +45,7 @@ func (a *App) noCommand(path, word string) error {
 	what := ui.Usagef("%q is not a command of %s; see: %s --help", word, path, path)
 	var best []string
 	for _, cmd := range all(a.root) {
-		if cmd.IsAvailableCommand() && cmd.HasParent() && cmd.Parent().Name() != "completion" && wording.Nearest(word, []string{cmd.Name()}) != "" {
+		if cmd.IsAvailableCommand() && cmd.HasParent() && (cmd.Parent().Name() != "completion" || path == "odpm completion") && wording.Nearest(word, []string{cmd.Name()}) != "" {
 			best = append(best, cmd.CommandPath())
 		}
 	}
@@ -53,6 +66,11 @@ func flagError(cmd *cobra.Command, err error) error {
 	}
 	var flags []string
 	see := func(f *pflag.Flag) { flags = append(flags, "--"+f.Name) }
+	if cmd.Name() == "plan" {
+		for _, name := range planShort {
+			flags = append(flags, "--"+name)
+		}
+	}
 	cmd.Flags().VisitAll(see)
 	cmd.InheritedFlags().VisitAll(see)
 	return fmt.Errorf("%w%s", err, wording.DidYouMean("--"+unknown.GetSpecifiedName(), flags))

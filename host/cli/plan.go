@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -20,6 +21,11 @@ type planFlags struct {
 	format, baseline, out            string
 	diff, strict, noDocker, detailed bool
 }
+
+// planShort are flags of plan that are taken without plan- too.
+var planShort = []string{"format", "show-diff", "strict", "no-docker"}
+
+var planFormats = []string{"table", "json", "markdown"}
 
 func (a *App) planCommand() *cobra.Command {
 	var o planFlags
@@ -37,14 +43,13 @@ func (a *App) planCommand() *cobra.Command {
 	f.SortFlags = false
 	// Upstream's names, and the short ones.
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-		switch name {
-		case "format", "show-diff", "strict", "no-docker":
+		if slices.Contains(planShort, name) {
 			name = "plan-" + name
 		}
 		return pflag.NormalizedName(name)
 	})
 	f.BoolVar(&a.common.skipStart, "skip-start", false, "plan a run that starts nothing")
-	f.StringVar(&o.format, "plan-format", "table", "table or json (also --format)")
+	f.StringVar(&o.format, "plan-format", "table", "table, json, or markdown for a comment on a merge request (also --format)")
 	f.BoolVar(&o.diff, "plan-show-diff", false, "show the files' changes and the SQL, secrets masked (also --show-diff)")
 	f.BoolVar(&o.strict, "plan-strict", false, "exit 1 if a required step would change something (also --strict)")
 	f.BoolVar(&o.noDocker, "plan-no-docker", false, "do not ask Docker (also --no-docker)")
@@ -55,8 +60,7 @@ func (a *App) planCommand() *cobra.Command {
 }
 
 func (a *App) runPlan(ctx context.Context, o planFlags) error {
-	isJSON, err := format("--plan-format", o.format)
-	if err != nil {
+	if _, err := oneOf("--plan-format", o.format, planFormats...); err != nil {
 		return err
 	}
 	if o.out != "" && o.noDocker {
@@ -81,11 +85,14 @@ func (a *App) runPlan(ctx context.Context, o planFlags) error {
 			return err
 		}
 	}
-	if isJSON {
+	switch o.format {
+	case "json":
 		if err := r.WriteJSON(a.out, o.diff); err != nil {
 			return err
 		}
-	} else {
+	case "markdown":
+		r.WriteMarkdown(a.out, o.diff)
+	default:
 		r.WriteTable(a.out, a.term.OutColor, o.diff)
 	}
 	switch {

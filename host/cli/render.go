@@ -15,8 +15,7 @@ import (
 
 func (a *App) renderCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "render", Short: "Write the project for an engine that spans machines", Args: none,
-		RunE: func(*cobra.Command, []string) error { return ui.Usagef("render what? One of: swarm, kubernetes") },
+		Use: "render", Short: "Write the project for an engine that spans machines", Args: a.commandsOnly, RunE: needsCommand,
 	}
 	cmd.AddCommand(a.swarmCommand(), a.kubernetesCommand())
 	return cmd

@@ -5,7 +5,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -85,7 +84,7 @@ func (a *App) Say(err error) { a.term.Fail(err) }
 
 // Run parses and does it.
 func (a *App) Run(ctx context.Context) error {
-	a.root.SetArgs(joinOptional(a.args))
+	a.root.SetArgs(joinOptional(a.args, append(names(a.root), "help")))
 	a.root.SetOut(a.out)
 	a.root.SetErr(a.err)
 	// Early, so that an error in the arguments knows the format.
@@ -111,10 +110,7 @@ func (a *App) DetailedExitCode() bool { return a.detailed }
 func (a *App) Fail(err error, kind string) {
 	err = ui.WithWay(err, a.common.dir)
 	if a.json {
-		enc := json.NewEncoder(a.out)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		if enc.Encode(map[string]any{"error": a.errorJSON(err, kind)}) == nil {
+		if a.writeJSON(a.errorJSON(err, kind)) == nil {
 			return
 		}
 	}
@@ -140,14 +136,9 @@ starts the stack and waits until Odoo's login is proven.
   odpm
   odpm -d test_db --db-drop --db-restore my_backup.zip -i -u --set-admin-pass
   odpm -d prod_db --db-backup`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return a.noCommand("odpm", args[0])
-			}
-			return nil
-		},
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		Args:              a.commandsOnly,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.before(cmd) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if showVersion {
@@ -185,6 +176,13 @@ starts the stack and waits until Odoo's login is proven.
 	// keep every method of every type, 2 MB of them.
 	root.Flags().BoolVar(&showVersion, "version", false, "print the version, the commit and its date")
 	root.AddCommand(a.planCommand(), a.databaseCommand(), a.initCommand(), a.adoptCommand(), a.doctorCommand(), a.explainCommand(), a.stopCommand(), a.renderCommand())
+	// Cobra's command keeps the output that it finds here.
+	root.SetOut(a.out)
+	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		// Cobra's own shows its help for a shell that it does not know, and ends with 0.
+		c.Args, c.RunE = a.commandsOnly, needsCommand
+	}
 	a.completions(root)
 	return root
 }
@@ -210,7 +208,7 @@ func (a *App) before(*cobra.Command) error {
 	if a.common.quiet && a.common.verbose {
 		return ui.Usagef("--quiet and --verbose: give one of the two")
 	}
-	a.newTerminal(ui.Options{Color: a.common.color, NoInput: a.common.noInput, Quiet: a.common.quiet})
+	a.newTerminal(ui.Options{Color: a.common.color, NoInput: a.common.noInput, Quiet: a.common.quiet, Plain: slices.Contains([]string{"plain", "json"}, a.common.progress)})
 	// What was typed is no secret; a name in it must stay one that can be typed again.
 	a.secrets.Public(a.args...)
 	home, _ := os.UserHomeDir()
@@ -244,13 +242,15 @@ func asking(ctx context.Context) context.Context {
 	return engine.Asking(ctx, engine.AnswerTime)
 }
 
-// format reads a --format word.
+// format reads the --format of a command whose result is a table.
 func format(flag, value string) (isJSON bool, err error) {
-	switch value {
-	case "table":
-		return false, nil
-	case "json":
-		return true, nil
+	return oneOf(flag, value, "table", "json")
+}
+
+// oneOf tells whether a format is the second, and is an error for any other.
+func oneOf(flag, value string, words ...string) (bool, error) {
+	if !slices.Contains(words, value) {
+		return false, ui.Usagef("%s: %q; allowed: %s", flag, value, strings.Join(words, ", "))
 	}
-	return false, ui.Usagef("%s: %q; allowed: table, json", flag, value)
+	return value == "json", nil
 }

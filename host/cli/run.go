@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -50,7 +49,7 @@ func (d *databaseFlags) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&d.req.Force, "force", false, "drop a database that is not Odoo's, or not the application role's")
 	f.BoolVar(&d.req.SetAdmin, "set-admin-pass", false, "set the administrator's login and password from user_settings.json")
 	f.BoolVar(&d.req.Yes, "yes", false, "drop or replace without asking")
-	f.StringVar(&d.format, "format", "text", "of what was done to a database: `text|json`")
+	f.StringVar(&d.format, "format", "text", "`text|json`: what was done, as text or as one object on stdout")
 	f.BoolVar(&d.list, "get-dbs-list", false, "print the databases' names, one a line")
 	f.BoolVar(&d.wait, "wait", false, "where Odoo is started, return when it answers HTTP (on a terminal the default; --wait=false does not)")
 	f.StringVar(&d.plan, "plan", "", "do exactly what odpm plan --out wrote into `FILE`, or refuse")
@@ -125,11 +124,8 @@ func (d *databaseFlags) request() (database.Request, error) {
 	if r.BackupFormat != "" && r.BackupFormat != "zip" && r.BackupFormat != "dump" {
 		return r, ui.Usagef("--backup-format: %q; allowed: zip, dump", r.BackupFormat)
 	}
-	if d.format != "text" && d.format != "json" {
-		return r, ui.Usagef("--format: %q; allowed: text, json", d.format)
-	}
-	if changed("format") && !r.Any() && !d.list {
-		return r, ui.Usagef("--format goes with -d NAME and work on it, or with --get-dbs-list")
+	if _, err := textOrJSON(d.format); err != nil {
+		return r, err
 	}
 	if d.plan != "" && (d.list || r.Any()) {
 		return r, ui.Usagef("--plan stands alone")
@@ -152,16 +148,15 @@ func (a *App) runRoot(ctx context.Context, d *databaseFlags) error {
 	if opts.Wait = d.wait; !d.cmd.Flags().Changed("wait") {
 		opts.Wait = a.term.ErrTTY
 	}
+	isJSON := d.format == "json"
 	switch {
 	case d.list:
-		return a.runNames(ctx, opts, d.format == "json")
+		return a.runNames(ctx, opts, isJSON)
 	case req.Any():
 		res, err := database.Run(ctx, opts, req)
-		if d.format == "json" {
+		if isJSON {
 			if err == nil {
-				enc := json.NewEncoder(a.out)
-				enc.SetIndent("", "  ")
-				err = enc.Encode(res.JSON())
+				err = a.writeJSON(res.JSON())
 			}
 			return err
 		}
@@ -178,11 +173,16 @@ func (a *App) runRoot(ctx context.Context, d *databaseFlags) error {
 			return err
 		}
 	}
-	url, err := apply.All(ctx, opts)
-	if err == nil && url != "" {
-		fmt.Fprintln(a.out, url)
+	done, err := apply.All(ctx, opts)
+	switch {
+	case err != nil:
+		return err
+	case isJSON:
+		return a.writeJSON(a.runJSON(done))
+	case done.URL != "":
+		fmt.Fprintln(a.out, done.URL)
 	}
-	return err
+	return nil
 }
 
 // runNames prints the names alone, for scripts.
@@ -196,10 +196,7 @@ func (a *App) runNames(ctx context.Context, opts apply.Options, isJSON bool) err
 		names = append(names, ui.Clean(n))
 	}
 	if isJSON {
-		enc := json.NewEncoder(a.out)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(map[string]any{"schema_version": 1, "databases": names})
+		return a.writeJSON(namesDoc{1, names})
 	}
 	for _, name := range names {
 		fmt.Fprintln(a.out, name)

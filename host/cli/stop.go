@@ -20,7 +20,9 @@ and volumes stay; "odpm" starts them again. An external server is left alone.`,
 			if err != nil {
 				return err
 			}
+			end := a.term.Alive()
 			stopped, err := apply.Stop(cmd.Context(), opts)
+			end()
 			if len(stopped) > 0 {
 				a.term.Note("odpm: stopped: %s", strings.Join(stopped, ", "))
 			} else if err == nil {

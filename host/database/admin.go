@@ -56,6 +56,7 @@ func (w *work) setAdmin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.result.Admin = &rep
 	line := fmt.Sprintf("odpm: the password of %s (%s, id %d) was set", ui.Clean(rep.Login), rep.XMLID, rep.UserID)
 	if rep.FormerLogin != "" && rep.FormerLogin != rep.Login {
 		line += fmt.Sprintf("; the login was %s", ui.Clean(rep.FormerLogin))

@@ -92,7 +92,7 @@ func (w *work) backup(ctx context.Context) error {
 	if !w.req.Keep.Any() {
 		return nil
 	}
-	if err := prune(w.Dirs.State(), res.Path, w.req.Name, w.req.Keep, w.Term.Say); err != nil {
+	if w.result.Removed, err = prune(w.Dirs.State(), res.Path, w.req.Name, w.req.Keep, w.Term.Say); err != nil {
 		return fmt.Errorf("the backup %s is complete, but old ones could not be removed: %w", res.Path, err)
 	}
 	return nil

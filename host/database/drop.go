@@ -73,6 +73,7 @@ func (w *work) drop(ctx context.Context) error {
 	if err != nil {
 		return refuse(err)
 	}
+	w.result.Dropped = &rep
 	line := fmt.Sprintf("odpm: dropped %s (owner %s, %d connections ended)", ui.Clean(rep.Database), ui.Clean(rep.Owner), rep.Sessions)
 	if rep.Filestore != "" {
 		line += ", and its filestore " + w.Rel(rep.Filestore)

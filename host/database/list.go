@@ -130,5 +130,5 @@ func WriteListJSON(out io.Writer, all []Listed) error {
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(map[string]any{"schema_version": 1, "databases": docs})
+	return enc.Encode(listDoc{1, docs})
 }

@@ -48,7 +48,7 @@ func (w *work) modules(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var args, want []string
+	var args, want, installed, updated []string
 	created, hadFiles := false, false
 	switch {
 	case !exists && !r.Init:
@@ -80,6 +80,7 @@ func (w *work) modules(ctx context.Context) error {
 			return errNoInitModule
 		}
 		args = append(args, "-i", strings.Join(mods, ","))
+		installed = mods
 		want = append(want, mods...)
 		if fresh {
 			args = append(args, w.firstSettings()...)
@@ -88,6 +89,7 @@ func (w *work) modules(ctx context.Context) error {
 	if r.Update {
 		if mods := r.UpdateModules; len(mods) > 0 {
 			args = append(args, "-u", strings.Join(mods, ","))
+			updated = mods
 			want = append(want, mods...)
 		}
 	}
@@ -97,7 +99,11 @@ func (w *work) modules(ctx context.Context) error {
 		}
 		return err
 	}
-	return w.installed(ctx, want)
+	if err := w.installed(ctx, want); err != nil {
+		return err
+	}
+	w.result.Installed, w.result.Updated = installed, updated
+	return nil
 }
 
 // leave is what becomes of a database that this run made and Odoo did not

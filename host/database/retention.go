@@ -87,11 +87,11 @@ var datedName = regexp.MustCompile(`_[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2
 // prune removes the archives of a database that no rule keeps: those that odpm
 // itself has made, under dated names, in the directory of the newest one, and
 // that have not changed since. The newest stays, and the last one that a
-// rehearsal has proven.
-func prune(stateDir string, newest, database string, k Keep, say func(format string, args ...any)) error {
+// rehearsal has proven. It gives their paths.
+func prune(stateDir string, newest, database string, k Keep, say func(format string, args ...any)) (removed []string, err error) {
 	all, err := receipts.All(stateDir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var ours []receipts.Receipt
 	for _, r := range all {
@@ -114,8 +114,9 @@ func prune(stateDir string, newest, database string, k Keep, say func(format str
 			errs = append(errs, err)
 			continue
 		}
+		removed = append(removed, r.Archive)
 		say("odpm: removed %s, %s", ui.Clean(r.Archive), ui.Bytes(r.Bytes))
 		errs = append(errs, r.Remove())
 	}
-	return errors.Join(errs...)
+	return removed, errors.Join(errs...)
 }

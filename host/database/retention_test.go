@@ -81,7 +81,7 @@ func TestPrune(t *testing.T) {
 			newest = made(t, d, dir, "prod", day)
 		}
 		var said []string
-		if err := prune(d.State(), newest, "prod", tt.keep, func(f string, a ...any) { said = append(said, fmt.Sprintf(f, a...)) }); err != nil {
+		if _, err := prune(d.State(), newest, "prod", tt.keep, func(f string, a ...any) { said = append(said, fmt.Sprintf(f, a...)) }); err != nil {
 			t.Fatal(err)
 		}
 		if got := stay(t, dir, "prod"); !slices.Equal(got, tt.want) {
@@ -130,7 +130,7 @@ func TestPruneSpares(t *testing.T) {
 		t.Fatal(err)
 	}
 	var said strings.Builder
-	if err := prune(d.State(), newest, "prod", Keep{Last: 1}, func(f string, a ...any) { fmt.Fprintf(&said, f+"\n", a...) }); err != nil {
+	if _, err := prune(d.State(), newest, "prod", Keep{Last: 1}, func(f string, a ...any) { fmt.Fprintf(&said, f+"\n", a...) }); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range append(spared, changed, named, proven, newest) {

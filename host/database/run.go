@@ -15,7 +15,6 @@ import (
 	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/odoodb/archive"
-	"github.com/odpm/odpm/host/odoodb/load"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/ui"
@@ -90,7 +89,12 @@ type Result struct {
 	Restored *odoodb.RestoreReport
 	BackedUp *odoodb.BackupResult
 	// Away is for a run that has stopped Odoo, nil for any other.
-	Away *Away
+	Away    *Away
+	Dropped *odoodb.DropReport
+	Admin   *odoodb.AdminReport
+	// Installed and Updated are the modules that -i and -u named, Removed the
+	// older backups that --keep has removed.
+	Installed, Updated, Removed []string
 }
 
 // Away is how long Odoo did not answer, or did not run where it does not answer
@@ -99,42 +103,6 @@ type Away struct {
 	Seconds float64
 	Answers bool
 }
-
-// JSON is the form of `--format json`.
-func (r Result) JSON() any {
-	out := map[string]any{"schema_version": 1}
-	if b := r.BackedUp; b != nil {
-		out["backup"] = map[string]any{"path": b.Path, "bytes": b.Bytes, "odoo_version": b.OdooVersion, "files": b.Files, "missing_files": len(b.Missing), "external_files": b.Elsewhere.Files, "external_storages": list(b.Elsewhere.Storages), "warnings": list(b.Warnings),
-			"needs": needsJSON(b.Needs), "left_out": leftJSON(b.LeftOut)}
-	}
-	if d := r.Restored; d != nil {
-		restored := map[string]any{"database": d.Database, "replaced": d.Replaced, "kept": d.Kept, "odoo_major": d.OdooMajor, "modules": d.Modules,
-			"files": d.Files - d.Missing, "missing_files": d.Missing, "wrong_size_files": d.WrongSized, "external_files": d.Elsewhere.Files, "external_storages": list(d.Elsewhere.Storages), "neutralized": d.Neutralized, "still_active": d.Active, "copied": d.Copied, "left_out": leftJSON(d.LeftOut), "warnings": list(d.Warnings), "odoo_stopped": r.Away != nil}
-		if a := r.Away; a != nil {
-			restored["odoo_away_seconds"], restored["odoo_answers"] = a.Seconds, a.Answers
-		}
-		out["restore"] = restored
-	}
-	if r.URL != "" {
-		out["url"] = r.URL
-	}
-	return out
-}
-
-func needsJSON(n odoodb.Needs) any {
-	return map[string]any{"extensions": list(n.Extensions), "roles": list(n.Roles), "tablespaces": list(n.Tablespaces)}
-}
-
-func leftJSON(left []load.Omission) []any {
-	out := []any{}
-	for _, o := range left {
-		out = append(out, map[string]any{"kind": o.Kind, "name": o.Name, "text": o.Text})
-	}
-	return out
-}
-
-// list is never null.
-func list(s []string) []string { return append([]string{}, s...) }
 
 // work is one run's.
 type work struct {

@@ -53,15 +53,3 @@ func external(e odoodb.Elsewhere) string {
 	}
 	return fmt.Sprintf(", %d external (%s)", e.Files, strings.Join(e.Storages, ", "))
 }
-
-// VerifiedJSON is the JSON form of an archive that was proven.
-func VerifiedJSON(v odoodb.VerifyResult) any {
-	return map[string]any{
-		"schema_version": 1, "path": v.Path, "format": v.Format, "bytes": v.Bytes, "database": v.Database,
-		"odoo_version": v.OdooVersion, "server_version": v.ServerVersion, "dump_version": v.DumpVersion,
-		"modules": v.Modules, "tables": v.Tables, "rows": v.Rows,
-		"files": v.Files, "extra_files": v.Extra, "missing_files": v.MissingFiles, "damaged_files": v.DamagedFiles,
-		"wrong_size_files": v.WrongSized, "external_files": v.Elsewhere.Files, "external_storages": list(v.Elsewhere.Storages),
-		"needs": needsJSON(v.Needs), "left_out": leftJSON(v.Needs.LeftOut),
-	}
-}

@@ -19,10 +19,11 @@ type jsonStep struct {
 	Reason      string       `json:"reason"`
 	SQL         []string     `json:"sql,omitempty"`
 	// Actions are what the step does, in order.
-	Actions []jsonAction `json:"actions,omitempty"`
+	Actions []ActionJSON `json:"actions,omitempty"`
 }
 
-type jsonAction struct {
+// ActionJSON is an action, of a plan or of what a run did.
+type ActionJSON struct {
 	Op       string `json:"op"`
 	Resource string `json:"resource"`
 	Why      string `json:"why"`
@@ -49,32 +50,49 @@ type jsonBaseline struct {
 	Compared []Compared `json:"compared"`
 }
 
+// planDoc is the plan (docs/schemas/plan.schema.json).
+type planDoc struct {
+	Version  int           `json:"plan_version"`
+	Steps    []jsonStep    `json:"steps"`
+	Drifts   []DriftJSON   `json:"drifts"`
+	Summary  summaryDoc    `json:"summary"`
+	Blocking bool          `json:"blocking"`
+	Warnings []string      `json:"warnings"`
+	Refusals []jsonRefusal `json:"refusals"`
+	Diffs    []jsonDiff    `json:"diffs,omitempty"`
+	Baseline *jsonBaseline `json:"baseline,omitempty"`
+}
+
+// summaryDoc counts the steps by their outcome.
+type summaryDoc struct {
+	Run    int `json:"run"`
+	Update int `json:"update"`
+	Noop   int `json:"noop"`
+	Skip   int `json:"skip"`
+}
+
+// ActionsJSON hides secrets; it is never nil.
+func ActionsJSON(actions []plan.Action, hide func(string) string) []ActionJSON {
+	out := []ActionJSON{}
+	for _, a := range actions {
+		out = append(out, ActionJSON{string(a.Op), ui.Clean(hide(a.Resource)), ui.Clean(hide(a.Why))})
+	}
+	return out
+}
+
 // WriteJSON is the contract of docs/reference/plan-json.md.
 func (r Report) WriteJSON(out io.Writer, diffs bool) error {
 	hide := r.Secrets.Hide
-	doc := struct {
-		Version  int                  `json:"plan_version"`
-		Steps    []jsonStep           `json:"steps"`
-		Drifts   []DriftJSON          `json:"drifts"`
-		Summary  map[plan.Outcome]int `json:"summary"`
-		Blocking bool                 `json:"blocking"`
-		Warnings []string             `json:"warnings"`
-		Refusals []jsonRefusal        `json:"refusals"`
-		Diffs    []jsonDiff           `json:"diffs,omitempty"`
-		Baseline *jsonBaseline        `json:"baseline,omitempty"`
-	}{Version: 1, Drifts: DriftsJSON(r.Plan.Drifts), Blocking: r.Plan.Blocking(), Warnings: []string{}, Refusals: []jsonRefusal{},
-		Summary: map[plan.Outcome]int{}}
-	for _, o := range []plan.Outcome{plan.Run, plan.Update, plan.Noop, plan.Skip} {
-		doc.Summary[o] = r.Plan.Count(o)
-	}
+	doc := planDoc{Version: 1, Drifts: DriftsJSON(r.Plan.Drifts), Blocking: r.Plan.Blocking(), Warnings: []string{}, Refusals: []jsonRefusal{},
+		Summary: summaryDoc{r.Plan.Count(plan.Run), r.Plan.Count(plan.Update), r.Plan.Count(plan.Noop), r.Plan.Count(plan.Skip)}}
 	for _, e := range r.Plan.Steps {
 		step := jsonStep{ID: e.ID, Outcome: e.Outcome, Required: e.Required, Changes: e.Outcome == plan.Run || e.Outcome == plan.Update, Description: e.Description, Reason: ui.Clean(hide(e.Reason))}
 		for _, a := range e.Actions {
 			for _, q := range a.SQL {
 				step.SQL = append(step.SQL, hide(q))
 			}
-			step.Actions = append(step.Actions, jsonAction{string(a.Op), ui.Clean(hide(a.Resource)), ui.Clean(hide(a.Why))})
 		}
+		step.Actions = ActionsJSON(e.Actions, hide)
 		doc.Steps = append(doc.Steps, step)
 		if d := r.diff(e); diffs && d != nil {
 			doc.Diffs = append(doc.Diffs, jsonDiff{d.Path, d.Summary, r.Secrets.HideText(d.Unified)})

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -50,11 +51,44 @@ db_user = odoo
 `
 )
 
-// Init is `odpm init`.
-func Init(ctx context.Context, o apply.Options, first First, fromCompose string) error {
+// Change is what init did with a file.
+type Change string
+
+const (
+	// Written: there was none.
+	Written Change = "written"
+	// Extended: what it lacked was added, Merged: it was merged with what it had.
+	Extended Change = "extended"
+	Merged   Change = "merged"
+	// Complete: it has everything already. Left: it exists and is left as it is.
+	Complete Change = "complete"
+	Left     Change = "left"
+)
+
+// FileReport is one file. Detail is what it gets, or what it would have been,
+// secrets masked.
+type FileReport struct {
+	Name   string
+	Change Change
+	Detail string
+}
+
+// Report is what init did, in order, and what is worth knowing about it.
+type Report struct {
+	Files []FileReport
+	Notes []string
+}
+
+// Wrote tells whether any file was written.
+func (r Report) Wrote() bool {
+	return slices.ContainsFunc(r.Files, func(f FileReport) bool { return f.Change != Complete && f.Change != Left })
+}
+
+// Init is `odpm init`. With an error the report has what was done before it.
+func Init(ctx context.Context, o apply.Options, first First, fromCompose string) (rep Report, err error) {
 	info, err := os.Stat(o.Dir)
 	if err != nil || !info.IsDir() {
-		return fmt.Errorf("%s is not a directory; create it first: mkdir -p %s", o.Dir, shell.Quote(o.Dir))
+		return rep, fmt.Errorf("%s is not a directory; create it first: mkdir -p %s", o.Dir, shell.Quote(o.Dir))
 	}
 	var files []newFile
 	var after []string
@@ -64,45 +98,52 @@ func Init(ctx context.Context, o apply.Options, first First, fromCompose string)
 		files, err = first.files(o.Dir)
 	}
 	if err != nil {
-		return err
+		return rep, err
 	}
-	wrote := 0
 	for _, f := range files {
 		path := filepath.Join(o.Dir, f.name)
 		old, err := os.ReadFile(path)
-		if f.merged && (err == nil || errors.Is(err, fs.ErrNotExist)) {
-			o.Term.Say("%s gets what odpm's own docker-compose.yml has no place for:\n%s", f.name, ui.CleanLines(diff(f.name, old, []byte(f.content))))
-			if st, err := os.Stat(path); err == nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return rep, err
+		}
+		did := f.change(old, err == nil)
+		if did.Change == Left && fromCompose == "" {
+			did.Detail = ""
+		}
+		if did.Change != Complete && did.Change != Left {
+			if st, err := os.Stat(path); err == nil && did.Change == Merged {
 				f.mode = st.Mode().Perm()
 			}
-		} else if err == nil && f.extends {
-			if string(old) == f.content {
-				o.Term.Say("%s has everything already", f.name)
-				continue
+			if err := durable.WriteFile(path, []byte(f.content), f.mode); err != nil {
+				return rep, err
 			}
-			o.Term.Say("%s gets what it lacks:\n%s", f.name, ui.CleanLines(redact.Text(strings.TrimPrefix(f.content, string(old)))))
-		} else if err == nil {
-			o.Term.Say("%s exists and is left as it is", f.name)
-			if fromCompose != "" {
-				o.Term.Say("it would have been:\n%s", ui.CleanLines(redact.Text(f.content)))
-			}
-			continue
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return err
 		}
-		if err := durable.WriteFile(path, []byte(f.content), f.mode); err != nil {
-			return err
-		}
-		wrote++
-		o.Term.Say("%s written", f.name)
+		rep.Files = append(rep.Files, did)
 	}
 	for _, line := range after {
-		o.Term.Say("%s", ui.Clean(line))
+		rep.Notes = append(rep.Notes, ui.Clean(line))
 	}
-	if wrote > 0 {
-		o.Term.Say("Look at them, then: odpm plan")
+	return rep, nil
+}
+
+// change is what becomes of a file where there is one with the content old, or none.
+func (f newFile) change(old []byte, exists bool) FileReport {
+	did := FileReport{Name: f.name, Change: Written}
+	switch {
+	case f.merged:
+		did.Change = Merged
+		did.Detail = ui.CleanLines(diff(f.name, old, []byte(f.content)))
+	case !exists:
+	case f.extends && string(old) == f.content:
+		did.Change = Complete
+	case f.extends:
+		did.Change = Extended
+		did.Detail = ui.CleanLines(redact.Text(strings.TrimPrefix(f.content, string(old))))
+	default:
+		did.Change = Left
+		did.Detail = ui.CleanLines(redact.Text(f.content))
 	}
-	return nil
+	return did
 }
 
 // diff shows what changes in a file, without secrets.

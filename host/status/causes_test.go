@@ -34,7 +34,7 @@ func TestCauses(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal([]byte(read("status.schema.json")), &schema); err != nil {
+	if err := json.Unmarshal([]byte(read("../../docs/schemas/status.schema.json")), &schema); err != nil {
 		t.Fatal(err)
 	}
 	inSchema := schema.Properties.Login.Properties.Cause.Enum

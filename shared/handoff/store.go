@@ -12,17 +12,10 @@ import (
 	"path/filepath"
 	"time"
 
-	_ "embed"
-
 	"github.com/odpm/odpm/shared/durable"
 	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/snapshot"
 )
-
-// Schema is the JSON Schema of checker.json (draft 2020-12).
-//
-//go:embed checker.schema.json
-var Schema []byte
 
 // What Load can find, for errors.Is.
 var (

@@ -14,8 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
+	"github.com/odpm/odpm/docs/schemas"
 	"github.com/odpm/odpm/shared/shell"
 	"github.com/odpm/odpm/shared/snapshot"
 )
@@ -100,27 +99,15 @@ func TestSchema(t *testing.T) {
 	}
 	validate(t, b)
 	validate(t, []byte(documented))
+	differences, err := schemas.Differences("proven", snapshot.Proven{})
+	if err != nil || len(differences) > 0 {
+		t.Error(err, differences)
+	}
 }
 
 func validate(t *testing.T, data []byte) {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(snapshot.Schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("last_run.schema.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	sch, err := c.Compile("last_run.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sch.Validate(v); err != nil {
+	if err := schemas.Written("last_run", data); err != nil {
 		t.Errorf("%v\n%s", err, data)
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/odpm/odpm/docs/schemas"
 	"github.com/odpm/odpm/test/localpg"
 	"github.com/odpm/odpm/test/peer"
 )
@@ -50,6 +50,9 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"huge":       huge,
 		"contents":   contents,
 		"watched":    watched,
+		"job":        job,
+		"registry":   registry,
+		"unit":       unit,
 	}
 }
 
@@ -294,18 +297,13 @@ func typed(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// schema NAME validates the last stdout against a schema below host.
+// schema NAME [FILE] validates the last stdout, or a file, against a schema of
+// docs/schemas.
 func schema(ts *testscript.TestScript, neg bool, args []string) {
-	paths, err := filepath.Glob(filepath.Join(ts.Getenv("EXAMPLE"), "..", "..", "host", "*", args[0]))
-	ts.Check(err)
-	if len(paths) != 1 {
-		ts.Fatalf("%s is there %d times", args[0], len(paths))
+	if len(args) != 1 && len(args) != 2 {
+		ts.Fatalf("usage: schema NAME [FILE]")
 	}
-	compiled, err := jsonschema.NewCompiler().Compile(paths[0])
-	ts.Check(err)
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(ts.ReadFile("stdout")))
-	ts.Check(err)
-	if err := compiled.Validate(doc); (err != nil) != neg {
+	if err := schemas.Written(args[0], []byte(ts.ReadFile(append(args, "stdout")[1]))); (err != nil) != neg {
 		ts.Fatalf("%v", err)
 	}
 }

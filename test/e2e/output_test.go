@@ -29,7 +29,7 @@ var writing = map[string][][]string{
 	"doctor":                {{}, {"--format", "json"}},
 	"explain":               {{}, {"data_path"}},
 	"help":                  {{}, {"plan"}},
-	"init":                  nil,
+	"init":                  {{"--format", "json"}},
 	"plan":                  {{}, {"--format", "json"}, {"--detailed-exitcode"}, {"--show-diff"}, {"--strict"}},
 	"render":                nil,
 	"render kubernetes":     nil,

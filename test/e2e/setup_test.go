@@ -62,6 +62,7 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("EXAMPLE", example)
+	env.Setenv("EXAMPLES", filepath.Join(filepath.Dir(filepath.Dir(example)), "examples"))
 	env.Defer(func() { cleanUp(env.WorkDir, project) })
 	return nil
 }

@@ -13,8 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
+	"github.com/odpm/odpm/docs/schemas"
 	"github.com/odpm/odpm/shared/handoff"
 	"github.com/odpm/odpm/shared/snapshot"
 	"github.com/odpm/odpm/test/localpg"
@@ -58,7 +57,7 @@ func TestRecords(t *testing.T) {
 		t.Errorf("cluster %+v", s.Cluster)
 	}
 	data := readFile(t, p.path())
-	validate(t, snapshot.Schema, data)
+	validate(t, "last_run", data)
 	if bytes.Contains(data, []byte(appPassword)) {
 		t.Error("the password is in the snapshot")
 	}
@@ -81,22 +80,10 @@ func onlyFile(t *testing.T, dir string) {
 	}
 }
 
-func validate(t *testing.T, schema, document []byte) {
+func validate(t *testing.T, schema string, document []byte) {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	comp := jsonschema.NewCompiler()
-	if err := comp.AddResource("s.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := comp.MustCompile("s.json").Validate(v); err != nil {
-		t.Errorf("schema: %v", err)
+	if err := schemas.Validate(schema, document); err != nil {
+		t.Errorf("schema: %v\n%s", err, document)
 	}
 }
 
@@ -359,7 +346,7 @@ func TestRecordsTheStart(t *testing.T) {
 	if id := p.load(t).StartID; id != first {
 		t.Errorf("start_id %q, want %q", id, first)
 	}
-	validate(t, snapshot.Schema, readFile(t, p.path()))
+	validate(t, "last_run", readFile(t, p.path()))
 
 	// Nothing listens until the second start is announced.
 	c = startServer(t, nil)

@@ -1,0 +1,20 @@
+package database
+
+import (
+	"testing"
+
+	"github.com/odpm/odpm/docs/schemas"
+)
+
+// TestDocuments: the schemas have exactly the members that are written.
+func TestDocuments(t *testing.T) {
+	for name, doc := range map[string]any{"database-work": doneDoc{}, "database-verify": verifiedDoc{}, "database-list": listDoc{}, "receipt": Rehearsed{}} {
+		got, err := schemas.Differences(name, doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range got {
+			t.Error(d)
+		}
+	}
+}
