@@ -173,6 +173,23 @@ func TestOdooTargetKeepsTheImage(t *testing.T) {
 	}
 }
 
+// TestExample: examples/image is what a person copies for an image of their own.
+func TestExample(t *testing.T) {
+	image := fmt.Sprintf("odpm-test-example:%d", os.Getpid())
+	build := exec.Command("docker", "build", "--quiet", "--force-rm", "-t", image, "--build-arg", "CHECKER_IMAGE="+binaryImage, "../../examples/image")
+	build.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("docker build: %v\n%s", err, out)
+	}
+	t.Cleanup(func() { exec.Command("docker", "rmi", "--force", image).Run() })
+	if want, got := inspect(t, odooImage), inspect(t, image); fmt.Sprintf("%+v", want) != fmt.Sprintf("%+v", got) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if out, code := once(t, "--entrypoint", "odpm-checker", image, "--version"); code != 0 || out != shown {
+		t.Errorf("%d %s", code, out)
+	}
+}
+
 // TestReadOnlyRoot: to stand behind the image's script, the checker finds a
 // place in any container: /dev/shm, and where there is none, Odoo's home.
 func TestReadOnlyRoot(t *testing.T) {

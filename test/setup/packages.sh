@@ -15,6 +15,9 @@ missing_packages() {
 	# For the dockerd that the next step starts.
 	has iptables || [ -x /usr/sbin/iptables ] || engine_answers >/dev/null || [ -n "${DOCKER_HOST:-}" ] || echo iptables
 	has make || echo make
+	# What the examples of CI jobs use.
+	has curl || echo curl
+	has jq || echo jq
 	has npm || echo npm
 	has pgbouncer || [ -x /usr/sbin/pgbouncer ] || echo pgbouncer
 	has python3 || echo python3
