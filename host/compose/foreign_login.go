@@ -98,7 +98,7 @@ func (f *Foreign) describeOdoo(s types.ServiceConfig) {
 		}
 		if s.Image == "" {
 			f.problem(Problem{Code: "build", Message: fmt.Sprintf("service %s builds its image; docker compose calls it %s", s.Name, f.imageOf(s)),
-				Way: fmt.Sprintf("odpm builds on that; where it is not there yet, or Dockerfile changes: docker compose -f %s build %s", shell.Quote(f.Files[0]), s.Name)})
+				Way: fmt.Sprintf("ODOO_IMAGE=%s in .env, once it is built: docker compose -f %s build %s", f.imageOf(s), shell.Quote(f.Files[0]), s.Name)})
 		}
 	}
 	o.Version = firstOf(o.Version, odooTag.FindString(env(s, "ODOO_VERSION")))

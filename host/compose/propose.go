@@ -196,7 +196,9 @@ func (p *proposer) images() {
 			return
 		}
 		switch image := p.OdooImage(); {
-		case o.Image == "" && image != "":
+		case o.Image == "" && (image == "" || o.Version == ""):
+			// Without a version the next command asks for one.
+		case o.Image == "":
 			p.set("ODOO_IMAGE", image, "as docker compose names what it builds")
 		case image != "" && image != "odoo:"+o.Version:
 			p.set("ODOO_IMAGE", image, "")
