@@ -62,7 +62,7 @@ func TestExec(t *testing.T) {
 	}
 	began := time.Now()
 	for range 10 {
-		if err := e.Exec(ctx, engine.Container{}, []string{"true"}, nil, &out); err != nil {
+		if err := e.Exec(ctx, c, []string{"true"}, nil, &out); err != nil {
 			t.Fatal(err)
 		}
 	}
