@@ -90,7 +90,9 @@ func outcome(t *testing.T, o apply.Options, a Adoption) string {
 	case errors.As(err, &refused):
 		ways := []string{}
 		for _, w := range refused.Ways {
-			ways = append(ways, "`"+w+"`")
+			// The command alone, without what it does.
+			command, _, _ := strings.Cut(w, "        ")
+			ways = append(ways, "`"+command+"`")
 		}
 		return "asks: " + strings.Join(ways, " or ")
 	case err != nil:
