@@ -49,7 +49,7 @@ func proveBus(ctx context.Context, log *slog.Logger, res *pglogin.Result) {
 	works, err := res.Bus(ctx)
 	switch {
 	case err != nil:
-		log.Warn("whether Odoo's bus will work was not found out: "+err.Error(), "pooler", res.Pooler)
+		log.Warn("could not find out whether Odoo's bus will work: "+err.Error(), "pooler", res.Pooler)
 	case works:
 		log.Info("LISTEN and NOTIFY proven", "pooler", res.Pooler)
 	case res.Pooler:
@@ -82,7 +82,7 @@ func proveReplica(ctx context.Context, s *settings.Settings, log *slog.Logger, t
 	case err != nil:
 		log.Warn(without + err.Error())
 	case replica.SystemIdentifier != "" && res.SystemIdentifier != "" && replica.SystemIdentifier != res.SystemIdentifier:
-		log.Warn("db_replica_host is another cluster than db_host, so Odoo would read other data than it writes", "addr", replica.Addr,
+		log.Warn("db_replica_host is not the same cluster as db_host, so Odoo would read other data than it writes", "addr", replica.Addr,
 			"next", "set db_replica_host to a standby of "+res.Addr)
 	default:
 		log.Info("replica proven", "addr", replica.Addr, "standby", replica.InRecovery)

@@ -66,7 +66,7 @@ func (r *run) onePackage(p platform, format string) error {
 }
 
 // contents are a package's files. The checker of the other architecture is in
-// it too: an image may be of another one than the machine.
+// it too: the image's may differ from the machine's.
 func (r *run) contents(p platform, format string) (pkgfiles.Contents, error) {
 	info := func(mode os.FileMode) *pkgfiles.ContentFileInfo {
 		return &pkgfiles.ContentFileInfo{Owner: "root", Group: "root", Mode: mode, MTime: r.date}

@@ -333,7 +333,7 @@ func (r *resolver) warn(text string) { r.t.Warnings = append(r.t.Warnings, text)
 // password in the wrong place.
 func digits(s string) string {
 	if strings.Trim(s, "0123456789-+. ") != "" {
-		return "what stands there is not shown, it may be a password"
+		return "the value is not shown; it may be a password"
 	}
 	return "found " + strconv.Quote(s)
 }

@@ -115,7 +115,7 @@ var (
 )
 
 // commandLine reads Odoo's arguments as its optparse does; of an option that
-// stands twice the last one counts.
+// appears twice the last one counts.
 func commandLine(args []string) map[string]string {
 	found := map[string]string{}
 	for i := 0; i < len(args); i++ {

@@ -50,7 +50,7 @@ type Settings struct {
 
 	// Check is set by --check: prove and record, start nothing.
 	Check bool `ignored:"true"`
-	// Argv is the program behind "--", Flags what stands before it.
+	// Argv is the program behind "--", Flags what comes before it.
 	Argv  []string `ignored:"true"`
 	Flags []string `ignored:"true"`
 	// ShowVersion is set by --version.
@@ -78,7 +78,7 @@ func (d *Duration) Set(s string) error {
 		v, err = time.Duration(n)*time.Second, nil
 	}
 	if err != nil || v <= 0 {
-		return errors.New("a span of time like 90s, 2m or 60 is wanted")
+		return errors.New("expected a duration like 90s, 2m or 60")
 	}
 	*d = Duration(v)
 	return nil
@@ -96,7 +96,7 @@ func (b *Switch) Decode(s string) error {
 	}
 	v, err := strconv.ParseBool(s)
 	if err != nil {
-		return errors.New("true or false is wanted")
+		return errors.New("expected true or false")
 	}
 	*b = Switch(v)
 	return nil
@@ -155,7 +155,7 @@ func (s *Settings) Validate() error {
 			ok = ok || a == w.value
 		}
 		if !ok {
-			return &connection.ConfigError{Where: w.flag + " or " + w.variable, What: fmt.Sprintf("%s is wanted (found %q)", strings.Join(w.allowed, ", "), pglogin.Shown(w.value))}
+			return &connection.ConfigError{Where: w.flag + " or " + w.variable, What: fmt.Sprintf("expected %s (found %q)", strings.Join(w.allowed, ", "), pglogin.Shown(w.value))}
 		}
 	}
 	if _, err := s.OdooMajor(0); err != nil {
@@ -173,7 +173,7 @@ func (s *Settings) OdooMajor(fromHandoff int) (int, error) {
 	if s.OdooVersion != "" {
 		n, ok := major(s.OdooVersion)
 		if !ok {
-			return 0, &connection.ConfigError{Where: "--odoo-version or ODPM_ODOO_VERSION", What: fmt.Sprintf("a version like 18.0 is wanted (found %q)", pglogin.Shown(s.OdooVersion))}
+			return 0, &connection.ConfigError{Where: "--odoo-version or ODPM_ODOO_VERSION", What: fmt.Sprintf("expected a version like 18.0 (found %q)", pglogin.Shown(s.OdooVersion))}
 		}
 		return n, nil
 	}

@@ -78,7 +78,7 @@ func (r *Run) do(ctx context.Context, a plan.Action) error {
 			r.Term.Warn("%v", err)
 		}
 	default:
-		return fmt.Errorf("no room does %q", a.Op)
+		return fmt.Errorf("no code does %q", a.Op)
 	}
 	return nil
 }
@@ -175,7 +175,7 @@ func (r *Run) write(ctx context.Context, f plan.File) error {
 	}
 	done, err := compose.Write(f.Path, f.New, compose.WriteOptions{Replace: r.Want.ReplaceCompose})
 	for _, c := range done.Copies {
-		r.Term.Say("odpm: the former %s is kept as %s", r.Rel(c.Path), r.Rel(c.Copy))
+		r.Term.Say("odpm: the previous %s is kept as %s", r.Rel(c.Path), r.Rel(c.Copy))
 	}
 	return err
 }

@@ -120,7 +120,7 @@ func (s *Run) OdooArgv(ctx context.Context, more ...string) ([]string, error) {
 	return append(argv, more...), nil
 }
 
-// OdooEnv is for ODOO_COMMAND and the checker before it. The connection stands
+// OdooEnv is for ODOO_COMMAND and the checker before it. The connection is
 // in it beside the command line: of a script or a shell's line the checker can
 // only prove what the environment says. Odoo itself ranks its command line
 // higher, and odoo.conf names the same role and password.

@@ -50,7 +50,7 @@ func (r *Run) startPostgres(ctx context.Context) error {
 		if stop := r.own.Stop(end); stop != nil {
 			return errors.Join(err, fmt.Errorf("it could not be stopped: %w", stop))
 		}
-		return fmt.Errorf("%w. It is stopped again, and nothing was recorded", err)
+		return fmt.Errorf("%w. It was stopped again, and nothing was recorded", err)
 	}
 	r.done.Started = true
 	return nil
@@ -76,11 +76,11 @@ func (r *Run) rememberEngine() error {
 func (r *Run) servesPlanned(ctx context.Context) error {
 	server, err := cluster.Probe(ctx, r.PG, r.hints(), r.Project.AppRole)
 	if err != nil && (ctx.Err() != nil || !errors.Is(err, cluster.ErrNoAdmin)) {
-		return fmt.Errorf("PostgreSQL was started, and whose data it has could not be asked: %w", err)
+		return fmt.Errorf("PostgreSQL was started, but odpm could not ask which data it runs on: %w", err)
 	}
 	ok, where, err := r.own.Serves(ctx, server.DataDirectory)
 	if err != nil {
-		return fmt.Errorf("PostgreSQL was started, and where its data lie could not be found out: %w", err)
+		return fmt.Errorf("PostgreSQL was started, but odpm could not find out where its data is: %w", err)
 	}
 	if !ok {
 		return r.elsewhereStarted(where)
@@ -95,7 +95,7 @@ func (r *Run) servesPlanned(ctx context.Context) error {
 		planned = now.SystemIdentifier
 	}
 	if planned != "" && server.SystemIdentifier != "" && planned != server.SystemIdentifier {
-		return fmt.Errorf("PostgreSQL was started on %s, but it is another cluster than the one there: its system_identifier is %s, the data directory's is %s", where, server.SystemIdentifier, planned)
+		return fmt.Errorf("PostgreSQL was started on %s, but it is not the cluster that is there: its system_identifier is %s, the data directory's is %s", where, server.SystemIdentifier, planned)
 	}
 	return nil
 }
@@ -107,9 +107,9 @@ func (r *Run) elsewhereStarted(where string) error {
 	case r.Stack == nil:
 		return errors.New(msg)
 	case r.Project.KeepCompose:
-		return fmt.Errorf("%s: the image keeps its data in another place than the compose file mounts. Its place: docker image inspect -f '{{.Config.Env}}' %s", msg, r.Project.PostgresImage)
+		return fmt.Errorf("%s: the image keeps its data in a different place than the compose file mounts. To see where: docker image inspect -f '{{.Config.Env}}' %s", msg, r.Project.PostgresImage)
 	}
-	return fmt.Errorf("%s: image %s does not keep its data where PGDATA says. Which directory the volume has: docker volume inspect %s_%s", msg, r.Project.PostgresImage, r.Project.Name, r.Project.VolumeName)
+	return fmt.Errorf("%s: image %s does not keep its data where PGDATA says. To see the volume's directory: docker volume inspect %s_%s", msg, r.Project.PostgresImage, r.Project.Name, r.Project.VolumeName)
 }
 
 // hints say how to become administrator; the password that this run generated

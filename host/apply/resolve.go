@@ -20,7 +20,7 @@ var titles = map[drift.Kind]string{
 	drift.DataPath:            "PostgreSQL data directory changed:",
 	drift.PostgresMajor:       "PostgreSQL major version changed:",
 	drift.AppRoleMissing:      "The application role is missing:",
-	drift.ClusterIdentity:     "Another PostgreSQL cluster lies in the data directory:",
+	drift.ClusterIdentity:     "A different PostgreSQL cluster is in the data directory:",
 }
 
 // settle asks about each drift that needs an answer, or refuses, and refuses
@@ -64,7 +64,7 @@ func (r *Run) settle(ctx context.Context) error {
 func (r *Run) nothingDone() string {
 	switch {
 	case r.done.Started:
-		return "PostgreSQL alone was started to find this out, and is stopped again."
+		return "Only PostgreSQL was started to find this out, and it was stopped again."
 	case r.done.Acted:
 		return "Nothing more was done."
 	}

@@ -282,7 +282,7 @@ func (r *Run) To(ctx context.Context, want plan.Want) error {
 	for _, a := range r.Plan.Actions {
 		left = append(left, a.String())
 	}
-	return fmt.Errorf("after %d rounds this is still to be done, which should not be; please report it:\n%s", rounds, strings.Join(left, "\n"))
+	return fmt.Errorf("after %d rounds these steps still remain, which should not happen; please report it:\n%s", rounds, strings.Join(left, "\n"))
 }
 
 // shared is asked once in a run, before it does anything.

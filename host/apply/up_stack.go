@@ -141,7 +141,7 @@ func (s *Run) proveStart(ctx context.Context, c engine.Container, startID string
 			return s.odooFailed(ctx, now)
 		}
 		if time.Since(began) > limit {
-			return fmt.Errorf("%w\nLook at it: %s", s.withLogs(ctx, fmt.Sprintf("Odoo's container %s runs, but its checker recorded no login within %s", now.Name, limit), 15), s.logsCommand())
+			return fmt.Errorf("%w\nFor details: %s", s.withLogs(ctx, fmt.Sprintf("Odoo's container %s runs, but its checker recorded no login within %s", now.Name, limit), 15), s.logsCommand())
 		}
 		pause := 50 * time.Millisecond
 		if time.Since(began) > 2*time.Second {
@@ -194,7 +194,7 @@ func (s *Run) notRecorded(ctx context.Context, c engine.Container) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	return fmt.Errorf("%w\n%w\nOnce that is put right: docker compose -p %s restart %s",
+	return fmt.Errorf("%w\n%w\nOnce that is fixed: docker compose -p %s restart %s",
 		s.withLogs(ctx, fmt.Sprintf("Odoo runs (container %s), but no login was recorded in %s at this start", c.Name, s.Rel(s.snapshotPath())), 40),
 		err, s.Project.Name, s.Project.OdooServiceName)
 }
@@ -217,7 +217,7 @@ func (s *Run) goesOn(ctx context.Context, c engine.Container) error {
 		case err != nil:
 			return err
 		case checks && time.Now().After(limit):
-			return fmt.Errorf("%w\nLook at it: %s", s.withLogs(ctx, "Odoo's container "+now.Name+" runs, but its checker has not become Odoo", 15), s.logsCommand())
+			return fmt.Errorf("%w\nFor details: %s", s.withLogs(ctx, "Odoo's container "+now.Name+" runs, but its checker has not become Odoo", 15), s.logsCommand())
 		case checks:
 			since = time.Time{}
 		case since.IsZero():
@@ -225,7 +225,7 @@ func (s *Run) goesOn(ctx context.Context, c engine.Container) error {
 		case time.Since(since) >= livesFor && (!s.Wait || s.addressOf(now) == ""):
 			return nil
 		case time.Now().After(limit):
-			return fmt.Errorf("%w\nLook at it: %s", s.withLogs(ctx, s.silent("Odoo's container "+now.Name+" runs", s.addressOf(now)), 15), s.logsCommand())
+			return fmt.Errorf("%w\nFor details: %s", s.withLogs(ctx, s.silent("Odoo's container "+now.Name+" runs", s.addressOf(now)), 15), s.logsCommand())
 		}
 		if !since.IsZero() && answers(ctx, s.addressOf(now)) {
 			return nil
@@ -275,7 +275,7 @@ func (s *Run) odooFailed(ctx context.Context, c engine.Container) error {
 		// Its code went with the start that it ended; the login may be the reason.
 		what, code = fmt.Sprintf("Odoo's container %s ended and was started again", name), exitcode.Refused
 	}
-	return fmt.Errorf("%w%s\nLook at it: %s", s.withLogs(ctx, what, 15), s.seenFromHere(ctx, code), s.logsCommand())
+	return fmt.Errorf("%w%s\nFor details: %s", s.withLogs(ctx, what, 15), s.seenFromHere(ctx, code), s.logsCommand())
 }
 
 // withLogs is an error with the last lines of Odoo's container.

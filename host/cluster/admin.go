@@ -73,7 +73,7 @@ func (a Attempt) why() string {
 	case a.SQLState == "28000" && a.Routine == "ClientAuthentication":
 		return "refused by pg_hba.conf"
 	case a.SQLState == "28000":
-		return "another operating-system user is wanted"
+		return "it wants another operating-system user"
 	}
 	return a.SQLState
 }

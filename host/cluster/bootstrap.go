@@ -70,7 +70,7 @@ func goodAsItIs(ctx context.Context, pg engine.Server, w Wanted) (string, bool) 
 	if err != nil || len(names) == 0 {
 		return "", false
 	}
-	return fmt.Sprintf("role %s is right; %s may log in as superuser, but not odpm over the server's own socket (pg_hba.conf, or a password that odpm does not know)", shown(w.Role), list(names)), true
+	return fmt.Sprintf("role %s is correct; %s may log in as superuser, but not odpm over the server's own socket (pg_hba.conf, or a password that odpm does not know)", shown(w.Role), list(names)), true
 }
 
 // stopForSingleUser stops the server and makes sure that nobody has its data:

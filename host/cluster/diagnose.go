@@ -48,7 +48,7 @@ type Diagnosis struct {
 
 // DiagnoseLogin asks the server over its own socket why role cannot log in to
 // database with password; clientErr is what the client was told, nil if it
-// was not tried. database "" is postgres. Nothing is told by the text of a
+// was not tried. database "" is postgres. Nothing is decided by the text of a
 // message: servers speak many languages.
 func DiagnoseLogin(ctx context.Context, pg engine.Server, h Hints, role, password, database string, clientErr *pglogin.Error) (Diagnosis, error) {
 	if database == "" {
@@ -161,7 +161,7 @@ func (d *diagnostician) secret(ctx context.Context) error {
 	}
 	if !Matches(stored, d.role, d.password) {
 		d.is(CauseWrongPassword, []string{ensureCommand},
-			"the cluster has another password for role %s than the project: a cluster keeps the passwords it was made with, whatever odoo.conf or .env says later", shown(d.role))
+			"the cluster's password for role %s differs from the project's: a cluster keeps the passwords it was created with, whatever odoo.conf or .env says later", shown(d.role))
 		return nil
 	}
 	if d.facts.Expired {
@@ -235,12 +235,12 @@ func (d *diagnostician) nothing() Diagnosis {
 	case d.client == nil:
 		return Diagnosis{Cause: CauseNone, Message: fmt.Sprintf("the server would let role %s in", shown(d.role))}
 	case d.client.Reason == pglogin.WrongPassword && !d.super:
-		return Diagnosis{CauseWrongPassword, fmt.Sprintf("role %s exists, may log in and has not expired, so its password in the cluster must be another one than the project's (no superuser can log in who could compare them)", shown(d.role)), []string{ensureCommand}}
+		return Diagnosis{CauseWrongPassword, fmt.Sprintf("role %s exists, may log in and has not expired, so its password in the cluster must differ from the project's (no superuser can log in to compare them)", shown(d.role)), []string{ensureCommand}}
 	case d.client.Reason == pglogin.WrongPassword:
 		return Diagnosis{CauseOtherServer, fmt.Sprintf("role %s and its password are right in this project's cluster, so %s is answered by another PostgreSQL (or a pooler with passwords of its own)", shown(d.role), d.client.Addr),
 			[]string{"see what listens there: ss -ltnp | grep " + portOf(d.client.Addr), "check db_host and db_port in odoo.conf"}}
 	}
-	return Diagnosis{CauseUnknown, "the server sees no reason for it: " + d.client.Error(), []string{d.client.Next()}}
+	return Diagnosis{CauseUnknown, "the server finds no reason for it: " + d.client.Error(), []string{d.client.Next()}}
 }
 
 func portOf(addr string) string {

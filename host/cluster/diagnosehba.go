@@ -19,7 +19,7 @@ func (d *diagnostician) hba(ctx context.Context) error {
 	method := d.client != nil && d.client.Reason == pglogin.AuthMethod
 	if !d.super {
 		if rejected || method {
-			d.is(CauseHBA, []string{d.sql("SELECT * FROM pg_catalog.pg_hba_file_rules")}, "pg_hba.conf does not let role %s connect to database %s from there; which line it is only a superuser can see", shown(d.role), shown(d.database))
+			d.is(CauseHBA, []string{d.sql("SELECT * FROM pg_catalog.pg_hba_file_rules")}, "pg_hba.conf does not let role %s connect to database %s from there; only a superuser can see which line", shown(d.role), shown(d.database))
 		}
 		return nil
 	}

@@ -16,7 +16,7 @@ type EnsureOptions struct {
 	// pg_dumpall --roles-only writes them; the caller keeps it (0600). Its
 	// error stops the work.
 	BeforeChange func(ctx context.Context, roleDump []byte) error
-	// Say is told what is about to happen where that takes a while.
+	// Say gets what is about to happen where that takes a while.
 	Say func(string)
 }
 

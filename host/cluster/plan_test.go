@@ -36,7 +36,7 @@ func TestPlanRoles(t *testing.T) {
 			want: []string{`ALTER ROLE "odoo" NOSUPERUSER NOCREATEROLE NOREPLICATION NOBYPASSRLS`}},
 		"superuser, others refused": {r: clusterOf(15, boot, with(superuser("odoo", 20), func(x *role) { x.Password = stored })), p: policy{refused: true, keepSuper: true}, report: "no other administrator"},
 		"OID 10, 15": {r: clusterOf(15, with(superuser("odoo", 10), func(x *role) { x.Password = stored })), p: policy{adminPassword: "boot"},
-			want: []string{`CREATE ROLE "postgres" LOGIN SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS PASSWORD '***'`, `ALTER ROLE "odoo" NOSUPERUSER NOCREATEROLE NOREPLICATION NOBYPASSRLS`}, report: "not harmless"},
+			want: []string{`CREATE ROLE "postgres" LOGIN SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS PASSWORD '***'`, `ALTER ROLE "odoo" NOSUPERUSER NOCREATEROLE NOREPLICATION NOBYPASSRLS`}, report: "neither harmless"},
 		"OID 10, 16":          {r: clusterOf(16, with(superuser("odoo", 10), func(x *role) { x.Password = stored })), report: "does not let anybody demote it"},
 		"admin NOLOGIN":       {r: clusterOf(15, with(boot, func(x *role) { x.Login = false }), good), want: []string{`ALTER ROLE "postgres" LOGIN`}},
 		"admin demoted":       {r: clusterOf(15, with(boot, func(x *role) { x.Super = false }), good), want: []string{`ALTER ROLE "postgres" SUPERUSER`}},

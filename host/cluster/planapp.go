@@ -66,7 +66,7 @@ func (plan *Plan) demote(r *roles, x *role, p policy, set func(option, why strin
 	switch {
 	case x.OID == bootstrapOID && r.major() >= 16:
 		plan.report("role %s is the superuser that initdb made (OID 10), and PostgreSQL %d does not let anybody demote it: it stays a superuser. "+
-			"To be rid of that, dump the databases and restore them into a cluster whose superuser is postgres", shown(x.Name), r.major())
+			"To get rid of that, dump the databases and restore them into a cluster whose superuser is postgres", shown(x.Name), r.major())
 		return
 	case p.keepSuper:
 		plan.report("role %s stays a superuser: no other administrator could be seen to log in, and without one nobody could repair this cluster", shown(x.Name))
@@ -82,8 +82,8 @@ func (plan *Plan) demote(r *roles, x *role, p policy, set func(option, why strin
 	}
 	set(options, why)
 	if x.OID == bootstrapOID {
-		plan.report("role %s is the superuser that initdb made (OID 10). PostgreSQL %d lets it be demoted, which is not harmless and not complete: it still owns the system catalogs, "+
-			"reads every password verifier in pg_authid, and owns the databases postgres and template1. To be rid of that, dump the databases and restore them into a cluster whose superuser is postgres", shown(x.Name), r.major())
+		plan.report("role %s is the superuser that initdb made (OID 10). PostgreSQL %d lets it be demoted, which is neither harmless nor complete: it still owns the system catalogs, "+
+			"reads every password verifier in pg_authid, and owns the databases postgres and template1. To get rid of that, dump the databases and restore them into a cluster whose superuser is postgres", shown(x.Name), r.major())
 	}
 }
 
@@ -98,7 +98,7 @@ func passwordReason(r *roles, x *role, w Wanted) string {
 	case x.Password == "":
 		return "it has no password"
 	case !Matches(x.Password, w.Role, w.Password):
-		return "its password is another one than the project's"
+		return "its password differs from the project's"
 	case encryptionOf(x.Password) == "md5" && r.ScramOnly:
 		return "its password is stored as md5, and pg_hba.conf asks for scram-sha-256"
 	}

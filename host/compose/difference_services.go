@@ -104,8 +104,8 @@ func (d *differ) variable(s types.ServiceConfig, key string) *yaml.Node {
 func (d *differ) odooCommand(s, o types.ServiceConfig, _, _ any) {
 	program, options, ok := odooWords(s.Command)
 	if !ok {
-		d.problem(Problem{Code: "command", Message: "service " + s.Name + " runs another command than Odoo (" + strings.Join(s.Command, " ") + "); odpm's starts Odoo",
-			Way: "to have yours: command in docker-compose.override.yml, or go on with this file as it is: ODPM_COMPOSE=keep in .env"})
+		d.problem(Problem{Code: "command", Message: "service " + s.Name + " runs a command other than Odoo (" + strings.Join(s.Command, " ") + "); odpm's starts Odoo",
+			Way: "to have yours: command in docker-compose.override.yml, or keep using this file: ODPM_COMPOSE=keep in .env"})
 		return
 	}
 	var keep []string
@@ -192,8 +192,8 @@ func (d *differ) postgresCommand(s, o types.ServiceConfig, _, _ any) {
 		return
 	}
 	if !strings.HasPrefix(words[0], "-") {
-		d.problem(Problem{Code: "command", Message: "service " + s.Name + " runs another command than postgres (" + strings.Join(s.Command, " ") + "); odpm's starts postgres",
-			Way: "put the server's options into docker-compose.override.yml as command: [postgres, -c, NAME=VALUE, …], or go on with this file as it is: ODPM_COMPOSE=keep in .env"})
+		d.problem(Problem{Code: "command", Message: "service " + s.Name + " runs a command other than postgres (" + strings.Join(s.Command, " ") + "); odpm's starts postgres",
+			Way: "put the server's options into docker-compose.override.yml as command: [postgres, -c, NAME=VALUE, …], or keep using this file: ODPM_COMPOSE=keep in .env"})
 		return
 	}
 	keep := []string{"postgres"}
@@ -215,7 +215,7 @@ func (d *differ) postgresCommand(s, o types.ServiceConfig, _, _ any) {
 			d.otherwise(s.Name, "command", "PostgreSQL listens on every address of the container at 5432; the published port is POSTGRES_PORT")
 		case word == "-D", name == "data_directory":
 			d.problem(Problem{Code: "command", Blocking: true, Message: "service " + s.Name + " names the data directory in its command (" + setting + ")",
-				Way: "say it as PGDATA in the service's environment instead, or go on with this file as it is: ODPM_COMPOSE=keep in .env"})
+				Way: "say it as PGDATA in the service's environment instead, or keep using this file: ODPM_COMPOSE=keep in .env"})
 		case word == "-c" || word == "-p":
 			keep = append(keep, word, d.rebased(value))
 		default:

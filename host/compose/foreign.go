@@ -113,7 +113,7 @@ type ForeignOdoo struct {
 	Version string
 	// HTTPPort and GeventPort are what is published, 0 if nothing is.
 	HTTPPort, GeventPort int
-	// Host, DBPort, Role, Password are what Odoo is told to log in with, from
+	// Host, DBPort, Role, Password are what Odoo gets to log in with, from
 	// its environment or command line; empty where odoo.conf decides.
 	Host           string
 	DBPort         int
@@ -193,7 +193,7 @@ func (f *Foreign) Use(postgres, odoo string) error {
 func (f *Foreign) problem(p Problem) { f.Problems = append(f.Problems, p) }
 
 // versionOne tells a file of Compose version 1: no section has a name of its
-// own, and what stands at the top are services.
+// own, and the top level holds the services.
 func versionOne(path string) bool {
 	data, err := readCompose(path)
 	var top map[string]any
@@ -390,7 +390,7 @@ func (f *Foreign) undecided(what, none string, candidates []string, way string) 
 	}
 	key := "POSTGRES_SERVICE_NAME=" + candidates[0] + " in .env"
 	if what == "Odoo" {
-		key = "ODOO_SERVICE_NAME=" + candidates[0] + " in .env; the others go on beside it, from docker-compose.override.yml"
+		key = "ODOO_SERVICE_NAME=" + candidates[0] + " in .env; the others run beside it, from docker-compose.override.yml"
 	}
 	f.problem(Problem{Code: "candidates", Blocking: true, Message: fmt.Sprintf("several services could be %s: %s", what, strings.Join(candidates, ", ")), Way: "say which: " + key})
 }

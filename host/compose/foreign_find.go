@@ -39,7 +39,7 @@ func (f *Foreign) find() {
 			delete(odoo, name)
 		}
 	}
-	// The database that Odoo is told to use, and that it waits for.
+	// The database that Odoo is given, and that it waits for.
 	for name := range odoo {
 		s := f.Doc.Services[name]
 		if host := ServiceOf(f.Doc, name, f.readLogin(s).host); host != "" {

@@ -42,7 +42,7 @@ func (f *Foreign) port(s types.ServiceConfig) {
 	f.problem(Problem{Code: "no_port", Message: fmt.Sprintf("service %s publishes no port", s.Name), Way: way})
 }
 
-// login is what an Odoo container is told of its database.
+// login is what an Odoo container knows of its database.
 type login struct {
 	host, user, password string
 	port                 int
@@ -171,7 +171,7 @@ func (f *Foreign) clear(s types.ServiceConfig, keys ...string) {
 	}
 	for _, k := range keys {
 		if v := values[k]; v != "" && !strings.Contains(strings.ReplaceAll(v, "$$", ""), "$") {
-			f.problem(Problem{Code: "password_in_clear", Message: fmt.Sprintf("%s of service %s stands in clear in %s", k, s.Name, filepath.Base(f.Files[0])),
+			f.problem(Problem{Code: "password_in_clear", Message: fmt.Sprintf("%s of service %s is in clear text in %s", k, s.Name, filepath.Base(f.Files[0])),
 				Way: "odpm keeps it in .env (mode 0600, in .gitignore) or odoo.conf; if the file is in a repository, the password is known: change it with odpm database ensure-role"})
 			return
 		}

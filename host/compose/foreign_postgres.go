@@ -140,7 +140,7 @@ func below(p, dir string) bool {
 }
 
 func (f *Foreign) tmpfs(s types.ServiceConfig) {
-	f.problem(Problem{Code: "tmpfs", Blocking: true, Message: fmt.Sprintf("service %s keeps its data in memory (tmpfs at %s): they end with the container", s.Name, f.Postgres.Target),
+	f.problem(Problem{Code: "tmpfs", Blocking: true, Message: fmt.Sprintf("service %s keeps its data in memory (tmpfs at %s): they are lost with the container", s.Name, f.Postgres.Target),
 		Way: "nothing can be taken over; dump the databases while it runs: docker compose exec " + s.Name + " pg_dumpall -U " + f.Postgres.Role + " > all.sql"})
 }
 
@@ -230,7 +230,7 @@ func (f *Foreign) source(s types.ServiceConfig, v types.ServiceVolumeConfig) {
 func (f *Foreign) layout(s types.ServiceConfig, is, want string) {
 	f.problem(Problem{Code: "layout", Blocking: true,
 		Message: fmt.Sprintf("the cluster of service %s is in %s; images from 18 on keep it in %s", s.Name, is, want),
-		Way:     "go on with this file as it is (ODPM_COMPOSE=keep in .env), or move it there with PostgreSQL stopped (same owner, mode 0700)"})
+		Way:     "keep using this file (ODPM_COMPOSE=keep in .env), or move it there with PostgreSQL stopped (same owner, mode 0700)"})
 }
 
 // majorOnDisk looks at a bind mount's PG_VERSION, where this user may.

@@ -236,7 +236,7 @@ func (p *proposer) data() {
 func (p *proposer) ports() {
 	if pg := p.Postgres; pg != nil && pg.Port != 0 {
 		if pg.Bind != "127.0.0.1" {
-			p.set("POSTGRES_BIND", pg.Bind, "as it was; 127.0.0.1 where nobody connects from elsewhere")
+			p.set("POSTGRES_BIND", pg.Bind, "as before; 127.0.0.1 is enough if nobody connects from elsewhere")
 		}
 		p.set("POSTGRES_PORT", strconv.Itoa(pg.Port), "")
 	}
@@ -245,7 +245,7 @@ func (p *proposer) ports() {
 			switch o.HTTPBind {
 			case "127.0.0.1":
 			case "", "::":
-				p.set("ODOO_BIND", "0.0.0.0", "as it was; 127.0.0.1 where nobody connects from elsewhere")
+				p.set("ODOO_BIND", "0.0.0.0", "as before; 127.0.0.1 is enough if nobody connects from elsewhere")
 			default:
 				p.set("ODOO_BIND", o.HTTPBind, "")
 			}
@@ -258,7 +258,7 @@ func (p *proposer) ports() {
 }
 
 // login: what odoo.conf says wins in the official entrypoint and in odpm, then
-// what Odoo's container is told, then what the cluster was made with.
+// what Odoo's container is given, then what the cluster was made with.
 func (p *proposer) login() {
 	var role, password string
 	inConf := map[string]string{}
@@ -328,7 +328,7 @@ func (p *proposer) around() {
 			p.out.Conf, p.out.ConfPath = data, p.rel(path)
 		}
 	} else if o.ConfPath != "" && o.ConfPath != own && !sameFile(o.ConfPath, own) {
-		p.problem(Problem{Code: "odoo_conf", Message: "Odoo's configuration was " + p.rel(o.ConfPath) + "; odpm reads odoo.conf in the project directory, which says other things",
+		p.problem(Problem{Code: "odoo_conf", Message: "Odoo's configuration was " + p.rel(o.ConfPath) + "; odpm reads odoo.conf in the project directory, which differs",
 			Way: "see what: diff " + shell.Quote(o.ConfPath) + " " + shell.Quote(own)})
 	}
 	p.odooPlace()

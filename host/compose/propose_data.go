@@ -57,7 +57,7 @@ func (p *proposer) madeData() bool {
 	switch {
 	case m == nil:
 		p.problem(Problem{Code: "container_layer", Blocking: true,
-			Message: fmt.Sprintf("the cluster of service %s is in the container %s itself (%s is no mount): it ends with the container", pg.Service, made.Name, pg.PGData),
+			Message: fmt.Sprintf("the cluster of service %s is in the container %s itself (%s is no mount): it is lost with the container", pg.Service, made.Name, pg.PGData),
 			Way: fmt.Sprintf("docker stop %s && mkdir -p %s && docker cp -a %s:%s/. %s        as root, so that owner and mode stay; then POSTGRES_DATA_DIR=./data/postgresql/data in .env",
 				made.Name, shell.Quote(filepath.Join(p.dir, "data/postgresql/data")), made.Name, pg.PGData, shell.Quote(filepath.Join(p.dir, "data/postgresql/data")))})
 		return true
@@ -180,10 +180,10 @@ func (p *proposer) sayDataDir(at string) string {
 	if path := p.conf(); path != "" {
 		begin, into = "", ">>"
 		if path != own {
-			return fmt.Sprintf("say it in a copy of odoo.conf: cp %s %s && printf '\\ndata_dir = %s\\n' >> %s", shell.Quote(path), shell.Quote(own), at, shell.Quote(own))
+			return fmt.Sprintf("set it in a copy of odoo.conf: cp %s %s && printf '\\ndata_dir = %s\\n' >> %s", shell.Quote(path), shell.Quote(own), at, shell.Quote(own))
 		}
 	}
-	return fmt.Sprintf("say it in odoo.conf: printf '%s\\ndata_dir = %s\\n' %s %s", begin, at, into, shell.Quote(own))
+	return fmt.Sprintf("set it in odoo.conf: printf '%s\\ndata_dir = %s\\n' %s %s", begin, at, into, shell.Quote(own))
 }
 
 func mapsKeys[V any](m map[string]V) func(func(string) bool) {
@@ -230,7 +230,7 @@ func (p *proposer) odooUnmounted(want string) {
 		p.out.Copies = append(p.out.Copies, Copy{Container: made.Name, From: o.DataTarget, To: want, Image: p.tools()})
 	default:
 		p.problem(Problem{Code: "odoo_data", Blocking: true,
-			Message: fmt.Sprintf("Odoo's data (the filestore) are in the container %s itself (%s is no mount): they end with the container", made.Name, o.DataTarget),
+			Message: fmt.Sprintf("Odoo's data (the filestore) are in the container %s itself (%s is no mount): they are lost with the container", made.Name, o.DataTarget),
 			Way:     p.owned(fmt.Sprintf("mkdir -p %s && docker cp -a %s:%s/. %s", shell.Quote(want), made.Name, o.DataTarget, shell.Quote(want)), want)})
 	}
 }

@@ -113,7 +113,7 @@ func ServiceWarnings(p project.Project) []string {
 		// An error is Build's to tell.
 		unset, _ := checkService(name, physical(def, p), p)
 		for _, u := range unset {
-			out = append(out, "odpm.json: services."+name+": "+u+` Set it in .env; a dollar sign of the value is written "$$".`)
+			out = append(out, "odpm.json: services."+name+": "+u+` Set it in .env; write a dollar sign as "$$".`)
 		}
 	}
 	return out

@@ -13,8 +13,8 @@ import (
 
 // Where things are inside the two containers.
 const (
-	// OdooDataTarget is where data/odoo is mounted; Odoo is told to keep its
-	// data_dir there.
+	// OdooDataTarget is where data/odoo is mounted; Odoo keeps its data_dir
+	// there.
 	OdooDataTarget = "/var/lib/odoo"
 	// FilestoreTarget has the databases' file stores in it.
 	FilestoreTarget = OdooDataTarget + "/filestore"

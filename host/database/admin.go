@@ -25,7 +25,7 @@ func (w *work) adminPassword() error {
 	}
 	pw, err := w.Term.AskSecret("New password for Odoo's administrator:")
 	if errors.Is(err, ui.ErrNobodyToAsk) {
-		return errors.New("--set-admin-pass: user_settings.json has no db_creation_data.db_default_admin_password, and nobody is there to ask. Set it there (\"${VAR}\" reads it from the environment), or name a file with it: db_default_admin_password_file")
+		return errors.New("--set-admin-pass: user_settings.json has no db_creation_data.db_default_admin_password, and there is no terminal to ask on. Set it there (\"${VAR}\" reads it from the environment), or name a file with it: db_default_admin_password_file")
 	}
 	if err != nil {
 		return err

@@ -18,10 +18,10 @@ func confirmDrop(t *ui.Terminal, r Request) error {
 		return nil
 	}
 	what := fmt.Sprintf("--db-drop removes the database %q and its filestore for good", r.Name)
-	ok, err := t.AskName(what+". Type its name to go on:", r.Name)
+	ok, err := t.AskName(what+". Type its name to continue:", r.Name)
 	switch {
 	case errors.Is(err, ui.ErrNobodyToAsk):
-		return &ui.Refusal{Code: codes.ConfirmationNeeded, What: what + "; that needs a confirmation, and nobody is there to ask. Nothing was written or started.",
+		return &ui.Refusal{Code: codes.ConfirmationNeeded, What: what + "; that needs confirmation, and there is no terminal to ask on. Nothing was written or started.",
 			Ways: []string{"add --yes"}, Err: err}
 	case err != nil:
 		return err
@@ -57,7 +57,7 @@ func (w *work) mayDrop(ctx context.Context) error {
 	default:
 		return nil
 	}
-	return &ui.Refusal{Code: codes.ConfirmationNeeded, What: fmt.Sprintf("Database %q was not dropped: %s.", d.Name, what), Ways: []string{"add --force    if it may go"}}
+	return &ui.Refusal{Code: codes.ConfirmationNeeded, What: fmt.Sprintf("Database %q was not dropped: %s.", d.Name, what), Ways: []string{"add --force        to drop it anyway"}}
 }
 
 func (w *work) drop(ctx context.Context) error {

@@ -52,7 +52,7 @@ func (w *work) modules(ctx context.Context) error {
 	created, hadFiles := false, false
 	switch {
 	case !exists && !r.Init:
-		return fmt.Errorf("there is no database %q to update. Make it: odpm -d %s -i", r.Name, shell.Quote(r.Name))
+		return fmt.Errorf("there is no database %q to update. Create it: odpm -d %s -i", r.Name, shell.Quote(r.Name))
 	case !exists:
 		// A filestore without a database is somebody's, and outlives the attempt.
 		hadFiles = w.server.HasFilestore(r.Name)
@@ -120,7 +120,7 @@ func (w *work) leave(ctx context.Context, hadFiles bool) {
 		}
 		w.Term.Warn("%v", err)
 	}
-	w.Term.Warn("the new database %s is left as it is, to look at; drop it: odpm -d %s --db-drop", ui.Clean(name), shell.Quote(name))
+	w.Term.Warn("the new database %s is left for you to inspect; to drop it: odpm -d %s --db-drop", ui.Clean(name), shell.Quote(name))
 }
 
 func first(lists ...[]string) []string {

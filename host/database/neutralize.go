@@ -40,7 +40,7 @@ func (w *work) neutralize(ctx context.Context, database string, modules []string
 	err := w.Stack.RunOnce(ctx, engine.RunOnce{Service: w.Project.OdooServiceName, Entrypoint: "python3", NoDeps: true,
 		Args: []string{"-c", findModules}, Stdin: strings.NewReader(strings.Join(modules, "\n")), Stdout: &missing, Stderr: &errs})
 	if err != nil {
-		return fmt.Errorf("which modules %s has could not be found out: %w\n%s", w.Project.OdooImage, err, wording.LastLines(errs.String(), 5))
+		return fmt.Errorf("could not find out which modules %s has: %w\n%s", w.Project.OdooImage, err, wording.LastLines(errs.String(), 5))
 	}
 	if names := strings.Fields(missing.String()); len(names) > 0 {
 		return modulesMissing(names)

@@ -24,7 +24,7 @@ func (w *work) neutralizeNative(ctx context.Context, database string, modules []
 	}
 	python, script, err := pythonOf(argv)
 	if err != nil {
-		return fmt.Errorf("which modules Odoo has could not be found out: %w", err)
+		return fmt.Errorf("could not find out which modules Odoo has: %w", err)
 	}
 	env, err := w.OdooEnv(ctx)
 	if err != nil {
@@ -41,7 +41,7 @@ func (w *work) neutralizeNative(ctx context.Context, database string, modules []
 	ask.Stdout, ask.WaitDelay = out, time.Second
 	err = ask.Run()
 	if err != nil {
-		return fmt.Errorf("which modules Odoo has could not be found out: %w\n%s", err, wording.LastLines(errs.String(), 5))
+		return fmt.Errorf("could not find out which modules Odoo has: %w\n%s", err, wording.LastLines(errs.String(), 5))
 	}
 	if names := strings.Fields(out.String()); len(names) > 0 {
 		return modulesMissing(names)

@@ -113,13 +113,13 @@ func (w *work) mayReplace() error {
 		return nil
 	}
 	what := fmt.Sprintf("The database %q exists; a restore takes its place once the archive is proven", r.Name)
-	ok, err := w.Term.AskName(what+". Type its name to go on:", r.Name)
+	ok, err := w.Term.AskName(what+". Type its name to continue:", r.Name)
 	if err == nil && !ok {
 		return &ui.Refusal{Code: codes.Declined, What: "That is not the database's name. Nothing was restored."}
 	}
 	if errors.Is(err, ui.ErrNobodyToAsk) {
-		return &ui.Refusal{Code: codes.ConfirmationNeeded, What: what + ". That needs a confirmation, and nobody is there to ask. Nothing was restored.",
-			Ways: []string{"add --db-drop      the old database goes when the new one is in place", "add --keep-old     it is kept under a dated name"}, Err: err}
+		return &ui.Refusal{Code: codes.ConfirmationNeeded, What: what + ". That needs confirmation, and there is no terminal to ask on. Nothing was restored.",
+			Ways: []string{"add --db-drop        to drop the old database once the new one is in place", "add --keep-old        to keep the old one under a dated name"}, Err: err}
 	}
 	return err
 }

@@ -40,7 +40,7 @@ func ParseKeep(text string) (k Keep, err error) {
 		}
 		into := map[string]*int{"d": &k.Days, "w": &k.Weeks, "m": &k.Months, "y": &k.Years}[m[2]]
 		if *into != 0 {
-			return Keep{}, fmt.Errorf("%q: %s stands there twice", text, m[2])
+			return Keep{}, fmt.Errorf("%q: %s is given twice", text, m[2])
 		}
 		*into, _ = strconv.Atoi(m[1])
 	}

@@ -56,7 +56,7 @@ func LayoutProblem(f Facts, imageMajor int, sub string) *Problem {
 		}
 	}
 	if f.ClusterDir == want || imageMajor != f.Major {
-		// Another major is drift (postgres_major) and is told there.
+		// Another major is drift (postgres_major) and is reported there.
 		return nil
 	}
 	if imageMajor >= 18 {
@@ -70,12 +70,12 @@ func LayoutProblem(f Facts, imageMajor int, sub string) *Problem {
 			move = "mkdir -p " + shell.Quote(filepath.Dir(target)) + " && " + move
 		}
 		return &Problem{
-			Message: fmt.Sprintf("the cluster lies at %s, but images from 18 on keep it in %s below the mounted directory", at, want),
+			Message: fmt.Sprintf("the cluster is at %s, but images from 18 on keep it in %s below the mounted directory", at, want),
 			Ways:    []string{"with PostgreSQL stopped, move it as root (owner and mode stay): " + move},
 		}
 	}
 	return &Problem{
-		Message: fmt.Sprintf("the cluster lies in %q below %s, but images up to 17 mount the cluster's directory itself; the image would start a NEW EMPTY cluster beside it", f.ClusterDir, f.Path),
+		Message: fmt.Sprintf("the cluster is in %q below %s, but images up to 17 mount the cluster's directory itself; the image would start a NEW EMPTY cluster beside it", f.ClusterDir, f.Path),
 		Ways:    []string{"point .env at the cluster itself: POSTGRES_DATA_DIR=" + filepath.Join(f.Path, f.ClusterDir)},
 	}
 }

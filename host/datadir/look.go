@@ -139,7 +139,7 @@ func ParseVersion(s string) (int, error) {
 	word, _, _ := strings.Cut(strings.TrimSpace(s), ".")
 	n, err := strconv.Atoi(word)
 	if err != nil || n < 1 || n > 999 {
-		return 0, fmt.Errorf("PG_VERSION holds %q, a PostgreSQL version is wanted", clip(s))
+		return 0, fmt.Errorf("PG_VERSION holds %q, expected a PostgreSQL version", clip(s))
 	}
 	return n, nil
 }
@@ -180,7 +180,7 @@ func ReadFile(clusterDir, name string, limit int64) ([]byte, error) {
 	data, err := regular.ReadIn(root, name, limit)
 	if errors.Is(err, regular.ErrNotRegular) {
 		path := filepath.Join(clusterDir, name)
-		return nil, fmt.Errorf("%s cannot be read (%w), and PostgreSQL does not make it so. Look who did: ls -l %s", path, err, shell.Quote(path))
+		return nil, fmt.Errorf("%s cannot be read (%w), and PostgreSQL never creates it like that. To see who did: ls -l %s", path, err, shell.Quote(path))
 	}
 	return data, err
 }

@@ -192,7 +192,7 @@ func (c *comparison) cluster(obs state.Observed, snap *snapshot.Snapshot, same S
 				now = "missing"
 			}
 			c.acceptable(DataDirEmptyChanged, "not empty", now,
-				"This would create a NEW EMPTY cluster; the databases of the last run would not be in it.")
+				"This would start a NEW EMPTY cluster; the databases of the last run would not be in it.")
 		}
 	}
 
@@ -224,7 +224,7 @@ func (c *comparison) dbHost(obs state.Observed) {
 	if service == "" || host == service || obs.HostMeans != "" {
 		return
 	}
-	// Previous is what should stand there, as in Python odpm's JSON.
+	// Previous is what should be there, as in Python odpm's JSON.
 	c.low(DBHostMismatch, service, orNone(host),
 		"odoo.conf's db_host is not the PostgreSQL service's name on the compose network.")
 }

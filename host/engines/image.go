@@ -43,7 +43,7 @@ func knownImages(d state.Dirs) map[string]engine.ImageFiles {
 	return map[string]engine.ImageFiles{r.ID: r.Files}
 }
 
-// program stands for this odpm's file, "" where it cannot be told.
+// program stands for this odpm's file, "" where it is unknown.
 func program() string {
 	path, err := os.Executable()
 	if err != nil {

@@ -202,7 +202,7 @@ func (h *Home) openRecorded(path string) error {
 func openNamed(key, path string) (*beneath.Dir, error) {
 	dir, err := beneath.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s in .env names %s, which is not there; mount its disk, or make it with the owner that Odoo runs as: sudo mkdir -p %s", key, path, shell.Quote(path))
+		return nil, fmt.Errorf("%s in .env names %s, which does not exist; mount its disk, or create it with the owner that Odoo runs as: sudo mkdir -p %s", key, path, shell.Quote(path))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s in .env: %w", key, err)

@@ -59,7 +59,7 @@ func (in *Inputs) composeFileWarning(files []string) {
 	if named == "" || named == compose.FileName || named == strings.Join(mine, sep) {
 		return
 	}
-	in.Warnings = append(in.Warnings, fmt.Sprintf("COMPOSE_FILE=%s is not followed: odpm goes by the %s that it writes, and by docker-compose.override.yml. Put there what those files add, or set ODPM_COMPOSE=keep in .env", named, compose.FileName))
+	in.Warnings = append(in.Warnings, fmt.Sprintf("COMPOSE_FILE=%s is not followed: odpm uses the %s that it writes, and docker-compose.override.yml. Put there what those files add, or set ODPM_COMPOSE=keep in .env", named, compose.FileName))
 }
 
 func (in *Inputs) overridden(file, what string, ways ...string) {
@@ -109,13 +109,13 @@ func (in *Inputs) overriddenOdoo(svc types.ServiceConfig, file string) {
 		}
 		ways := []string{fmt.Sprintf("ODOO_IMAGE=%s in .env        odpm puts the checker in front of that image", name), "and " + out}
 		if svc.Build != nil {
-			ways = append([]string{fmt.Sprintf("docker build -t %s …        as it stands there", name)}, ways...)
+			ways = append([]string{fmt.Sprintf("docker build -t %s …        as it is", name)}, ways...)
 		}
 		in.overridden(file, fmt.Sprintf("%s.%s takes the place of the image with odpm-checker: nothing would prove Odoo's login.", at, what), ways...)
 	}
 	// A word of it may be a shell's text that comes to the checker.
 	if len(svc.Entrypoint) > 0 && !strings.Contains(strings.Join(svc.Entrypoint, " "), "odpm-checker") {
 		in.overridden(file, at+".entrypoint leaves out odpm-checker: nothing would prove Odoo's login.",
-			fmt.Sprintf(`entrypoint: ["%s", "--", …] there        the checker first, then what stands there now`, compose.CheckerInImage), "or "+out)
+			fmt.Sprintf(`entrypoint: ["%s", "--", …] there        the checker first, then what is there now`, compose.CheckerInImage), "or "+out)
 	}
 }

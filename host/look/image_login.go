@@ -28,7 +28,7 @@ func (v *View) LoginInArguments(ctx context.Context) string {
 	}
 	text := v.Project.OdooImage + ": " + img.Script + " gives Odoo options of its own. A password among them is in the process's arguments, for ps to show"
 	if img.Does.Splits {
-		text += ", and one with a space or a * falls apart on the way"
+		text += ", and one with a space or a * is split there"
 	}
 	if img.AppendsLogin {
 		return text + ". Let it start Odoo by its path, and Odoo read odoo.conf: command: [\"" + engine.OdooProgram + "\"], with db_host, db_user and db_password in odoo.conf"

@@ -111,7 +111,7 @@ func (v *View) plan(ctx context.Context, w *world.World) error {
 			return err
 		}
 	}
-	return errors.New("the plan asks for ever; please report this")
+	return errors.New("the plan never stops asking; please report this")
 }
 
 // Ask answers a question that no plan has asked.
@@ -155,7 +155,7 @@ func (v *View) RoleSQL(ctx context.Context) ([]string, error) {
 
 // Databases is the server for who only lists what is in it. It asks no more
 // than whether the server answers (why says for what it must), and makes no plan:
-// a list of names is wanted in the time of a Tab.
+// a list of names has to be there in the time of a Tab.
 func Databases(ctx context.Context, o Options, why string) (*odoodb.Server, error) {
 	in, r, err := open(ctx, o)
 	if err != nil {

@@ -91,7 +91,7 @@ func (b *backup) run(ctx context.Context) (err error) {
 			_ = b.s.endBackup(end, id) // they end by themselves, only later
 		}
 		if cerr := b.journal.end(end); cerr != nil && err == nil {
-			b.res.warn("what the backup made for itself could not be removed, the next run tries again: %v", cerr)
+			b.res.warn("the backup's temporary files could not be removed, the next run tries again: %v", cerr)
 		}
 	}()
 	err = b.s.unblocked(ctx, waiting{app: backupApp(id)}, b.write)
@@ -201,7 +201,7 @@ func (b *backup) server(ctx context.Context) error {
 		return checkTarget(b.o.Database) // nobody should open it for a backup
 	}
 	if err == nil && !info.AllowC {
-		err = fmt.Errorf("database %q lets nobody in; for a backup of it: psql -d postgres -c 'ALTER DATABASE %s ALLOW_CONNECTIONS true'", b.o.Database, ident(b.o.Database))
+		err = fmt.Errorf("database %q accepts no connections; to back it up: psql -d postgres -c 'ALTER DATABASE %s ALLOW_CONNECTIONS true'", b.o.Database, ident(b.o.Database))
 	}
 	return err
 }

@@ -151,7 +151,7 @@ func (s *Server) Drop(ctx context.Context, database string) (DropReport, error) 
 	}
 	ours := isLeftOver(database) // a template is what hides it from Odoo
 	if info.Template && !ours {
-		held = append(held, fmt.Sprintf("its being a template; if it may go: ALTER DATABASE %s IS_TEMPLATE false;", ident(database)))
+		held = append(held, fmt.Sprintf("that it is a template; to allow dropping it: ALTER DATABASE %s IS_TEMPLATE false;", ident(database)))
 	}
 	if len(held) > 0 {
 		return rep, &heldError{database, info.Owner, held}

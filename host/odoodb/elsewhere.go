@@ -14,7 +14,7 @@ import (
 type Elsewhere struct {
 	// Files is how many there are.
 	Files int
-	// Storages are what stands before "://", sorted; no more than maxStorages.
+	// Storages are what comes before "://", sorted; no more than maxStorages.
 	Storages []string
 }
 

@@ -19,7 +19,7 @@ type LeftOver struct {
 	// For is the database that was to be restored or backed up, where a
 	// journal says it.
 	For string
-	// Journal is set where the next run puts it right by itself (Recover). It
+	// Journal is set where the next run cleans it up by itself (Recover). It
 	// may also be a run that is going on.
 	Journal string
 	// Remedy is what a person types where there is no journal.

@@ -249,7 +249,7 @@ func (s *Server) inspect(ctx context.Context, d *Database, skip bool) (answered 
 		d.State = Closed
 		return true
 	case skip:
-		d.State, d.Reason = Unreadable, fmt.Sprintf("not looked at: about %d others there was no answer within %s each", maxSilent, inspectTime)
+		d.State, d.Reason = Unreadable, fmt.Sprintf("not looked at: %d others did not answer within %s each", maxSilent, inspectTime)
 		return true
 	}
 	ctx, cancel := context.WithTimeout(ctx, inspectTime)

@@ -132,8 +132,8 @@ func (s *Server) watchLocks(ctx context.Context, w waiting, limit time.Duration,
 // lockHolders names who holds what the sessions wait for, each with the command
 // that ends it; empty where none waits. Prepared transactions, which have no
 // process, are those of pg_prepared_xacts. They yield where all of them are
-// autovacuum workers that the server ends for whoever waits, which it does not do
-// with one that prevents a wraparound.
+// autovacuum workers that the server ends for whoever waits, which it never does with
+// one that prevents a wraparound.
 func (s *Server) lockHolders(ctx context.Context, c *cluster.Session, w waiting) (names []string, yield bool, err error) {
 	rows, err := c.Query(ctx, `SELECT DISTINCT b.pid, coalesce(h.usename::pg_catalog.text, ''::pg_catalog.text), coalesce(h.datname::pg_catalog.text, ''::pg_catalog.text),
 			coalesce(h.application_name, ''::pg_catalog.text), coalesce(h.state, ''::pg_catalog.text),

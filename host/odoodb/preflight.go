@@ -147,7 +147,7 @@ func (r *restore) checkTargetDatabase(ctx context.Context) error {
 		return err
 	}
 	if old.Template {
-		held = append(held, fmt.Sprintf("its being a template; if it may be replaced: ALTER DATABASE %s IS_TEMPLATE false;", ident(r.o.Database)))
+		held = append(held, fmt.Sprintf("that it is a template; to allow replacing it: ALTER DATABASE %s IS_TEMPLATE false;", ident(r.o.Database)))
 	}
 	if len(held) > 0 {
 		return &heldError{r.o.Database, old.Owner, held}

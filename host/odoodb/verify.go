@@ -230,7 +230,7 @@ func (c *cancelReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// tickWriter asks before every write whether to go on.
+// tickWriter asks before every write whether to continue.
 type tickWriter struct {
 	w    io.Writer
 	tick func() error

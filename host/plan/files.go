@@ -13,7 +13,7 @@ import (
 	"github.com/odpm/odpm/host/world"
 )
 
-// filesStay: the role alone is asked for, and the server answers already.
+// filesStay: only the role was asked for, and the server answers already.
 func (m *maker) filesStay() bool { return m.Want.EnsureRole && m.w.Status.Ready }
 
 func (m *maker) drift() {
@@ -34,7 +34,7 @@ func (m *maker) conf() {
 	const what = "Let odoo.conf name the PostgreSQL service"
 	switch {
 	case m.filesStay():
-		m.told(StepConf, what, Skip, "the role alone is asked for")
+		m.told(StepConf, what, Skip, "only the role was asked for")
 	case m.d.ConfChange == "":
 		m.told(StepConf, what, Noop, "db_host, db_port and db_user are set")
 	default:
@@ -70,7 +70,7 @@ func givesDatabase(w *world.World, d *desired.Desired) bool {
 func (m *maker) handoff() {
 	const what = "Tell the checker what to prove"
 	if m.filesStay() {
-		m.told(StepHandoff, what, Skip, "the role alone is asked for")
+		m.told(StepHandoff, what, Skip, "only the role was asked for")
 		return
 	}
 	dirs := m.in.Dirs
@@ -105,7 +105,7 @@ func (m *maker) image() {
 	case m.w.Kind == engines.Native:
 		m.told(StepImage, what, Skip, im.Reason)
 	case m.filesStay():
-		m.told(StepImage, what, Skip, "the role alone is asked for")
+		m.told(StepImage, what, Skip, "only the role was asked for")
 	case m.in.Kept != nil:
 		m.keptChecker(what)
 	case build && !m.w.Stack:
@@ -167,7 +167,7 @@ func (m *maker) compose() {
 		m.told(StepCompose, what, Skip, "ODPM_COMPOSE=keep, and Docker is not asked")
 		return
 	case m.filesStay():
-		m.told(StepCompose, what, Skip, "the role alone is asked for")
+		m.told(StepCompose, what, Skip, "only the role was asked for")
 		return
 	}
 	// What compose mounts must exist: Docker would make it as root.
@@ -210,7 +210,7 @@ func (m *maker) validate() {
 		return
 	}
 	if m.filesStay() {
-		m.told(StepValidate, what, Skip, "the role alone is asked for")
+		m.told(StepValidate, what, Skip, "only the role was asked for")
 		return
 	}
 	candidate := m.d.Judged(m.w)

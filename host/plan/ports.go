@@ -96,7 +96,7 @@ func (m *maker) ports() error {
 	if len(r.Details) == 0 {
 		return nil
 	}
-	r.Ways = append(r.Ways, "or stop who holds it")
+	r.Ways = append(r.Ways, "or stop the program that holds it")
 	return r
 }
 

@@ -12,7 +12,7 @@ import (
 // stopOld stops the service of the last run where its name, its data directory
 // or its port is another now: a renamed service would leave the old container
 // running on the same data. The volume object that points to the old directory
-// goes too, never the data: compose would go on with the old one.
+// goes too, never the data: compose would keep using the old one.
 func (m *maker) stopOld() {
 	const what = "Stop PostgreSQL as it was called or placed before"
 	if m.p.External {
@@ -20,7 +20,7 @@ func (m *maker) stopOld() {
 		return
 	}
 	if m.filesStay() {
-		m.told(StepStopOld, what, Skip, "the role alone is asked for")
+		m.told(StepStopOld, what, Skip, "only the role was asked for")
 		return
 	}
 	var names []string

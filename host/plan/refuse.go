@@ -173,7 +173,7 @@ func (m *maker) data() {
 	if f.State == datadir.Other {
 		m.refused(Files, &ui.Refusal{
 			Code: codes.DataNotACluster,
-			What: fmt.Sprintf("The PostgreSQL data directory %s holds something that is not a cluster: %s. %s", f.Path, f.Reason, m.untouched()),
+			What: fmt.Sprintf("The PostgreSQL data directory %s holds something other than a cluster: %s. %s", f.Path, f.Reason, m.untouched()),
 			Ways: []string{"POSTGRES_DATA_DIR=/another/path in .env        another, or a new, directory", "or move what is in it elsewhere"},
 		})
 	}
@@ -182,7 +182,7 @@ func (m *maker) data() {
 			Code: codes.DataUnreadable,
 			What: fmt.Sprintf("What is in the PostgreSQL data directory %s is unknown, %s; without Docker PostgreSQL runs as its owner. %s", f.Path, f.Reason, m.untouched()),
 			Ways: []string{"sudo odpm        root starts PostgreSQL as the directory's owner",
-				"or sudo chown -R \"$USER\" " + shell.Quote(f.Path) + "        where it is nobody else's"},
+				"or sudo chown -R \"$USER\" " + shell.Quote(f.Path) + "        if it is nobody else's"},
 		})
 	}
 	// A kept file says itself where its image looks (PGDATA).
@@ -239,7 +239,7 @@ func (m *maker) stack() error {
 // has no interlock; a second server destroys the cluster.
 func (m *maker) held() error {
 	if m.w.HoldersErr != nil {
-		return fmt.Errorf("who uses the data directory could not be found out: %w", m.w.HoldersErr)
+		return fmt.Errorf("could not find out who uses the data directory: %w", m.w.HoldersErr)
 	}
 	var foreign []engine.Holder
 	for _, h := range m.w.Holders {
@@ -294,11 +294,11 @@ func (m *maker) elsewhere() error {
 		return nil
 	}
 	if e.Err != nil {
-		return fmt.Errorf("where the data of the running PostgreSQL lie could not be found out: %w", e.Err)
+		return fmt.Errorf("could not find out where the running PostgreSQL keeps its data: %w", e.Err)
 	}
 	r := &ui.Refusal{Code: codes.ServerElsewhere, What: fmt.Sprintf("The PostgreSQL that runs as service %s has its data in %s, and not in this project's %s. %s", m.p.ServiceName, e.Where, m.in.DataName(), m.untouched())}
 	if e.Disk != "" {
-		r.What = fmt.Sprintf("The PostgreSQL that runs on %s is another cluster than the one that lies there: its system_identifier is %s, the data directory's is %s. %s", e.Where, e.Server, e.Disk, m.untouched())
+		r.What = fmt.Sprintf("The PostgreSQL that runs on %s is not the cluster that is there: its system_identifier is %s, the data directory's is %s. %s", e.Where, e.Server, e.Disk, m.untouched())
 	}
 	if m.w.Stack {
 		r.Ways = append(r.Ways, fmt.Sprintf("docker compose -p %s stop %s        then run odpm again: it starts PostgreSQL on %s", m.p.Name, m.p.ServiceName, m.in.DataName()),

@@ -14,7 +14,7 @@ import (
 func Free(bind string, port int) bool {
 	l, err := net.Listen("tcp", net.JoinHostPort(bind, strconv.Itoa(port)))
 	if err != nil {
-		// An address that this machine does not have is told by the engine.
+		// An address that this machine does not have is reported by the engine.
 		return !errors.Is(err, syscall.EADDRINUSE)
 	}
 	l.Close()

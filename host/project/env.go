@@ -60,7 +60,7 @@ func readLayers(dir, home string, environ []string, proposed Files, errs *Errors
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.name, err)
 		}
-		// Interpolation sees what compose sees: the process, then what stands above.
+		// Interpolation sees what compose sees: the process, then the lines above.
 		vars, err := dotenv.ParseWithLookup(bytes.NewReader(data), func(k string) (string, bool) {
 			if v, ok := process[k]; ok {
 				return v, true

@@ -34,7 +34,7 @@ func Load(dir string, environ []string, home string) (*Project, error) {
 // written there.
 type Files map[string][]byte
 
-// read gives what stands for a file, else the file itself.
+// read gives what replaces a file, else the file itself.
 func (f Files) read(path string) ([]byte, error) {
 	if data, ok := f[filepath.Base(path)]; ok {
 		return data, nil
@@ -113,7 +113,7 @@ func (l *loader) names() error {
 		prefix := strings.TrimSuffix(strings.ToLower(raw), "-")
 		if !prefixRule.MatchString(prefix) {
 			l.env.bad("ODPM_COMPOSE_PREFIX", "allowed: a letter, then letters, digits and dashes ([a-z][a-z0-9-]*)",
-				"With other names than you meant, two stacks end up on one volume; so nothing is guessed.")
+				"A wrong name would put two stacks on one volume, so odpm does not guess.")
 			return nil
 		}
 		p.Prefix, p.Name = prefix, prefix
@@ -162,7 +162,7 @@ func (l *loader) versions() error {
 	if p.PostgresVersion == "" && l.m.found && !p.External && !l.m.postgresBad {
 		var why string
 		if p.PostgresVersion, why = l.foundPostgres(); p.PostgresVersion != "" {
-			p.Warnings = append(p.Warnings, fmt.Sprintf("odpm.json does not say postgres_version: %s is taken, since %s. Write it there: \"postgres_version\": \"%s\"", p.PostgresVersion, why, p.PostgresVersion))
+			p.Warnings = append(p.Warnings, fmt.Sprintf("odpm.json does not say postgres_version: odpm assumes %s, since %s. Write it there: \"postgres_version\": \"%s\"", p.PostgresVersion, why, p.PostgresVersion))
 		}
 	}
 	if p.PostgresVersion == "" && !p.External && !l.m.postgresBad {

@@ -46,7 +46,7 @@ func (l *loader) odooConf() error {
 	}
 	if host, set := conf.Value("db_host", p.OdooMajor); set && !(libpq.ValidHost(host) && snapshot.Printable(host)) {
 		*l.errs = append(*l.errs, &ConfigError{File: filepath.Base(p.OdooConfPath), Line: conf.Line("db_host"), Key: "db_host",
-			Allowed: "allowed: a host name, an address or a socket directory (what stands there is not shown, it may be a connection string with a password)"})
+			Allowed: "allowed: a host name, an address or a socket directory (the value is not shown; it may be a connection string with a password)"})
 	}
 	p.OdooConf = conf
 	return nil

@@ -222,9 +222,9 @@ func (r *jsonReader) bad(key, found, allowed string) {
 func (r *jsonReader) wrong(key string, v any, allowed string) {
 	switch v := v.(type) {
 	case []any:
-		r.bad(key, "", "a list stands there; allowed: "+allowed)
+		r.bad(key, "", "found a list; allowed: "+allowed)
 	case map[string]any:
-		r.bad(key, "", "an object stands there; allowed: "+allowed)
+		r.bad(key, "", "found an object; allowed: "+allowed)
 	default:
 		r.bad(key, fmt.Sprint(v), "allowed: "+allowed)
 	}
@@ -264,7 +264,7 @@ func (r *jsonReader) secret(m map[string]any, key string) (value string, unset e
 	v, ok := m[key].(string)
 	if !ok {
 		if m[key] != nil {
-			r.bad(key, "", "a password is a JSON string, in quotes (what stands there is not shown)")
+			r.bad(key, "", "a password is a JSON string, in quotes (the value is not shown)")
 		}
 		return "", nil
 	}

@@ -74,7 +74,7 @@ type Project struct {
 	// OdooDataDir is ODOO_DATA_DIR or data/odoo, absolute: Odoo's data_dir on
 	// the host.
 	OdooDataDir string
-	// FilestoreDir is ODOO_FILESTORE_DIR: what stands for filestore in
+	// FilestoreDir is ODOO_FILESTORE_DIR: what replaces filestore in
 	// OdooDataDir, "" where that does. FilestoreDirs are the directories of
 	// single databases, ODOO_FILESTORE_DIRS. Both are absolute.
 	FilestoreDir  string

@@ -62,7 +62,7 @@ func (m *manifest) readPython(r *jsonReader, top map[string]any) {
 		}
 		for name, def := range v {
 			if _, twice := m.services[name]; twice {
-				r.bad("sidecars", name, "a service of the same name stands in services already")
+				r.bad("sidecars", name, "services already has a service of the same name")
 			}
 			m.services[name] = def
 		}
@@ -163,7 +163,7 @@ func (l *loader) foundPostgres() (version, why string) {
 		return last.Compose.ImageTag, "the last run was proven with it"
 	}
 	if l.m.python {
-		return pythonDefault, "Python odpm takes it"
+		return pythonDefault, "Python odpm assumes it"
 	}
 	return "", ""
 }

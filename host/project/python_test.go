@@ -52,7 +52,7 @@ func TestPythonVersions(t *testing.T) {
 		last                 bool
 		postgres, odoo, says string
 	}{
-		"missing, nothing on disk": {flatManifest, "", false, "13", "17.0", "Python odpm takes it"},
+		"missing, nothing on disk": {flatManifest, "", false, "13", "17.0", "Python odpm assumes it"},
 		"missing, on disk":         {flatManifest, "15", false, "15", "17.0", "that is in "},
 		"missing, the last run's":  {flatManifest, "", true, "16", "17.0", "the last run was proven with it"},
 		"said":                     {strings.Replace(flatManifest, "{", `{"postgres_version": "14", `, 1), "", false, "14", "17.0", ""},

@@ -11,7 +11,7 @@ import (
 	"github.com/odpm/odpm/shared/regular"
 )
 
-// LearnSecrets tells v the secrets of a project directory: what stands in its
+// LearnSecrets tells v the secrets of a project directory: what is in its
 // files and in the environment under the names that secrets have, and what
 // lies in the files that these name. It comes before everything that may fail
 // and shows what it could not read, so it takes no part in the reading itself

@@ -146,16 +146,16 @@ func (k *kubernetes) check() error {
 		empty         bool
 	}{{"--namespace", k.o.Namespace, true}, {"--secret", k.o.Secret, false}, {"--ca-secret", k.o.CASecret, true}} {
 		if !(c.value == "" && c.empty) && !dnsName.MatchString(c.value) {
-			return &OptionError{c.option, "small letters, digits and dashes are wanted, up to 63"}
+			return &OptionError{c.option, "expected lower-case letters, digits and dashes, up to 63"}
 		}
 	}
 	switch {
 	case k.o.Replicas < 1 || k.o.Replicas > 1000:
-		return &OptionError{"--replicas", "1 to 1000 is wanted"}
+		return &OptionError{"--replicas", "expected 1 to 1000"}
 	case !quantity.MatchString(k.o.Storage):
-		return &OptionError{"--storage", "a size like 10Gi is wanted"}
+		return &OptionError{"--storage", "expected a size like 10Gi"}
 	case (k.o.Init != "" || k.o.Update != "") && k.o.Database == "":
-		return &OptionError{"--database", "the name of the database that --init or --update works on is wanted"}
+		return &OptionError{"--database", "expected the name of the database that --init or --update works on"}
 	case k.o.Database != "" && !k.job():
 		return &OptionError{"--database", "it goes with --init or --update"}
 	case k.image() == "":

@@ -104,9 +104,9 @@ func Swarm(in SwarmInput, o SwarmOptions) (*Result, error) {
 	s := &swarm{SwarmInput: in, o: o}
 	switch {
 	case o.Node == "":
-		return nil, &OptionError{"--node", "the host name of the node with the data directory is wanted (see: docker node ls)"}
+		return nil, &OptionError{"--node", "expected the host name of the node with the data directory (see: docker node ls)"}
 	case o.Replicas < 1 || o.Replicas > 1000:
-		return nil, &OptionError{"--replicas", "1 to 1000 is wanted"}
+		return nil, &OptionError{"--replicas", "expected 1 to 1000"}
 	case in.Compose == nil:
 		return nil, fmt.Errorf("ODPM_COMPOSE=keep: the compose file is not odpm's, so no stack is made of it")
 	case !in.PasswordInFile:
@@ -209,7 +209,7 @@ func (s *swarm) service(name string, svc *yaml.Node) error {
 }
 
 // ports: a stack's are published on every node's every address, whatever
-// address stands there. So PostgreSQL's are not, nor what was for this machine alone.
+// address is given. So PostgreSQL's are not, nor what was for this machine alone.
 func (s *swarm) ports(name string, svc *yaml.Node, postgres, odoo bool) {
 	ports := yamlnode.Get(svc, "ports")
 	if ports == nil {

@@ -127,7 +127,7 @@ func (r Report) writeBaseline(out io.Writer, paint func(ui.Style, string) string
 		case c.State == differs:
 			text = c.Proven + ", here " + c.Here
 		case c.Proven == "":
-			text = "was not told, here " + c.Here
+			text = "unknown, here " + c.Here
 		}
 		line := ui.Clean(fmt.Sprintf("  %-8s %-18s %s", c.State, c.Member, text))
 		if c.State == differs {

@@ -39,7 +39,7 @@ func WriteDrifts(out io.Writer, color bool, drifts []drift.Drift, accepted drift
 			fmt.Fprintf(out, "%sBlocks container start. Restore the %s, or pass --accept-database-drift=%s\n", indent,
 				map[drift.Kind]string{drift.DataPath: "path", drift.PostgresMajor: "version"}[d.Kind], d.Kind)
 		case d.Blocking():
-			fmt.Fprintf(out, "%sBlocks container start. %s\n%sPass --accept-database-drift=%s to go on.\n", indent, d.Message, indent, d.Kind)
+			fmt.Fprintf(out, "%sBlocks container start. %s\n%sPass --accept-database-drift=%s to continue.\n", indent, d.Message, indent, d.Kind)
 		default:
 			fmt.Fprintf(out, "%s%s\n%sNeeds an answer: --accept-database-drift=%s\n", indent, d.Message, indent, d.Kind)
 		}

@@ -51,7 +51,7 @@ func proposedFor(ctx context.Context, o apply.Options, file string, f *compose.F
 		{name: "odpm.json", content: string(p.Manifest), mode: 0o644}}
 	var after []string
 	for _, key := range differing {
-		after = append(after, "note: .env already says "+key+", and differently")
+		after = append(after, "note: .env already says "+key+", with a different value")
 	}
 	if p.Conf != nil {
 		// Its mode is kept: it may hold passwords, and Odoo's user reads it.
@@ -200,6 +200,6 @@ func blocked(file string, problems []compose.Problem) *ui.Refusal {
 	if copied {
 		r.Ways = append(r.Ways, "odpm adopt "+shell.Quote(file)+"        does all of that, and what comes after it")
 	}
-	r.Ways = append(r.Ways, "then the same command again")
+	r.Ways = append(r.Ways, "then run the same command again")
 	return r
 }

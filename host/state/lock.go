@@ -31,9 +31,9 @@ type Busy struct {
 
 func (b *Busy) Error() string {
 	if b.PID == 0 {
-		return b.What + " is in use by another run. Wait for it to end, or look for it: ps -C odpm"
+		return b.What + " is in use by another run. Wait for it to finish, or find it: ps -C odpm"
 	}
-	return fmt.Sprintf("%s is in use by %s. Wait for it to end, or look at it: ps -p %d", b.What, b.Holder, b.PID)
+	return fmt.Sprintf("%s is in use by %s. Wait for it to finish, or inspect it: ps -p %d", b.What, b.Holder, b.PID)
 }
 
 // Lock is held until Unlock, or until the process ends, however it ends.
@@ -110,7 +110,7 @@ func (l *Lock) take(path, what, command string, mode os.FileMode) error {
 			return b
 		}
 		if errors.Is(err, regular.ErrNotRegular) {
-			return fmt.Errorf("%s: %w; odpm does not lock it. Look who made it, then: rm %s", path, err, shell.Quote(path))
+			return fmt.Errorf("%s: %w; odpm does not lock it. Find out who created it, then: rm %s", path, err, shell.Quote(path))
 		}
 		return fmt.Errorf("lock %s: %w", path, err)
 	}
@@ -262,7 +262,7 @@ func makeLocksDir(path string) error {
 	}
 	dir, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
-		return fmt.Errorf("%s is not a directory; odpm keeps the locks of data directories there (%w). Look who made it, then: rm %s", path, err, shell.Quote(path))
+		return fmt.Errorf("%s is not a directory; odpm keeps the locks of data directories there (%w). Find out who created it, then: rm %s", path, err, shell.Quote(path))
 	}
 	defer dir.Close()
 	for end := time.Now().Add(noteWait); ; time.Sleep(5 * time.Millisecond) {

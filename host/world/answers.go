@@ -115,7 +115,7 @@ func (r *Reader) config(ctx context.Context, candidate []byte) (Config, error) {
 }
 
 // ConfigInputs stands for all that compose's resolved document of the project's
-// files depends on, compose itself included; "" where it cannot be told.
+// files depends on, compose itself included; "" where it is unknown.
 func ConfigInputs(ctx context.Context, in *inputs.Inputs, stack engine.StackReader) string {
 	program := stack.ComposeProgram()
 	if program == "" {

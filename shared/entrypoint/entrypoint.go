@@ -112,7 +112,7 @@ func first(a, b string) string {
 	return b
 }
 
-// resolved is a command without what stands before its program.
+// resolved is a command without what comes before its program.
 type resolved struct {
 	program string
 	args    []string

@@ -156,7 +156,7 @@ func (s *scanner) endCommand() {
 	s.words = nil
 }
 
-// nested reads what stands in a command substitution.
+// nested reads the inside of a command substitution.
 func (s *scanner) nested(text string) {
 	if s.quiet > 0 {
 		return

@@ -115,7 +115,7 @@ func Save(dir string, h *Handoff) error {
 	if err != nil {
 		return err
 	}
-	// The checker reads strictly: a setting that it would refuse is told here.
+	// The checker reads strictly: a setting that it would refuse is reported here.
 	if _, err := Decode(b); err != nil {
 		return fmt.Errorf("%s could not be read again: %w", FileName, err)
 	}

@@ -97,7 +97,7 @@ func (o outside) refuse(sslmode string) error {
 	switch o.get("gssencmode", "PGGSSENCMODE") {
 	case "", "disable", "prefer":
 	case "require":
-		return wrong("gssencmode (PGGSSENCMODE) is require, and encryption by GSSAPI is not done here")
+		return wrong("gssencmode (PGGSSENCMODE) is require, and encryption by GSSAPI is not supported")
 	default:
 		return wrong("gssencmode (PGGSSENCMODE) is not one of disable, prefer, require")
 	}

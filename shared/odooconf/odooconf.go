@@ -5,7 +5,7 @@
 // RawConfigParser's rules (Lib/configparser.py): "=" and ":" separate, "#" and
 // ";" start a comment only at the start of a line, an indented line continues
 // a value, empty lines inside a value belong to it, option names are lower
-// case, a section or option that stands twice is an error, "%" is plain text.
+// case, a section or option that appears twice is an error, "%" is plain text.
 // Odoo reads [options], which inherits from [DEFAULT].
 package odooconf
 
@@ -149,7 +149,7 @@ func (f *File) Int(key string, odooMajor int) (n int, ok bool, err error) {
 	}
 	n, err = strconv.Atoi(v)
 	if err != nil {
-		return 0, true, &SyntaxError{Line: f.Line(key), Msg: fmt.Sprintf("%s is %q, a whole number is wanted", key, v)}
+		return 0, true, &SyntaxError{Line: f.Line(key), Msg: fmt.Sprintf("%s is %q, expected a whole number", key, v)}
 	}
 	return n, true, nil
 }

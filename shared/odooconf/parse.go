@@ -125,7 +125,7 @@ func header(value string) (string, bool) {
 func (p *parser) header(n int, name string) error {
 	if name != "DEFAULT" {
 		if p.sections[name] != nil {
-			return &SyntaxError{Line: n, Msg: fmt.Sprintf("section [%s] stands twice", clip(name))}
+			return &SyntaxError{Line: n, Msg: fmt.Sprintf("section [%s] appears twice", clip(name))}
 		}
 	}
 	if p.sections[name] == nil {
@@ -150,7 +150,7 @@ func (p *parser) option(n int, value string) error {
 	name := strings.ToLower(strip(value[:at]))
 	key := p.section + "\x00" + name
 	if p.seen[key] {
-		return &SyntaxError{Line: n, Msg: fmt.Sprintf("option %s stands twice in [%s]", clip(name), clip(p.section))}
+		return &SyntaxError{Line: n, Msg: fmt.Sprintf("option %s appears twice in [%s]", clip(name), clip(p.section))}
 	}
 	p.seen[key] = true
 	o := &option{first: n}

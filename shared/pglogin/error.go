@@ -113,7 +113,7 @@ func (e *Error) what() string {
 		return e.Addr + " accepts connections and closes them at once, so PostgreSQL is not behind it yet"
 	case Timeout:
 		if e.iterations > 0 {
-			return fmt.Sprintf("PostgreSQL on %s asks for %d SCRAM iterations to prove the password of role %s, which this machine does not get done in time", e.Addr, e.iterations, quote(e.User))
+			return fmt.Sprintf("PostgreSQL on %s asks for %d SCRAM iterations to prove the password of role %s, which this machine cannot compute in time", e.Addr, e.iterations, quote(e.User))
 		}
 		return e.Addr + " accepts connections and does not answer; it may not be PostgreSQL"
 	case NotPostgreSQL:
@@ -132,10 +132,10 @@ func (e *Error) what() string {
 		return "PostgreSQL on " + e.Addr + " could not serve the login"
 	case WrongPassword:
 		if e.passfile != "" {
-			return fmt.Sprintf("PostgreSQL on %s wants a password of role %s and there is none: the password file %s is passed over, as others may read it", e.Addr, quote(e.User), quote(e.passfile))
+			return fmt.Sprintf("PostgreSQL on %s wants a password for role %s and none is set: the password file %s is ignored, since others may read it", e.Addr, quote(e.User), quote(e.passfile))
 		}
 		if e.noPassword {
-			return fmt.Sprintf("PostgreSQL on %s wants a password of role %s and there is none", e.Addr, quote(e.User))
+			return fmt.Sprintf("PostgreSQL on %s wants a password for role %s and none is set", e.Addr, quote(e.User))
 		}
 		return fmt.Sprintf("PostgreSQL on %s refused role %s: wrong password, or no such role", e.Addr, quote(e.User))
 	case RoleNoLogin:
@@ -143,7 +143,7 @@ func (e *Error) what() string {
 	case HBARejected:
 		return fmt.Sprintf("pg_hba.conf of PostgreSQL on %s does not let role %s connect to database %s from here", e.Addr, quote(e.User), quote(e.Database))
 	case AuthMethod:
-		return fmt.Sprintf("PostgreSQL on %s wants another proof of role %s than a password (peer, ident or a certificate)", e.Addr, quote(e.User))
+		return fmt.Sprintf("PostgreSQL on %s wants proof other than a password from role %s (peer, ident or a certificate)", e.Addr, quote(e.User))
 	case DatabaseMissing:
 		return fmt.Sprintf("database %s does not exist on %s", quote(e.Database), e.Addr)
 	case NoConnectPrivilege:
@@ -160,7 +160,7 @@ func (e *Error) what() string {
 		return fmt.Sprintf("database %s on %s does not accept connections", quote(e.Database), e.Addr)
 	}
 	if e.iterations > 0 {
-		return fmt.Sprintf("PostgreSQL on %s asks for more than %d SCRAM iterations to prove the password of role %s, which is not done here", e.Addr, maxIterations, quote(e.User))
+		return fmt.Sprintf("PostgreSQL on %s asks for more than %d SCRAM iterations to prove the password of role %s, which is more than allowed here", e.Addr, maxIterations, quote(e.User))
 	}
 	s := fmt.Sprintf("PostgreSQL on %s refused the login of role %s", e.Addr, quote(e.User))
 	if e.detail != "" && e.SQLState == "" {

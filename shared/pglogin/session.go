@@ -6,7 +6,7 @@ const (
 	readWrite     = "read-write"
 )
 
-// unsuited is why a server that lets us in is not the one that is wanted: by
+// unsuited is why a server that lets us in is not the right one: by
 // target_session_attrs, else by Config.Writes. What the server says when it is
 // asked counts, not what it said unasked with the login: a pooler repeats what
 // it heard when it logged in itself, which may be a failover ago.
@@ -39,8 +39,8 @@ func (h *host) unsuited(res *Result) *Error {
 	return &Error{Reason: reason, Addr: res.Endpoint, User: h.conn.User, Database: h.conn.Database, attrs: h.attrs}
 }
 
-// unsuited says whether the login went well, and the server is another than
-// was asked for.
+// unsuited says whether the login went well, and the server is not the
+// one asked for.
 func (r Reason) unsuited() bool { return r == Standby || r == ReadOnly || r == Primary }
 
 // triesNextHost says whether libpq asks the next host after this: it does where
@@ -75,8 +75,8 @@ func (e *Error) among(p *prober) *Error {
 	return &full
 }
 
-// insteadOf is among for a host that libpq takes, while a later one is what is
-// wanted.
+// insteadOf is among for a host that libpq takes, while a later one is
+// right.
 func (e *Error) insteadOf(p *prober, res *Result) *Error {
 	full := *e.among(p)
 	full.better = res.Endpoint

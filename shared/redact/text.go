@@ -181,7 +181,7 @@ func option(text string) []int {
 	return nil
 }
 
-// after looks at what stands behind a key.
+// after looks at what follows a key.
 func after(text string, keyAt, end int, key string) *place {
 	i := end
 	quote := byte(0)

@@ -87,7 +87,7 @@ func members(data []byte) (map[string]json.RawMessage, error) {
 		}
 		name := t.(string)
 		if _, twice := out[name]; twice {
-			return nil, fmt.Errorf("member %q stands twice", name)
+			return nil, fmt.Errorf("member %q appears twice", name)
 		}
 		var v json.RawMessage
 		if err := dec.Decode(&v); err != nil {
@@ -215,7 +215,7 @@ func (r *reader) text(m map[string]json.RawMessage, at, name string, required bo
 	}
 	var s string
 	if json.Unmarshal(v, &s) != nil {
-		r.fail("%s is %s, a string is wanted", path(at, name), excerpt(v))
+		r.fail("%s is %s, expected a string", path(at, name), excerpt(v))
 		return ""
 	}
 	if len(s) > maxText {
@@ -252,7 +252,7 @@ func (r *reader) integer(m map[string]json.RawMessage, at, name string, low, hig
 	}
 	n, err := strconv.Atoi(string(v))
 	if err != nil {
-		r.fail("%s is %s, a whole number is wanted", path(at, name), excerpt(v))
+		r.fail("%s is %s, expected a whole number", path(at, name), excerpt(v))
 		return 0
 	}
 	if n < low || n > high {
@@ -268,7 +268,7 @@ func (r *reader) boolean(m map[string]json.RawMessage, at, name string, required
 	}
 	var b bool
 	if json.Unmarshal(v, &b) != nil {
-		r.fail("%s is %s, true or false is wanted", path(at, name), excerpt(v))
+		r.fail("%s is %s, expected true or false", path(at, name), excerpt(v))
 	}
 	return &b
 }

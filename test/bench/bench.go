@@ -21,7 +21,7 @@ type bench struct {
 	dir     string
 	checker string
 	helper  string
-	// wait4x is "" where its module could not be had.
+	// wait4x is "" where its module could not be installed.
 	wait4x string
 	notes  []string
 	pgbin  string

@@ -291,7 +291,7 @@ func typed(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%d commands are printed: %q", len(lines), lines)
 	}
 	for _, l := range lines {
-		// A person has a terminal, which compose wants unless it is told.
+		// A person has a terminal, which compose wants unless it is asked not to.
 		ts.Logf("$ %s", l)
 		ts.Check(ts.Exec("sh", "-c", strings.Replace(l, " exec ", " exec -T ", 1)))
 	}

@@ -1,4 +1,4 @@
-// Package peer is what stands in PostgreSQL's place on the network and is none:
+// Package peer takes PostgreSQL's place on the network and is none:
 // it has no TLS and asks for the password in clear, as somebody on the way
 // would.
 package peer

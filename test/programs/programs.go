@@ -39,7 +39,7 @@ func Build(dir string, flags []string, packages ...string) error {
 // Tested makes a test's result one of the programs' sources. go test keeps a
 // result until the test binary, or a file that a test has looked at, is
 // another; what a test binary builds by itself is neither, and "ok (cached)"
-// would stand there for programs that are broken. What TestMain looks at does
+// would be shown for programs that are broken. What TestMain looks at does
 // not count, so each test that runs a program says it.
 func Tested(t testing.TB) {
 	t.Helper()

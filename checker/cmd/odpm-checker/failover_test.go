@@ -208,7 +208,7 @@ func TestReplica(t *testing.T) {
 		{name: "nothing listens", conf: conf(host, "db_replica_port = 1"), version: "18.0", says: "reason=refused"},
 		// Without a port it is libpq's, not db_port.
 		{name: "the port is libpq's", conf: conf(host), version: "18.0", env: []string{"PGPORT=1"}, says: "127.0.0.1:1"},
-		{name: "another cluster", conf: conf(host, port(other)), version: "18.0", says: "another cluster"},
+		{name: "another cluster", conf: conf(host, port(other)), version: "18.0", says: "not the same cluster"},
 		{name: "no port", conf: conf(host, "db_replica_port = topsecret"), version: "18.0", says: "not a number", not: "topsecret"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

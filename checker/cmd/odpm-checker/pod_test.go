@@ -97,7 +97,7 @@ func TestPasswordFileOfASecret(t *testing.T) {
 		if readOnly {
 			r.want(t, 0, "level=WARN", "lies in a Secret", "PGPASSWORD", "login proven")
 		} else {
-			r.want(t, 77, "is passed over", "chmod 600")
+			r.want(t, 77, "is ignored", "chmod 600")
 		}
 	}
 }

@@ -121,5 +121,5 @@ func TestPasswordFile(t *testing.T) {
 	r.want(t, 77, "reason=role_missing_or_wrong_password", "others may read it", `next="chmod 600 '`+path+`'"`)
 	os.Remove(path)
 	r = invocation{env: env, args: []string{"--", "odoo"}}.run(t)
-	r.want(t, 77, "there is none", "set db_password in odoo.conf")
+	r.want(t, 77, "none is set", "set db_password in odoo.conf")
 }

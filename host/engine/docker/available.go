@@ -60,7 +60,7 @@ func Available(ctx context.Context) error {
 		return &Unavailable{"compose", "docker has no compose plugin (`docker compose version` fails). Install it (Debian's docker.io: apt-get install docker-compose; Docker's own packages: apt-get install docker-compose-plugin; others: https://docs.docker.com/compose/install/). The old docker-compose with a dash, version 1, is not enough"}
 	}
 	if n, ok := composeMajor(out); ok && n < minCompose {
-		return &Unavailable{"compose", fmt.Sprintf("docker compose is version %s, wanted is %d or newer: https://docs.docker.com/compose/install/", strings.TrimSpace(out), minCompose)}
+		return &Unavailable{"compose", fmt.Sprintf("docker compose is version %s; odpm needs %d or newer: https://docs.docker.com/compose/install/", strings.TrimSpace(out), minCompose)}
 	}
 	return nil
 }
@@ -112,7 +112,7 @@ func engineDown(ctx context.Context, err error) error {
 	var next string
 	switch {
 	case ctx.Err() != nil:
-		said, next = "it does not answer", "Look what it does: docker info"
+		said, next = "it does not answer", "See what it does: docker info"
 	case strings.Contains(strings.ToLower(said), "permission denied"):
 		name := "USER"
 		if u, err := user.Current(); err == nil {

@@ -131,7 +131,7 @@ func (c *relayConn) greeting(ctx context.Context) error {
 	case <-time.After(5 * time.Second):
 	}
 	if said = clean(said); said == "" {
-		said = "the relay ended without a word"
+		said = "the relay ended without a message"
 	}
 	return errors.New(strings.TrimSpace(said))
 }

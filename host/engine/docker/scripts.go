@@ -47,7 +47,7 @@ done
 
 // relay carries bytes between its own streams and the server's socket. It
 // first says "+" when it is connected, or the reason. When our side has
-// closed, the server is told, and after two silent seconds the relay goes by
+// closed, the server gets to know it, and after two silent seconds the relay goes by
 // itself: a backend in a long query would not notice, and nothing of ours may
 // stay behind. (bash's wait -n waits for the next end: one that was before it
 // goes unnoticed.) Perl is in the Debian variant, nc and bash in Alpine's, where

@@ -94,8 +94,8 @@ func (e *Reader) Volume(ctx context.Context, key string) (engine.Volume, error) 
 }
 
 // RemoveVolume removes a volume object that binds another directory than the
-// wanted one, so that compose makes it anew: compose itself would go on with
-// the old directory and only warn. A volume of Docker's own holds data and is
+// wanted one, so that compose makes it anew: compose itself would keep using the
+// old directory and only warn. A volume of Docker's own holds data and is
 // never removed.
 func (e *Engine) RemoveVolume(ctx context.Context, name string) error {
 	vs, err := e.cl.volumes(ctx, name)

@@ -123,10 +123,10 @@ func (e *Reader) notInTime(ctx context.Context, c *container, recovering bool) e
 		return ctx.Err()
 	}
 	what := "was not ready in time"
-	next := "Look at it: docker logs " + c.name()
+	next := "For details: docker logs " + c.name()
 	if recovering {
 		what = "is still recovering after a crash or a kill"
-		next = "It goes on by itself; watch it with docker logs -f " + c.name() + " and run odpm again when it accepts connections"
+		next = "It continues by itself; watch it with docker logs -f " + c.name() + " and run odpm again when it accepts connections"
 	}
 	return fmt.Errorf("PostgreSQL %s (container %s). %s.%s", what, c.name(), next, e.words(ctx, c.ID))
 }
@@ -167,7 +167,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 }
 
 // stop gives PostgreSQL its time. Where the image's or the compose file's stop
-// signal is another than SIGINT, PostgreSQL would wait for every session
+// signal is not SIGINT, PostgreSQL would wait for every session
 // (SIGTERM is its smart shutdown); a SIGINT ahead makes it a fast one.
 func (e *Reader) stop(ctx context.Context, c container) error {
 	if !c.State.Running {

@@ -37,7 +37,7 @@ func address(t *testing.T, s Subject) {
 // runs odpm types it.
 func PrintedPsql(t *testing.T, s Subject) {
 	line := s.PG.Psql(limit(t), "postgres") + " -XAtc 'SELECT 40+2'"
-	// A person has a terminal, which compose wants unless it is told.
+	// A person has a terminal, which compose wants unless it is asked not to.
 	cmd := osexec.Command("sh", "-c", strings.Replace(line, " exec ", " exec -T ", 1))
 	cmd.Dir = s.Dir
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.HasSuffix(string(out), "42\n") {
@@ -66,7 +66,7 @@ func connection(t *testing.T, s Subject) {
 	if !errors.As(err, &pgErr) || !strings.HasPrefix(pgErr.Code, "28") {
 		t.Errorf("a role that does not exist: %v", err)
 	}
-	// The server is told that we went.
+	// The server learns that we went.
 	pid := conn.PgConn().PID()
 	conn.Close(ctx)
 	other := Connect(t, s.remote())

@@ -195,7 +195,7 @@ func (e *Reader) Dial(ctx context.Context) (net.Conn, error) {
 	// others make sockets too: the administrator's password is not for them.
 	if pid, uid, known := listener(conn); known && (pid != pm.pid || uid != as.uid) {
 		conn.Close()
-		return nil, fmt.Errorf("%s is not the socket of the server on %s (pid %d): process %d of user %s listens there. Look at it: ps -p %d", path, e.o.DataDir, pm.pid, pid, userName(uid), pid)
+		return nil, fmt.Errorf("%s is not the socket of the server on %s (pid %d): process %d of user %s listens there. To inspect it: ps -p %d", path, e.o.DataDir, pm.pid, pid, userName(uid), pid)
 	}
 	return conn, nil
 }

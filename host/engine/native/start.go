@@ -36,7 +36,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	switch facts.State {
 	case datadir.Initialised:
 		if facts.Major != e.o.Major {
-			return fmt.Errorf("the data directory %s was written by PostgreSQL %d, wanted is %d; set postgres_version to %d or choose another POSTGRES_DATA_DIR", e.o.DataDir, facts.Major, e.o.Major, facts.Major)
+			return fmt.Errorf("the data directory %s was written by PostgreSQL %d, but the project wants %d; set postgres_version to %d or choose another POSTGRES_DATA_DIR", e.o.DataDir, facts.Major, e.o.Major, facts.Major)
 		}
 	case datadir.Missing, datadir.Empty:
 		if err := e.initdb(ctx); err != nil {
@@ -290,7 +290,7 @@ func (e *Reader) socketDir(as identity) (string, error) {
 		return "", err
 	}
 	if st := info.Sys().(*syscall.Stat_t); !info.IsDir() || int(st.Uid) != as.uid || info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("%s is not a directory of user %s alone; odpm keeps the server's socket there. Look who made it, then: rm -r %s", dir, as.name, dir)
+		return "", fmt.Errorf("%s is not a directory of user %s alone; odpm keeps the server's socket there. Find out who created it, then: rm -r %s", dir, as.name, dir)
 	}
 	return dir, nil
 }

@@ -67,7 +67,7 @@ var (
 	byDump     = regexp.MustCompile(`(?m)^-- Dumped by pg_dump version ([^\r\n]{1,100})\r?$`)
 )
 
-// readPlainHeader reads what stands in the first lines of dump.sql.
+// readPlainHeader reads the first lines of dump.sql.
 func (a *Archive) readPlainHeader() error {
 	r, err := a.entry(a.dump)
 	if err != nil {

@@ -19,7 +19,7 @@ type source interface {
 
 // member is a file, a folder or something else in an archive.
 type member struct {
-	name string // as it stands there
+	name string // as it is
 	mode os.FileMode
 	size int64
 	// gz: it is compressed with gzip, as a file.

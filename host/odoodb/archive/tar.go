@@ -45,7 +45,7 @@ func (s tarSource) at(whole io.Reader, h *tar.Header) func() (io.ReadCloser, err
 	}
 }
 
-// sparse files of GNU tar have another content than what stands in the tar.
+// sparse files of GNU tar have other content than the tar itself.
 func sparse(h *tar.Header) bool {
 	for key := range h.PAXRecords {
 		if strings.HasPrefix(key, "GNU.sparse.") {

@@ -28,7 +28,7 @@ type zipDir struct {
 
 // zipEntry is a record of the directory.
 type zipEntry struct {
-	name          string // as it stands there
+	name          string // as it is
 	mode          os.FileMode
 	flags, method uint16
 	crc           uint32

@@ -155,7 +155,7 @@ func (r *zipReader) end() error {
 	return io.EOF
 }
 
-// descriptor compares what stands after the data: a signature that some
+// descriptor compares what follows the data: a signature that some
 // writers leave out, the checksum, and two sizes of 32 or 64 bits.
 func (r *zipReader) descriptor() bool {
 	b := make([]byte, min(24, r.limit-r.after))

@@ -38,7 +38,7 @@ type Loader struct {
 	// Jobs is how many connections load rows and build indexes side by side; 0
 	// is as many as are worth it.
 	Jobs int
-	// Read is told now and then how many bytes of the dump are read, Built how
+	// Read gets now and then how many bytes of the dump are read, Built how
 	// many indexes and keys of those that are known of so far are made. Both may
 	// be nil; neither may take long.
 	Read, Built func(done, total int64, finished bool)

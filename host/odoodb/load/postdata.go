@@ -217,7 +217,7 @@ func (q *queue) take() (job, bool) {
 }
 
 // ready is the first statement that conflicts neither with what runs nor with
-// what stands before it, -1 if there is none.
+// what comes before it, -1 if there is none.
 func (q *queue) ready() int {
 	ahead := map[string]bool{} // table → an earlier statement wants it alone
 	seen := map[string]bool{}

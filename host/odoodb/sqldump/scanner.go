@@ -137,7 +137,7 @@ func (s *Scanner) Next() (Item, error) {
 		return Item{}, errors.New("sqldump: Next before the data of a COPY were taken")
 	}
 	s.offset.Store(s.n)
-	// What stands between statements: blanks, comments, the restrict pair.
+	// What is between statements: blanks, comments, the restrict pair.
 	for {
 		b, err := s.next()
 		if err != nil {
