@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -53,7 +54,7 @@ func TestDocker(t *testing.T) {
 
 func scripts(t *testing.T, dir string) {
 	programs.Tested(t)
-	testscript.Run(t, testscript.Params{
+	testscript.RunT(collecting{t, &strings.Builder{}}, testscript.Params{
 		Dir:                 dir,
 		Setup:               setup,
 		Cmds:                commands(),
