@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -52,7 +53,7 @@ func (a *App) statusCommand() *cobra.Command {
 			if isJSON {
 				return st.WriteJSON(asking(cmd.Context()), a.out)
 			}
-			st.WriteTable(asking(cmd.Context()), a.out, a.term.OutColor)
+			a.term.Screen(func(out io.Writer) { st.WriteTable(asking(cmd.Context()), out, a.term.OutColor) })
 			return nil
 		},
 	}
@@ -140,7 +141,7 @@ func (a *App) listCommand() *cobra.Command {
 			if isJSON {
 				return database.WriteListJSON(a.out, all)
 			}
-			database.WriteList(a.out, all)
+			a.term.Screen(func(out io.Writer) { database.WriteList(out, all) })
 			return nil
 		},
 	}
@@ -184,7 +185,7 @@ func (a *App) verifyCommand() *cobra.Command {
 			if isJSON {
 				return a.writeJSON(database.VerifiedJSON(res))
 			}
-			database.WriteVerified(a.out, res)
+			a.term.Screen(func(out io.Writer) { database.WriteVerified(out, res) })
 			fmt.Fprintln(a.out, "The archive is complete.")
 			return nil
 		},
@@ -238,7 +239,7 @@ status" show it.`,
 			if isJSON {
 				return a.writeJSON(res)
 			}
-			database.WriteRehearsed(a.out, res, req.Major)
+			a.term.Screen(func(out io.Writer) { database.WriteRehearsed(out, res, req.Major) })
 			return nil
 		},
 	}

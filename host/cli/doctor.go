@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -41,7 +42,7 @@ func (a *App) doctorCommand() *cobra.Command {
 				if isJSON {
 					continue
 				}
-				fmt.Fprintf(a.out, "%s  %s\n", word, ui.CleanLines(a.secrets.Hide(f.Text)))
+				a.term.Screen(func(out io.Writer) { fmt.Fprintf(out, "%s  %s\n", word, ui.CleanLines(a.secrets.Hide(f.Text))) })
 			}
 			if bad > 0 {
 				return Outcome(1)

@@ -90,6 +90,6 @@ func (a *App) sayInit(rep setup.Report, adopted bool) {
 		a.term.Say("%s", line)
 	}
 	if rep.Wrote() {
-		a.term.Say("Look at them, then: odpm plan")
+		a.term.Say("Check them, then run: odpm plan")
 	}
 }

@@ -93,7 +93,7 @@ func (a *App) runPlan(ctx context.Context, o planFlags) error {
 	case "markdown":
 		r.WriteMarkdown(a.out, o.diff)
 	default:
-		r.WriteTable(a.out, a.term.OutColor, o.diff)
+		a.term.Screen(func(out io.Writer) { r.WriteTable(out, a.term.OutColor, o.diff) })
 	}
 	switch {
 	case o.strict && (v.Plan.RequiredChanges() || r.Differs()):

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -90,6 +91,12 @@ func (a *App) Run(ctx context.Context) error {
 	// Early, so that an error in the arguments knows the format.
 	a.json = slices.ContainsFunc(a.args, func(s string) bool { return s == "--format=json" || s == "--plan-format=json" }) || follows(a.args, "json", "--format", "--plan-format")
 	a.detailed = slices.Contains(a.args, "--detailed-exitcode")
+	// An error in the arguments knows the colours, too.
+	for _, color := range []string{"always", "never"} {
+		if slices.Contains(a.args, "--color="+color) || follows(a.args, color, "--color") {
+			a.newTerminal(ui.Options{Color: color})
+		}
+	}
 	return a.root.ExecuteContext(ctx)
 }
 
@@ -157,7 +164,7 @@ starts the stack and waits until Odoo's login is proven.
 		fmt.Fprint(&b, "\nExit codes:\n", ExitCodes(cmd.Annotations))
 		// pflag's own notation for a value that may be left out says less than
 		// the flag's text.
-		fmt.Fprint(a.out, strings.ReplaceAll(b.String(), `[="`+bare+`"]`, "      "))
+		a.term.Screen(func(out io.Writer) { fmt.Fprint(out, strings.ReplaceAll(b.String(), `[="`+bare+`"]`, "      ")) })
 	})
 	f := root.PersistentFlags()
 	f.SortFlags = false

@@ -20,7 +20,7 @@ func WriteDrifts(out io.Writer, color bool, drifts []drift.Drift, accepted drift
 		word := fmt.Sprintf("%-6s", d.Severity)
 		switch d.Severity {
 		case drift.High:
-			word = paint(ui.Red, fmt.Sprintf("%-6s", "HIGH"))
+			word = paint(ui.Red, word)
 		case drift.Medium:
 			word = paint(ui.Yellow, word)
 		}

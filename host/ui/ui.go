@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/redact"
 )
 
@@ -42,6 +43,9 @@ type Terminal struct {
 	Quiet bool
 	// Width of the error stream's terminal, 80 off a TTY.
 	Width int
+	// OutWidth and ErrWidth are those of the terminals there, 0 where there is
+	// none: lines are broken for a person alone.
+	OutWidth, ErrWidth int
 
 	raw *os.File
 	// live is raw where that is a terminal. animated: its lines may change.
@@ -88,10 +92,31 @@ func New(in, out, err *os.File, o Options) *Terminal {
 	}
 	t.Interactive = !o.NoInput && isTTY(in) && t.ErrTTY
 	t.OutColor, t.ErrColor = color(o, isTTY(out)), color(o, t.ErrTTY)
-	if w, _, e := term.GetSize(int(err.Fd())); e == nil && w > 20 {
-		t.Width = w
+	t.OutWidth, t.ErrWidth = width(out), width(err)
+	if t.ErrWidth > 0 {
+		t.Width = t.ErrWidth
 	}
 	return t
+}
+
+// width of a terminal, 0 for none and for one that is too narrow to be meant.
+func width(f *os.File) int {
+	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 20 {
+		return w
+	}
+	return 0
+}
+
+// Screen writes what a person reads to standard output, so that it fits there.
+func (t *Terminal) Screen(write func(io.Writer)) {
+	var b strings.Builder
+	write(&b)
+	io.WriteString(t.Out, wording.Screen(b.String(), t.OutWidth))
+}
+
+// line writes one message, so that it fits the error stream's terminal.
+func (t *Terminal) line(text string) {
+	fmt.Fprintln(t.Err, wording.Screen(text, t.ErrWidth))
 }
 
 func isTTY(f *os.File) bool { return f != nil && term.IsTerminal(int(f.Fd())) }
@@ -133,7 +158,7 @@ func Paint(on bool, st Style, s string) string {
 
 // Say writes one message line to the error stream.
 func (t *Terminal) Say(format string, args ...any) {
-	fmt.Fprintf(t.Err, format+"\n", args...)
+	t.line(fmt.Sprintf(format, args...))
 }
 
 // Step writes what is being done now, dimmed.
@@ -141,7 +166,7 @@ func (t *Terminal) Step(format string, args ...any) {
 	if t.Quiet {
 		return
 	}
-	fmt.Fprintln(t.Err, Paint(t.ErrColor, Dim, "odpm: "+fmt.Sprintf(format, args...)))
+	t.line(Paint(t.ErrColor, Dim, "odpm: "+fmt.Sprintf(format, args...)))
 }
 
 // Note writes what was done, for who wants to know it.
@@ -153,12 +178,12 @@ func (t *Terminal) Note(format string, args ...any) {
 
 // Warn writes a warning.
 func (t *Terminal) Warn(format string, args ...any) {
-	fmt.Fprintln(t.Err, Paint(t.ErrColor, Yellow, "odpm: warning:")+" "+fmt.Sprintf(format, args...))
+	t.line(Paint(t.ErrColor, Yellow, "odpm: warning:") + " " + fmt.Sprintf(format, args...))
 }
 
 // Fail writes the error that ends a run.
 func (t *Terminal) Fail(err error) {
-	fmt.Fprintln(t.Err, Paint(t.ErrColor, Red, "odpm:")+" "+CleanLines(err.Error()))
+	t.line(Paint(t.ErrColor, Red, "odpm:") + " " + CleanLines(err.Error()))
 }
 
 // Clean makes text from outside safe for one line of a terminal: control

@@ -52,7 +52,7 @@ func proposed(log string) []string {
 		commands := toType.Printed(messages)
 		for _, c := range commands {
 			_, err := toType.Check(c)
-			if strings.Contains(messages, "Did you mean: "+c) {
+			if err != nil && strings.Contains(messages, "Did you mean: "+c) {
 				// The name of a command, whose argument the person knows.
 				_, err = toType.Check(c + " FILE")
 			}

@@ -1,0 +1,105 @@
+package wording
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+var (
+	escape = regexp.MustCompile("\x1b\\[[0-9;]*m")
+	column = regexp.MustCompile(`\S( {2,})\S`)
+	// Explanations of commands and settings stand behind this.
+	explanation = strings.Repeat(" ", 8)
+	// typed begins a line that a person types, which is never broken: what is
+	// copied from a screen has to be the whole command.
+	typed = regexp.MustCompile(`^\s*(?:or )?(?:odpm|docker|sudo|kill|chmod|chown|chgrp|mv|rm|cp|mkdir|psql|ps|sed|ls|git|[A-Z][A-Z0-9_]+=)(?:\s|\S|$)`)
+)
+
+// Screen makes lines fit a terminal of a width: broken at words, what follows
+// indented below where its column begins, a path in a table shortened in its
+// middle. Commands stay whole. Width 0 is no terminal and changes nothing.
+func Screen(text string, width int) string {
+	if width <= 0 {
+		return text
+	}
+	var out []string
+	for _, line := range strings.Split(text, "\n") {
+		out = append(out, fit(line, width)...)
+	}
+	return strings.Join(out, "\n")
+}
+
+func fit(line string, width int) []string {
+	if wide(line) <= width {
+		return []string{line}
+	}
+	plain := escape.ReplaceAllString(line, "")
+	lead := len(plain) - len(strings.TrimLeft(plain, " "))
+	if lead > 0 && typed.MatchString(plain) && !column.MatchString(strings.Replace(plain, explanation, "", 1)) {
+		command, why, ok := strings.Cut(line, explanation)
+		if !ok {
+			return []string{line}
+		}
+		return append([]string{command}, broken(strings.Repeat(" ", lead+4)+strings.TrimLeft(why, " "), width, lead+4, false)...)
+	}
+	hang, table := lead+2, false
+	for _, at := range column.FindAllStringIndex(plain, -1) {
+		if begin := utf8.RuneCountInString(plain[:at[1]-1]); begin <= width*3/5 {
+			hang, table = begin, true
+		}
+	}
+	if hang > width*3/5 {
+		hang = lead + 2
+	}
+	return broken(line, width, hang, table)
+}
+
+// broken breaks at single spaces; the spaces between columns stay.
+func broken(line string, width, hang int, table bool) []string {
+	var out []string
+	indent := strings.Repeat(" ", hang)
+	current, at := "", 0
+	for len(line) > 0 {
+		space := line[:len(line)-len(strings.TrimLeft(line, " "))]
+		line = line[len(space):]
+		word := line
+		if end := strings.IndexByte(line, ' '); end >= 0 {
+			word = line[:end]
+		}
+		line = line[len(word):]
+		room := width - hang
+		if table && wide(word) > room && strings.Contains(word, "/") {
+			word = Middle(word, room)
+		}
+		switch {
+		case at == 0 && len(out) == 0:
+			current, at = space+word, len(space)+wide(word)
+		case at+len(space)+wide(word) > width && at > hang:
+			out = append(out, current)
+			current, at = indent+word, hang+wide(word)
+		default:
+			current, at = current+space+word, at+len(space)+wide(word)
+		}
+	}
+	return append(out, current)
+}
+
+// wide is how many columns a text takes.
+func wide(text string) int { return utf8.RuneCountInString(escape.ReplaceAllString(text, "")) }
+
+// Middle shortens a path in its middle, at its slashes where that helps: what
+// it begins and ends with tells a person most.
+func Middle(path string, width int) string {
+	runes := []rune(path)
+	if len(runes) <= width || width < 8 {
+		return path
+	}
+	tail := (width - 1) * 2 / 3
+	end := runes[len(runes)-tail:]
+	if slash := slices.Index(end, '/'); slash >= 0 && slash < len(end)/2 {
+		end = end[slash:]
+	}
+	return string(runes[:width-1-len(end)]) + "…" + string(end)
+}
