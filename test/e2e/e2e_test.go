@@ -54,7 +54,7 @@ func TestDocker(t *testing.T) {
 
 func scripts(t *testing.T, dir string) {
 	programs.Tested(t)
-	testscript.RunT(collecting{t, &strings.Builder{}}, testscript.Params{
+	testscript.RunT(collecting{t, &strings.Builder{}, dir == "testdata/native"}, testscript.Params{
 		Dir:                 dir,
 		Setup:               setup,
 		Cmds:                commands(),
