@@ -84,7 +84,7 @@ func (a *App) doctorJSON(all []setup.Finding) doctorDoc {
 	return doc
 }
 
-// errorDoc is what stands on stdout where a command whose format is JSON fails
+// errorDoc is what is on stdout where a command whose format is JSON fails
 // (docs/reference/exit-codes.md).
 type errorDoc struct {
 	Error failure `json:"error"`

@@ -47,7 +47,7 @@ func entryName(argv []string) string {
 	return argv[0]
 }
 
-// wrappers start what stands behind them as it stands.
+// wrappers start what follows them as it is.
 var wrappers = []string{"tini", "dumb-init", "catatonit", "env", "gosu", "su-exec", "setpriv", "nice"}
 
 // beside is Odoo's own command line where a program stands before it that makes

@@ -27,7 +27,7 @@ func (b block) at() string { return fmt.Sprintf("%s:%d", b.page, b.line) }
 
 // reasons are all there are for not running a block.
 var reasons = map[string]string{
-	"another machine": "it needs a second machine, a registry or a service elsewhere",
+	"another machine": "it needs a second machine, a registry, systemd or a service elsewhere",
 	"image":           "it builds images; test/checkerimage does that with the same files",
 	"kubernetes":      "it needs a cluster of Kubernetes; make test-kubernetes reads what odpm writes",
 	"swarm":           "it deploys to a Swarm; make test-swarm does that",

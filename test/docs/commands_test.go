@@ -71,7 +71,7 @@ func TestSpans(t *testing.T) {
 		}
 		for _, m := range span.FindAllStringSubmatch(fence.ReplaceAllString(text(t, page), ""), -1) {
 			n++
-			command := strings.NewReplacer("\n", " ", `\|`, "|").Replace(m[1])
+			command, _, _ := strings.Cut(strings.NewReplacer("\n", " ", `\|`, "|").Replace(m[1]), "        ")
 			_, err := typed.Check(command)
 			if err != nil {
 				// A command or a flag may be named without its argument.

@@ -119,7 +119,7 @@ func TestScreens(t *testing.T) {
 		}
 		for name, write := range map[string]func(*os.File){
 			"plan":   typed(t, color, "-C", dir, "plan", "--plan-no-docker"),
-			"help":   typed(t, color, "--help"),
+			"help":   typed(t, color, "stop", "--help"),
 			"usage":  typed(t, color, "database", "lisst"),
 			"list":   func(tty *os.File) { terminal(tty).Screen(func(out io.Writer) { database.WriteList(out, listed) }) },
 			"refuse": func(tty *os.File) { terminal(tty).Fail(refusal) },
