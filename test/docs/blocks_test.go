@@ -31,7 +31,7 @@ var reasons = map[string]string{
 	"image":           "it builds images; test/checkerimage does that with the same files",
 	"kubernetes":      "it needs a cluster of Kubernetes; make test-kubernetes reads what odpm writes",
 	"swarm":           "it deploys to a Swarm; make test-swarm does that",
-	"release":         "it installs or publishes a release; make test-dist does that",
+	"release":         "it builds, installs or publishes a release; make test-dist does that",
 	"suite":           "it runs this test suite, or its setup",
 }
 

@@ -17,6 +17,16 @@ func TestWords(t *testing.T) {
 	}
 }
 
+func TestPrinted(t *testing.T) {
+	got := Printed("odpm: docker compose does not accept it: docker compose config: no\nerror next=\"docker compose up -d db\"\nStart it: odpm\n  sudo chmod g+r x        so that it can\n")
+	if d := cmp.Diff([]string{"odpm", "sudo chmod g+r x"}, got); d != "" {
+		t.Error(d)
+	}
+	if _, err := Check("odpm"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	for text, want := range map[string]string{
 		"odpm plan --detailed-exitcode":                "",
