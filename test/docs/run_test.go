@@ -165,8 +165,12 @@ func read(t *testing.T, bin, scenario string, all []block) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "bash")
-	cmd.Dir, cmd.Env, cmd.Stdin = p.dir, p.env, strings.NewReader(script.String())
+	// From a file: docker compose exec would read the rest of it.
+	if err := os.WriteFile(top+"/script", []byte(script.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, "bash", top+"/script")
+	cmd.Dir, cmd.Env = p.dir, p.env
 	cmd.WaitDelay = time.Second
 	out, runErr := cmd.CombinedOutput()
 	for i, s := range steps {
