@@ -134,7 +134,7 @@ func (g *guarded) Read(p []byte) (int, error) {
 		case lateMessage:
 			err = fmt.Errorf("the server began a message and has not ended it within %s", g.time)
 		case lateAnswer:
-			err = fmt.Errorf("the server at %s took a question and has not answered it within %s", g.RemoteAddr(), g.answer)
+			err = fmt.Errorf("the server at %s gave no answer within %s", g.RemoteAddr(), g.answer)
 		}
 	}
 	return n, err
