@@ -105,8 +105,13 @@ func (s *Run) Answers(ctx context.Context) bool {
 func (a *Absence) Away() (away time.Duration, answers bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.answered.IsZero() {
+	answered := a.answered
+	if answered.IsZero() && a.s.answeredAt.After(a.started) {
+		// Whoever waited for Odoo has seen it first.
+		answered = a.s.answeredAt
+	}
+	if answered.IsZero() {
 		return a.started.Sub(a.stopped), false
 	}
-	return a.answered.Sub(a.stopped), true
+	return answered.Sub(a.stopped), true
 }

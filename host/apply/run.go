@@ -62,7 +62,9 @@ type Run struct {
 	did  []plan.Action
 	// provenAt is when this run has seen the login without recording it anew.
 	provenAt time.Time
-	kept     *compose.Foreign
+	// answeredAt is when Odoo was last seen to answer HTTP, where that was waited for.
+	answeredAt time.Time
+	kept       *compose.Foreign
 	// role is what ensuring the role did.
 	role cluster.Report
 	// shares: the engine sees this machine's directories; remapped: its containers

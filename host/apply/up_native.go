@@ -68,7 +68,7 @@ func (s *Run) startNativeOdoo(ctx context.Context) error {
 		case since.IsZero():
 			since = time.Now()
 		}
-		return !s.Wait && time.Since(since) >= livesFor || answers(ctx, s.URL())
+		return !s.Wait && time.Since(since) >= livesFor || s.answers(ctx, s.URL())
 	})
 }
 
@@ -155,7 +155,7 @@ func (s *Run) nativeGoesOn(ctx context.Context) error {
 	p := s.odooProcess()
 	for end := time.Now().Add(patience(s.Project.Env["ODPM_TIMEOUT"])); p.Runs(); {
 		isOdoo := !isChecker(program(p.Pid))
-		if isOdoo && (!s.Wait || answers(ctx, s.URL())) {
+		if isOdoo && (!s.Wait || s.answers(ctx, s.URL())) {
 			return nil
 		}
 		if time.Now().After(end) {

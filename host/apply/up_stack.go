@@ -227,7 +227,7 @@ func (s *Run) goesOn(ctx context.Context, c engine.Container) error {
 		case time.Now().After(limit):
 			return fmt.Errorf("%w\nFor details: %s", s.withLogs(ctx, s.silent("Odoo's container "+now.Name+" runs", s.addressOf(now)), 15), s.logsCommand())
 		}
-		if !since.IsZero() && answers(ctx, s.addressOf(now)) {
+		if !since.IsZero() && s.answers(ctx, s.addressOf(now)) {
 			return nil
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
@@ -239,6 +239,15 @@ func (s *Run) goesOn(ctx context.Context, c engine.Container) error {
 // silent is for an Odoo that was waited for.
 func (s *Run) silent(runs, url string) string {
 	return fmt.Sprintf("%s, and has not answered HTTP at %s within %s; it goes on (--wait=false does not wait for an answer)", runs, url, patience(s.Project.Env["ODPM_TIMEOUT"]))
+}
+
+// answers asks as the function of that name does, and remembers when somebody answered.
+func (s *Run) answers(ctx context.Context, url string) bool {
+	if !answers(ctx, url) {
+		return false
+	}
+	s.answeredAt = time.Now()
+	return true
 }
 
 // answers tells whether somebody answers HTTP at url, whatever the answer is.
