@@ -31,6 +31,9 @@ func (p *place) fill(ctx context.Context) error {
 	defer c.Close(ctx)
 	for _, sql := range []string{
 		`SET ROLE ` + appRole,
+		// An administrator's session of odpm finds nothing in public, and ends what
+		// takes long.
+		`SET search_path = public`, `SET statement_timeout = 0`, `SET idle_in_transaction_session_timeout = 0`,
 		`CREATE TABLE bench_message (id serial PRIMARY KEY, model varchar, res_id int, author_id int, create_date timestamp, write_date timestamp,
 			message_id varchar, subject varchar, body text, is_internal bool)`,
 		`CREATE TABLE bench_line (id serial PRIMARY KEY, message_id int, account_id int, partner_id int, company_id int, journal_id int, date date,

@@ -27,7 +27,7 @@ func (p *place) lists(ctx context.Context, rep *report) (err error) {
 	if err := errors.Join(os.MkdirAll(bin, 0o755), os.MkdirAll(dir, 0o755)); err != nil {
 		return err
 	}
-	if err := programs.Build(bin, nil, programs.ODPM); err != nil {
+	if err := programs.Build(bin, nil, programs.ODPM, programs.Checker); err != nil {
 		return err
 	}
 	port, err := localpg.FreePort()

@@ -159,8 +159,8 @@ func (p *place) sizes(ctx context.Context, rep *report) (err error) {
 
 // compare makes sure that both restores did the same work.
 func (p *place) compare(ctx context.Context, a, b string) error {
-	const sql = `SELECT (SELECT count(*) FROM bench_message) || ' ' || (SELECT count(*) FROM bench_line) || ' ' || (SELECT count(*) FROM ir_attachment) || ' '
-		|| (SELECT count(*) FROM pg_index) || ' ' || (SELECT sum(hashtext(body)::bigint) FROM bench_message)`
+	const sql = `SELECT (SELECT count(*) FROM public.bench_message) || ' ' || (SELECT count(*) FROM public.bench_line) || ' ' || (SELECT count(*) FROM public.ir_attachment) || ' '
+		|| (SELECT count(*) FROM pg_index) || ' ' || (SELECT sum(hashtext(body)::bigint) FROM public.bench_message)`
 	var got [2]string
 	for i, db := range []string{a, b} {
 		c, err := p.server().Admin(ctx, db)
