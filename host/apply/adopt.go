@@ -18,6 +18,7 @@ import (
 	"github.com/odpm/odpm/host/engines/writers"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/state"
+	"github.com/odpm/odpm/shared/beneath"
 	"github.com/odpm/odpm/shared/durable"
 )
 
@@ -103,15 +104,16 @@ func takeOver(ctx context.Context, o Options, dirs state.Dirs, t Takeover) error
 			return err
 		}
 	}
-	for _, c := range t.Copies {
-		a.Copied = append(a.Copied, c.To)
-	}
 	if err := dirs.KeepAdoption(&a); err != nil {
 		return err
 	}
 	for _, c := range t.Copies {
 		o.Term.Step("copying %s to %s", copied(c), c.To)
-		if err := os.MkdirAll(c.To, 0o755); err != nil {
+		if err := emptyDir(o.Dir, c.To); err != nil {
+			return err
+		}
+		a.Copied = append(a.Copied, c.To)
+		if err := dirs.KeepAdoption(&a); err != nil {
 			return err
 		}
 		if err := writers.Theirs(a.Dir, a.Project, a.Files, nil).CopyData(ctx, c); err != nil {
@@ -164,8 +166,10 @@ func UndoAdoption(ctx context.Context, o Options, a *state.Adoption) error {
 	}
 	for _, path := range []string{filepath.Join(o.Dir, compose.OverlayName), filepath.Join(dirs.Database(), "last_run.json"), filepath.Join(dirs.Runtime(), "checker.json"),
 		filepath.Join(dirs.State(), state.UpFile)} {
+		// A container may have put something else in the place of a file; the old
+		// stack starts all the same.
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+			o.Term.Warn("%v", err)
 		}
 	}
 	if len(a.Ran) > 0 {
@@ -245,16 +249,56 @@ func before(b state.FileBefore, now time.Time) error {
 	return err
 }
 
+// within opens what is trusted of a directory's path: the project, or the parent of
+// a directory elsewhere. rel is the rest.
+func within(projectDir, dir string) (at *beneath.Dir, rel string, err error) {
+	if rel, err = filepath.Rel(projectDir, dir); err != nil || !filepath.IsLocal(rel) {
+		projectDir, rel = filepath.Dir(dir), filepath.Base(dir)
+	}
+	at, err = beneath.Open(projectDir)
+	return at, rel, err
+}
+
+// emptyDir makes a directory that data are copied to as root. The stack that was
+// taken over may have had a directory above it mounted, and have made a link there.
+func emptyDir(projectDir, dir string) error {
+	at, rel, err := within(projectDir, dir)
+	if err != nil {
+		return err
+	}
+	defer at.Close()
+	made, err := at.MkdirAll(rel, 0o755, nil)
+	var link *beneath.LinkError
+	if errors.As(err, &link) {
+		return fmt.Errorf("%w. Where Odoo's data are to be in another directory, name it: ODOO_DATA_DIR in .env", err)
+	}
+	if err != nil {
+		return err
+	}
+	defer made.Close()
+	return made.Each(func(name string, _ beneath.Info) error {
+		return fmt.Errorf("%s holds something already (%q), and nothing is copied over it. Move it elsewhere", dir, name)
+	})
+}
+
 // setAside renames a directory that data were copied to: the next takeover must
 // not take it for the present.
 func setAside(dir string, now time.Time, o Options) error {
-	to := dir + ".undone-" + now.UTC().Format("20060102T150405Z")
-	err := os.Rename(dir, to)
+	at, rel, err := within(o.Dir, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer at.Close()
+	suffix := ".undone-" + now.UTC().Format("20060102T150405Z")
+	err = at.Rename(rel, at, rel+suffix)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err == nil {
-		o.Term.Say("odpm: the copy of Odoo's data is kept as %s", to)
+		o.Term.Say("odpm: the copy of Odoo's data is kept as %s", dir+suffix)
 	}
 	return err
 }
