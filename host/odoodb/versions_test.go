@@ -209,7 +209,7 @@ func TestNeutralizeEveryVersion(t *testing.T) {
 			continue
 		}
 		if major >= OdooNeutralizes {
-			// What Odoo's own command does not do is counted, and mail is safe.
+			// What Odoo's own command leaves active is counted, and mail is safe.
 			if rep.Active.MailServers != 0 || rep.Active.Crons != 2 || rep.Active.Webhooks != webhooks {
 				t.Errorf("%d after: %+v", major, rep.Active)
 			}
