@@ -154,9 +154,11 @@ func (c container) public() engine.Container {
 }
 
 // published are the ports as Docker has bound them, IPv4 first.
-func (c container) published() []engine.Published {
+func (c container) published() []engine.Published { return tcp(c.NetworkSettings.Ports) }
+
+func tcp(ports map[string][]portBinding) []engine.Published {
 	var out []engine.Published
-	for name, bindings := range c.NetworkSettings.Ports {
+	for name, bindings := range ports {
 		inside, isTCP := strings.CutSuffix(name, "/tcp")
 		n, err := strconv.Atoi(inside)
 		if !isTCP || err != nil {
@@ -174,15 +176,22 @@ func (c container) published() []engine.Published {
 	return out
 }
 
-// PortHolder names the container that publishes a port of this host.
+// PortHolder names the container that publishes a port of this host, or will
+// in a moment: one that is started again and again has it only while it runs.
 func (e *Reader) PortHolder(ctx context.Context, port int) (string, error) {
 	// Not by the filter "publish", which Podman does not know.
 	list, err := e.cl.running(ctx)
 	if err != nil {
 		return "", err
 	}
+	here := func(p engine.Published) bool { return p.HostPort == port }
 	for _, c := range list {
-		if slices.ContainsFunc(c.published(), func(p engine.Published) bool { return p.HostPort == port }) {
+		if slices.ContainsFunc(c.published(), here) {
+			return c.name(), nil
+		}
+	}
+	for _, c := range list {
+		if slices.ContainsFunc(tcp(c.HostConfig.PortBindings), here) {
 			return c.name(), nil
 		}
 	}

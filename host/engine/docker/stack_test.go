@@ -158,6 +158,31 @@ func TestPortHolder(t *testing.T) {
 	}
 }
 
+// A container that ends and is started again has its port only now and then;
+// whoever asks in between must not be told of a stranger.
+func TestPortHolderRestarting(t *testing.T) {
+	ctx := limit(t)
+	o := project(t)
+	port := freePort(t)
+	name := o.Project + "-again"
+	run(t, "run", "-d", "--restart", "always", "--name", name, "-p", fmt.Sprintf("127.0.0.1:%d:80", port), "--entrypoint", "false", image)
+	t.Cleanup(func() { run(t, "rm", "-f", name) })
+	for between := 0; between < 3; {
+		if ctx.Err() != nil {
+			t.Fatal("it never waited for its next start")
+		}
+		state := strings.TrimSpace(run(t, "inspect", "-f", "{{.State.Restarting}} {{len .NetworkSettings.Ports}}", name))
+		if state != "true 0" {
+			time.Sleep(20 * time.Millisecond)
+			continue
+		}
+		between++
+		if who, err := docker.New(o).PortHolder(ctx, port); err != nil || who != name {
+			t.Errorf("%q %v", who, err)
+		}
+	}
+}
+
 func TestRunOnce(t *testing.T) {
 	ctx := limit(t)
 	o := stack(t)
