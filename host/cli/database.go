@@ -36,7 +36,7 @@ func (a *App) databaseCommand() *cobra.Command {
 func (a *App) statusCommand() *cobra.Command {
 	var form string
 	cmd := &cobra.Command{
-		Use: "status", Short: "What is there, asked live: server, role, login, drift", Args: none,
+		Use: "status", Short: "Show what is there now: server, role, login, drift", Args: none,
 		Annotations: exits(`  0    shown, whatever was found
   1    failed
   2    usage

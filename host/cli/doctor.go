@@ -3,6 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,9 +15,9 @@ import (
 func (a *App) doctorCommand() *cobra.Command {
 	var form string
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "What is missing on this machine and in this project", Args: none,
+		Use: "doctor", Short: "Show what is missing on this machine and in this project", Args: none,
 		Annotations: exits(`  0    nothing is missing
-  1    something is missing, or could not be looked at
+  1    something is missing, could not be examined, or a run would be refused
   2    usage
 `),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -29,22 +31,10 @@ func (a *App) doctorCommand() *cobra.Command {
 					return err
 				}
 			}
-			bad := 0
-			for _, f := range findings {
-				word := ui.Paint(a.term.OutColor, ui.Green, "ok     ")
-				switch f.Level {
-				case setup.Missing:
-					word = ui.Paint(a.term.OutColor, ui.Red, "missing")
-					bad++
-				case setup.Note:
-					word = ui.Paint(a.term.OutColor, ui.Yellow, "note   ")
-				}
-				if isJSON {
-					continue
-				}
-				a.term.Screen(func(out io.Writer) { fmt.Fprintf(out, "%s  %s\n", word, ui.CleanLines(a.secrets.Hide(f.Text))) })
+			if !isJSON {
+				a.term.Screen(func(out io.Writer) { a.writeFindings(out, findings) })
 			}
-			if bad > 0 {
+			if slices.ContainsFunc(findings, setup.Finding.Bad) {
 				return Outcome(1)
 			}
 			return nil
@@ -52,4 +42,20 @@ func (a *App) doctorCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&form, "format", "table", "table or json")
 	return cmd
+}
+
+// writeFindings is for a person. All lines of a finding stand in one column.
+func (a *App) writeFindings(out io.Writer, findings []setup.Finding) {
+	for _, f := range findings {
+		style := ui.Green
+		switch {
+		case f.Bad():
+			style = ui.Red
+		case f.Level == setup.Note:
+			style = ui.Yellow
+		}
+		word := ui.Paint(a.term.OutColor, style, fmt.Sprintf("%-7s", f.Level))
+		text := strings.ReplaceAll(ui.CleanLines(a.secrets.Hide(f.Text)), "\n", "\n"+strings.Repeat(" ", 9))
+		fmt.Fprintf(out, "%s  %s\n", word, text)
+	}
 }

@@ -16,7 +16,7 @@ import (
 
 func (a *App) explainCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "explain KIND|CODE", Short: "What a kind of drift, a refusal or an error means, and what to do first",
+		Use: "explain KIND|CODE", Short: "Explain a kind of drift, a refusal or an error, and what to do first",
 		Long: `Explain a kind of drift, or the code of a refusal or an error: what it means, what
 can be lost, and what to do first. In a project its own values are shown. Without
 an argument all codes are listed. Nothing is written or started.`,

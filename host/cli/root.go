@@ -21,6 +21,7 @@ import (
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/redact"
 	"github.com/odpm/odpm/shared/version"
 )
@@ -160,6 +161,7 @@ starts the stack and waits until Odoo's login is proven.
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
 		var b bytes.Buffer
 		cmd.SetOut(&b)
+		cmd.Long = wording.Reflow(cmd.Long, a.term.OutWidth)
 		help(cmd, args)
 		fmt.Fprint(&b, "\nExit codes:\n", ExitCodes(cmd.Annotations))
 		// pflag's own notation for a value that may be left out says less than
@@ -172,8 +174,8 @@ starts the stack and waits until Odoo's login is proven.
 	f.StringArrayVar(&a.common.accept, "accept-database-drift", nil, "accept this `KIND` of drift (repeatable): "+kinds())
 	f.BoolVar(&a.common.replaceCompose, "replace-compose", false, "replace a docker-compose.yml that odpm did not write; a dated copy is kept")
 	f.BoolVar(&a.common.noInput, "no-input", false, "ask nothing; refuse where an answer is needed")
-	f.StringVar(&a.common.color, "color", "auto", "auto, always or never")
-	f.StringVar(&a.common.progress, "progress", "auto", "auto, tty, plain or json")
+	f.StringVar(&a.common.color, "color", "auto", "when to use colour: `WHEN` is auto, always or never")
+	f.StringVar(&a.common.progress, "progress", "auto", "how to show progress: `HOW` is auto, tty, plain or json")
 	f.BoolVarP(&a.common.verbose, "verbose", "v", false, "say more of what is done")
 	f.BoolVarP(&a.common.quiet, "quiet", "q", false, "say nothing but results, questions, warnings and errors")
 	root.Flags().BoolVar(&a.common.skipStart, "skip-start", false, "do everything but start containers or a server")

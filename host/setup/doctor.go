@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
+	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/project"
@@ -24,6 +27,8 @@ const (
 	Note
 	// Missing: a run would fail.
 	Missing
+	// Refused: a run would refuse, as the plan says.
+	Refused
 )
 
 // String is the word in JSON.
@@ -33,8 +38,10 @@ func (l Level) String() string {
 		return "ok"
 	case Note:
 		return "note"
+	case Missing:
+		return "missing"
 	}
-	return "missing"
+	return "refused"
 }
 
 // Finding is one line of `odpm doctor`.
@@ -42,6 +49,9 @@ type Finding struct {
 	Level Level
 	Text  string
 }
+
+// Bad: no run would get to its end.
+func (f Finding) Bad() bool { return f.Level >= Missing }
 
 // Examine looks at the machine and the project; it changes nothing.
 func Examine(ctx context.Context, o look.Options) []Finding {
@@ -69,7 +79,7 @@ func Examine(ctx context.Context, o look.Options) []Finding {
 	if p != nil {
 		kind = p.Runtime
 		if was, err := state.NewDirs(p.Dir).Remembered(state.EngineFile); err == nil && kind == project.Auto && was != "" {
-			// "auto" is decided: another engine on the same data is no way on.
+			// "auto" is decided: another engine must not be proposed for the same data.
 			kind = project.Runtime(was)
 		}
 	}
@@ -109,10 +119,23 @@ func Examine(ctx context.Context, o look.Options) []Finding {
 		return out
 	}
 	for _, r := range v.Plan.Refusals {
-		if dockerErr != nil && r.Err.Error() == dockerErr.Error() {
-			continue
+		// What is missing is a reason to refuse, too; it is shown once.
+		if text := r.Err.Error(); !slices.ContainsFunc(out, func(f Finding) bool { return f.Text == text }) {
+			add(Refused, "%s", text)
 		}
-		add(Missing, "%v", r.Err)
+	}
+	var kinds []string
+	for _, d := range drift.Changes(v.Plan.Drifts) {
+		switch {
+		case !d.NeedsAnswer():
+		case !d.Resolvable:
+			add(Refused, "%s", strings.Join(append([]string{d.Text()}, d.WaysOut...), "\n  "))
+		default:
+			kinds = append(kinds, string(d.Kind))
+		}
+	}
+	if len(kinds) > 0 {
+		add(Note, "drift since the last run needs an answer: %s; see: odpm plan", strings.Join(kinds, ", "))
 	}
 	for _, w := range v.Plan.Warnings {
 		add(Note, "%s", w)

@@ -170,7 +170,7 @@ func (st *Status) WriteTable(ctx context.Context, out io.Writer, color bool) {
 		fmt.Fprintf(out, "\n%s %s\n", paint(ui.Red, "Login:"), doc.Login.Message)
 	}
 	for _, prob := range doc.Problems {
-		fmt.Fprintf(out, "\n%s %s\n", paint(ui.Red, "Problem:"), prob)
+		fmt.Fprintf(out, "\n%s %s\n", paint(ui.Red, "Refused:"), prob)
 	}
 	for _, w := range doc.Warnings {
 		fmt.Fprintf(out, "%s %s\n", paint(ui.Yellow, "Warning:"), w)

@@ -37,12 +37,12 @@ func fit(line string, width int) []string {
 	}
 	plain := escape.ReplaceAllString(line, "")
 	lead := len(plain) - len(strings.TrimLeft(plain, " "))
-	if lead > 0 && typed.MatchString(plain) && !column.MatchString(strings.Replace(plain, explanation, "", 1)) {
-		command, why, ok := strings.Cut(line, explanation)
+	if lead > 0 && typed.MatchString(plain) && !column.MatchString(strings.Replace(plain[lead:], explanation, "", 1)) {
+		command, why, ok := strings.Cut(strings.TrimLeft(line, " "), explanation)
 		if !ok {
 			return []string{line}
 		}
-		return append([]string{command}, broken(strings.Repeat(" ", lead+4)+strings.TrimLeft(why, " "), width, lead+4, false)...)
+		return append([]string{strings.Repeat(" ", lead) + command}, broken(strings.Repeat(" ", lead+4)+strings.TrimLeft(why, " "), width, lead+4, false)...)
 	}
 	hang, table := lead+2, false
 	for _, at := range column.FindAllStringIndex(plain, -1) {
@@ -54,6 +54,32 @@ func fit(line string, width int) []string {
 		hang = lead + 2
 	}
 	return broken(line, width, hang, table)
+}
+
+// Reflow joins the lines of each paragraph and breaks them anew for a width of 80
+// at most, which is read best: a text that stands in a source has its breaks.
+// Lines that are indented stay.
+func Reflow(text string, width int) string {
+	if width <= 0 || width > 80 {
+		width = 80
+	}
+	var out, paragraph []string
+	end := func() {
+		if len(paragraph) > 0 {
+			out = append(out, Wrap(strings.Join(paragraph, " "), width, ""))
+		}
+		paragraph = nil
+	}
+	for _, line := range strings.Split(text, "\n") {
+		if line == "" || line[0] == ' ' {
+			end()
+			out = append(out, line)
+			continue
+		}
+		paragraph = append(paragraph, line)
+	}
+	end()
+	return strings.Join(out, "\n")
 }
 
 // broken breaks at single spaces; the spaces between columns stay.
@@ -70,9 +96,19 @@ func broken(line string, width, hang int, table bool) []string {
 		}
 		line = line[len(word):]
 		room := width - hang
-		if table && wide(word) > room && strings.Contains(word, "/") {
-			word = Middle(word, room)
+		arrow := ""
+		if rest, ok := strings.CutPrefix(line, " "); ok && word == "->" && rest != "" {
+			// An arrow stays with what it points to.
+			arrow = "-> "
+			word, line, _ = strings.Cut(rest, " ")
+			if line != "" {
+				line = " " + line
+			}
 		}
+		if fits := room - len(arrow); table && wide(word) > fits && strings.Contains(word, "/") {
+			word = Middle(word, fits)
+		}
+		word = arrow + word
 		switch {
 		case at == 0 && len(out) == 0:
 			current, at = space+word, len(space)+wide(word)

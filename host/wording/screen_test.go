@@ -26,12 +26,18 @@ func TestScreen(t *testing.T) {
 		"its explanation goes below": {
 			"  odpm --replace-compose        odpm writes its own and keeps this one",
 			"  odpm --replace-compose\n      odpm writes its own and keeps this\n      one"},
+		"in a column too": {
+			"           odpm --replace-compose        odpm writes its own",
+			"           odpm --replace-compose\n               odpm writes its own"},
 		"a setting too": {
 			"  ODPM_COMPOSE=keep in .env        odpm works with this file as it is",
 			"  ODPM_COMPOSE=keep in .env\n      odpm works with this file as it is"},
 		"a path of a table is shortened": {
 			"Data  /srv/customers/acme-international/projects/shop/data/pg15: a cluster",
 			"Data  /srv/customers/ac…/shop/data/pg15:\n      a cluster"},
+		"an arrow stays with what it points to": {
+			"  high  data_path  /srv/customers/acme-international/pg15 -> /srv/customers/acme-international/pg16",
+			"  high  data_path  /srv/cu…national/pg15\n                   -> /srv/c…tional/pg16"},
 		"a path of a sentence is not": {
 			"odpm: cannot open /srv/customers/acme-international/projects/shop",
 			"odpm: cannot open\n  /srv/customers/acme-international/projects/shop"},
@@ -45,6 +51,16 @@ func TestScreen(t *testing.T) {
 		if Screen(tt.in, 0) != tt.in {
 			t.Errorf("%s: changed off a terminal", name)
 		}
+	}
+}
+
+func TestReflow(t *testing.T) {
+	in := "a line that is made for eighty columns, and\nits second one.\n\n  odpm        as it is\nthe next\nparagraph\n"
+	if d := cmp.Diff("a line that is made for eighty\ncolumns, and its second one.\n\n  odpm        as it is\nthe next paragraph\n", Reflow(in, 30)); d != "" {
+		t.Error(d)
+	}
+	if Reflow(in, 0) != Reflow(in, 80) || Reflow(in, 200) != Reflow(in, 80) {
+		t.Error("wider than what is read well")
 	}
 }
 

@@ -8,12 +8,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 	"github.com/google/go-cmp/cmp"
@@ -22,7 +25,9 @@ import (
 	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/database"
 	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/receipts"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/test/localpg"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -51,9 +56,9 @@ func screen(t *testing.T, width uint16, write func(tty *os.File)) string {
 
 // project is one that somebody pointed at another data directory. Its path has
 // the same length everywhere, so that lines break at the same words.
-func project(t *testing.T) string {
+func project(t *testing.T, letter string) string {
 	t.Helper()
-	dir := fmt.Sprintf("/tmp/screens-%06d", os.Getpid()%1e6)
+	dir := fmt.Sprintf("/tmp/screens-%06d%s", os.Getpid()%1e6, letter)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +106,29 @@ func typed(t *testing.T, color bool, args ...string) func(*os.File) {
 }
 
 func TestScreens(t *testing.T) {
-	dir := project(t)
+	// Neither Docker nor odpm-checker is to be found, on any machine.
+	t.Setenv("PATH", t.TempDir())
+	programs, err := localpg.Bin("15")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := free(t)
+	dir, inherited := project(t, "a"), project(t, "b")
+	for name, text := range map[string]string{
+		"docker-compose.yml": "services: {db: {image: 'postgres:15'}}\n",
+		".env":               "POSTGRES_DATA_DIR=pg16\nODPM_SCENARIO=server\nODPM_RUNTIME=native\nODPM_PG_BINDIR=" + programs + "\nPOSTGRES_PORT=" + port + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(inherited, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	backup := receipts.Receipt{Kind: receipts.Backup, Database: "prod", Archive: filepath.Join(inherited, "prod.zip"), At: time.Date(2026, 6, 17, 18, 30, 0, 0, time.Local)}
+	if err := os.WriteFile(backup.Archive, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := backup.Keep(filepath.Join(inherited, ".odpm/state")); err != nil {
+		t.Fatal(err)
+	}
 	listed := []database.Listed{
 		{Database: odoodb.Database{Name: "prod", Owner: "odoo", Bytes: 20 << 20, AllowConnections: true, State: odoodb.Initialised, OdooVersion: "18.0", FilestoreState: odoodb.FilestorePresent, Files: 9, FilestoreBytes: 78643}},
 		{Database: odoodb.Database{Name: "a_database_with_a_long_name", Owner: "somebody_else", Bytes: -1, AllowConnections: false, State: odoodb.Unreadable, Reason: "it is another role's, and this login may not look into it", FilestoreState: odoodb.FilestoreMissing, Files: -1}},
@@ -119,6 +146,9 @@ func TestScreens(t *testing.T) {
 		}
 		for name, write := range map[string]func(*os.File){
 			"plan":   typed(t, color, "-C", dir, "plan", "--plan-no-docker"),
+			"status": typed(t, color, "-C", inherited, "database", "status"),
+			"doctor": typed(t, color, "-C", inherited, "doctor"),
+			"root":   typed(t, color, "--help"),
 			"help":   typed(t, color, "stop", "--help"),
 			"usage":  typed(t, color, "database", "lisst"),
 			"list":   func(tty *os.File) { terminal(tty).Screen(func(out io.Writer) { database.WriteList(out, listed) }) },
@@ -142,7 +172,7 @@ func TestScreens(t *testing.T) {
 			},
 		} {
 			for _, width := range []uint16{80, 200} {
-				got := strings.NewReplacer(dir, "/tmp/screens-123456", "linux/"+runtime.GOARCH, "linux/amd64", "GOARCH="+runtime.GOARCH, "GOARCH=amd64").Replace(screen(t, width, write))
+				got := strings.NewReplacer(dir, "/tmp/screens-123456a", inherited, "/tmp/screens-123456b", port, "54321", "linux/"+runtime.GOARCH, "linux/amd64", "GOARCH="+runtime.GOARCH, "GOARCH=amd64").Replace(screen(t, width, write))
 				file := fmt.Sprintf("testdata/%s-%d", name, width)
 				if color {
 					file += "-colour"
@@ -152,6 +182,17 @@ func TestScreens(t *testing.T) {
 			}
 		}
 	}
+}
+
+// free is a port that nobody listens on, of five digits.
+func free(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 func check(t *testing.T, file, got string) {
