@@ -41,6 +41,7 @@ const (
 	StackNameTaken     Code = "stack_name_taken"
 	TakeoverData       Code = "takeover_data"
 	Usage              Code = "usage"
+	VolumeMissing      Code = "volume_missing"
 )
 
 // Entry explains one code.

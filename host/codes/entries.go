@@ -95,4 +95,6 @@ var Entries = []Entry{
 	{TakeoverData, "The compose file that would be replaced keeps data where the new stack would not find it, for example in volumes of its own.", "Nothing while the file is kept: a new stack would start without that data.",
 		[]string{"odpm plan", "ODPM_COMPOSE=keep in .env, to work with that file as it is", "name the data's place as the message says"}},
 	{Usage, "The command line cannot be understood.", nothing, []string{"odpm --help"}},
+	{VolumeMissing, "POSTGRES_DATA_DIR=volume:NAME names a volume that Docker does not have. odpm does not create it: a misspelt name would be a new, empty cluster.", nothing,
+		[]string{"docker volume ls", "correct the name in .env", "docker volume create NAME, for a new cluster"}},
 }

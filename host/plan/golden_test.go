@@ -152,7 +152,11 @@ var scenes = []scene{
 	{"docker, no odoo.conf", first(docker, func(x *place) { x.conf = "" }), nil},
 	{"docker, no password in odoo.conf", first(docker, func(x *place) { x.conf = "[options]\ndb_host = db\ndb_port = 5432\ndb_user = odoo\n" }), nil},
 	{"docker, no checker", first(docker, func(x *place) { x.w.Checker = world.Checker{Err: errors.New("odpm-checker was not found")} }), nil},
-	{"docker, a volume", first(docker, func(x *place) { x.p.DataDir, x.p.DataVolume = "", "theirs" }), nil},
+	{"docker, a volume", first(docker, func(x *place) {
+		x.p.DataDir, x.p.DataVolume = "", "theirs"
+		x.w.Disk.State = datadir.Empty
+	}), nil},
+	{"docker, a volume that is not there", first(docker, func(x *place) { x.p.DataDir, x.p.DataVolume = "", "theirs" }), nil},
 	{"docker, an image with a PGDATA of its own", first(docker, inherited, func(x *place) { x.w.PGData = "/bitnami/postgresql/data" }), nil},
 	{"native, nothing there", first(native), nil},
 	{"native, inherited and stopped", first(native, inherited), nil},

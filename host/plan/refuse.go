@@ -185,6 +185,15 @@ func (m *maker) data() {
 				"or sudo chown -R \"$USER\" " + shell.Quote(f.Path) + "        if it is nobody else's"},
 		})
 	}
+	if name := m.p.DataVolume; name != "" && f.State == datadir.Missing && m.w.Kind == engines.Docker && !m.p.KeepCompose {
+		// A misspelt name would otherwise be a new, empty cluster.
+		m.refused(Postgres, &ui.Refusal{
+			Code: codes.VolumeMissing,
+			What: fmt.Sprintf("POSTGRES_DATA_DIR names a volume that Docker does not have: %s. %s", name, m.untouched()),
+			Ways: []string{"docker volume ls        the volumes that there are; correct the name in .env",
+				"docker volume create " + shell.Quote(name) + "        an empty one; the next run makes a new cluster in it"},
+		})
+	}
 	// A kept file says itself where its image looks (PGDATA).
 	if p := datadir.LayoutProblem(f, m.p.PostgresMajor, m.p.DataSubdir); p != nil && !m.p.KeepCompose {
 		m.refused(Files, &ui.Refusal{Code: codes.DataLayout, What: p.Message + ". " + m.untouched(), Ways: p.Ways})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/plan"
@@ -71,11 +72,13 @@ func (r Report) WriteTable(out io.Writer, color, diffs bool) {
 
 func (r Report) clusterLine() string {
 	f := r.Desired.Observed.Data
-	line := f.Path
-	if r.Project.DataVolume != "" {
-		line = r.DataName()
+	switch {
+	case r.Project.DataVolume == "":
+		return ui.Clean(f.Path + ": " + f.Describe())
+	case f.State == datadir.Missing:
+		return ui.Clean(r.DataName() + ": does not exist") // and is not made
 	}
-	return ui.Clean(line + ": " + f.Describe())
+	return ui.Clean(r.DataName() + ": " + f.Describe())
 }
 
 func (r Report) writeDiffs(out io.Writer, paint func(ui.Style, string) string) {
