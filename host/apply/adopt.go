@@ -30,8 +30,8 @@ type Takeover struct {
 	Files  []plan.File
 	Modes  map[string]os.FileMode
 	Copies []engine.CopyData
-	// Build is a service whose image compose builds and that is not there yet.
-	Build string
+	// Build are services whose image compose builds and that is not there yet.
+	Build []string
 	// Keep: the file stays, and nothing is stopped or copied.
 	Keep bool
 }
@@ -91,9 +91,9 @@ func takeOver(ctx context.Context, o Options, dirs state.Dirs, t Takeover) error
 	if err := dirs.KeepAdoption(&a); err != nil {
 		return err
 	}
-	if t.Build != "" && !t.Keep {
-		o.Term.Step("building service %s", t.Build)
-		if err := writers.Theirs(a.Dir, a.Project, a.Files, nil).BuildService(ctx, t.Build); err != nil {
+	for _, service := range t.Build {
+		o.Term.Step("building service %s", service)
+		if err := writers.Theirs(a.Dir, a.Project, a.Files, nil).BuildService(ctx, service); err != nil {
 			return err
 		}
 	}

@@ -144,6 +144,8 @@ var postgresRules = map[string]rule{
 var odooRules = map[string]rule{
 	"command":    (*differ).odooCommand,
 	"entrypoint": (*differ).odooEntrypoint,
+	"deploy":     (*differ).odooDeploy,
+	"scale":      func(d *differ, s, _ types.ServiceConfig, _, _ any) { d.oneOdoo(s, "scale") },
 	"user":       otherway("user", "odpm runs Odoo as you, so that what it writes is yours; as root, as the image's own user"),
 }
 
@@ -196,6 +198,40 @@ func (d *differ) whole(name, own, key string) {
 	}
 	d.out.set(own, key, n)
 	d.carried("services." + own + "." + key)
+}
+
+// odooDeploy: a port of this machine is published once, so there is one Odoo.
+func (d *differ) odooDeploy(s, _ types.ServiceConfig, theirs, ours any) {
+	own := d.own(s)
+	if s.Deploy == nil || s.Deploy.Replicas == nil || *s.Deploy.Replicas == 1 {
+		d.whole(s.Name, own, "deploy")
+		return
+	}
+	d.oneOdoo(s, "deploy.replicas")
+	if t, ok := theirs.(map[string]any); ok {
+		delete(t, "replicas")
+	}
+	if reflect.DeepEqual(theirs, ours) {
+		return
+	}
+	n := d.written(s.Name, "deploy")
+	if n == nil {
+		n = d.resolved(s.Name, "deploy")
+	}
+	rest := &yaml.Node{Kind: yaml.MappingNode}
+	for i := 0; n != nil && i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value != "replicas" {
+			rest.Content = append(rest.Content, n.Content[i], n.Content[i+1])
+		}
+	}
+	if len(rest.Content) > 0 {
+		d.out.set(own, "deploy", rest)
+		d.carried("services." + own + ".deploy")
+	}
+}
+
+func (d *differ) oneOdoo(s types.ServiceConfig, key string) {
+	d.otherwise(s.Name, key, "odpm publishes Odoo's port on this machine, which one container can have; for more than one Odoo behind a proxy keep your file (ODPM_COMPOSE=keep in .env), or use several processes in one (workers in odoo.conf)")
 }
 
 // networks: what compose would make anyway is on neither side.
@@ -252,8 +288,10 @@ func (d *differ) shmSize(s, o types.ServiceConfig, _, _ any) {
 func (d *differ) ports(s, o types.ServiceConfig, _, _ any) {
 	n := &yaml.Node{Kind: yaml.SequenceNode}
 	for _, p := range s.Ports {
-		if d.isOdoo(s) && p.Published == "" && (p.Target == OdooHTTPPort || p.Target == OdooGeventPort) {
-			continue // a random one; odpm's is ODOO_PORT
+		if d.isOdoo(s) && (p.Published == "" || strings.Contains(p.Published, "-")) && (p.Target == OdooHTTPPort || p.Target == OdooGeventPort) {
+			key := map[uint32]string{OdooHTTPPort: "ODOO_PORT", OdooGeventPort: "GEVENT_PORT"}[p.Target]
+			d.otherwise(s.Name, "ports", fmt.Sprintf("%d was published on some free port; odpm publishes it on %s of ODOO_BIND (%d and 127.0.0.1 unless set)", p.Target, key, p.Target))
+			continue
 		}
 		if !d.isOdoo(s) && int(p.Target) == d.Postgres.ContainerPort {
 			if p.Published == "" || strings.Contains(p.Published, "-") {

@@ -62,9 +62,9 @@ func (f *Foreign) KnowImages(pgdata map[string]string) error {
 // with it.
 type Problem struct {
 	// Code is stable: anonymous_volume, mount_target, tmpfs, candidates,
-	// no_postgres, no_odoo, major_unknown, layout, subdirectory, no_port,
+	// no_postgres, no_odoo, major_unknown, layout, subdirectory, no_port, odoo_port,
 	// random_port, open_port, password_in_clear, role, no_password, profile,
-	// service_name, other_services, build, unset.
+	// service_name, other_services, build, unset, never_ran.
 	Code string
 	// Blocking: going on without an answer would not use the same data.
 	Blocking bool

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -84,27 +84,22 @@ func (f *Foreign) readLogin(s types.ServiceConfig) login {
 	return l
 }
 
-var odooTag = regexp.MustCompile(`^(saas[-~])?[0-9]{1,2}(\.[0-9]+)?`)
-
 func (f *Foreign) describeOdoo(s types.ServiceConfig) {
 	o := f.Odoo
 	l := f.readLogin(s)
 	*o = ForeignOdoo{Service: s.Name, Image: s.Image, User: s.User, Mounts: s.Volumes, Host: l.host, DBPort: l.port, Role: l.user, Password: l.password}
 	_, t := tag.Split(s.Image)
-	o.Version = odooTag.FindString(t)
+	o.Version = odooVersion(t)
 	if s.Build != nil {
 		if v := s.Build.Args["ODOO_VERSION"]; v != nil {
-			o.Version = firstOf(odooTag.FindString(*v), o.Version)
+			o.Version = firstOf(odooVersion(*v), o.Version)
 		}
+		o.Version = firstOf(readBuild(s.Build).odooVersion(), o.Version)
 		if s.Image == "" {
-			f.problem(Problem{Code: "build", Message: fmt.Sprintf("service %s builds its image; docker compose calls it %s", s.Name, f.imageOf(s)),
-				Way: fmt.Sprintf("ODOO_IMAGE=%s in .env, once it is built: docker compose -f %s build %s", f.imageOf(s), shell.Quote(f.Files[0]), s.Name)})
+			f.buildsImage(s, "ODOO_IMAGE")
 		}
 	}
-	o.Version = firstOf(o.Version, odooTag.FindString(env(s, "ODOO_VERSION")))
-	if o.Version != "" && !strings.Contains(o.Version, ".") {
-		o.Version += ".0"
-	}
+	o.Version = firstOf(o.Version, odooVersion(env(s, "ODOO_VERSION")))
 	for _, p := range s.Ports {
 		n, _ := strconv.Atoi(p.Published)
 		switch {
@@ -114,10 +109,20 @@ func (f *Foreign) describeOdoo(s types.ServiceConfig) {
 			o.GeventPort = n
 		}
 	}
+	if !slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return p.Target == OdooHTTPPort }) && s.NetworkMode != "host" {
+		f.problem(Problem{Code: "odoo_port", Message: fmt.Sprintf("service %s publishes no port of Odoo's", s.Name),
+			Way: fmt.Sprintf("odpm's own compose file publishes ODOO_PORT on ODOO_BIND (127.0.0.1:%d unless set)", OdooHTTPPort)})
+	}
 	o.ConfPath = confOnHost(s)
 	f.odooData(s)
 	f.clear(s, "PASSWORD", "PGPASSWORD", "DB_PASSWORD", "ODOO_DATABASE_PASSWORD")
 	f.profiles(s)
+}
+
+// buildsImage says what compose calls an image that the file gives no name.
+func (f *Foreign) buildsImage(s types.ServiceConfig, key string) {
+	f.problem(Problem{Code: "build", Message: fmt.Sprintf("service %s builds its image; docker compose calls it %s", s.Name, f.imageOf(s)),
+		Way: fmt.Sprintf("%s=%s in .env, once it is built: docker compose -f %s build %s", key, f.imageOf(s), shell.Quote(f.Files[0]), s.Name)})
 }
 
 // secretFile reads the host's file behind a path like /run/secrets/db. What

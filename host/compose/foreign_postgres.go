@@ -17,7 +17,13 @@ import (
 func (f *Foreign) describePostgres(s types.ServiceConfig) error {
 	p := f.Postgres
 	*p = ForeignPostgres{Service: s.Name, Image: s.Image, User: s.User, Mounts: s.Volumes, ContainerPort: PostgresPort}
-	name, t := tag.Split(s.Image)
+	from := s.Image
+	if base := readBuild(s.Build).Base; base != "" {
+		if name, _ := tag.Split(base); postgresName.MatchString(name) {
+			from = base
+		}
+	}
+	name, t := tag.Split(from)
 	p.Tag, p.Major = t, tag.Major(t)
 	// pgvector:pg16, timescaledb:latest-pg15, 2.14-pg16.
 	if suffix := tag.Suffix(t); suffix != "" {
@@ -36,11 +42,15 @@ func (f *Foreign) describePostgres(s types.ServiceConfig) error {
 	if file := firstOf(env(s, "POSTGRES_PASSWORD_FILE"), env(s, "POSTGRESQL_PASSWORD_FILE")); p.Password == "" && file != "" {
 		p.Password = f.secretFile(s, file)
 	}
-	if s.Build != nil && s.Image == "" {
+	switch {
+	case s.Build == nil || s.Image != "":
+	case p.Major > 0:
+		f.buildsImage(s, "POSTGRES_IMAGE")
+	default:
 		f.problem(Problem{Code: "build", Message: fmt.Sprintf("service %s builds its image; its PostgreSQL version is not in the file", s.Name),
 			Way: "odpm keeps such a service only under ODPM_COMPOSE=keep; or name an image: POSTGRES_IMAGE in .env"})
 	}
-	f.data(s, strings.Contains(s.Image, "bitnami") || name == "postgresql" && env(s, "POSTGRESQL_PASSWORD") != "")
+	f.data(s, strings.Contains(from, "bitnami") || name == "postgresql" && env(s, "POSTGRESQL_PASSWORD") != "")
 	f.port(s)
 	f.clear(s, "POSTGRES_PASSWORD", "POSTGRESQL_PASSWORD")
 	f.profiles(s)
@@ -66,7 +76,7 @@ func (f *Foreign) data(s types.ServiceConfig, bitnami bool) {
 	if bitnami {
 		declared, p.PGData = "", firstOf(env(s, "PGDATA"), env(s, "POSTGRESQL_DATA_DIR"), "/bitnami/postgresql/data")
 	}
-	if at := f.images[s.Image]; at != "" && env(s, "PGDATA") == "" && path.Clean(at) != path.Clean(p.PGData) {
+	if at := f.images[f.imageOf(s)]; at != "" && env(s, "PGDATA") == "" && path.Clean(at) != path.Clean(p.PGData) {
 		declared, p.PGData = "", at
 	}
 	p.PGData = path.Clean(p.PGData)

@@ -102,5 +102,8 @@ func (f *Foreign) imageOf(s types.ServiceConfig) string {
 	return s.Image
 }
 
+// ImageOf is the image of a service.
+func (f *Foreign) ImageOf(service string) string { return f.imageOf(f.Doc.Services[service]) }
+
 // OdooImage is the image of Odoo's service.
-func (f *Foreign) OdooImage() string { return f.imageOf(f.Doc.Services[f.Odoo.Service]) }
+func (f *Foreign) OdooImage() string { return f.ImageOf(f.Odoo.Service) }

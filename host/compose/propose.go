@@ -70,6 +70,14 @@ type Place struct {
 	// Made are the containers of the stack by service, nil where no engine was
 	// asked.
 	Made map[string]Made
+	// Volumes are the engine's volumes by name, nil where no engine was asked. A
+	// stack that never ran has made none.
+	Volumes map[string]bool
+	// Copied are the directories that a takeover has copied Odoo's data to: there
+	// may have been none.
+	Copied []string
+	// Data is POSTGRES_DATA_DIR as it is set already, "" where it is not.
+	Data string
 	// External: PostgreSQL runs elsewhere (ODPM_POSTGRES=external).
 	External bool
 	// OdooData is where the project has Odoo's data, "" for where the file's are,
@@ -92,9 +100,10 @@ func (f *Foreign) Propose(at Place) Proposal {
 				continue
 			}
 		case "anonymous_volume", "mount_target":
-			if p.madeData() {
+			if p.madeData() || at.Data != "" {
 				continue
 			}
+			x = p.withoutContainer(x)
 		}
 		p.out.Problems = append(p.out.Problems, x)
 	}
@@ -185,7 +194,10 @@ func (p *proposer) images() {
 		case pg.Major > 0:
 			p.postgresVersion = strconv.Itoa(pg.Major)
 		}
-		if pg.Image != "" && pg.Image != "postgres:"+p.postgresVersion {
+		switch image := p.imageOf(p.Doc.Services[pg.Service]); {
+		case pg.Image == "" && p.postgresVersion != "" && image != "":
+			p.set("POSTGRES_IMAGE", image, "as docker compose names what it builds")
+		case pg.Image != "" && pg.Image != "postgres:"+p.postgresVersion:
 			p.set("POSTGRES_IMAGE", pg.Image, "")
 		}
 	}
@@ -219,6 +231,11 @@ func (p *proposer) pythons() bool {
 func (p *proposer) data() {
 	switch pg := p.Postgres; {
 	case pg == nil:
+	case pg.DataVolume != "" && !p.has(pg.DataVolume):
+		if p.Data == "" {
+			p.problem(Problem{Code: "never_ran", Message: fmt.Sprintf("Docker has no volume %s: this stack never ran on this machine as compose project %s, and a new cluster is made in data/postgresql", pg.DataVolume, p.Name),
+				Way: "if it ran under another name: COMPOSE_PROJECT_NAME=NAME in .env, then run the same command again (docker volume ls shows the volumes that there are)"})
+		}
 	case pg.DataVolume != "":
 		value, why := "volume:"+pg.DataVolume, "the volume as Docker knows it"
 		if pg.DataRel != "" {
@@ -366,8 +383,11 @@ func (p *proposer) confVolume() {
 	}
 }
 
-// filled: the person has moved the data already.
-func filled(dir string) bool {
+// filled: the data have been moved already.
+func (p *proposer) filled(dir string) bool {
+	if slices.Contains(p.Copied, dir) {
+		return true
+	}
 	entries, err := os.ReadDir(dir)
 	return err == nil && len(entries) > 0
 }

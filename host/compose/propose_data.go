@@ -55,6 +55,8 @@ func (p *proposer) madeData() bool {
 	}
 	m := made.covering(pg.PGData)
 	switch {
+	case m == nil && p.Data != "":
+		return true // a person has copied it
 	case m == nil:
 		p.problem(Problem{Code: "container_layer", Blocking: true,
 			Message: fmt.Sprintf("the cluster of service %s is in the container %s itself (%s is no mount): it is lost with the container", pg.Service, made.Name, pg.PGData),
@@ -74,6 +76,21 @@ func (p *proposer) madeData() bool {
 	return true
 }
 
+// withoutContainer: nothing says in which anonymous volume the data are, or
+// whether there are any. `docker compose down` leaves such a volume there, and
+// its name with nobody.
+func (p *proposer) withoutContainer(x Problem) Problem {
+	if _, ok := p.Made[p.Postgres.Service]; ok || p.Made == nil {
+		return x
+	}
+	x.Message += fmt.Sprintf(". No container of %s is there: either it never ran on this machine, or its data are in an anonymous volume that nothing uses now", p.Postgres.Service)
+	x.Way = "if it never ran: POSTGRES_DATA_DIR=data/postgresql in .env, for a new cluster; otherwise find the volume: docker volume ls -f dangling=true, and name it in .env: POSTGRES_DATA_DIR=volume:NAME"
+	return x
+}
+
+// has tells whether a volume is there that could have data.
+func (p Place) has(volume string) bool { return p.Volumes == nil || p.Volumes[volume] }
+
 // standardPlace is where the official image has the cluster below its mount.
 func (p *ForeignPostgres) standardPlace() string {
 	if p.Major >= 18 {
@@ -84,7 +101,7 @@ func (p *ForeignPostgres) standardPlace() string {
 
 // Elsewhere are the file's data that a project has in another place. same
 // compares directories.
-func (f *Foreign) Elsewhere(p project.Project, same func(a, b string) bool) []Problem {
+func (f *Foreign) Elsewhere(p project.Project, at Place, same func(a, b string) bool) []Problem {
 	var out []Problem
 	is := func(what, theirs, ours, key string) {
 		out = append(out, Problem{Code: "place", Blocking: true, Message: fmt.Sprintf("%s of %s are in %s, and this project's are in %s", what, filepath.Base(f.Files[0]), theirs, ours),
@@ -99,6 +116,7 @@ func (f *Foreign) Elsewhere(p project.Project, same func(a, b string) bool) []Pr
 			ours = "volume:" + p.Volume()
 		}
 		switch {
+		case pg.DataVolume != "" && !at.has(pg.DataVolume):
 		case pg.DataVolume != "" && ours != "volume:"+volume:
 			out = append(out, Problem{Code: "place", Blocking: true, Message: fmt.Sprintf("PostgreSQL's data of %s are in the volume %s, and this project's are in %s", filepath.Base(f.Files[0]), volume, ours),
 				Way: "POSTGRES_DATA_DIR=volume:" + volume + " in .env"})
@@ -160,11 +178,11 @@ func (p *proposer) odooPlace() {
 		slices.Sort(pairs)
 		p.set("ODOO_FILESTORE_DIRS", strings.Join(pairs, " "), "")
 	}
-	if o.DataVolume != "" && !filled(want) {
+	if o.DataVolume != "" && p.has(o.DataVolume) && !p.filled(want) {
 		p.copyData("the volume "+o.DataVolume, o.DataVolume, o.DataRel, want)
 	}
 	for _, rel := range slices.Sorted(mapsKeys(o.FilestoreVolumes)) {
-		if to := filepath.Join(want, rel); !filled(to) {
+		if to := filepath.Join(want, rel); p.has(o.FilestoreVolumes[rel]) && !p.filled(to) {
 			p.copyData("the volume "+o.FilestoreVolumes[rel], o.FilestoreVolumes[rel], "", to)
 		}
 	}
@@ -208,7 +226,7 @@ func (p *proposer) odooUnmounted(want string) {
 				at = append(at, v.Target)
 			}
 		}
-		if len(at) > 0 && !filled(want) {
+		if len(at) > 0 && !p.filled(want) {
 			p.problem(Problem{Code: "odoo_data", Blocking: true,
 				Message: fmt.Sprintf("service %s may keep Odoo's data (the filestore) in %s: neither its command nor odoo.conf says what data_dir is", o.Service, strings.Join(at, " or ")),
 				Way:     p.sayDataDir(at[0])})
@@ -216,7 +234,7 @@ func (p *proposer) odooUnmounted(want string) {
 		}
 	}
 	made, ok := p.Made[o.Service]
-	if !ok || filled(want) {
+	if !ok || p.filled(want) {
 		return
 	}
 	m := made.covering(o.DataTarget)

@@ -178,6 +178,18 @@ func Made(ctx context.Context, project string) map[string]Container {
 	return made
 }
 
+// Volumes are the names of the engine's volumes; nil where no engine answers.
+func Volumes(ctx context.Context) map[string]bool {
+	if docker.Available(ctx) != nil {
+		return nil
+	}
+	names, err := docker.NewReader(docker.Options{}).Volumes(ctx)
+	if err != nil {
+		return nil
+	}
+	return names
+}
+
 // ImagePGData is where an image keeps PostgreSQL's data by its own
 // configuration, "" where it is not on this machine.
 func ImagePGData(ctx context.Context, image string) string {

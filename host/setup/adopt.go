@@ -136,13 +136,13 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 		}
 		f.Odoo.Version = odooVersion(ctx, f.OdooImage(), said)
 		if f.Odoo.Version == "" {
-			return t, nil, &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("Neither the image %s nor the file says Odoo's version. Nothing was written.", f.OdooImage()),
+			return t, nil, &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("The file, the Dockerfile and the image %s do not say Odoo's version. Nothing was written.", f.OdooImage()),
 				Ways: []string{again(a, "--odoo-version 18.0") + "        or the version that it is"}}
 		}
 	}
 	t.Before = state.Adoption{File: path, Files: f.Files, Dir: f.Dir, Project: f.Name, Keep: a.Keep, Pins: apply.Pins(f, world.Made(engines.Made(ctx, f.Name)))}
-	if f.Odoo != nil && f.Doc.Services[f.Odoo.Service].Build != nil && engines.ImageEnv(ctx, f.OdooImage()) == nil {
-		t.Build = f.Odoo.Service
+	if !a.Keep {
+		t.Build = unbuilt(ctx, f)
 	}
 	t.Keep, t.Modes = a.Keep, map[string]os.FileMode{}
 	var files []newFile
@@ -179,6 +179,24 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 		t.Before.Postgres = f.Postgres.Service
 	}
 	return t, notes, nil
+}
+
+// unbuilt are the two services as far as compose builds their images and has not
+// done so yet.
+func unbuilt(ctx context.Context, f *compose.Foreign) []string {
+	var out []string
+	add := func(service string) {
+		if f.Doc.Services[service].Build != nil && engines.ImageEnv(ctx, f.ImageOf(service)) == nil {
+			out = append(out, service)
+		}
+	}
+	if f.Postgres != nil {
+		add(f.Postgres.Service)
+	}
+	if f.Odoo != nil {
+		add(f.Odoo.Service)
+	}
+	return out
 }
 
 // replaced are the files that a run itself may write.
@@ -344,8 +362,8 @@ func review(o apply.Options, a Adoption, t apply.Takeover, notes []string) error
 	if t.Keep {
 		say("  write   %s, which puts the checker in front of Odoo; %s stays as it is", compose.OverlayName, ui.Clean(a.File))
 	} else {
-		if t.Build != "" {
-			say("  build   service %s, whose image is not on this machine", ui.Clean(t.Build))
+		for _, service := range t.Build {
+			say("  build   service %s, whose image is not on this machine", ui.Clean(service))
 		}
 		say("  stop    the containers of compose project %s", ui.Clean(t.Before.Project))
 		for _, c := range t.Copies {

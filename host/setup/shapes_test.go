@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,6 +55,15 @@ func TestShapes(t *testing.T) {
 		dir := filepath.Join(root, name)
 		home := t.TempDir()
 		o := apply.Options{Options: look.Options{Dir: dir, Environ: []string{"COMPOSE_PROJECT_NAME=shape"}, Home: home}, Term: ui.New(null, null, null, ui.Options{NoInput: true})}
+		f, _, err := readForeign(t.Context(), o, filepath.Join(dir, "docker-compose.yml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range f.Doc.Volumes {
+			// A volume that was never made has nothing to copy.
+			docker(t, "volume", "create", v.Name)
+			t.Cleanup(func() { docker(t, "volume", "rm", "-f", v.Name) })
+		}
 		cell := func(keep bool) string {
 			return outcome(t, o, Adoption{File: "docker-compose.yml", Keep: keep, Yes: true})
 		}
@@ -78,6 +88,13 @@ func TestShapes(t *testing.T) {
 	}
 	if string(doc) != want {
 		t.Errorf("%s is not what happens; go test ./host/setup -run TestShapes -args -update, and read the change. Now:\n%s", matrixFile, b.String())
+	}
+}
+
+func docker(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("docker", args...).CombinedOutput(); err != nil {
+		t.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }
 

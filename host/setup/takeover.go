@@ -13,6 +13,7 @@ import (
 	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/engines"
+	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/world"
@@ -84,7 +85,13 @@ func proposedFor(ctx context.Context, o apply.Options, file string, f *compose.F
 	if d.Override != nil {
 		// It is meant for odpm's own file, and an entrypoint in it wants the checker in
 		// Odoo's image.
-		after = append(after, "note: from now on docker compose reads "+overrideName(o.Dir)+" together with "+file+". Until odpm --replace-compose has run, start the old stack without it: docker compose -f "+shell.Quote(file)+" up -d")
+		until := "odpm --replace-compose"
+		if place.Copying {
+			until = "odpm adopt"
+		}
+		if !place.Copying || o.Want.Goal < plan.Odoo {
+			after = append(after, fmt.Sprintf("note: from now on docker compose reads %s together with %s. Until %s has run, start the old stack without it: docker compose -f %s up -d", overrideName(o.Dir), file, until, shell.Quote(file)))
+		}
 		files = append(files, newFile{name: overrideName(o.Dir), content: string(d.Override), mode: 0o600, merged: true})
 	}
 	return files, after, p.Copies, nil
@@ -123,13 +130,13 @@ func readForeign(ctx context.Context, o apply.Options, file string) (*compose.Fo
 		}
 	}
 	if f.Postgres != nil {
-		if at := engines.ImagePGData(ctx, f.Postgres.Image); at != "" {
-			if err := f.KnowImages(map[string]string{f.Postgres.Image: at}); err != nil {
+		if at := engines.ImagePGData(ctx, f.ImageOf(f.Postgres.Service)); at != "" {
+			if err := f.KnowImages(map[string]string{f.ImageOf(f.Postgres.Service): at}); err != nil {
 				return nil, place, err
 			}
 		}
 	}
-	place.Made = world.Made(engines.Made(ctx, f.Name))
+	place.Made, place.Volumes, place.Data = world.Made(engines.Made(ctx, f.Name)), engines.Volumes(ctx), settings.Setting("POSTGRES_DATA_DIR")
 	return f, place, nil
 }
 

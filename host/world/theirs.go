@@ -7,6 +7,7 @@ import (
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/engines"
+	"github.com/odpm/odpm/host/state"
 )
 
 // Theirs is a compose file of somebody else's that stands where odpm's goes,
@@ -54,18 +55,22 @@ func (r *Reader) theirs(ctx context.Context, w *World) {
 		}
 	}
 	if f.Postgres != nil && r.Stack != nil {
-		if env, err := r.Stack.ImageEnv(ctx, f.Postgres.Image); err == nil && env["PGDATA"] != "" {
-			if err := f.KnowImages(map[string]string{f.Postgres.Image: env["PGDATA"]}); err != nil {
+		if env, err := r.Stack.ImageEnv(ctx, f.ImageOf(f.Postgres.Service)); err == nil && env["PGDATA"] != "" {
+			if err := f.KnowImages(map[string]string{f.ImageOf(f.Postgres.Service): env["PGDATA"]}); err != nil {
 				return
 			}
 		}
 	}
-	place := compose.Place{Dir: p.Dir, External: p.External, UID: w.UID, GID: w.GID, OdooData: p.OdooDataDir}
+	place := compose.Place{Dir: p.Dir, External: p.External, UID: w.UID, GID: w.GID, OdooData: p.OdooDataDir, Data: p.Setting("POSTGRES_DATA_DIR")}
+	// One that cannot be read is odpm adopt's to say.
+	if a, err := state.NewDirs(p.Dir).Adoption(); err == nil && a != nil {
+		place.Copied = a.Copied
+	}
 	if r.Stack != nil {
-		place.Made = Made(engines.Made(ctx, f.Name))
+		place.Made, place.Volumes = Made(engines.Made(ctx, f.Name)), engines.Volumes(ctx)
 	}
 	t.Lost = f.Propose(place).Lost()
-	t.Lost = append(t.Lost, f.Elsewhere(*p, sameDir)...)
+	t.Lost = append(t.Lost, f.Elsewhere(*p, place, sameDir)...)
 	d, err := f.Difference(ctx, *p, r.in.ComposeFiles[1:], nil)
 	if err != nil {
 		w.Warnings = append(w.Warnings, fmt.Sprintf("%s could not be compared with what odpm would run: %v", r.in.Rel(path), err))

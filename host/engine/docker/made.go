@@ -30,3 +30,16 @@ func (e *Reader) Made(ctx context.Context) (map[string]engine.Made, error) {
 	}
 	return out, nil
 }
+
+// Volumes are the names of all volumes.
+func (e *Reader) Volumes(ctx context.Context) (map[string]bool, error) {
+	var answer struct{ Volumes []volume }
+	if err := e.cl.api.get(ctx, "volume ls", "/volumes", nil, &answer); err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, v := range answer.Volumes {
+		names[v.Name] = true
+	}
+	return names, nil
+}
