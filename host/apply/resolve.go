@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"strings"
 
 	"github.com/odpm/odpm/host/codes"
@@ -83,8 +84,10 @@ func (r *Run) question(d drift.Drift) ui.Question {
 			"To start over with an empty cluster at the new path (its content is lost):",
 			"  docker compose -p " + r.Project.Name + " down        # nothing may use the directory",
 			"  rm -r " + shell.Quote(r.Project.DataDir),
-			"To keep the old data, copy it while PostgreSQL is stopped:",
-			"  cp -a " + shell.Quote(r.World.Snapshot.Compose.DataPathAbs) + "/. " + shell.Quote(r.Project.DataDir) + "/",
+		}
+		if was := r.World.Snapshot.Compose.DataPathAbs; filepath.IsAbs(was) {
+			q.Instructions = append(q.Instructions, "To keep the old data, copy it while PostgreSQL is stopped:",
+				"  cp -a "+shell.Quote(was)+"/. "+shell.Quote(r.Project.DataDir)+"/")
 		}
 	case drift.DataDirEmptyChanged:
 		q.GoOn = "continue with the directory as it is"
@@ -125,6 +128,9 @@ func (r *Run) back(d drift.Drift) string {
 		return ""
 	}
 	was := snap.Compose.DataPathAbs
+	if service, ok := strings.CutPrefix(was, "anonymous:"); ok && (d.Kind == drift.DataPath || d.Kind == drift.DataDirEmptyChanged) {
+		return "docker volume ls -f dangling=true        one of these may be the anonymous volume that service " + shell.Quote(service) + " had"
+	}
 	switch d.Kind {
 	case drift.DataPath:
 		return "POSTGRES_DATA_DIR=" + shell.Quote(was) + " in .env"

@@ -131,8 +131,11 @@ func (in *Inputs) Rel(path string) string {
 
 // DataName is the data directory or the volume, for messages.
 func (in *Inputs) DataName() string {
-	if in.Project.DataVolume != "" {
+	switch {
+	case in.Project.DataVolume != "":
 		return "volume " + in.Project.Volume()
+	case in.Project.DataDir == "" && !in.Project.External:
+		return "an anonymous volume of service " + in.Project.ServiceName
 	}
 	return in.Project.DataDir
 }

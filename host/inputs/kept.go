@@ -30,9 +30,15 @@ func (in *Inputs) readKept(ctx context.Context) error {
 	}
 	for _, problem := range f.Problems {
 		switch problem.Code {
-		case "password_in_clear", "other_services", "role":
+		case "password_in_clear", "other_services", "role", "build", "no_port", "random_port", "odoo_port":
 			// It is their file; what is in it is not news at every command.
 			continue
+		case "layout":
+			continue // keeping the file is the way out
+		case "open_port":
+			problem.Way = "if nobody connects from elsewhere, publish it on 127.0.0.1 there"
+		case "anonymous_volume", "mount_target":
+			problem.Way = "docker compose down leaves that volume to nobody, and the next start makes a new, empty cluster; give the service a named volume there, after odpm -d NAME --db-backup of each database"
 		}
 		text := problem.Message
 		if problem.Way != "" {

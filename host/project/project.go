@@ -140,6 +140,20 @@ func (p *Project) Volume() string {
 	return p.DataVolume
 }
 
+// DataPath names the data for records: a directory, "volume:NAME", "external", or
+// "anonymous:SERVICE" where a person's compose file mounts nothing.
+func (p *Project) DataPath() string {
+	switch {
+	case p.External:
+		return "external"
+	case p.DataVolume != "":
+		return "volume:" + p.Volume()
+	case p.DataDir == "":
+		return "anonymous:" + p.ServiceName
+	}
+	return p.DataDir
+}
+
 // Setting is a key of .env or of the environment, also where it is written with
 // ODPM_ before it, which wins.
 func (p *Project) Setting(key string) string {

@@ -73,9 +73,9 @@ func (r Report) WriteTable(out io.Writer, color, diffs bool) {
 func (r Report) clusterLine() string {
 	f := r.Desired.Observed.Data
 	switch {
-	case r.Project.DataVolume == "":
+	case r.Project.DataDir != "":
 		return ui.Clean(f.Path + ": " + f.Describe())
-	case f.State == datadir.Missing:
+	case f.State == datadir.Missing && !r.Project.KeepCompose:
 		return ui.Clean(r.DataName() + ": does not exist") // and is not made
 	}
 	return ui.Clean(r.DataName() + ": " + f.Describe())

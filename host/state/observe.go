@@ -15,17 +15,14 @@ func Observe(p *project.Project, data datadir.Facts) Observed {
 	o := Observed{ImageMajor: p.PostgresMajor, Data: data, SystemIdentifier: data.SystemIdentifier}
 	c := &o.Candidate
 	c.Scenario = string(p.Scenario)
-	c.Compose = snapshot.Compose{ServiceName: p.ServiceName, HostPort: p.PostgresPort, ImageTag: p.PostgresVersion, DataPathAbs: p.DataDir}
-	if p.DataVolume != "" {
-		c.Compose.DataPathAbs = "volume:" + p.Volume()
-	}
+	c.Compose = snapshot.Compose{ServiceName: p.ServiceName, HostPort: p.PostgresPort, ImageTag: p.PostgresVersion, DataPathAbs: p.DataPath()}
 	if p.Prefix != "" {
 		c.Compose.ProjectName, c.Compose.OdooServiceName = p.Name, p.OdooServiceName
 	}
 	c.OdooConf = readOdooConf(p)
 	if p.External {
 		// There is no service; what odoo.conf names is what is compared.
-		c.Compose.ServiceName, c.Compose.DataPathAbs = first(c.OdooConf.DBHost, "external"), "external"
+		c.Compose.ServiceName = first(c.OdooConf.DBHost, "external")
 		c.Compose.HostPort, c.Compose.ImageTag = c.OdooConf.DBPort, first(p.PostgresVersion, "external")
 	}
 	c.Cluster = snapshot.Cluster{AppRole: p.AppRole, PGMajor: data.Major, SystemIdentifier: data.SystemIdentifier}

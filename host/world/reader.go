@@ -68,7 +68,7 @@ func (r *Reader) read(ctx context.Context, run Run) (*World, error) {
 	}
 	w.SnapshotFile, _ = os.Stat(SnapshotPath(r.in.Dirs))
 	if w.Snapshot != nil {
-		w.SameData = sameDir(w.Snapshot.Compose.DataPathAbs, dataPath(r.in))
+		w.SameData = sameDir(w.Snapshot.Compose.DataPathAbs, r.in.Project.DataPath())
 	}
 	if w.Bootstrap, err = r.in.Dirs.Remembered(state.BootstrapSecret); err != nil {
 		w.Bootstrap = ""
@@ -105,17 +105,6 @@ func (r *Reader) read(ctx context.Context, run Run) (*World, error) {
 	}
 	r.theirs(ctx, w)
 	return w, ctx.Err()
-}
-
-// dataPath is how a snapshot names the project's data.
-func dataPath(in *inputs.Inputs) string {
-	if in.Project.DataVolume != "" {
-		return "volume:" + in.Project.Volume()
-	}
-	if in.Project.External {
-		return "external"
-	}
-	return in.Project.DataDir
 }
 
 // sameDir compares directories through symbolic links and by inode.

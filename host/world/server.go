@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -101,7 +102,7 @@ func (r *Reader) oldServer(ctx context.Context, with asking) *OldServer {
 		return nil
 	}
 	was := with.last.Compose
-	if with.sameData && was.HostPort == r.in.Project.PostgresPort || strings.HasPrefix(was.DataPathAbs, "volume:") {
+	if with.sameData && was.HostPort == r.in.Project.PostgresPort || !filepath.IsAbs(was.DataPathAbs) {
 		return nil
 	}
 	old := engines.OldNative(r.in, was.DataPathAbs, was.HostPort)

@@ -29,6 +29,11 @@ func (e *Reader) Look(ctx context.Context) (datadir.Facts, error) {
 	}
 	f := datadir.Facts{Path: name, UID: -1, GID: -1, Reason: "neither a data directory nor a volume is known"}
 	if name == "" {
+		if c, err := e.ofService(ctx, e.o.Service); err != nil || c != nil {
+			return f, err
+		}
+		// An anonymous volume comes with the container.
+		f.State, f.Reason = datadir.Missing, ""
 		return f, nil
 	}
 	vs, err := e.cl.volumes(ctx, name)
