@@ -69,6 +69,7 @@ proven, "odpm adopt --undo" gives the old stack back.`,
 	f.StringVar(&what.Postgres, "postgres-service", "", "PostgreSQL's `SERVICE`, where several could be it")
 	f.StringVar(&what.Odoo, "odoo-service", "", "Odoo's `SERVICE`, where several could be it")
 	f.StringVar(&what.Version, "odoo-version", "", "Odoo's `VERSION`, where the file, the Dockerfile and the image do not say it")
+	f.StringVar(&what.PostgresVersion, "postgres-version", "", "PostgreSQL's major `VERSION`, where the file, the Dockerfile and the image do not say it")
 	f.BoolVar(&what.External, "external", false, "PostgreSQL runs elsewhere")
 	f.BoolVar(&skipStart, "skip-start", false, "do everything but start; the next odpm adopt starts")
 	f.BoolVar(&what.Yes, "yes", false, "ask nothing")

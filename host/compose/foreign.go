@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -40,14 +41,33 @@ type Foreign struct {
 	// Doc is the whole document, interpolated, merged, paths absolute.
 	Doc *types.Project
 
-	raw    map[string]any
-	images map[string]string
+	raw map[string]any
+	// known is PostgreSQL's image by its own configuration.
+	known PostgresImage
 }
 
-// KnowImages takes in where images keep PostgreSQL's data by their own
-// configuration (ENV PGDATA), which no compose file says.
-func (f *Foreign) KnowImages(pgdata map[string]string) error {
-	f.images = pgdata
+// PostgresImage is what an image of PostgreSQL says by its own configuration, and
+// no compose file does.
+type PostgresImage struct {
+	// PGData is where it keeps its data (ENV PGDATA), Major what it runs (ENV
+	// PG_MAJOR in the official images, 0 where it is not known).
+	PGData string
+	Major  int
+}
+
+// KnowImage takes in what PostgreSQL's image says, or env of a container of it.
+func (f *Foreign) KnowImage(env map[string]string) error {
+	major, _ := strconv.Atoi(env["PG_MAJOR"])
+	return f.know(PostgresImage{env["PGDATA"], major})
+}
+
+// KnowMajor takes in what a person says.
+func (f *Foreign) KnowMajor(major int) error {
+	return f.know(PostgresImage{f.known.PGData, major})
+}
+
+func (f *Foreign) know(image PostgresImage) error {
+	f.known = image
 	postgres, odoo := "", ""
 	if f.Postgres != nil {
 		postgres = f.Postgres.Service

@@ -67,6 +67,9 @@ func (f *Foreign) data(s types.ServiceConfig, bitnami bool) {
 		p.Major = f.majorOnDisk(s)
 	}
 	if p.Major == 0 {
+		p.Major = f.known.Major
+	}
+	if p.Major == 0 {
 		f.problem(Problem{Code: "major_unknown",
 			Message: fmt.Sprintf("image %q of service %s names no PostgreSQL major, so it is not known what the data were written with", s.Image, s.Name),
 			Way:     "see it: docker compose exec " + s.Name + " postgres --version, and write the version into odpm.json (postgres_version)"})
@@ -76,7 +79,7 @@ func (f *Foreign) data(s types.ServiceConfig, bitnami bool) {
 	if bitnami {
 		declared, p.PGData = "", firstOf(env(s, "PGDATA"), env(s, "POSTGRESQL_DATA_DIR"), "/bitnami/postgresql/data")
 	}
-	if at := f.images[f.imageOf(s)]; at != "" && env(s, "PGDATA") == "" && path.Clean(at) != path.Clean(p.PGData) {
+	if at := f.known.PGData; at != "" && env(s, "PGDATA") == "" && path.Clean(at) != path.Clean(p.PGData) {
 		declared, p.PGData = "", at
 	}
 	p.PGData = path.Clean(p.PGData)

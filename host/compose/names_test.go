@@ -92,7 +92,7 @@ func TestMadeData(t *testing.T) {
 	})
 	t.Run("the image's own PGDATA", func(t *testing.T) {
 		f := read(strings.ReplaceAll(unmounted, "db: {image: \"postgres:15\",", "db: {image: \"example/pg:15\", volumes: [\"./pg:/bitnami/postgresql\"],"))
-		if err := f.KnowImages(map[string]string{"example/pg:15": "/bitnami/postgresql/data"}); err != nil {
+		if err := f.KnowImage(map[string]string{"PGDATA": "/bitnami/postgresql/data"}); err != nil {
 			t.Fatal(err)
 		}
 		if want := filepath.Join(dir, "pg", "data"); f.Postgres.DataDir != want || len(f.Propose(Place{Dir: dir}).Lost()) != 0 {

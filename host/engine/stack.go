@@ -207,6 +207,7 @@ type Container struct {
 // Made is what compose made of a service, with where its data are.
 type Made struct {
 	Name, Image string
+	Env         map[string]string
 	Mounts      []Mounted
 }
 

@@ -190,12 +190,6 @@ func Volumes(ctx context.Context) map[string]bool {
 	return names
 }
 
-// ImagePGData is where an image keeps PostgreSQL's data by its own
-// configuration, "" where it is not on this machine.
-func ImagePGData(ctx context.Context, image string) string {
-	return ImageEnv(ctx, image)["PGDATA"]
-}
-
 // ImageEnv is the environment that an image sets, nil where it is not on this
 // machine.
 func ImageEnv(ctx context.Context, image string) map[string]string {

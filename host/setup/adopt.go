@@ -20,6 +20,7 @@ import (
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/ports"
 	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/project/tag"
 	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/world"
@@ -31,8 +32,8 @@ type Adoption struct {
 	// File is the compose file, "" for the one that compose itself would take.
 	File string
 	// Postgres and Odoo name the services where several could be meant, Version is
-	// Odoo's where neither file nor image says it.
-	Postgres, Odoo, Version string
+	// Odoo's and PostgresVersion PostgreSQL's where neither file nor image says it.
+	Postgres, Odoo, Version, PostgresVersion string
 	// External: PostgreSQL runs elsewhere. Keep: the file stays. Yes: nobody is
 	// asked.
 	External, Keep, Yes bool
@@ -129,6 +130,9 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 		r.Ways = []string{again(a, "--external") + "        odpm's own file, for a server elsewhere"}
 		return t, nil, r
 	}
+	if err := postgresVersion(o, f, a); err != nil {
+		return t, nil, err
+	}
 	if f.Odoo != nil && f.Odoo.Version == "" {
 		said := a.Version
 		if p, err := project.Load(o.Dir, o.Environ, o.Home); said == "" && err == nil {
@@ -199,6 +203,31 @@ func unbuilt(ctx context.Context, f *compose.Foreign) []string {
 	return out
 }
 
+// postgresVersion: an image like postgres:latest says its major once it is on this
+// machine, and otherwise a person does.
+func postgresVersion(o apply.Options, f *compose.Foreign, a Adoption) error {
+	if f.Postgres == nil || f.Postgres.Major != 0 {
+		return nil
+	}
+	said := a.PostgresVersion
+	if p, err := project.Load(o.Dir, o.Environ, o.Home); said == "" && err == nil {
+		said = p.PostgresVersion
+	}
+	major := tag.Major(said)
+	switch {
+	case major != 0:
+		return f.KnowMajor(major)
+	case said != "":
+		return ui.Usagef("--postgres-version %s: expected a major of PostgreSQL, such as 17", said)
+	}
+	r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("The image %s of service %s names no PostgreSQL major, and it is not on this machine. Nothing was written.", f.ImageOf(f.Postgres.Service), f.Postgres.Service)}
+	if image := f.Postgres.Image; image != "" {
+		r.Ways = append(r.Ways, "docker pull "+shell.Quote(image)+"        then the same command: odpm reads it from the image")
+	}
+	r.Ways = append(r.Ways, again(a, "--postgres-version 17")+"        or the major that the data were made with")
+	return r
+}
+
 // replaced are the files that a run itself may write.
 func replaced(dir string) []state.FileBefore {
 	var out []state.FileBefore
@@ -262,7 +291,7 @@ func choose(o apply.Options, f *compose.Foreign, a Adoption) error {
 // again is the same command with something more.
 func again(a Adoption, more string) string {
 	words := []string{"odpm", "adopt", shell.Quote(a.File)}
-	for _, f := range []struct{ flag, value string }{{"--postgres-service", a.Postgres}, {"--odoo-service", a.Odoo}, {"--odoo-version", a.Version}} {
+	for _, f := range []struct{ flag, value string }{{"--postgres-service", a.Postgres}, {"--odoo-service", a.Odoo}, {"--odoo-version", a.Version}, {"--postgres-version", a.PostgresVersion}} {
 		if f.value != "" {
 			words = append(words, f.flag, shell.Quote(f.value))
 		}

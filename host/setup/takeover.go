@@ -129,14 +129,18 @@ func readForeign(ctx context.Context, o apply.Options, file string) (*compose.Fo
 			return nil, place, err
 		}
 	}
+	made := engines.Made(ctx, f.Name)
 	if f.Postgres != nil {
-		if at := engines.ImagePGData(ctx, f.ImageOf(f.Postgres.Service)); at != "" {
-			if err := f.KnowImages(map[string]string{f.ImageOf(f.Postgres.Service): at}); err != nil {
-				return nil, place, err
-			}
+		// The tag of a container's image may lead to another one by now.
+		env := made[f.Postgres.Service].Env
+		if env == nil {
+			env = engines.ImageEnv(ctx, f.ImageOf(f.Postgres.Service))
+		}
+		if err := f.KnowImage(env); err != nil {
+			return nil, place, err
 		}
 	}
-	place.Made, place.Volumes, place.Data = world.Made(engines.Made(ctx, f.Name)), engines.Volumes(ctx), settings.Setting("POSTGRES_DATA_DIR")
+	place.Made, place.Volumes, place.Data = world.Made(made), engines.Volumes(ctx), settings.Setting("POSTGRES_DATA_DIR")
 	return f, place, nil
 }
 

@@ -2,10 +2,12 @@ package world
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
 	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/state"
 )
@@ -55,10 +57,12 @@ func (r *Reader) theirs(ctx context.Context, w *World) {
 		}
 	}
 	if f.Postgres != nil && r.Stack != nil {
-		if env, err := r.Stack.ImageEnv(ctx, f.ImageOf(f.Postgres.Service)); err == nil && env["PGDATA"] != "" {
-			if err := f.KnowImages(map[string]string{f.ImageOf(f.Postgres.Service): env["PGDATA"]}); err != nil {
-				return
-			}
+		env, err := r.Stack.ImageEnv(ctx, f.ImageOf(f.Postgres.Service))
+		if err == nil {
+			err = f.KnowImage(env)
+		}
+		if err != nil && !errors.Is(err, engine.ErrNoImage) {
+			return
 		}
 	}
 	place := compose.Place{Dir: p.Dir, External: p.External, UID: w.UID, GID: w.GID, OdooData: p.OdooDataDir, Data: p.Setting("POSTGRES_DATA_DIR")}

@@ -105,6 +105,16 @@ func (c container) env(key string) string {
 	return ""
 }
 
+// environ is all of its environment.
+func (c container) environ() map[string]string {
+	all := map[string]string{}
+	for _, kv := range c.Config.Env {
+		k, v, _ := strings.Cut(kv, "=")
+		all[k] = v
+	}
+	return all
+}
+
 // osUser is who PostgreSQL runs as inside: the official image starts as root
 // and becomes postgres; a compose file with user: starts as that user.
 func (c container) osUser() string {

@@ -141,14 +141,10 @@ func (c container) public() engine.Container {
 		ID: c.ID, Name: c.name(), Service: c.service(), Project: c.project(), WorkingDir: c.Config.Labels[labelDir],
 		Running: c.State.Running && !c.State.Restarting && !c.State.Paused, Paused: c.State.Paused, Published: c.published(), HostNetwork: c.HostConfig.NetworkMode == "host", ExitCode: c.State.ExitCode, Image: c.Config.Image,
 		Argv: append([]string{c.Path}, c.Args...), StartedAt: c.State.StartedAt,
-		Env: map[string]string{}, RestartCount: c.RestartCount, ConfigHash: c.Config.Labels[labelHash], OneOff: c.oneOff(),
+		Env: c.environ(), RestartCount: c.RestartCount, ConfigHash: c.Config.Labels[labelHash], OneOff: c.oneOff(),
 	}
 	if c.State.Health != nil && c.State.Health.Status != "none" {
 		p.Health = c.State.Health.Status
-	}
-	for _, kv := range c.Config.Env {
-		k, v, _ := strings.Cut(kv, "=")
-		p.Env[k] = v
 	}
 	return p
 }
