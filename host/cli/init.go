@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/odpm/odpm/host/setup"
 	"github.com/odpm/odpm/host/ui"
@@ -45,6 +46,7 @@ odpm's own file has no place for goes into docker-compose.override.yml.`,
 					}
 				}
 			}
+			cmd.Flags().Visit(func(f *pflag.Flag) { first.Said = append(first.Said, f.Name) })
 			rep, err := setup.Init(cmd.Context(), opts, first, from)
 			if isJSON && err == nil {
 				return a.writeJSON(initJSON(rep))

@@ -36,6 +36,16 @@ func needsCommand(cmd *cobra.Command, _ []string) error {
 	return ui.Usagef("%s needs a command: %s", cmd.CommandPath(), strings.Join(names(cmd), ", "))
 }
 
+// otherTools are the words of docker compose, pg_ctl and their kind, and of what
+// odpm does with flags.
+var otherTools = map[string]string{
+	"up": "odpm", "start": "odpm", "apply": "odpm", "down": "odpm stop", "diff": "odpm plan --show-diff", "restart": "odpm stop, then odpm",
+	"backup": "odpm -d NAME --db-backup", "dump": "odpm -d NAME --db-backup",
+	"restore": "odpm -d NAME --db-restore FILE", "drop": "odpm -d NAME --db-drop", "ls": "odpm database list", "ps": "odpm database status",
+	"install": "odpm -d NAME -i MODULES", "update": "odpm -d NAME -u MODULES", "upgrade": "odpm -d NAME -u MODULES",
+	"import": "odpm adopt", "takeover": "odpm adopt",
+}
+
 // noCommand is for a word that is none: of the command before it, or of any. Who
 // types "odpm list" means "odpm database list".
 func (a *App) noCommand(path, word string) error {
@@ -43,6 +53,9 @@ func (a *App) noCommand(path, word string) error {
 		return ui.Usagef("%q is a command of Python odpm; the nearest here: %s", word, near)
 	}
 	what := ui.Usagef("%q is not a command of %s; see: %s --help", word, path, path)
+	if meant := otherTools[word]; meant != "" {
+		return ui.Usagef("%w\nDid you mean: %s", what, meant)
+	}
 	var best []string
 	for _, cmd := range all(a.root) {
 		if cmd.IsAvailableCommand() && cmd.HasParent() && (cmd.Parent().Name() != "completion" || path == "odpm completion") && wording.Nearest(word, []string{cmd.Name()}) != "" {

@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/ports"
 	"github.com/odpm/odpm/host/project"
@@ -23,6 +25,8 @@ type First struct {
 	Odoo, Postgres string
 	// Port is Odoo's on this machine, 0 for 8069 or the next free one.
 	Port int
+	// Said are the flags that were typed, without dashes.
+	Said []string
 }
 
 // loopback is where a new project, a developer's, publishes its ports.
@@ -74,6 +78,25 @@ func (f First) ports() (odoo, postgres, gevent int, err error) {
 	postgres = free(5432, odoo)
 	gevent = free(8072, odoo, postgres)
 	return odoo, postgres, gevent, nil
+}
+
+// unapplied says which flags a file that was there already contradicts.
+func (f First) unapplied(o apply.Options) []string {
+	p, err := project.Load(o.Dir, o.Environ, o.Home)
+	if err != nil {
+		return nil // the next command says what is wrong with it
+	}
+	var notes []string
+	for _, x := range []struct{ flag, file, key, said, is string }{
+		{"odoo", "odpm.json", "odoo_version", f.Odoo, p.OdooVersion},
+		{"postgres", "odpm.json", "postgres_version", f.Postgres, p.PostgresVersion},
+		{"port", ".env", "ODOO_PORT", strconv.Itoa(f.Port), strconv.Itoa(p.OdooPort)},
+	} {
+		if slices.Contains(f.Said, x.flag) && x.said != x.is {
+			notes = append(notes, fmt.Sprintf("note: --%s %s was not applied: %s exists, and %s is %s there; change it in the file, then: odpm plan", x.flag, x.said, x.file, x.key, x.is))
+		}
+	}
+	return notes
 }
 
 // ignored keeps what is secret or large out of a repository; lines that are

@@ -120,6 +120,9 @@ func Init(ctx context.Context, o apply.Options, first First, fromCompose string)
 		}
 		rep.Files = append(rep.Files, did)
 	}
+	if fromCompose == "" {
+		after = first.unapplied(o)
+	}
 	for _, line := range after {
 		rep.Notes = append(rep.Notes, ui.Clean(line))
 	}
