@@ -31,6 +31,12 @@ func (r *Run) recover(ctx context.Context) error {
 			return err
 		}
 	}
+	if w := r.World.Server; w != nil && w.InRecovery {
+		if odoodb.Interrupted(r.Dirs.State()) {
+			r.Term.Warn("interrupted work on a database waits: this PostgreSQL is a standby, and takes no writes")
+		}
+		return nil
+	}
 	done, err := r.DatabaseServer().Recover(ctx, r.OdooService())
 	for _, d := range done {
 		switch {

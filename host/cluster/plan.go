@@ -68,14 +68,14 @@ type policy struct {
 // planRoles is pure: what the catalogs say in, what is to be done out.
 func planRoles(r *roles, w Wanted, p policy) (Plan, error) {
 	var plan Plan
-	if r.InRecovery {
-		return plan, fmt.Errorf("the cluster is a standby (it is in recovery), where roles cannot be changed; make role %s on its primary, or promote it", shown(w.Role))
-	}
 	if err := plan.ensureAdmin(r, w, p); err != nil {
 		return plan, err
 	}
 	if err := plan.ensureApp(r, w, p); err != nil {
 		return plan, err
+	}
+	if r.InRecovery && !plan.NoChange() {
+		return plan, fmt.Errorf("the cluster is a standby (it is in recovery), where roles cannot be changed, and something is to be changed (%s); do it on its primary, or promote it", strings.Join(plan.Masked(), "; "))
 	}
 	for _, line := range r.Trusting {
 		plan.report("line %d of pg_hba.conf lets clients in over TCP without a password, as any role it names: whoever reaches the port is in. Put scram-sha-256 in the place of trust", line)

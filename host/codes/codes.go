@@ -33,6 +33,7 @@ const (
 	PlanChanged        Code = "plan_changed"
 	PortTaken          Code = "port_taken"
 	ProjectConfig      Code = "project_config"
+	ReadOnlyServer     Code = "read_only_server"
 	ServerElsewhere    Code = "server_elsewhere"
 	ServerNoTCP        Code = "server_no_tcp"
 	SettingsConflict   Code = "settings_conflict"

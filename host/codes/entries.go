@@ -80,6 +80,8 @@ var Entries = []Entry{
 		[]string{"odpm plan", "POSTGRES_PORT, ODOO_PORT or GEVENT_PORT in .env"}},
 	{ProjectConfig, "A file of the project, or a variable, has a value that odpm cannot use. The message has file, line, key and what is allowed; all bad values are listed at once.", nothing,
 		[]string{"correct the file that the message names", "odpm init"}},
+	{ReadOnlyServer, "The server is a standby: it follows a primary and takes no writes.", nothing,
+		[]string{"odpm database status", "odpm -d NAME --db-backup, which works on a standby too", "db_host and db_port of the primary in odoo.conf"}},
 	{ServerElsewhere, "The running server's data is not in this project's data directory.", "Nothing is deleted, but what is written to that server is not in this project's data.",
 		[]string{"odpm database list", "odpm -d NAME --db-backup", "stop the server with the command that the message prints"}},
 	{ServerNoTCP, "The server was started without a TCP address, so Odoo cannot reach it.", nothing,

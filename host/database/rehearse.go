@@ -69,6 +69,9 @@ func Rehearse(ctx context.Context, o apply.Options, req RehearseRequest) (Rehear
 		return Rehearsed{}, err
 	}
 	defer unlock()
+	if err := readOnly(s, req.Major != 0); err != nil {
+		return Rehearsed{}, err
+	}
 	file, database, err := backupOf(req.What, s.Project.BackupDir, s.Dirs.State())
 	if err != nil {
 		return Rehearsed{}, err

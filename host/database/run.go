@@ -60,6 +60,23 @@ func (r Request) Any() bool {
 	return r.Drop || r.SetAdmin || r.Restore != "" || r.Backup || r.Init || r.Update || r.Open
 }
 
+// writes tells whether anything but a backup is asked for.
+func (r Request) writes() bool {
+	r.Backup = false
+	return r.Any()
+}
+
+// readOnly refuses what a standby cannot do, before anything of it is begun: what
+// was begun there could not be undone there either.
+func readOnly(s *apply.Run, reading bool) error {
+	if w := s.World.Server; reading || w == nil || !w.InRecovery {
+		return nil
+	}
+	return &ui.Refusal{Code: codes.ReadOnlyServer, What: "This PostgreSQL is a standby, on which nothing can be written. Nothing was begun.",
+		Ways: []string{"odpm -d NAME --db-backup        works on a standby too",
+			"db_host and db_port in odoo.conf, or POSTGRES_DATA_DIR        the primary's, which the standby follows: SELECT sender_host, sender_port FROM pg_stat_wal_receiver"}}
+}
+
 // checkName looks at the name before anything is done with it, a directory
 // named after it included.
 func (r Request) checkName() error {
@@ -145,6 +162,9 @@ func Run(ctx context.Context, o apply.Options, req Request) (Result, error) {
 	}
 	w := &work{Run: s, req: req, server: s.DatabaseServer(), shown: s.Term.NewProgress(o.Progress)}
 	defer w.shown.Close()
+	if err := readOnly(s, !req.writes()); err != nil {
+		return w.result, err
+	}
 	if err := w.prepare(); err != nil {
 		return w.result, err
 	}

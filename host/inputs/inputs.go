@@ -7,10 +7,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -129,12 +131,16 @@ func (in *Inputs) Rel(path string) string {
 	return path
 }
 
-// DataName is the data directory or the volume, for messages.
+// DataName is the data directory, the volume or the server elsewhere, for
+// messages.
 func (in *Inputs) DataName() string {
 	switch {
+	case in.Project.External:
+		host, port := in.ExternalAddress()
+		return "the server at " + net.JoinHostPort(host, strconv.Itoa(port))
 	case in.Project.DataVolume != "":
 		return "volume " + in.Project.Volume()
-	case in.Project.DataDir == "" && !in.Project.External:
+	case in.Project.DataDir == "":
 		return "an anonymous volume of service " + in.Project.ServiceName
 	}
 	return in.Project.DataDir

@@ -73,7 +73,7 @@ func (r Report) WriteTable(out io.Writer, color, diffs bool) {
 func (r Report) clusterLine() string {
 	f := r.Desired.Observed.Data
 	switch {
-	case r.Project.DataDir != "":
+	case r.Project.DataDir != "" && !r.Project.External:
 		return ui.Clean(f.Path + ": " + f.Describe())
 	case f.State == datadir.Missing && !r.Project.KeepCompose:
 		return ui.Clean(r.DataName() + ": does not exist") // and is not made

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/odpm/odpm/host/drift"
@@ -136,8 +137,12 @@ func (st *Status) WriteTable(ctx context.Context, out io.Writer, color bool) {
 	}
 	row("Project", "%s (compose project %s, scenario %s)", p.Dir, p.Name, p.Scenario)
 	row("Engine", "%s", wording.OrUnset(v.Readers.Kind))
-	row("Service", "%s, port %d on this machine, image %s", p.ServiceName, p.PostgresPort, p.PostgresImage)
-	row("Data", "%s: %s", v.DataName(), o.Data.Describe())
+	if p.External {
+		row("Server", "%s, which odpm does not run: %s", strings.TrimPrefix(v.DataName(), "the server at "), o.Data.Describe())
+	} else {
+		row("Service", "%s, port %d on this machine, image %s", p.ServiceName, p.PostgresPort, p.PostgresImage)
+		row("Data", "%s: %s", v.DataName(), o.Data.Describe())
+	}
 	row("PostgreSQL", "%s", runningText(doc))
 	if id := o.SystemIdentifier; id != "" {
 		row("Cluster", "system_identifier %s", id)
