@@ -10,6 +10,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -26,9 +27,16 @@ type Wanted struct {
 	TLSFiles      bool
 }
 
-// at is the server as this machine reaches it over TCP.
+// at is the server as this machine reaches it over TCP. Odoo may have a list of
+// hosts (libpq's); this is one of them.
 func (w Wanted) at(addr string) engine.TCP {
-	return engine.TCP{Addr: addr, Name: w.Host, SSLMode: w.SSLMode, TLSFiles: w.TLSFiles}
+	name := w.Host
+	if strings.Contains(name, ",") {
+		if host, _, err := net.SplitHostPort(addr); err == nil {
+			name = host
+		}
+	}
+	return engine.TCP{Addr: addr, Name: name, SSLMode: w.SSLMode, TLSFiles: w.TLSFiles}
 }
 
 // otherPassword is the role with a password that is not its own.
