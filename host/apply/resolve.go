@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"strings"
 
 	"github.com/odpm/odpm/host/codes"
@@ -80,15 +79,7 @@ func (r *Run) question(d drift.Drift) ui.Question {
 	switch d.Kind {
 	case drift.DataPath:
 		q.GoOn, q.InstructionsLabel = "accept new data path", "show wipe instructions"
-		q.Instructions = []string{
-			"To start over with an empty cluster at the new path (its content is lost):",
-			"  docker compose -p " + r.Project.Name + " down        # nothing may use the directory",
-			"  rm -r " + shell.Quote(r.Project.DataDir),
-		}
-		if was := r.World.Snapshot.Compose.DataPathAbs; filepath.IsAbs(was) {
-			q.Instructions = append(q.Instructions, "To keep the old data, copy it while PostgreSQL is stopped:",
-				"  cp -a "+shell.Quote(was)+"/. "+shell.Quote(r.Project.DataDir)+"/")
-		}
+		q.Instructions = keepOrWipe(r.World.Snapshot.Compose.DataPathAbs, r.Desired.Observed.Candidate.Compose.DataPathAbs, r.Project.Name, r.Project.PostgresImage)
 	case drift.DataDirEmptyChanged:
 		q.GoOn = "continue with the directory as it is"
 		q.InstructionsLabel = "show where the data may be"
@@ -101,9 +92,10 @@ func (r *Run) question(d drift.Drift) ui.Question {
 		q.GoOn = "accept; the data has been dealt with"
 		q.InstructionsLabel = "show how to migrate"
 		q.Instructions = []string{
-			"odpm does not migrate data across majors. Either, with the old major still running:",
-			"  pg_dumpall > all.sql      then load it into an empty data directory of the new major",
-			"or pg_upgrade (https://www.postgresql.org/docs/current/pgupgrade.html).",
+			"odpm does not migrate data across majors. With the old postgres_version in odpm.json again:",
+			"  odpm -d NAME --db-backup        a backup of each database NAME",
+			"Then restore them into an empty data directory of the new major, as docs/how-to/major-upgrade.md shows,",
+			"or use pg_upgrade (https://www.postgresql.org/docs/current/pgupgrade.html).",
 		}
 	case drift.AppRoleMissing:
 		q.GoOn = "create the role"

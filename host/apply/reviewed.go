@@ -36,7 +36,7 @@ func (want Reviewed) check(p *plan.Plan) error {
 	}
 	return &ui.Refusal{Code: codes.PlanChanged, What: "What would be done is not what was reviewed: something has changed since the plan was written. Nothing was written or started.",
 		Details: prefixed("different now: ", other),
-		Ways:    []string{"odpm plan --plan-show-diff        shows what would be done now", "odpm plan --out FILE        writes it for another review"}}
+		Ways:    []string{"odpm plan --plan-show-diff        shows what would be done now", "odpm plan --out FILE        writes it to the file FILE for another review"}}
 }
 
 func prefixed(before string, names []string) []string {

@@ -160,7 +160,7 @@ func (a *App) verifyCommand() *cobra.Command {
 `),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return ui.Usagef("verify takes one archive: odpm database verify FILE")
+				return ui.Usagef("verify takes one archive, FILE: odpm database verify FILE")
 			}
 			return nil
 		},
@@ -219,7 +219,7 @@ checksum, and dropped again. Nothing of the project is touched. A receipt in
 status" show it.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return ui.Usagef("rehearse takes one archive or database: odpm database rehearse [NAME|FILE]")
+				return ui.Usagef("rehearse takes one database NAME or one archive FILE: odpm database rehearse [NAME|FILE]")
 			}
 			return nil
 		},

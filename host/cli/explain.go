@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,21 +33,21 @@ an argument all codes are listed. Nothing is written or started.`,
 				return nil
 			case 1:
 			default:
-				return ui.Usagef("explain takes one code: odpm explain KIND|CODE")
+				return ui.Usagef("explain takes one KIND or CODE: odpm explain KIND|CODE")
 			}
 			e, ok := codes.Find(args[0])
 			if !ok {
 				return ui.Usagef("%q is not a code%s; see: odpm explain", args[0], wording.DidYouMean(args[0], codes.Names()))
 			}
-			a.explain(asking(cmd.Context()), e)
+			a.term.Screen(func(out io.Writer) { a.explain(asking(cmd.Context()), out, e) })
 			return nil
 		},
 	}
 }
 
 // explain prints an entry. A project that cannot be read is no reason not to.
-func (a *App) explain(ctx context.Context, e codes.Entry) {
-	p := func(format string, args ...any) { fmt.Fprintf(a.out, format+"\n", args...) }
+func (a *App) explain(ctx context.Context, out io.Writer, e codes.Entry) {
+	p := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
 	p("%s", e.Code)
 	p("%s", wording.Wrap(e.Means, a.term.Width, "  "))
 	p("")

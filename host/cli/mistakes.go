@@ -50,7 +50,7 @@ var otherTools = map[string]string{
 // types "odpm list" means "odpm database list".
 func (a *App) noCommand(path, word string) error {
 	if near := pythonCommands[word]; near != "" {
-		return ui.Usagef("%q is a command of Python odpm; the nearest here: %s", word, near)
+		return ui.Usagef("%q is a command of Python odpm; the nearest here: %s", word, filledIn(near))
 	}
 	what := ui.Usagef("%q is not a command of %s; see: %s --help", word, path, path)
 	if meant := otherTools[word]; meant != "" {

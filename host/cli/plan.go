@@ -54,7 +54,7 @@ func (a *App) planCommand() *cobra.Command {
 	f.BoolVar(&o.strict, "plan-strict", false, "exit 1 if a required step would change something (also --strict)")
 	f.BoolVar(&o.noDocker, "plan-no-docker", false, "do not ask Docker (also --no-docker)")
 	f.StringVar(&o.baseline, "baseline", "", "compare with what odpm-checker --result wrote elsewhere, in `FILE`, or - for standard input")
-	f.StringVar(&o.out, "out", "", "write the plan into `FILE` too, for odpm --plan FILE")
+	f.StringVar(&o.out, "out", "", "write the plan into the file `FILE` too; odpm --plan FILE does what it says")
 	f.BoolVar(&o.detailed, "detailed-exitcode", false, "exit 2 on changes or drift; usage errors are then 1")
 	return cmd
 }
@@ -119,7 +119,7 @@ func (a *App) baseline(path string) (*snapshot.Proven, error) {
 	}
 	p, err := snapshot.DecodeProven(in)
 	if err != nil {
-		return nil, fmt.Errorf("--baseline: %s is not what odpm-checker --result writes: %w; in Kubernetes it is the init container's termination message: kubectl get pod NAME -o jsonpath='{.status.initContainerStatuses[0].state.terminated.message}'", where, err)
+		return nil, fmt.Errorf("--baseline: %s is not what odpm-checker --result writes: %w; in Kubernetes it is the termination message of the init container of a pod, NAME: kubectl get pod NAME -o jsonpath='{.status.initContainerStatuses[0].state.terminated.message}'", where, err)
 	}
 	return p, nil
 }

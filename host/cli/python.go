@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"path"
+	"regexp"
 	"strings"
 
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // pythonFlags are flags of Python odpm that this odpm does not have, with the
@@ -31,15 +34,27 @@ var pythonCommands = map[string]string{
 // pythonFlag is the nearest of ours to a flag of Python odpm, "" for none.
 func pythonFlag(name string) string {
 	if near := pythonFlags[name]; near != "" {
-		return ". It is a flag of Python odpm; the nearest here: " + near
+		return ". It is a flag of Python odpm; the nearest here: " + filledIn(near)
 	}
 	return ""
 }
 
+// filledIn says so where something is to be filled in.
+func filledIn(near string) string {
+	if capitals.MatchString(near) {
+		return near + " (replace the words in capitals)"
+	}
+	return near
+}
+
+var capitals = regexp.MustCompile(`\b(NAME|MODULES?|FILE|HOST)\b`)
+
 // notModules: Python odpm's --init takes a link to a repository.
 func notModules(flag, value string) error {
 	if strings.Contains(value, "://") || strings.HasPrefix(value, "git@") || strings.HasSuffix(value, ".git") {
-		return ui.Usagef("%s takes modules to install; %s is a repository, which Python odpm's --init took. Clone it and go there: git clone LINK && cd DIRECTORY && odpm init", flag, value)
+		dir := strings.TrimSuffix(path.Base(strings.ReplaceAll(value, ":", "/")), ".git")
+		return ui.Usagef("%s takes modules to install; %s is a repository, which Python odpm's --init took. Clone it and go there: git clone %s && cd %s && odpm init",
+			flag, value, shell.Quote(value), shell.Quote(dir))
 	}
 	return nil
 }

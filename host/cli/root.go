@@ -138,7 +138,7 @@ starts the stack and waits until Odoo's login is proven.
 
   odpm                    plan, resolve drift, adopt, write, start, prove
   odpm plan               show what that would do; writes nothing
-  odpm -d NAME …          work on an Odoo database
+  odpm -d NAME …          work on the Odoo database NAME
 `,
 		Example: `  odpm plan --plan-show-diff
   odpm

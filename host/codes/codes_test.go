@@ -56,7 +56,11 @@ func quoted(first string) string {
 	word, rest, _ := strings.Cut(first, " ")
 	switch {
 	case slices.Contains([]string{"odpm", "docker", "sudo", "df"}, word):
-		return "`" + first + "`"
+		command, why, explained := strings.Cut(first, "        ")
+		if explained {
+			why = ", " + why
+		}
+		return "`" + command + "`" + why
 	case strings.Contains(word, "="):
 		return strings.TrimSuffix("`"+word+"` "+rest, " ")
 	}

@@ -257,7 +257,7 @@ func findFiles(path string, env map[string]string) ([]string, error) {
 			}
 		}
 		if found == "" {
-			return nil, fmt.Errorf("there is no compose file in %s (looked for %s); name it: odpm init --from-compose FILE", path, strings.Join(cli.DefaultFileNames, ", "))
+			return nil, fmt.Errorf("there is no compose file in %s (looked for %s); give its name as FILE: odpm init --from-compose FILE", path, strings.Join(cli.DefaultFileNames, ", "))
 		}
 		path = found
 	}

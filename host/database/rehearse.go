@@ -191,7 +191,7 @@ func backupOf(what, backupDir, stateDir string) (file, database string, err erro
 		file, err = filepath.Abs(file)
 		return file, database, err
 	case what == "":
-		return "", "", fmt.Errorf("there is no backup in BACKUP_DIR (%s); make one: odpm -d NAME --db-backup", backupDir)
+		return "", "", fmt.Errorf("there is no backup in BACKUP_DIR (%s); make one of the database NAME: odpm -d NAME --db-backup", backupDir)
 	}
 	return "", "", fmt.Errorf("%s is neither an archive, in BACKUP_DIR (%s) or here, nor a database with a backup there%s; make one: odpm -d %s --db-backup",
 		what, backupDir, wording.DidYouMean(what, backedUp(known)), what)

@@ -240,8 +240,8 @@ func (c *comparison) dataOnDisk(obs state.Observed) {
 	c.add(Drift{Kind: PostgresMajor, Previous: d + " (data directory)", Current: i + " (image)",
 		Message: "The data directory was written by PostgreSQL " + d + "; an image of " + i + " cannot start on it.",
 		WaysOut: []string{
-			"set postgres_version to \"" + d + "\" in odpm.json to work with this data, and to back it up: odpm -d NAME --db-backup",
-			"then to move to PostgreSQL " + i + ": odpm database rehearse NAME --major " + i + ", and the steps of docs/how-to/major-upgrade.md",
+			"set postgres_version to \"" + d + "\" in odpm.json to work with this data, and to back up the database NAME: odpm -d NAME --db-backup",
+			"then, to move the database NAME to PostgreSQL " + i + ": odpm database rehearse NAME --major " + i + ", and the steps of docs/how-to/major-upgrade.md",
 			"or point POSTGRES_DATA_DIR at a directory of PostgreSQL " + i,
 		}})
 }

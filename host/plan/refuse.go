@@ -206,7 +206,7 @@ func unfinishedWays(f datadir.Facts) []string {
 	if dir := filepath.Join(f.Path, f.ClusterDir); filepath.IsAbs(dir) {
 		return []string{"sudo mv " + shell.Quote(dir) + " " + shell.Quote(dir+".unfinished") + "        and the next run makes a new cluster"}
 	}
-	return []string{"docker volume rm -f " + shell.Quote(f.Path) + "        and the next run makes a new cluster; its stopped container goes first: docker rm NAME"}
+	return []string{"docker volume rm -f " + shell.Quote(f.Path) + "        and the next run makes a new cluster; its stopped container NAME must be removed first: docker rm NAME"}
 }
 
 // commonPassword: on a server the default is a password everybody knows. Only

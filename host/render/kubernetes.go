@@ -120,7 +120,7 @@ func Kubernetes(in Input, o KubernetesOptions) (*Result, error) {
 	if o.NetworkPolicy {
 		docs = append(docs, k.networkPolicy())
 	}
-	head := "# Written by: odpm render kubernetes. Apply it with: kubectl apply -f FILE\n# Passwords are in Secret " + o.Secret + ", which is not written here.\n"
+	head := "# Written by: odpm render kubernetes. Save it as FILE and apply it with: kubectl apply -f FILE\n# Passwords are in Secret " + o.Secret + ", which is not written here.\n"
 	if k.job() {
 		docs = []obj{k.updateJob()}
 		head = "# Written by: odpm render kubernetes. It works on one database alone, so stop Odoo first:\n" +

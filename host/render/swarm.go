@@ -79,16 +79,16 @@ func (s *swarm) head(services *yaml.Node) string {
 		}
 	}
 	lines := []string{
-		"Written by: odpm render swarm. On the node with the data, a manager of the swarm:",
+		"Written by: odpm render swarm. Save it as FILE. On the node with the data, a manager of the swarm:",
 		"  docker compose -p " + stack + " down",
 		"  docker stack deploy --resolve-image never -c FILE " + stack,
-		"Install or update modules, while no other Odoo works on the database:",
+		"Install or update MODULES in the database NAME, while no other Odoo works on it:",
 		fmt.Sprintf("  docker service scale %s_%s=0", stack, odoo),
 		"  " + strings.Join(run, " ") + " -d NAME -u MODULES --stop-after-init --no-http",
 		fmt.Sprintf("  docker service scale %s_%s=%d", stack, odoo, s.o.Replicas),
 	}
 	if !s.Project.External {
-		lines = append(lines, "Back up a database and its files:",
+		lines = append(lines, "Back up the database NAME and its files:",
 			fmt.Sprintf("  docker exec $(docker ps -q -f label=com.docker.swarm.service.name=%s_%s) pg_dump -U postgres -Fc -d NAME > NAME.dump", stack, db),
 			"  tar -C "+shell.Quote(data)+" -czf NAME-filestore.tar.gz filestore/NAME")
 	}

@@ -59,7 +59,7 @@ func (r Report) WriteMarkdown(out io.Writer, diffs bool) {
 	if diffs {
 		r.markdownDiffs(p)
 	}
-	p("\nNothing was written or started. `odpm explain KIND` says what a kind of drift means.")
+	p("\nNothing was written or started. `odpm explain KIND` says what a drift of the kind KIND means.")
 }
 
 func (r Report) headline(drifts []drift.Drift) string {

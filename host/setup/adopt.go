@@ -92,7 +92,7 @@ func Undo(ctx context.Context, o apply.Options) error {
 		return &ui.Refusal{Code: codes.TakeoverData, What: "Nothing was taken over here with odpm adopt. Nothing was written.", Ways: []string{"odpm plan        what odpm would do"}}
 	case a.Proven && len(a.Copied) > 0:
 		r := &ui.Refusal{Code: codes.TakeoverData, What: "The new login is proven, and Odoo may have written to its copied file store since; the old one does not have that. Nothing was undone.",
-			Ways: []string{"odpm -d NAME --db-backup        a whole backup of a database, wherever it goes from here"}}
+			Ways: []string{"odpm -d NAME --db-backup        a whole backup of the database NAME, whatever is done next"}}
 		r.Details = append(r.Details, "the old compose file: "+a.File+"."+a.At.Local().Format("2006-01-02"))
 		return r
 	}
@@ -105,7 +105,7 @@ func defaultFile(dir string) (string, error) {
 			return name, nil
 		}
 	}
-	return "", ui.Usagef("there is no compose file in %s; name it: odpm adopt FILE", dir)
+	return "", ui.Usagef("there is no compose file in %s; give its name as FILE: odpm adopt FILE", dir)
 }
 
 // takeover reads the stack and decides.

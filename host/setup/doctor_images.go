@@ -43,7 +43,7 @@ func images(ctx context.Context, v *look.View, add func(Level, string, ...any)) 
 		case errors.Is(err, engine.ErrRegistryLogin):
 			add(Note, "image %s is not on this machine, and its registry says nothing about it without a login (%v); see whether it can be pulled: docker pull %s", ref, err, ref)
 		case errors.Is(err, engine.ErrNoRegistry):
-			add(Missing, "image %s is not on this machine, and its registry could not be asked: %v; connect this machine, or bring the image in a file: docker load -i FILE", ref, err)
+			add(Missing, "image %s is not on this machine, and its registry could not be asked: %v; connect this machine, or load the image from a file, FILE: docker load -i FILE", ref, err)
 		default:
 			add(Missing, "image %s is not on this machine, and its registry does not offer it: %v; correct its name or its tag", ref, err)
 		}

@@ -33,7 +33,7 @@ type SyntaxError struct {
 	Path string
 	Line int
 	Msg  string
-	// way is a command that helps, "" for none; FILE stands for the path.
+	// way is a format for a command that helps and the path in it, "" for none.
 	way string
 }
 
@@ -44,7 +44,7 @@ func (e *SyntaxError) Error() string {
 	}
 	msg := fmt.Sprintf("%s:%d: %s", where, e.Line, e.Msg)
 	if e.way != "" {
-		msg += strings.ReplaceAll(e.way, "FILE", shell.Quote(where))
+		msg += fmt.Sprintf(e.way, shell.Quote(where))
 	}
 	return msg
 }
@@ -96,7 +96,7 @@ func Parse(data []byte) (*File, error) {
 	}
 	if at := invalid(data); at >= 0 {
 		return nil, &SyntaxError{Line: len(split(data[:at+1])), Msg: "not UTF-8, at which Odoo stops too",
-			way: "; if it was written in a Western encoding: cp -p FILE FILE.orig && iconv -f CP1252 -t UTF-8 FILE.orig > FILE"}
+			way: "; if it was written in a Western encoding: cp -p %[1]s %[1]s.orig && iconv -f CP1252 -t UTF-8 %[1]s.orig > %[1]s"}
 	}
 	f := &File{data: append([]byte(nil), data...), lines: split(data)}
 	return f, f.parse()

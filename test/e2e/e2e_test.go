@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/odpm/odpm/test/programs"
+	toType "github.com/odpm/odpm/test/typed"
 )
 
 var update = flag.Bool("update", false, "write docker-compose.example.yml anew")
@@ -54,8 +55,19 @@ func TestDocker(t *testing.T) {
 
 func scripts(t *testing.T, dir string) {
 	programs.Tested(t)
-	testscript.RunT(collecting{t, &strings.Builder{}, dir == "testdata/native"}, testscript.Params{
+	// A path with a space in it: what odpm prints of it has to be quoted.
+	root, err := os.MkdirTemp("", "odpm script")
+	if err != nil {
+		t.Fatal(err)
+	}
+	collected := collecting{T: t, log: &strings.Builder{}}
+	if dir == "testdata/docker" {
+		collected.more = append(collected.more, toType.Docker)
+	}
+	t.Cleanup(func() { os.RemoveAll(root) })
+	testscript.RunT(collected, testscript.Params{
 		Dir:                 dir,
+		WorkdirRoot:         root,
 		Setup:               setup,
 		Cmds:                commands(),
 		RequireExplicitExec: true,

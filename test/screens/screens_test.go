@@ -139,7 +139,7 @@ func TestScreens(t *testing.T) {
 			"odpm init --from-compose docker-compose.yml        writes settings and an override that keep its data and services",
 			"odpm --replace-compose        odpm writes its own and keeps a dated copy of this one"}}
 	question := ui.Question{Lines: []string{"PostgreSQL data directory changed:", "  previous: /srv/acme/pg15", "  current:  /srv/acme/pg16", "Data is not moved for you."},
-		GoOn: "accept new data path", InstructionsLabel: "show wipe instructions", Instructions: []string{"To keep the old data, copy it while PostgreSQL is stopped:", "  sudo cp -a /srv/acme/pg15 /srv/acme/pg16"}}
+		GoOn: "accept new data path", InstructionsLabel: "show wipe instructions", Instructions: []string{"While PostgreSQL and Odoo are stopped:", "  docker compose -p acme down        data stays", "To keep the old data, copy it:", "  sudo cp -a /srv/acme/pg15/. /srv/acme/pg16/"}}
 	for _, color := range []bool{false, true} {
 		terminal := func(tty *os.File) *ui.Terminal {
 			return ui.New(tty, tty, tty, ui.Options{Color: map[bool]string{true: "always", false: "never"}[color]})

@@ -30,23 +30,23 @@ func TestMessages(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			ast.Inspect(file, func(node ast.Node) bool {
-				lit, ok := node.(*ast.BasicLit)
-				if !ok || lit.Kind != token.STRING {
-					return true
+			for _, decl := range file.Decls {
+				context := literals(decl)
+				if _, ok := decl.(*ast.GenDecl); ok {
+					context = literals(file)
 				}
-				text, err := strconv.Unquote(lit.Value)
-				if err != nil {
-					return true
-				}
-				for _, c := range Printed(verb.ReplaceAllString(text, "1")) {
-					n++
-					if err := parses(c); err != nil {
-						t.Errorf("%s: %v", set.Position(lit.Pos()), err)
+				said := all(context)
+				for _, lit := range literals(decl) {
+					for _, c := range Printed(verb.ReplaceAllString(lit.text, "1")) {
+						n++
+						if err := parses(c); err != nil {
+							t.Errorf("%s: %v", set.Position(lit.pos), err)
+						} else if what := Shape(c, said); what != "" && !operandsLack(what) {
+							t.Errorf("%s: %q: %s", set.Position(lit.pos), c, what)
+						}
 					}
 				}
-				return true
-			})
+			}
 			return nil
 		})
 		if err != nil {
@@ -71,3 +71,36 @@ func parses(command string) error {
 	}
 	return fmt.Errorf("%q: %w", command, err)
 }
+
+type literal struct {
+	text string
+	pos  token.Pos
+}
+
+func literals(in ast.Node) []literal {
+	var out []literal
+	ast.Inspect(in, func(node ast.Node) bool {
+		lit, ok := node.(*ast.BasicLit)
+		if !ok || lit.Kind != token.STRING {
+			return true
+		}
+		if text, err := strconv.Unquote(lit.Value); err == nil {
+			out = append(out, literal{text, lit.Pos()})
+		}
+		return true
+	})
+	return out
+}
+
+// all is what a function says: the words that stand for something are often
+// explained in the string before.
+func all(of []literal) string {
+	var b strings.Builder
+	for _, l := range of {
+		b.WriteString(verb.ReplaceAllString(l.text, "1") + "\n")
+	}
+	return b.String()
+}
+
+// operandsLack: the rest of the command is in another string.
+func operandsLack(what string) bool { return strings.Contains(what, " operands instead of ") }

@@ -60,7 +60,7 @@ func Safe(commands []string) string {
 			if inside(words[:i]) {
 				break
 			}
-			if slices.Contains([]string{"chmod", "chown", "chgrp"}, w) && slices.ContainsFunc(words[i+1:], func(w string) bool { return w == "/" || w == "/tmp" || w == "/etc" }) {
+			if slices.Contains([]string{"chmod", "chown", "chgrp"}, w) && slices.ContainsFunc(words[i+1:], func(w string) bool { return systems.MatchString(w) }) {
 				return fmt.Sprintf("%s changes the permissions of a directory of the system", c)
 			}
 			if w == "chown" && (i == 0 || words[i-1] != "sudo") {
@@ -76,6 +76,9 @@ func Safe(commands []string) string {
 	}
 	return ""
 }
+
+// systems is a directory that is nobody's project.
+var systems = regexp.MustCompile(`^/[a-z0-9]*/?$`)
 
 // inside tells whether the words before run the rest in a container.
 func inside(before []string) bool {

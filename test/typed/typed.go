@@ -116,11 +116,13 @@ func Check(text string) (int, error) {
 	return n, nil
 }
 
+var destroyingWords = regexp.MustCompile(` down (-[a-z]+ )*(-v|--volumes)\b|\b(DROP|TRUNCATE) |\bdropdb |\bkill -(9|KILL)\b`)
+
 // Destroys tells whether a command deletes, replaces or accepts something, so
 // that it must come after those which do not.
 func Destroys(command string) bool {
 	words := strings.Fields(command)
 	return slices.ContainsFunc(words, func(w string) bool {
 		return strings.HasPrefix(w, "--accept-database-drift") || w == "--db-drop" || w == "--replace-compose" || w == "--yes" || w == "--force"
-	}) || slices.Contains(words, "rm") || strings.Contains(command, " down -v") || slices.Contains(words, "DROP")
+	}) || slices.Contains(words, "rm") || slices.Contains(words, "prune") || destroyingWords.MatchString(command)
 }

@@ -228,7 +228,7 @@ func (e *Reader) serverUser() (identity, error) {
 	}
 	u, err := user.Lookup("postgres")
 	if err != nil {
-		return identity{}, errors.New("PostgreSQL does not run as root, the data directory belongs to root, and there is no user postgres. Run odpm as the user who owns the project, or give the directory to one: chown -R USER " + shell.Quote(e.o.DataDir))
+		return identity{}, errors.New("PostgreSQL does not run as root, the data directory belongs to root, and there is no user postgres. Run odpm as the user who owns the project, or give the directory to a user USER: sudo chown -R USER " + shell.Quote(e.o.DataDir))
 	}
 	uid, _ := strconv.Atoi(u.Uid)
 	gid, _ := strconv.Atoi(u.Gid)

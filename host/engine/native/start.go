@@ -125,7 +125,7 @@ func (e *Reader) hasConfiguration() error {
 	if _, err := os.Stat(filepath.Join(dir, "postgresql.conf")); !errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	return fmt.Errorf("%s has no postgresql.conf. Debian's packages keep a cluster's configuration in /etc/postgresql/%d/NAME; to continue, with that directory of where the cluster comes from:\n  cp -a /etc/postgresql/%d/NAME/. %s/", dir, e.o.Major, e.o.Major, shell.Quote(dir))
+	return fmt.Errorf("%s has no postgresql.conf. Debian's packages keep the configuration of a cluster NAME in /etc/postgresql/%d/NAME. To continue, copy that directory from the machine that the cluster comes from:\n  cp -a /etc/postgresql/%d/NAME/. %s/", dir, e.o.Major, e.o.Major, shell.Quote(dir))
 }
 
 var errEnded = errors.New("PostgreSQL ended while starting")
