@@ -14,6 +14,7 @@ import (
 	"github.com/odpm/odpm/host/report"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/jsonpos"
 	"github.com/odpm/odpm/shared/regular"
 )
 
@@ -63,7 +64,11 @@ func (a *App) reviewed(cmd *cobra.Command, file string, opts *apply.Options) err
 		return err
 	}
 	var f reviewedFile
-	if err := json.Unmarshal(data, &f); err != nil || f.Version != 1 || f.Fingerprint == nil {
+	if err := json.Unmarshal(data, &f); err != nil {
+		place, why := jsonpos.Explain(data, err)
+		return fmt.Errorf("%s is not a plan that odpm plan --out wrote: %s%s", file, place, why)
+	}
+	if f.Version != 1 || f.Fingerprint == nil {
 		return fmt.Errorf("%s is not a plan that odpm plan --out wrote", file)
 	}
 	if opts.Accepted, err = drift.ParseAccepted(f.Accepted); err != nil {

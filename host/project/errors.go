@@ -36,7 +36,11 @@ func (e *ConfigError) Error() string {
 		if e.Found != "" {
 			fmt.Fprintf(&b, " is %q", shown(e.Found))
 		}
-		b.WriteString("; ")
+		if strings.HasPrefix(e.Allowed, "missing") {
+			b.WriteString(" is ")
+		} else {
+			b.WriteString("; ")
+		}
 	}
 	b.WriteString(e.Allowed)
 	if e.Hint != "" {

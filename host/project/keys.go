@@ -58,7 +58,8 @@ func (r *jsonReader) misspelt(top map[string]any, known []string) []string {
 			continue
 		}
 		if near := wording.Nearest(key, known); near != "" {
-			out = append(out, fmt.Sprintf("%s:%d: odpm does not read %s; did you mean %s?", r.file, r.line(key), key, near))
+			at := r.key(top, key)
+			out = append(out, fmt.Sprintf("%s:%d:%d: odpm does not read %s; did you mean %s?", r.file, at.Line, at.Column, key, near))
 		}
 	}
 	return out

@@ -54,9 +54,9 @@ func TestMisspelt(t *testing.T) {
 	got := strings.Join(p.Warnings, "\n")
 	for _, want := range []string{
 		".env:4: odpm does not read ODPM_NOVELTY",
-		"odpm.json:4: odpm does not read platform_nam; did you mean platform_name?",
-		"user_settings.json:1: odpm does not read int_modules; did you mean init_modules?",
-		"user_settings.json:1: odpm does not read db_default_admin_pasword_file; did you mean db_default_admin_password_file?",
+		"odpm.json:4:2: odpm does not read platform_nam; did you mean platform_name?",
+		"user_settings.json:1:2: odpm does not read int_modules; did you mean init_modules?",
+		"user_settings.json:1:48: odpm does not read db_default_admin_pasword_file; did you mean db_default_admin_password_file?",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
@@ -74,7 +74,7 @@ func TestMisspelt(t *testing.T) {
 func TestMissingUnderAnotherName(t *testing.T) {
 	dir := misspeltProject(t, map[string]string{"odpm.json": "{\"postgres_version\": \"17\",\n\"odo_version\": \"18.0\"}"})
 	_, err := Load(dir, nil, "")
-	if err == nil || !strings.Contains(err.Error(), "odpm.json:2: odpm does not read odo_version; did you mean odoo_version?") {
+	if err == nil || !strings.Contains(err.Error(), "odpm.json:2:1: odpm does not read odo_version; did you mean odoo_version?") {
 		t.Errorf("%v", err)
 	}
 }
@@ -87,7 +87,7 @@ func TestWhereInJSON(t *testing.T) {
 		"{\"a\": 1}\n{\"b\": 2}":         "odpm.json:2:1: ",
 		"{\n  \"a\": [1, 2\n":            "odpm.json:2:13: ",
 		"":                               "odpm.json: the file is empty",
-		"[1]":                            "odpm.json: array found",
+		"[1]":                            "odpm.json:1:1: found a list",
 		"\ufeff{\"a\": 01}":              "odpm.json:1:8: ",
 		"{\n  // a comment\n  \"a\": 1}": "odpm.json:2:3: ",
 	} {

@@ -62,29 +62,30 @@ func (m *manifest) readPython(r *jsonReader, top map[string]any) {
 		}
 		for name, def := range v {
 			if _, twice := m.services[name]; twice {
-				r.bad("sidecars", name, "services already has a service of the same name")
+				r.badAt(r.key(v, name), "sidecars", name, "services already has a service of the same name")
 			}
 			m.services[name] = def
 		}
 	default:
-		r.wrong("sidecars", v, "an object of compose services")
+		r.wrong(top, "sidecars", v, "an object of compose services")
 	}
-	m.readOptions(r, top["odoo_conf"])
+	m.readOptions(r, top)
 }
 
 // readOptions takes odoo_conf.options.
-func (m *manifest) readOptions(r *jsonReader, v any) {
+func (m *manifest) readOptions(r *jsonReader, top map[string]any) {
+	v := top["odoo_conf"]
 	conf, ok := v.(map[string]any)
 	if !ok {
 		if v != nil {
-			r.wrong("odoo_conf", v, "an object with options")
+			r.wrong(top, "odoo_conf", v, "an object with options")
 		}
 		return
 	}
 	options, ok := conf["options"].(map[string]any)
 	if !ok {
 		if conf["options"] != nil {
-			r.wrong("options", conf["options"], "an object of options of odoo.conf")
+			r.wrong(conf, "options", conf["options"], "an object of options of odoo.conf")
 		}
 		return
 	}
@@ -105,10 +106,10 @@ func (m *manifest) readOptions(r *jsonReader, v any) {
 			m.confOptions[key] = strings.Join(words, ",")
 		case nil:
 		default:
-			r.wrong(key, v, "a value of odoo.conf")
+			r.wrong(options, key, v, "a value of odoo.conf")
 		}
 		if !optionName.MatchString(key) || strings.ContainsAny(m.confOptions[key], "\r\n") {
-			r.bad("options", key, "allowed: names of odoo.conf's options with values of one line")
+			r.badAt(r.key(options, key), "options", key, "allowed: names of odoo.conf's options with values of one line")
 			delete(m.confOptions, key)
 		}
 	}

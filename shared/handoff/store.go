@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/jsonpos"
 	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/snapshot"
 )
@@ -73,7 +74,8 @@ func Decode(data []byte) (*Handoff, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	var d document
 	if err := dec.Decode(&d); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		place, why := jsonpos.Explain(data, err)
+		return nil, fmt.Errorf("%w: %s%s", ErrInvalid, place, why)
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, fmt.Errorf("%w: something follows the object", ErrInvalid)

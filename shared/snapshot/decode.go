@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/odpm/odpm/shared/jsonpos"
 )
 
 // MaxSize bounds the file: the container can write it, so it is untrusted.
@@ -39,10 +41,14 @@ func Decode(data []byte) (*Snapshot, error) {
 		return nil, fmt.Errorf("%w: nested more than %d levels deep", ErrInvalid, maxDepth)
 	}
 	top, err := members(data)
-	if err != nil {
+	var twice *twiceError
+	switch {
+	case errors.As(err, &twice):
+		return nil, fmt.Errorf("%w: %s%w", ErrInvalid, jsonpos.Value(data, twice.name), err)
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	r := &reader{unknown: map[string]map[string][]byte{}}
+	r := &reader{data: data, unknown: map[string]map[string][]byte{}}
 	s := r.snapshot(top)
 	if r.err != nil {
 		return nil, r.err
@@ -76,37 +82,54 @@ func depth(data []byte) (deepest int) {
 // members splits one JSON object, refusing duplicates and what follows it.
 func members(data []byte) (map[string]json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, fmt.Errorf("not a JSON object")
+	broken := func(err error) error {
+		var all json.RawMessage
+		if whole := json.Unmarshal(data, &all); whole != nil {
+			err = whole // a token's error has another offset
+		}
+		place, why := jsonpos.Explain(data, err)
+		return fmt.Errorf("%s%s", place, why)
+	}
+	if t, err := dec.Token(); err != nil {
+		return nil, broken(err)
+	} else if t != json.Delim('{') {
+		return nil, fmt.Errorf("%snot a JSON object", jsonpos.Value(data))
 	}
 	out := map[string]json.RawMessage{}
 	for dec.More() {
 		t, err := dec.Token()
 		if err != nil {
-			return nil, fmt.Errorf("not valid JSON: %w", err)
+			return nil, broken(err)
 		}
 		name := t.(string)
 		if _, twice := out[name]; twice {
-			return nil, fmt.Errorf("member %q appears twice", name)
+			return nil, &twiceError{name}
 		}
 		var v json.RawMessage
 		if err := dec.Decode(&v); err != nil {
-			return nil, fmt.Errorf("not valid JSON: %w", err)
+			return nil, broken(err)
 		}
 		out[name] = v
 	}
 	if _, err := dec.Token(); err != nil {
-		return nil, fmt.Errorf("not valid JSON: %w", err)
+		return nil, broken(err)
 	}
+	rest := bytes.TrimLeft(data[dec.InputOffset():], " \t\r\n")
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("something follows the object")
+		return nil, fmt.Errorf("%ssomething follows the object", jsonpos.At(data, len(data)-len(rest)))
 	}
 	return out, nil
 }
 
+// twiceError is a member that stands twice in one object.
+type twiceError struct{ name string }
+
+func (e *twiceError) Error() string { return fmt.Sprintf("member %q appears twice", e.name) }
+
 // reader takes members one by one and remembers the first thing wrong.
 type reader struct {
 	err     error
+	data    []byte
 	unknown map[string]map[string][]byte
 }
 
@@ -114,6 +137,15 @@ func (r *reader) fail(format string, args ...any) {
 	if r.err == nil {
 		r.err = fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
 	}
+}
+
+// failAt names the place of a member's value.
+func (r *reader) failAt(at, name, format string, args ...any) {
+	names := []string{at, name}
+	if at == "" {
+		names = names[1:]
+	}
+	r.fail("%s%s %s", jsonpos.Value(r.data, names...), path(at, name), fmt.Sprintf(format, args...))
 }
 
 func (r *reader) snapshot(m map[string]json.RawMessage) *Snapshot {
@@ -127,7 +159,7 @@ func (r *reader) snapshot(m map[string]json.RawMessage) *Snapshot {
 		return nil
 	}
 	if e := r.text(m, "", "engine", true); r.err == nil && e != EnginePostgres {
-		r.fail("engine is %q, allowed: %q", e, EnginePostgres)
+		r.failAt("", "engine", "is %q, allowed: %q", e, EnginePostgres)
 	}
 	s.Scenario = r.text(m, "", "odpm_scenario", true)
 	s.HandoffID = r.text(m, "", "handoff_id", false)
@@ -135,7 +167,7 @@ func (r *reader) snapshot(m map[string]json.RawMessage) *Snapshot {
 	if at := r.text(m, "", "recorded_at", true); r.err == nil {
 		t, err := parseTime(at)
 		if err != nil {
-			r.fail("recorded_at %q is not a time as 2006-01-02T15:04:05+00:00", at)
+			r.failAt("", "recorded_at", "is %q, which is not a time such as 2006-01-02T15:04:05+00:00", at)
 		}
 		s.RecordedAt = t
 	}
@@ -157,7 +189,7 @@ func (r *reader) cluster(m map[string]json.RawMessage, c *Cluster) {
 	c.SystemIdentifier = r.text(m, at, "system_identifier", false)
 	if id := c.SystemIdentifier; id != "" {
 		if _, err := strconv.ParseUint(id, 10, 64); err != nil {
-			r.fail("cluster.system_identifier %q is not a string of digits that fits 64 bits", id)
+			r.failAt(at, "system_identifier", "is %q, which is not a string of digits that fits 64 bits", id)
 		}
 	}
 	r.keep(at, m)
@@ -189,7 +221,7 @@ func (r *reader) take(m map[string]json.RawMessage, at, name string, required bo
 	delete(m, name)
 	if !ok || string(v) == "null" {
 		if required {
-			r.fail("%s is missing", path(at, name))
+			r.failAt(at, name, "is missing")
 		}
 		return nil
 	}
@@ -203,7 +235,11 @@ func (r *reader) object(m map[string]json.RawMessage, name string) map[string]js
 	}
 	o, err := members(v)
 	if err != nil {
-		r.fail("%s: %v", name, err)
+		var twice *twiceError
+		if errors.As(err, &twice) {
+			r.failAt(name, twice.name, "appears twice")
+		}
+		r.failAt("", name, "is not an object")
 	}
 	return o
 }
@@ -215,18 +251,18 @@ func (r *reader) text(m map[string]json.RawMessage, at, name string, required bo
 	}
 	var s string
 	if json.Unmarshal(v, &s) != nil {
-		r.fail("%s is %s, expected a string", path(at, name), excerpt(v))
+		r.failAt(at, name, "is %s, expected a string", excerpt(v))
 		return ""
 	}
 	if len(s) > maxText {
-		r.fail("%s is longer than %d bytes", path(at, name), maxText)
+		r.failAt(at, name, "is longer than %d bytes", maxText)
 	}
 	if !Printable(s) {
-		r.fail("%s holds a control character", path(at, name))
+		r.failAt(at, name, "holds a control character")
 		return ""
 	}
 	if required && s == "" {
-		r.fail("%s is empty", path(at, name))
+		r.failAt(at, name, "is empty")
 	}
 	return s
 }
@@ -252,11 +288,11 @@ func (r *reader) integer(m map[string]json.RawMessage, at, name string, low, hig
 	}
 	n, err := strconv.Atoi(string(v))
 	if err != nil {
-		r.fail("%s is %s, expected a whole number", path(at, name), excerpt(v))
+		r.failAt(at, name, "is %s, expected a whole number", excerpt(v))
 		return 0
 	}
 	if n < low || n > high {
-		r.fail("%s is %d, allowed: %d to %d", path(at, name), n, low, high)
+		r.failAt(at, name, "is %d, allowed: %d to %d", n, low, high)
 	}
 	return n
 }
@@ -268,7 +304,7 @@ func (r *reader) boolean(m map[string]json.RawMessage, at, name string, required
 	}
 	var b bool
 	if json.Unmarshal(v, &b) != nil {
-		r.fail("%s is %s, expected true or false", path(at, name), excerpt(v))
+		r.failAt(at, name, "is %s, expected true or false", excerpt(v))
 	}
 	return &b
 }

@@ -2,11 +2,12 @@ package snapshot
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/odpm/odpm/shared/jsonpos"
 )
 
 // ProvenVersion is the only version of a Proven that this program writes.
@@ -69,11 +70,8 @@ func DecodeProven(r io.Reader) (*Proven, error) {
 	}
 	p := &Proven{}
 	if err := json.Unmarshal(data, p); err != nil {
-		var kind *json.UnmarshalTypeError
-		if errors.As(err, &kind) {
-			return nil, fmt.Errorf("%w: %s is of another type", ErrInvalid, kind.Field)
-		}
-		return nil, fmt.Errorf("%w: not valid JSON", ErrInvalid)
+		place, why := jsonpos.Explain(data, err)
+		return nil, fmt.Errorf("%w: %s%s", ErrInvalid, place, why)
 	}
 	switch {
 	case p.Version > ProvenVersion:
@@ -86,7 +84,7 @@ func DecodeProven(r io.Reader) (*Proven, error) {
 		return nil, fmt.Errorf("%w: server is neither primary nor standby", ErrInvalid)
 	}
 	if _, err := parseTime(p.ProvenAt); err != nil {
-		return nil, fmt.Errorf("%w: proven_at is no time", ErrInvalid)
+		return nil, fmt.Errorf("%w: proven_at is not a time", ErrInvalid)
 	}
 	for _, text := range []string{p.HandoffID, p.AppRole, p.SystemIdentifier, p.Endpoint} {
 		if !Printable(text) {
