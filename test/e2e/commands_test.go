@@ -35,6 +35,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"subst":          subst,
 		"serve":          serve,
 		"schema":         schema,
+		"lines":          lines,
 		"peer":           withoutTLS,
 		"received":       received,
 
@@ -305,6 +306,26 @@ func schema(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if err := schemas.Written(args[0], []byte(ts.ReadFile(append(args, "stdout")[1]))); (err != nil) != neg {
 		ts.Fatalf("%v", err)
+	}
+}
+
+// lines NAME FILE validates each line of a file that is a JSON object.
+func lines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: lines NAME FILE")
+	}
+	n := 0
+	for line := range strings.Lines(ts.ReadFile(args[1])) {
+		if !strings.HasPrefix(line, "{") {
+			continue
+		}
+		if err := schemas.Written(args[0], []byte(line)); err != nil {
+			ts.Fatalf("%s%v", line, err)
+		}
+		n++
+	}
+	if n == 0 {
+		ts.Fatalf("%s has no line of JSON", args[1])
 	}
 }
 

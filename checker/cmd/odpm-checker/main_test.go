@@ -206,7 +206,9 @@ func (i invocation) run(t *testing.T) result {
 	cmd, out, errs := i.prepare(t, ctx)
 	start := time.Now()
 	err := cmd.Run()
-	return result{exitCode(t, err), out.String(), errs.String(), time.Since(start)}
+	took := time.Since(start)
+	validLog(t, errs.String())
+	return result{exitCode(t, err), out.String(), errs.String(), took}
 }
 
 func exitCode(t *testing.T, err error) int {
