@@ -55,19 +55,21 @@ func TestDocker(t *testing.T) {
 
 func scripts(t *testing.T, dir string) {
 	programs.Tested(t)
-	// A path with a space in it: what odpm prints of it has to be quoted.
-	root, err := os.MkdirTemp("", "odpm script")
-	if err != nil {
-		t.Fatal(err)
-	}
 	collected := collecting{T: t, log: &strings.Builder{}}
-	if dir == "testdata/docker" {
+	if dir == "testdata/native" {
+		// A path with a space in it: what odpm prints of it has to be quoted.
+		// testscript keeps everything below a WorkdirRoot, so it is given none.
+		root, err := os.MkdirTemp(os.Getenv("GOTMPDIR"), "a b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.Remove(root) })
+		t.Setenv("GOTMPDIR", root)
+	} else {
 		collected.more = append(collected.more, toType.Docker)
 	}
-	t.Cleanup(func() { os.RemoveAll(root) })
 	testscript.RunT(collected, testscript.Params{
 		Dir:                 dir,
-		WorkdirRoot:         root,
 		Setup:               setup,
 		Cmds:                commands(),
 		RequireExplicitExec: true,
