@@ -107,7 +107,7 @@ func stepBehind(s *settings.Settings, log *slog.Logger, script *connection.Scrip
 	tell(log, script)
 	st, argv, err := behind.New(script, s.Flags, s.Argv)
 	if err != nil {
-		return &connection.ConfigError{Where: script.Name, What: err.Error(), Next: "give the container a directory to write: a tmpfs at /tmp"}
+		return &connection.ConfigError{Where: script.Name, What: err.Error(), Next: "give the container a writable directory: a tmpfs at /tmp"}
 	}
 	st.StartID = startID
 	if !s.Check {
@@ -127,7 +127,7 @@ func tell(log *slog.Logger, script *connection.Script) {
 	}
 	switch {
 	case !script.Sure:
-		log.Warn("odpm-checker does not know "+script.Name+", and cannot see that it starts odoo by its name: if it does, the login is proven then; if it starts Odoo by a path, none is", because...)
+		log.Warn("odpm-checker does not know "+script.Name+", and cannot see whether it starts odoo by its name: if it does, the login is proven then; if it starts Odoo by a path, no login is proven", because...)
 	case script.Unknown != "":
 		log.Warn("odpm-checker does not know "+script.Name+": the login is proven when it starts Odoo, with what Odoo is given then", because...)
 	}

@@ -22,17 +22,17 @@ func remark(ctx context.Context, s *settings.Settings, log *slog.Logger, t *conn
 		log.Warn("this PostgreSQL takes no writes: default_transaction_read_only is on", "addr", res.Addr)
 	}
 	if path := libpq.FromSecret(); path != "" && t.Password.Text == "" {
-		log.Warn("the password file lies in a Secret and its group may read it (fsGroup): it was taken, and libpq, so Odoo, passes such a file over: give Odoo the password in db_password or PGPASSWORD", "file", pglogin.Shown(path))
+		log.Warn("the password file is in a Secret, and its group may read it (fsGroup): odpm-checker used it, but libpq, and so Odoo, ignores such a file: give Odoo the password in db_password or PGPASSWORD", "file", pglogin.Shown(path))
 	}
 	if len(res.Silent) > 0 && res.Unlimited {
-		log.Warn("a host that comes earlier in the list does not answer, and libpq, so Odoo, waits for it without end: set PGCONNECT_TIMEOUT", "hosts", strings.Join(res.Silent, ","), "next", "PGCONNECT_TIMEOUT=5")
+		log.Warn("a host earlier in the list does not answer, and libpq, and so Odoo, waits for it forever: set PGCONNECT_TIMEOUT", "hosts", strings.Join(res.Silent, ","), "next", "PGCONNECT_TIMEOUT=5")
 	}
 	if res.Stale {
-		log.Warn("the connection pooler still says whether the server is a standby as it was when the pool was filled, and libpq, so Odoo, believes that where target_session_attrs is set: Odoo's connections may fail",
-			"next", "have the pooler connect anew (RECONNECT in PgBouncer's console), or remove PGTARGETSESSIONATTRS: a pooler leads to one server anyway")
+		log.Warn("the connection pooler still reports whether the server was a standby when the pool was filled, and libpq, and so Odoo, believes that where target_session_attrs is set: Odoo's connections may fail",
+			"next", "make the pooler reconnect (RECONNECT in PgBouncer's console), or remove PGTARGETSESSIONATTRS: a pooler leads to one server anyway")
 	}
 	for _, name := range res.Unknown {
-		log.Warn("the connection pooler does not know a database: Odoo can create it, and cannot open it through the pooler",
+		log.Warn("the connection pooler does not know a database: Odoo can create it, but cannot open it through the pooler",
 			"database", pglogin.Shown(name), "next", "add it, or a line for all databases ( * = host=… port=… ), to [databases] of the pooler and reload it")
 	}
 	if res.Pooler || bool(s.CheckBus) {
@@ -53,10 +53,10 @@ func proveBus(ctx context.Context, log *slog.Logger, res *pglogin.Result) {
 	case works:
 		log.Info("LISTEN and NOTIFY proven", "pooler", res.Pooler)
 	case res.Pooler:
-		log.Warn("what was notified over one connection did not arrive at another, so Odoo's bus (chat, live updates) will not work: a connection pooler with pool_mode=transaction or statement stands before PostgreSQL",
+		log.Warn("a notification sent over one connection did not arrive on another, so Odoo's bus (chat, live updates) will not work: there is a connection pooler with pool_mode=transaction or statement in front of PostgreSQL",
 			"pooler", true, "next", "set pool_mode=session for database postgres ( [databases] of pgbouncer.ini: postgres = host=… port=… pool_mode=session ) and reload the pooler")
 	default:
-		log.Warn("what was notified over one connection did not arrive at another, so Odoo's bus (chat, live updates) will not work", "pooler", false)
+		log.Warn("a notification sent over one connection did not arrive on another, so Odoo's bus (chat, live updates) will not work", "pooler", false)
 	}
 }
 
@@ -82,7 +82,7 @@ func proveReplica(ctx context.Context, s *settings.Settings, log *slog.Logger, t
 	case err != nil:
 		log.Warn(without + err.Error())
 	case replica.SystemIdentifier != "" && res.SystemIdentifier != "" && replica.SystemIdentifier != res.SystemIdentifier:
-		log.Warn("db_replica_host is not the same cluster as db_host, so Odoo would read other data than it writes", "addr", replica.Addr,
+		log.Warn("db_replica_host is not the same cluster as db_host, so Odoo would not read the data that it writes", "addr", replica.Addr,
 			"next", "set db_replica_host to a standby of "+res.Addr)
 	default:
 		log.Info("replica proven", "addr", replica.Addr, "standby", replica.InRecovery)

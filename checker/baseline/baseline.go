@@ -22,7 +22,7 @@ var (
 	ErrNoHandoff = errors.New("no hand-off")
 	// ErrStale: this container was created for another hand-off, so what it
 	// proves is not the project's present configuration.
-	ErrStale = errors.New("the hand-off is of another configuration")
+	ErrStale = errors.New("the hand-off belongs to another configuration")
 )
 
 // Handoff loads checker.json and compares it with the id that the container
@@ -82,7 +82,7 @@ func explain(dir string, err error) error {
 	case errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%s is mounted read-only; mount .odpm/database read-write", dir)
 	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("uid %d may not write %s; on the host: chown %d .odpm/database", os.Getuid(), dir, os.Getuid())
+		return fmt.Errorf("uid %d may not write %s; on the host: sudo chown %d .odpm/database", os.Getuid(), dir, os.Getuid())
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("no space left for %s on the host", strconv.Quote(dir))
 	}

@@ -47,7 +47,7 @@ type State struct {
 type Error struct{ err error }
 
 func (e *Error) Error() string {
-	return "no directory can be written in which odpm-checker could stand behind the script: " + e.err.Error()
+	return "odpm-checker needs a writable directory to wait behind the script, and found none: " + e.err.Error()
 }
 
 func (e *Error) Unwrap() error { return e.err }

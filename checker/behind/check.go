@@ -69,7 +69,7 @@ func (st *State) Check(ctx context.Context, path string, argv []string, limit ti
 	case strings.HasSuffix(words, failed) && errors.As(err, &exit):
 		return &Ended{exit.ExitCode()}
 	case words == "" && errors.As(err, &exit):
-		return &connection.ConfigError{Where: st.Script, What: fmt.Sprintf("it ended with exit code %d before it started Odoo, so nothing is proven", exit.ExitCode()), Next: "correct what it says above"}
+		return &connection.ConfigError{Where: st.Script, What: fmt.Sprintf("it ended with exit code %d before it started Odoo, so nothing is proven", exit.ExitCode()), Next: "correct the error that it printed above"}
 	case words == "" && err == nil:
 		return &connection.ConfigError{Where: st.Script, What: "it ended without starting Odoo by its name, so nothing is proven", Next: "give it the command that starts Odoo"}
 	case err != nil && !errors.As(err, &exit):

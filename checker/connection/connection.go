@@ -139,7 +139,7 @@ func Resolve(in Input) (*Target, error) {
 		r.t.Database = Value{o.DirName, "ODPM_DB_DIR"}
 	}
 	if isURI(o.Name) {
-		r.warn("ODPM_DB_NAME is a connection URI and no name, so that database is not proven; ODPM_DB_DIR takes a mounted Secret with such a URI")
+		r.warn("ODPM_DB_NAME is a connection URI, not a name, so that database is not proven; ODPM_DB_DIR takes a mounted Secret with such a URI")
 	}
 	r.t.rootCert, r.t.passFile = o.RootCert, o.PassFile
 	r.t.Replica = r.replica()

@@ -100,7 +100,7 @@ func parseURI(text string) (uriParts, error) {
 	}
 	scheme, rest, ok := strings.Cut(text, "://")
 	if !ok || scheme != "postgresql" && scheme != "postgres" {
-		return bad("is no connection URI of PostgreSQL's")
+		return bad("is not a connection URI of PostgreSQL")
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	var p uriParts
@@ -125,7 +125,7 @@ func parseURI(text string) (uriParts, error) {
 	for _, part := range []*string{&p.user, &p.password, &p.host, &p.name} {
 		plain, err := url.PathUnescape(*part)
 		if err != nil {
-			return bad("has a % that no two hexadecimal digits follow")
+			return bad("has a % without two hexadecimal digits after it")
 		}
 		*part = plain
 	}

@@ -50,7 +50,7 @@ func (s *Settings) ParseFlags(args []string) error {
 	case err != nil:
 		return &UsageError{err.Error()}
 	case fs.NArg() > 0:
-		return &UsageError{fmt.Sprintf("unexpected argument %q; the program to start stands behind --: odpm-checker -- %[1]s", pglogin.Shown(fs.Arg(0)))}
+		return &UsageError{fmt.Sprintf("unexpected argument %q; the program to start comes after --: odpm-checker -- %[1]s", pglogin.Shown(fs.Arg(0)))}
 	case dashes && len(program) == 0:
 		return &UsageError{"nothing follows --; name the program to start, or leave -- out for a proof alone"}
 	}

@@ -34,7 +34,7 @@ func hideServiceLinks() (names []string, restore func()) {
 func (s *Settings) warnServiceLinks(names []string) {
 	for _, name := range names {
 		if strings.Contains(Usage, name) || strings.HasPrefix(name, "ODPM_DB_") && strings.Contains(Usage, strings.TrimSuffix(name, "_FILE")) {
-			s.Warnings = append(s.Warnings, name+" is a service link of Kubernetes (of a Service by that name) and no setting, so it is ignored; enableServiceLinks: false in the pod keeps such variables away")
+			s.Warnings = append(s.Warnings, name+" is a service link of Kubernetes (of a Service of that name), not a setting, so it is ignored; enableServiceLinks: false in the pod prevents such variables")
 		}
 	}
 }

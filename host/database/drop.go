@@ -49,11 +49,11 @@ func (w *work) mayDrop(ctx context.Context) error {
 	case d.State == odoodb.LeftOverState:
 		return nil
 	case d.Owner != w.Project.AppRole:
-		what = fmt.Sprintf("it belongs to role %q, and not to Odoo's, %q", d.Owner, w.Project.AppRole)
+		what = fmt.Sprintf("it belongs to role %q, not to Odoo's role %q", d.Owner, w.Project.AppRole)
 	case d.State == odoodb.Other:
-		what = "it has tables, and no Odoo in it"
+		what = "it has tables, but no Odoo in it"
 	case d.State == odoodb.Unreadable:
-		what = "what is in it could not be seen: " + d.Reason
+		what = "odpm could not look into it: " + d.Reason
 	default:
 		return nil
 	}

@@ -59,7 +59,7 @@ func (w *work) neutralizeNative(ctx context.Context, database string, modules []
 func pythonOf(argv []string) (python []string, script string, err error) {
 	if strings.HasPrefix(filepath.Base(argv[0]), "python") {
 		if len(argv) < 2 {
-			return nil, "", errors.New("ODOO_COMMAND names a Python and no program")
+			return nil, "", errors.New("ODOO_COMMAND names a Python interpreter, but no program for it to run")
 		}
 		return argv[:1:1], argv[1], nil
 	}

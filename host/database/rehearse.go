@@ -49,16 +49,16 @@ type Rehearsed struct {
 // archive, and drops it again. What it has shown is remembered by a receipt.
 func Rehearse(ctx context.Context, o apply.Options, req RehearseRequest) (Rehearsed, error) {
 	if req.Major != 0 && req.Odoo {
-		return Rehearsed{}, ui.Usagef("--run-odoo and --major exclude each other: the project's Odoo is connected to the project's server")
+		return Rehearsed{}, ui.Usagef("--run-odoo and --major cannot be used together: the project's Odoo is connected to the project's server")
 	}
 	if (req.BinDir != "" || req.Image != "") && req.Major == 0 {
 		return Rehearsed{}, ui.Usagef("--pg-bindir and --pg-image go with --major")
 	}
 	if req.BinDir != "" && req.Image != "" {
-		return Rehearsed{}, ui.Usagef("--pg-bindir and --pg-image exclude each other")
+		return Rehearsed{}, ui.Usagef("--pg-bindir and --pg-image cannot be used together")
 	}
 	if req.Major != 0 && (req.Major < 12 || req.Major > 99) {
-		return Rehearsed{}, ui.Usagef("--major: %d is no major of PostgreSQL that odpm knows; 12 is the oldest", req.Major)
+		return Rehearsed{}, ui.Usagef("--major: odpm does not know PostgreSQL %d; the oldest is 12", req.Major)
 	}
 	o.Want.Goal = plan.Role
 	if req.Odoo {
@@ -219,12 +219,12 @@ func WriteRehearsed(out io.Writer, r Rehearsed, major int) {
 	row("Restored", "into PostgreSQL %s, in %s", r.ServerVersion, round(r.Report.Restored))
 	rows := "as in the archive"
 	if !r.RowsCompared {
-		rows = "not compared: the archive has more, or an extension's own"
+		rows = "not compared, because the archive has rows that were left out, or rows of an extension"
 	}
 	row("Rows", "%d in %d tables, %s", r.Rows, r.Tables, rows)
 	row("Filestore", "%d files, checksums as in the archive, %d damaged there, %d missing there%s", r.Files, r.DamagedFiles, r.MissingFiles, external(r.Report.Elsewhere))
 	if r.OdooRan {
-		row("Odoo", "has updated base in %s", round(r.Report.Ran))
+		row("Odoo", "updated base in %s", round(r.Report.Ran))
 	}
 	if major != 0 {
 		row("Made by", "PostgreSQL %s, pg_dump %s", wording.OrUnset(r.Report.Verify.ServerVersion), wording.OrUnset(r.Report.Verify.DumpVersion))

@@ -73,7 +73,7 @@ func (w *work) restore(ctx context.Context) error {
 	}
 	// The restore has stopped it and started it again.
 	if err := w.OdooRuns(ctx); err != nil {
-		return fmt.Errorf("database %q is restored and in place, but Odoo, which ran before, is not as it should be: %w", rep.Database, err)
+		return fmt.Errorf("database %q is restored and in place, but Odoo, which was running before, is not running properly now: %w", rep.Database, err)
 	}
 	w.sayAway(odoo.Away())
 	return nil
@@ -86,7 +86,7 @@ func (w *work) sayAway(away time.Duration, answers bool) {
 		w.Term.Say("odpm: Odoo was away for %.1f s", away.Seconds())
 		return
 	}
-	w.Term.Say("odpm: Odoo was stopped for %.1f s; it runs again, and does not answer HTTP yet", away.Seconds())
+	w.Term.Say("odpm: Odoo was stopped for %.1f s; it is running again, but does not answer HTTP yet", away.Seconds())
 }
 
 // maxShown is how many of the things that were left out are said in words; all
@@ -112,7 +112,7 @@ func (w *work) mayReplace() error {
 	if !w.existed || r.Drop || r.KeepOld || r.Yes {
 		return nil
 	}
-	what := fmt.Sprintf("The database %q exists; a restore takes its place once the archive is proven", r.Name)
+	what := fmt.Sprintf("The database %q exists; the restored one will replace it once the archive is proven", r.Name)
 	ok, err := w.Term.AskName(what+". Type its name to continue:", r.Name)
 	if err == nil && !ok {
 		return &ui.Refusal{Code: codes.Declined, What: "That is not the database's name. Nothing was restored."}

@@ -145,7 +145,7 @@ func Run(ctx context.Context, o apply.Options, req Request) (Result, error) {
 		return Result{}, err
 	}
 	if o.Want.Goal == plan.Files {
-		return Result{}, ui.Usagef("--skip-start and work on a database exclude each other: PostgreSQL must run for it")
+		return Result{}, ui.Usagef("--skip-start cannot be used for work on a database: PostgreSQL must run for that")
 	}
 	// What would fail at the end fails at the beginning.
 	o.Want.Goal = plan.Role

@@ -186,7 +186,7 @@ func removeKilled(ctx context.Context, s *apply.Run, note string) error {
 	}
 	major, err := strconv.Atoi(number)
 	if err != nil || !filepath.IsAbs(dir) || !strings.HasPrefix(filepath.Base(dir), throwawayPrefix) || kind != engines.Native && kind != engines.Docker {
-		return fmt.Errorf("the note says %q, which odpm has not written; remove it", b)
+		return fmt.Errorf("the note says %q, which odpm did not write; remove it", b)
 	}
 	if _, err := os.Lstat(dir); err == nil {
 		if kind == engines.Docker {

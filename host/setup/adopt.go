@@ -56,9 +56,9 @@ func Adopt(ctx context.Context, o apply.Options, a Adoption) (string, error) {
 	switch {
 	case was != nil && !was.Done:
 		return "", &ui.Refusal{Code: codes.TakeoverData, What: "A takeover of " + was.File + " was interrupted before it was complete. Nothing was written.",
-			Ways: []string{"odpm adopt --undo        the stack as it was; then odpm adopt again"}}
+			Ways: []string{"odpm adopt --undo        brings the old stack back; then run odpm adopt again"}}
 	case was != nil:
-		o.Term.Say("odpm: %s is taken over already; going on to a proven login", filepath.Base(was.File))
+		o.Term.Say("odpm: %s has already been taken over; continuing to a proven login", filepath.Base(was.File))
 		return apply.Adopted(ctx, o)
 	}
 	if a.File == "" {
@@ -89,9 +89,9 @@ func Undo(ctx context.Context, o apply.Options) error {
 	case err != nil:
 		return err
 	case a == nil:
-		return &ui.Refusal{Code: codes.TakeoverData, What: "Nothing was taken over here with odpm adopt. Nothing was written.", Ways: []string{"odpm plan        what odpm would do"}}
+		return &ui.Refusal{Code: codes.TakeoverData, What: "Nothing was taken over here with odpm adopt, so there is nothing to undo. Nothing was written.", Ways: []string{"odpm plan        shows what odpm would do"}}
 	case a.Proven && len(a.Copied) > 0:
-		r := &ui.Refusal{Code: codes.TakeoverData, What: "The new login is proven, and Odoo may have written to its copied file store since; the old one does not have that. Nothing was undone.",
+		r := &ui.Refusal{Code: codes.TakeoverData, What: "The new login is proven, and Odoo may have written to its copied file store since; the old one would lack that. Nothing was undone.",
 			Ways: []string{"odpm -d NAME --db-backup        a whole backup of the database NAME, whatever is done next"}}
 		r.Details = append(r.Details, "the old compose file: "+a.File+"."+a.At.Local().Format("2006-01-02"))
 		return r
@@ -340,7 +340,7 @@ func freePorts(p *compose.Proposal) {
 
 // keeping are the files of a project that keeps its compose file.
 func keeping(o apply.Options, f *compose.Foreign, a Adoption) ([]newFile, error) {
-	p := compose.Proposal{Vars: []compose.Var{{Key: "ODPM_COMPOSE", Value: "keep", Why: "docker compose goes on with " + filepath.Base(f.Files[0]) + " as it is"}}}
+	p := compose.Proposal{Vars: []compose.Var{{Key: "ODPM_COMPOSE", Value: "keep", Why: "docker compose keeps using " + filepath.Base(f.Files[0]) + " as it is"}}}
 	if !slices.Contains(cli.DefaultFileNames, filepath.Base(a.File)) || f.Dir != o.Dir {
 		p.Vars = append(p.Vars, compose.Var{Key: "COMPOSE_FILE", Value: a.File})
 	}
@@ -358,7 +358,7 @@ func keeping(o apply.Options, f *compose.Foreign, a Adoption) ([]newFile, error)
 		return nil, err
 	}
 	if len(differing) > 0 {
-		return nil, &ui.Refusal{Code: codes.SettingsConflict, What: ".env says " + strings.Join(differing, ", ") + " differently. Nothing was written.", Ways: []string{"correct it, then: " + again(a, "")}}
+		return nil, &ui.Refusal{Code: codes.SettingsConflict, What: ".env has another value for " + strings.Join(differing, ", ") + ". Nothing was written.", Ways: []string{"correct it, then: " + again(a, "")}}
 	}
 	return []newFile{{name: ".env", content: string(content), mode: 0o600, extends: true},
 		{name: "odpm.json", content: string(f.Propose(compose.Place{Dir: o.Dir, Copying: true}).Manifest), mode: 0o644}}, nil
@@ -422,7 +422,7 @@ func review(o apply.Options, a Adoption, t apply.Takeover, notes []string) error
 	answer, err := o.Term.Ask(ui.Question{Lines: []string{"Take it over?"}, GoOn: "do all of that"})
 	switch {
 	case errors.Is(err, ui.ErrNobodyToAsk):
-		return &ui.Refusal{Code: codes.Declined, What: "Nobody can be asked here. Nothing was written.", Ways: []string{again(a, "--yes")}, Err: err}
+		return &ui.Refusal{Code: codes.Declined, What: "The takeover needs confirmation, and there is no terminal to ask on. Nothing was written.", Ways: []string{again(a, "--yes")}, Err: err}
 	case err != nil:
 		return err
 	case answer != ui.GoOn:

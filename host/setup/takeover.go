@@ -209,7 +209,7 @@ func blocked(file string, problems []compose.Problem) *ui.Refusal {
 		}
 	}
 	if copied {
-		r.Ways = append(r.Ways, "odpm adopt "+shell.Quote(file)+"        does all of that, and what comes after it")
+		r.Ways = append(r.Ways, "odpm adopt "+shell.Quote(file)+"        does all of that and everything after it")
 	}
 	r.Ways = append(r.Ways, "then run the same command again")
 	return r

@@ -91,7 +91,7 @@ func (o outside) refuse(sslmode string) error {
 			set = set || inService
 		}
 		if set && o.get(v.key, v.variable) == "" && (v.key != "sslmode" || sslmode == "") {
-			return wrong(v.variable + " is set and empty, which libpq does not take, so Odoo would not connect: remove it, or give it a value")
+			return wrong(v.variable + " is set but empty, which libpq does not accept, so Odoo would not connect: remove it, or give it a value")
 		}
 	}
 	switch o.get("gssencmode", "PGGSSENCMODE") {

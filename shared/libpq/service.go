@@ -72,8 +72,8 @@ func readService(name, text string) (map[string]string, error) {
 		case set != nil:
 			key, value, ok := strings.Cut(line, "=")
 			if !ok || key == "service" || key == "servicefile" || !libpqKeys[key] {
-				return nil, wrong("a line of the connection service is none that libpq takes, so Odoo would not connect; " +
-					"write one parameter of libpq's to a line, key=value without spaces around the \"=\": check the file of PGSERVICE")
+				return nil, wrong("libpq does not accept a line of the connection service, so Odoo would not connect; " +
+					"write one parameter of libpq per line, key=value without spaces around the \"=\": check the file of PGSERVICE")
 			}
 			if _, twice := set[key]; !twice {
 				set[key] = value

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/odpm/odpm/shared/regular"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // tlsFiles are the files that TLS needs; libpq does without those that do not
@@ -49,9 +50,9 @@ func (o outside) tlsFiles() (kv []string, unusable string) {
 	info, err := os.Stat(key)
 	switch {
 	case err != nil:
-		return append(kv, none...), "there is a client certificate (PGSSLCERT) and no file of its key (PGSSLKEY)"
+		return append(kv, none...), "there is a client certificate (PGSSLCERT), but its key (PGSSLKEY) is missing"
 	case !info.Mode().IsRegular() || keyOpen(info):
-		return append(kv, none...), "others may read the client certificate's key (PGSSLKEY, else ~/.postgresql/postgresql.key): chmod 600"
+		return append(kv, none...), "others may read the client certificate's key (PGSSLKEY, else ~/.postgresql/postgresql.key): chmod 600 " + shell.Quote(key)
 	}
 	return append(kv, "sslcert="+quoteKV(cert), "sslkey="+quoteKV(key)), unusable
 }

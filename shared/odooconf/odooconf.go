@@ -95,7 +95,7 @@ func Parse(data []byte) (*File, error) {
 		return nil, &SyntaxError{Line: 1, Msg: tooLarge}
 	}
 	if at := invalid(data); at >= 0 {
-		return nil, &SyntaxError{Line: len(split(data[:at+1])), Msg: "not UTF-8, at which Odoo stops too",
+		return nil, &SyntaxError{Line: len(split(data[:at+1])), Msg: "not UTF-8, which Odoo does not accept either",
 			way: "; if it was written in a Western encoding: cp -p %[1]s %[1]s.orig && iconv -f CP1252 -t UTF-8 %[1]s.orig > %[1]s"}
 	}
 	f := &File{data: append([]byte(nil), data...), lines: split(data)}

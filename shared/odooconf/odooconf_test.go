@@ -213,7 +213,7 @@ func TestSet(t *testing.T) {
 // readable, whatever it is called.
 func TestUnreadableBytes(t *testing.T) {
 	for name, tt := range map[string]struct{ in, says, before string }{
-		"byte order mark": {"\ufeff[options]\ndb_host = db\n", "shop's.conf:1: ", "take it away: "},
+		"byte order mark": {"\ufeff[options]\ndb_host = db\n", "shop's.conf:1: ", "remove it: "},
 		"Latin-1":         {"[options]\r\ndb_host = db\r\n; Stra\xdfe\r\nx = 1\r\n", "shop's.conf:3: ", "encoding: "},
 		"cut short":       {"[options]\ndb_host = db\n; \xe2\x82", "shop's.conf:3: ", "encoding: "},
 	} {

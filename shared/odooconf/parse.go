@@ -98,7 +98,7 @@ func (p *parser) line(n int, text string) error {
 		return p.header(n, name)
 	}
 	if !p.inside && n == 1 && strings.HasPrefix(value, "\ufeff") {
-		return &SyntaxError{Line: n, Msg: "the file begins with a byte order mark, at which Odoo stops too", way: `; take it away: sed -i '1s/^\xEF\xBB\xBF//' %s`}
+		return &SyntaxError{Line: n, Msg: "the file begins with a byte order mark, which Odoo does not accept either", way: `; remove it: sed -i '1s/^\xEF\xBB\xBF//' %s`}
 	}
 	if !p.inside {
 		return &SyntaxError{Line: n, Msg: fmt.Sprintf("no [%s] above this line; found %q", Section, word(value))}

@@ -62,7 +62,7 @@ var versionText = regexp.MustCompile(`^([1-9][0-9]?)(?:\.([0-9]{1,4}))?`)
 func versionNum(text string) (int, error) {
 	m := versionText.FindStringSubmatch(text)
 	if m == nil {
-		return 0, fmt.Errorf("the server says that its version is %q, which is no PostgreSQL's", Shown(text))
+		return 0, fmt.Errorf("the server says that its version is %q, which is not a version of PostgreSQL", Shown(text))
 	}
 	major, _ := strconv.Atoi(m[1])
 	minor, _ := strconv.Atoi(m[2])

@@ -39,6 +39,9 @@ func TestMessages(t *testing.T) {
 				for _, lit := range literals(decl) {
 					for _, c := range Printed(verb.ReplaceAllString(lit.text, "1")) {
 						n++
+						if what := Safe([]string{c}); what != "" && !strings.Contains(path, "engine/docker/") {
+							t.Errorf("%s: %s", set.Position(lit.pos), what)
+						}
 						if err := parses(c); err != nil {
 							t.Errorf("%s: %v", set.Position(lit.pos), err)
 						} else if what := Shape(c, said); what != "" && !operandsLack(what) {

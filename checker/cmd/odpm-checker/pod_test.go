@@ -95,7 +95,7 @@ func TestPasswordFileOfASecret(t *testing.T) {
 		}
 		r := invocation{env: []string{"PGHOST=127.0.0.1", "PGPORT=" + strconv.Itoa(c.Port), "PGUSER=" + appRole, "PGPASSFILE=" + path}}.run(t)
 		if readOnly {
-			r.want(t, 0, "level=WARN", "lies in a Secret", "PGPASSWORD", "login proven")
+			r.want(t, 0, "level=WARN", "is in a Secret", "PGPASSWORD", "login proven")
 		} else {
 			r.want(t, 77, "is ignored", "chmod 600")
 		}
