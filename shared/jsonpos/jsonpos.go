@@ -33,8 +33,8 @@ func At(text []byte, offset int) Place {
 }
 
 // Value is where the value begins that members lead to, a list's by their
-// numbers. Where one is not there it is the value before it. A member that stands
-// twice counts where it stands last, as its value does.
+// numbers. Where one is not there it is the value before it. A member that
+// appears twice counts where it appears last, as its value does.
 func Value(text []byte, path ...string) Place {
 	_, value := find(text, path)
 	return At(text, value)

@@ -121,7 +121,7 @@ func members(data []byte) (map[string]json.RawMessage, error) {
 	return out, nil
 }
 
-// twiceError is a member that stands twice in one object.
+// twiceError is a member that appears twice in one object.
 type twiceError struct{ name string }
 
 func (e *twiceError) Error() string { return fmt.Sprintf("member %q appears twice", e.name) }

@@ -18,7 +18,7 @@ import (
 )
 
 // TestFormats: every YAML and JSON file that somebody copies, or that a service
-// reads from here, can be read, and no key stands twice in it.
+// reads from here, can be read, and no key appears twice in it.
 func TestFormats(t *testing.T) {
 	n := map[string]int{}
 	for _, top := range []string{".github", "examples", "docs", "test/example", "."} {
@@ -61,7 +61,7 @@ var readers = map[string]func([]byte) error{
 	"toml": func([]byte) error { return errors.New("no test reads TOML yet; add a reader here") },
 }
 
-// readYAML reads all documents. Decoding into a map finds a key that stands twice.
+// readYAML reads all documents. Decoding into a map finds a key that appears twice.
 func readYAML(text []byte) error {
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	for n := 0; ; n++ {
@@ -88,7 +88,7 @@ func readJSON(text []byte) error {
 	return nil
 }
 
-// once reads one value in which no key stands twice in an object.
+// once reads one value in which no key appears twice in an object.
 func once(dec *json.Decoder) error {
 	open, err := dec.Token()
 	if err != nil {
@@ -105,7 +105,7 @@ func once(dec *json.Decoder) error {
 				return err
 			}
 			if name := key.(string); seen[name] {
-				return fmt.Errorf("%q stands twice", name)
+				return fmt.Errorf("%q appears twice", name)
 			} else {
 				seen[name] = true
 			}

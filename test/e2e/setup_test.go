@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +33,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("HOME", home)
 	env.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	env.Setenv("BIN", bin)
+	env.Setenv("WORK_URL", (&url.URL{Scheme: "file", Path: env.WorkDir}).String())
 	env.Setenv("NO_COLOR", "1")
 	if real, err := os.UserHomeDir(); err == nil {
 		// The compose plugin may be installed for this user alone.
