@@ -8,12 +8,13 @@ import (
 )
 
 // keepOrWipe are a person's two ways with data that were at another place: to
-// take them along, and, last, to begin with nothing. Both places are directories
-// "volume:NAME[/DIRECTORY]" or "external"; image is one that has cp.
+// take them along, and, last, to begin with nothing. Both places are directories,
+// "volume:NAME[/DIRECTORY]", or what project.DataPath says otherwise; image is one
+// that has cp.
 func keepOrWipe(previous, current, project, image string) []string {
-	if previous == "external" || current == "external" {
+	if !hasFiles(previous) || !hasFiles(current) {
 		return []string{
-			"One of the two is a server that odpm does not run. With the old settings, back up each database NAME:",
+			"These data cannot be copied as files. With the old settings, back up each database NAME:",
 			"  odpm -d NAME --db-backup",
 			"With the new ones, restore each from its archive FILE:",
 			"  odpm -d NAME --db-restore FILE",
@@ -32,6 +33,10 @@ func keepOrWipe(previous, current, project, image string) []string {
 	}
 	return append(lines, "  sudo rm -r "+shell.Quote(current))
 }
+
+// hasFiles tells whether files can be copied from or to a place: not to the server
+// of somebody else, nor to a volume without a name.
+func hasFiles(place string) bool { return path.IsAbs(place) || strings.HasPrefix(place, "volume:") }
 
 func copyData(from, to, image string) string {
 	if !strings.HasPrefix(from, "volume:") && !strings.HasPrefix(to, "volume:") {
