@@ -5,13 +5,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/swap"
 )
 
 // Absence is the Odoo of a project while a restore stops it for its swap, and how
 // long that was: from the stop to the first answer.
 type Absence struct {
-	odoodb.OdooService
+	swap.OdooService
 	// Later: somebody else starts Odoo again, after a one-off run of it. On a database
 	// that is about to be updated it would only run into what is missing.
 	Later bool

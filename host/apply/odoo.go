@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/odpm/odpm/host/engine"
-	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/swap"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/world"
 	"github.com/odpm/odpm/shared/exitcode"
@@ -54,7 +54,7 @@ func (s *Run) CanRunOdooNative() error {
 }
 
 // OdooService is the Odoo that stands still for a swap; nil where there is none.
-func (s *Run) OdooService() odoodb.OdooService {
+func (s *Run) OdooService() swap.OdooService {
 	switch {
 	case s.Stack != nil:
 		return stackOdoo{s}

@@ -8,13 +8,16 @@ import (
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/backup"
+	"github.com/odpm/odpm/host/odoodb/journal"
+	"github.com/odpm/odpm/host/odoodb/server"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/ui"
 )
 
 // DatabaseServer is the server as odoodb wants it.
-func (r *Run) DatabaseServer() *odoodb.Server {
-	return &odoodb.Server{
+func (r *Run) DatabaseServer() *server.Server {
+	return &server.Server{
 		PG: r.PG, Programs: r.PG, AppRole: r.Project.AppRole, AppPassword: r.Project.AppPassword,
 		Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
 			return cluster.Admin(ctx, r.PG, r.hints(), database)
@@ -26,18 +29,18 @@ func (r *Run) DatabaseServer() *odoodb.Server {
 
 // recover deals with work that a crash cut short, before anything else.
 func (r *Run) recover(ctx context.Context) error {
-	if odoodb.Interrupted(r.Dirs.State()) && !r.World.Status.Ready {
+	if journal.Interrupted(r.Dirs.State()) && !r.World.Status.Ready {
 		if err := r.To(ctx, plan.Want{Goal: plan.Postgres, ReplaceCompose: r.Want.ReplaceCompose}); err != nil {
 			return err
 		}
 	}
 	if w := r.World.Server; w != nil && w.InRecovery {
-		if odoodb.Interrupted(r.Dirs.State()) {
+		if journal.Interrupted(r.Dirs.State()) {
 			r.Term.Warn("interrupted work on a database waits: this PostgreSQL is a standby, and takes no writes")
 		}
 		return nil
 	}
-	done, err := r.DatabaseServer().Recover(ctx, r.OdooService())
+	done, err := odoodb.Recover(ctx, r.DatabaseServer(), r.OdooService())
 	for _, d := range done {
 		switch {
 		case d.Drop && d.Completed:
@@ -60,7 +63,7 @@ func (r *Run) recover(ctx context.Context) error {
 			r.Term.Warn("the replaced database is still there: %s", ui.Clean(d.Kept))
 		}
 	}
-	if odoodb.IsLeftBehind(err) {
+	if backup.IsLeftBehind(err) {
 		r.Term.Warn("what an interrupted backup left could not be removed, the next run tries again: %s", ui.Clean(err.Error()))
 		return nil
 	}

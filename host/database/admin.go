@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/odpm/odpm/host/codes"
-	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/adminpass"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/regular"
 )
@@ -52,7 +52,7 @@ func passwordIn(file string) (string, error) {
 
 func (w *work) setAdmin(ctx context.Context) error {
 	set := w.Project.Settings
-	rep, err := w.server.SetAdminPassword(ctx, odoodb.AdminPassword{Database: w.req.Name, Login: set.AdminLogin, Password: w.adminSecret})
+	rep, err := adminpass.Set(ctx, w.server, adminpass.Password{Database: w.req.Name, Login: set.AdminLogin, Password: w.adminSecret})
 	if err != nil {
 		return err
 	}

@@ -8,16 +8,17 @@ import (
 	"strings"
 	"time"
 
-	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/backup"
+	"github.com/odpm/odpm/host/odoodb/progress"
 	"github.com/odpm/odpm/host/receipts"
 	"github.com/odpm/odpm/host/ui"
 )
 
 // progress shows odoodb's events.
-func (w *work) progress(verb string) odoodb.Progress {
+func (w *work) progress(verb string) progress.Func {
 	task := verb + " " + ui.Clean(w.req.Name)
-	return func(e odoodb.Event) {
+	return func(e progress.Event) {
 		unit := "B"
 		if e.Items {
 			unit = "items"
@@ -37,7 +38,7 @@ func (w *work) backupFile(format archive.Format) (string, error) {
 	case file == "":
 		// Two in one second are two archives.
 		for now := time.Now(); ; now = now.Add(time.Second) {
-			file = filepath.Join(w.Project.BackupDir, odoodb.DefaultFile(w.req.Name, format, now))
+			file = filepath.Join(w.Project.BackupDir, backup.DefaultFile(w.req.Name, format, now))
 			if _, err := os.Lstat(file); err != nil {
 				break
 			}
@@ -60,7 +61,7 @@ func (w *work) backup(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	res, err := w.server.Backup(ctx, odoodb.BackupOptions{Database: w.req.Name, File: file, Format: format,
+	res, err := backup.Run(ctx, w.server, backup.Options{Database: w.req.Name, File: file, Format: format,
 		AllFiles: w.req.AllFiles, OdooVersion: w.Project.OdooVersion, Progress: w.progress("backup")})
 	w.shown.Close()
 	for _, warning := range res.Warnings {

@@ -1,8 +1,10 @@
 package database
 
 import (
-	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/odoodb/load"
+	"github.com/odpm/odpm/host/odoodb/needs"
+	"github.com/odpm/odpm/host/odoodb/neutralize"
+	"github.com/odpm/odpm/host/odoodb/verify"
 	"github.com/odpm/odpm/host/ui"
 )
 
@@ -52,12 +54,12 @@ type restoreDoc struct {
 	Missing    int    `json:"missing_files"`
 	WrongSized int    `json:"wrong_size_files"`
 	elsewhereDoc
-	Neutralized bool          `json:"neutralized"`
-	StillActive odoodb.Active `json:"still_active"`
-	Copied      bool          `json:"copied"`
-	LeftOut     []omission    `json:"left_out"`
-	Warnings    []string      `json:"warnings"`
-	Stopped     bool          `json:"odoo_stopped"`
+	Neutralized bool              `json:"neutralized"`
+	StillActive neutralize.Active `json:"still_active"`
+	Copied      bool              `json:"copied"`
+	LeftOut     []omission        `json:"left_out"`
+	Warnings    []string          `json:"warnings"`
+	Stopped     bool              `json:"odoo_stopped"`
 	*awayDoc
 }
 
@@ -73,7 +75,7 @@ type elsewhereDoc struct {
 	Storages []string `json:"external_storages"`
 }
 
-func elsewhereJSON(e odoodb.Elsewhere) elsewhereDoc { return elsewhereDoc{e.Files, list(e.Storages)} }
+func elsewhereJSON(e verify.Elsewhere) elsewhereDoc { return elsewhereDoc{e.Files, list(e.Storages)} }
 
 type modulesDoc struct {
 	Installed []string `json:"installed"`
@@ -155,12 +157,12 @@ func (r Result) JSON() any {
 }
 
 // VerifiedJSON is the JSON form of an archive that was proven.
-func VerifiedJSON(v odoodb.VerifyResult) any {
+func VerifiedJSON(v verify.Result) any {
 	return verifiedDoc{1, v.Path, string(v.Format), v.Bytes, ui.Clean(v.Database), ui.Clean(v.OdooVersion), ui.Clean(v.ServerVersion), ui.Clean(v.DumpVersion),
 		v.Modules, v.Tables, v.Rows, v.Files, v.Extra, v.MissingFiles, v.DamagedFiles, v.WrongSized, elsewhereJSON(v.Elsewhere), needsJSON(v.Needs), leftJSON(v.Needs.LeftOut), list(v.Warnings)}
 }
 
-func needsJSON(n odoodb.Needs) needsDoc {
+func needsJSON(n needs.Needs) needsDoc {
 	return needsDoc{list(n.Extensions), list(n.Roles), list(n.Tablespaces)}
 }
 

@@ -7,6 +7,8 @@ import (
 
 	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/drop"
+	"github.com/odpm/odpm/host/odoodb/server"
 	"github.com/odpm/odpm/host/ui"
 )
 
@@ -37,8 +39,8 @@ func (w *work) mayDrop(ctx context.Context) error {
 	if w.req.Force {
 		return nil
 	}
-	d, err := w.server.Look(ctx, w.req.Name)
-	if odoodb.IsMissing(err) {
+	d, err := odoodb.Look(ctx, w.server, w.req.Name)
+	if server.IsMissing(err) {
 		return nil // Drop says so
 	}
 	if err != nil {
@@ -64,9 +66,9 @@ func (w *work) drop(ctx context.Context) error {
 	if err := w.mayDrop(ctx); err != nil {
 		return err
 	}
-	other := w.server.Elsewhere(ctx, w.req.Name)
-	rep, err := w.server.Drop(ctx, w.req.Name)
-	if odoodb.IsMissing(err) && (w.req.Init || w.req.Update) {
+	other := odoodb.ExternalFiles(ctx, w.server, w.req.Name)
+	rep, err := drop.Database(ctx, w.server, w.req.Name)
+	if server.IsMissing(err) && (w.req.Init || w.req.Update) {
 		w.Term.Say("odpm: there was no database %s to drop", ui.Clean(w.req.Name))
 		return nil
 	}

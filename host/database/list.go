@@ -20,7 +20,7 @@ func List(ctx context.Context, o look.Options) ([]Listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.List(ctx)
+	all, err := odoodb.List(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func Names(ctx context.Context, o look.Options) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.Names(ctx)
+	return odoodb.Names(ctx, s)
 }
 
 const notListed = "its databases cannot be listed"

@@ -11,6 +11,8 @@ import (
 
 	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/create"
+	"github.com/odpm/odpm/host/odoodb/drop"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/shell"
@@ -55,8 +57,8 @@ func (w *work) modules(ctx context.Context) error {
 		return fmt.Errorf("there is no database %q to update. Create it: odpm -d %s -i", r.Name, shell.Quote(r.Name))
 	case !exists:
 		// A filestore without a database is somebody's, and outlives the attempt.
-		hadFiles = w.server.HasFilestore(r.Name)
-		if err := w.server.Create(ctx, r.Name, odoodb.CreateOptions{Unaccent: w.unaccent()}); err != nil {
+		hadFiles = drop.HasFilestore(w.server, r.Name)
+		if err := create.Empty(ctx, w.server, r.Name, create.Options{Unaccent: w.unaccent()}); err != nil {
 			return err
 		}
 		created = true
@@ -113,7 +115,7 @@ func (w *work) leave(ctx context.Context, hadFiles bool) {
 	if ctx.Err() != nil && !hadFiles {
 		undo, cancel := interrupt.Cleanup(ctx, 15*time.Second)
 		defer cancel()
-		_, err := w.server.Drop(undo, name)
+		_, err := drop.Database(undo, w.server, name)
 		if err == nil {
 			w.Term.Say("odpm: the new database %s, half initialised, was dropped", ui.Clean(name))
 			return
@@ -151,7 +153,7 @@ func (w *work) firstSettings() []string {
 }
 
 func (w *work) uninitialised(ctx context.Context) (bool, error) {
-	d, err := w.server.Look(ctx, w.req.Name)
+	d, err := odoodb.Look(ctx, w.server, w.req.Name)
 	return !d.IsOdoo, err
 }
 
@@ -196,7 +198,7 @@ func (w *work) startAgain(ctx context.Context, err error) error {
 
 // installed asks the database for the state of each wanted module.
 func (w *work) installed(ctx context.Context, want []string) error {
-	state, err := w.server.ModuleStates(ctx, w.req.Name)
+	state, err := odoodb.ModuleStates(ctx, w.server, w.req.Name)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/host/apply"
-	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/restore"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/receipts"
 	"github.com/odpm/odpm/host/ui"
@@ -42,7 +42,7 @@ type RehearseRequest struct {
 // Rehearsed is what a rehearsal gave.
 type Rehearsed struct {
 	receipts.Receipt
-	Report odoodb.RehearseReport `json:"-"`
+	Report restore.RehearseReport `json:"-"`
 }
 
 // Rehearse restores a backup into a hidden database, compares it with the
@@ -96,7 +96,7 @@ func Rehearse(ctx context.Context, o apply.Options, req RehearseRequest) (Rehear
 		}
 		w.server = s.DatabaseServer()
 	}
-	opts := odoodb.RehearseOptions{Restore: odoodb.RestoreOptions{
+	opts := restore.RehearseOptions{Restore: restore.Options{
 		File: file, OdooMajor: s.Project.OdooMajor, Unaccent: w.unaccent(), AllowMissingFiles: req.AnyFiles,
 		AllowBroken: req.AnyConstraints, AsAdmin: req.AsAdmin, Progress: w.progress("rehearse"),
 	}}
@@ -110,9 +110,9 @@ func Rehearse(ctx context.Context, o apply.Options, req RehearseRequest) (Rehear
 		}
 	}
 	start := time.Now()
-	rep, err := w.server.Rehearse(ctx, opts)
+	rep, err := restore.Rehearse(ctx, w.server, opts)
 	w.shown.Close()
-	w.warnRestored(rep.RestoreReport)
+	w.warnRestored(rep.Report)
 	if ctx.Err() != nil {
 		return Rehearsed{}, err
 	}
@@ -126,7 +126,7 @@ func Rehearse(ctx context.Context, o apply.Options, req RehearseRequest) (Rehear
 	return res, refuse(err)
 }
 
-func receiptOf(file, database string, rep odoodb.RehearseReport, err error, took time.Duration) receipts.Receipt {
+func receiptOf(file, database string, rep restore.RehearseReport, err error, took time.Duration) receipts.Receipt {
 	h := &receipts.Rehearsal{
 		Proven: err == nil, SHA256: rep.SHA256, ServerVersion: rep.ServerVersion, Tables: rep.Tables, Rows: rep.Rows, RowsCompared: rep.RowsCompared,
 		Files: rep.Checked + rep.Damaged, DamagedFiles: rep.Damaged, MissingFiles: rep.Missing, WrongSizeFiles: rep.WrongSized, OdooRan: rep.OdooRan, Neutralized: rep.Neutralized,

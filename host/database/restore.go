@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/host/codes"
-	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/neutralize"
+	"github.com/odpm/odpm/host/odoodb/restore"
 	"github.com/odpm/odpm/host/ui"
 )
 
@@ -19,7 +20,7 @@ func (w *work) restore(ctx context.Context) error {
 	if err := w.mayReplace(); err != nil {
 		return err
 	}
-	opts := odoodb.RestoreOptions{
+	opts := restore.Options{
 		File: r.Restore, Database: r.Name, OdooMajor: w.Project.OdooMajor, Unaccent: w.unaccent(),
 		KeepOld: r.KeepOld, AllowMissingFiles: r.AnyFiles, AllowBroken: r.AnyConstraints, AsAdmin: r.AsAdmin, Neutralize: r.Neutralize, AllowIncomplete: r.AnyNeutral, Copy: r.Copy,
 		BaseURL: w.URL(), Progress: w.progress("restore"),
@@ -30,7 +31,7 @@ func (w *work) restore(ctx context.Context) error {
 		opts.Odoo, odoo.Later = odoo, r.Init || r.Update
 	}
 	if r.Neutralize {
-		if w.Project.OdooMajor >= odoodb.OdooNeutralizes {
+		if w.Project.OdooMajor >= neutralize.Since {
 			if err := w.CanRunOdoo(ctx); err != nil {
 				return err
 			}
@@ -40,7 +41,7 @@ func (w *work) restore(ctx context.Context) error {
 	for _, name := range r.AsAdmin {
 		w.Term.Say("odpm: in the new database, as administrator: CREATE EXTENSION %s CASCADE", ui.Clean(name))
 	}
-	rep, err := w.server.Restore(ctx, opts)
+	rep, err := restore.Run(ctx, w.server, opts)
 	w.shown.Close()
 	w.warnRestored(rep)
 	w.stopped = odoo.Stopped()
@@ -93,7 +94,7 @@ func (w *work) sayAway(away time.Duration, answers bool) {
 // are in the JSON.
 const maxShown = 20
 
-func (w *work) warnRestored(rep odoodb.RestoreReport) {
+func (w *work) warnRestored(rep restore.Report) {
 	for _, warning := range rep.Warnings {
 		w.Term.Warn("%s", ui.Clean(warning))
 	}

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/backup"
 	"github.com/odpm/odpm/host/receipts"
 	"github.com/odpm/odpm/host/state"
 )
@@ -29,7 +29,7 @@ func TestParseKeep(t *testing.T) {
 // made writes an archive as a backup of that day does, with its receipt.
 func made(t *testing.T, d state.Dirs, dir, database string, at time.Time) string {
 	t.Helper()
-	path := filepath.Join(dir, odoodb.DefaultFile(database, archive.Zip, at))
+	path := filepath.Join(dir, backup.DefaultFile(database, archive.Zip, at))
 	if err := os.WriteFile(path, []byte(at.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -13,9 +13,15 @@ import (
 	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/filestore"
-	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/adminpass"
 	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/backup"
+	"github.com/odpm/odpm/host/odoodb/drop"
+	"github.com/odpm/odpm/host/odoodb/neutralize"
+	"github.com/odpm/odpm/host/odoodb/restore"
+	"github.com/odpm/odpm/host/odoodb/server"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
+	"github.com/odpm/odpm/host/odoodb/verify"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/ui"
 )
@@ -81,14 +87,14 @@ func readOnly(s *apply.Run, reading bool) error {
 // named after it included.
 func (r Request) checkName() error {
 	if r.Restore == "" && !r.Init && !r.Update && !r.Open {
-		return odoodb.CheckName(r.Name)
+		return server.CheckName(r.Name)
 	}
-	if err := odoodb.CheckNewName(r.Name); err != nil {
+	if err := server.CheckNewName(r.Name); err != nil {
 		return err
 	}
 	if r.Drop && r.Restore == "" && r.Init {
 		// Whether it is there or not, it is made.
-		if err := odoodb.CheckOdooName(r.Name); err != nil {
+		if err := server.CheckOdooName(r.Name); err != nil {
 			return err
 		}
 	}
@@ -103,12 +109,12 @@ type Result struct {
 	// Archive is the path of a backup, URL Odoo's where it was started.
 	Archive, URL string
 	// Restored and BackedUp say what was done, nil for what was not asked for.
-	Restored *odoodb.RestoreReport
-	BackedUp *odoodb.BackupResult
+	Restored *restore.Report
+	BackedUp *backup.Result
 	// Away is for a run that has stopped Odoo, nil for any other.
 	Away    *Away
-	Dropped *odoodb.DropReport
-	Admin   *odoodb.AdminReport
+	Dropped *drop.Report
+	Admin   *adminpass.Report
 	// Installed and Updated are the modules that -i and -u named, Removed the
 	// older backups that --keep has removed.
 	Installed, Updated, Removed []string
@@ -125,7 +131,7 @@ type Away struct {
 type work struct {
 	*apply.Run
 	req    Request
-	server *odoodb.Server
+	server *server.Server
 	shown  ui.Progress
 	result Result
 	// existed is whether the database was there at the start.
@@ -199,13 +205,13 @@ func (w *work) prepare() error {
 // started for it. A server that runs is asked instead.
 func (w *work) beforeStart() error {
 	r := w.req
-	if (r.Init || r.Update || r.Restore != "" && r.Neutralize && w.Project.OdooMajor >= odoodb.OdooNeutralizes) && w.Stack == nil {
+	if (r.Init || r.Update || r.Restore != "" && r.Neutralize && w.Project.OdooMajor >= neutralize.Since) && w.Stack == nil {
 		if err := w.CanRunOdooNative(); err != nil {
 			return err
 		}
 	}
 	if r.KeepOld {
-		if err := odoodb.CheckKept(r.Name); err != nil {
+		if err := restore.CheckKept(r.Name); err != nil {
 			return err
 		}
 	}
@@ -213,21 +219,21 @@ func (w *work) beforeStart() error {
 		return nil
 	}
 	if r.Restore != "" || r.Init || r.Open {
-		if err := odoodb.CheckOdooName(r.Name); err != nil {
+		if err := server.CheckOdooName(r.Name); err != nil {
 			return &ui.Usage{Err: fmt.Errorf("%w. For a database that has that name already, PostgreSQL must run: odpm database ensure-role", err)}
 		}
 	}
 	if r.Backup && r.BackupFile != "" {
 		file, err := w.backupFile("")
 		if err == nil {
-			err = odoodb.CheckFree(file)
+			err = backup.CheckFree(file)
 		}
 		if err != nil {
 			return refuse(err)
 		}
 	}
 	if r.Restore != "" {
-		return refuse(odoodb.CheckArchive(r.Restore, w.Project.OdooMajor))
+		return refuse(restore.CheckArchive(r.Restore, w.Project.OdooMajor))
 	}
 	return nil
 }
@@ -243,7 +249,7 @@ func (w *work) do(ctx context.Context) error {
 		r.Init, r.InitModules = true, w.Project.Settings.InitModules
 	}
 	if creates := !w.existed && r.Restore != "" || r.Init && (!w.existed || r.Drop && r.Restore == ""); creates {
-		if err := odoodb.CheckOdooName(r.Name); err != nil {
+		if err := server.CheckOdooName(r.Name); err != nil {
 			return &ui.Usage{Err: err}
 		}
 	}
@@ -306,7 +312,7 @@ func (w *work) exists(ctx context.Context, name string) (bool, error) {
 
 // refuse makes odoodb's refusals a refusal of the run: nothing was touched.
 func refuse(err error) error {
-	if archive.IsRefused(err) || sqldump.IsRefused(err) || odoodb.IsUnproven(err) || odoodb.IsFileExists(err) || odoodb.IsNotNeutral(err) || filestore.IsLink(err) {
+	if archive.IsRefused(err) || sqldump.IsRefused(err) || verify.IsUnproven(err) || backup.IsFileExists(err) || neutralize.IsNotNeutral(err) || filestore.IsLink(err) {
 		return &ui.Refusal{Code: codes.ArchiveRefused, What: err.Error(), Err: err}
 	}
 	return err

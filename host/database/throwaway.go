@@ -13,22 +13,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/interrupt"
-	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/server"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/durable"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // throwawayCluster is one of another major, made for a rehearsal and removed after it.
 type throwawayCluster struct {
-	server *odoodb.Server
+	server *server.Server
 	pg     engine.Writer
 	// discard stops it and removes what is not in dir.
 	discard func(context.Context) error
@@ -146,7 +146,7 @@ func (t *throwawayCluster) start(ctx context.Context, s *apply.Run, req Rehearse
 	if _, err := c.Exec(ctx, `CREATE ROLE `+pgx.Identifier{s.Project.AppRole}.Sanitize()+` LOGIN CREATEDB`); err != nil {
 		return err
 	}
-	t.server = &odoodb.Server{PG: t.pg, Programs: t.pg, AppRole: s.Project.AppRole, AppPassword: s.Project.AppPassword, Admin: admin,
+	t.server = &server.Server{PG: t.pg, Programs: t.pg, AppRole: s.Project.AppRole, AppPassword: s.Project.AppPassword, Admin: admin,
 		Files: filestore.Layout{DataDir: filepath.Join(t.dir, "odoo")}, PostgresDataDir: filepath.Join(t.dir, "pg"), StateDir: filepath.Join(t.dir, "state")}
 	return nil
 }

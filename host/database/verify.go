@@ -7,16 +7,17 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/progress"
+	"github.com/odpm/odpm/host/odoodb/verify"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
 )
 
 // Verify is `odpm database verify FILE`. It needs no project.
-func Verify(ctx context.Context, t *ui.Terminal, mode, file string, anyFiles bool) (odoodb.VerifyResult, error) {
+func Verify(ctx context.Context, t *ui.Terminal, mode, file string, anyFiles bool) (verify.Result, error) {
 	shown := t.NewProgress(mode)
 	defer shown.Close()
-	res, err := odoodb.Verify(ctx, file, odoodb.VerifyOptions{AllowMissingFiles: anyFiles, Progress: func(e odoodb.Event) {
+	res, err := verify.File(ctx, file, verify.Options{AllowMissingFiles: anyFiles, Progress: func(e progress.Event) {
 		unit := "B"
 		if e.Items {
 			unit = "items"
@@ -27,7 +28,7 @@ func Verify(ctx context.Context, t *ui.Terminal, mode, file string, anyFiles boo
 }
 
 // WriteVerified says what an archive was proven to be.
-func WriteVerified(out io.Writer, v odoodb.VerifyResult) {
+func WriteVerified(out io.Writer, v verify.Result) {
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(tw, "%s\t%s\n", name, ui.Clean(fmt.Sprintf(format, args...)))
@@ -47,7 +48,7 @@ func WriteVerified(out io.Writer, v odoodb.VerifyResult) {
 }
 
 // external is the end of a sentence about files.
-func external(e odoodb.Elsewhere) string {
+func external(e verify.Elsewhere) string {
 	if e.Files == 0 {
 		return ""
 	}

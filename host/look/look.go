@@ -8,18 +8,17 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/desired"
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/inputs"
 	"github.com/odpm/odpm/host/login"
-	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/server"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/host/world"
-
-	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/shared/redact"
 )
 
@@ -156,7 +155,7 @@ func (v *View) RoleSQL(ctx context.Context) ([]string, error) {
 // Databases is the server for who only lists what is in it. It asks no more
 // than whether the server answers (why says for what it must), and makes no plan:
 // a list of names has to be there in the time of a Tab.
-func Databases(ctx context.Context, o Options, why string) (*odoodb.Server, error) {
+func Databases(ctx context.Context, o Options, why string) (*server.Server, error) {
 	in, r, err := open(ctx, o)
 	if err != nil {
 		return nil, err
@@ -176,7 +175,7 @@ func Databases(ctx context.Context, o Options, why string) (*odoodb.Server, erro
 	}
 	hints := in.Hints(bootstrap, r.Stack != nil)
 	hints.Startup = &cluster.Startup{}
-	return &odoodb.Server{
+	return &server.Server{
 		PG: r.Server, AppRole: in.Project.AppRole, AppPassword: in.Project.AppPassword,
 		Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
 			return cluster.Admin(ctx, r.Server, hints, database)

@@ -17,7 +17,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/filestore"
+	"github.com/odpm/odpm/host/odoodb/backup"
+	"github.com/odpm/odpm/host/odoodb/fault"
+	"github.com/odpm/odpm/host/odoodb/odoodbtest"
+	"github.com/odpm/odpm/host/odoodb/restore"
+	"github.com/odpm/odpm/host/odoodb/server"
+	"github.com/odpm/odpm/host/odoodb/verify"
+	"github.com/odpm/odpm/host/quote"
 )
 
 // liveOdoo writes, deletes and collects attachments the way Odoo does
@@ -25,7 +33,7 @@ import (
 // commits, a deleted row's file stays until the collector, which takes
 // ir_attachment IN SHARE MODE, finds that nobody names it.
 type liveOdoo struct {
-	s         *Server
+	s         *server.Server
 	db        string
 	written   int
 	collected int
@@ -42,7 +50,7 @@ func (o *liveOdoo) write(ctx context.Context, c *pgx.Conn, rng *rand.Rand) error
 			content := fmt.Appendf(nil, "%d %d", rng.Uint64(), rng.Uint64())
 			sum := fmt.Sprintf("%x", sha1.Sum(content))
 			name := sum[:2] + "/" + sum
-			path := filepath.Join(o.s.filestore(o.db), name)
+			path := filepath.Join(o.s.Files.Path(o.db), name)
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				return err
 			}
@@ -71,7 +79,7 @@ func (o *liveOdoo) collect(ctx context.Context, c *pgx.Conn) error {
 		if _, err := tx.Exec(ctx, `LOCK ir_attachment IN SHARE MODE`); err != nil {
 			return err
 		}
-		names, _, err := storedFiles(ctx, tx.Conn())
+		names, _, err := verify.StoredFiles(ctx, tx.Conn())
 		if err != nil {
 			return err
 		}
@@ -79,7 +87,7 @@ func (o *liveOdoo) collect(ctx context.Context, c *pgx.Conn) error {
 		for _, n := range names {
 			named[n] = true
 		}
-		root := o.s.filestore(o.db)
+		root := o.s.Files.Path(o.db)
 		return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
@@ -97,19 +105,19 @@ func (o *liveOdoo) collect(ctx context.Context, c *pgx.Conn) error {
 // TestBackupOfALiveDatabase: every archive must be complete in itself although
 // attachments come and go and their files with them.
 func TestBackupOfALiveDatabase(t *testing.T) {
-	s := newServer(t)
-	loadFixture(t, s, "db")
+	s := odoodbtest.NewServer(t)
+	odoodbtest.LoadFixture(t, s, "db")
 	o := &liveOdoo{s: s, db: "db"}
 	live, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	loop := func(seed uint64, step func(context.Context, *pgx.Conn, *rand.Rand) error) {
 		wg.Go(func() {
-			c, err := s.app(ctx, "db")
+			c, err := s.App(ctx, "db")
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			defer closeConn(c)
+			defer engine.Close(c)
 			rng := rand.New(rand.NewPCG(seed, 7))
 			for live.Err() == nil {
 				if err := step(ctx, c, rng); err != nil && !errors.Is(err, context.Canceled) {
@@ -129,18 +137,18 @@ func TestBackupOfALiveDatabase(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 		return o.collect(ctx, c)
 	})
-	defer func() { fault = func(string) {} }()
-	fault = func(string) { time.Sleep(300 * time.Millisecond) } // many a file is collected meanwhile
+	defer func() { fault.At = func(string) {} }()
+	fault.At = func(string) { time.Sleep(300 * time.Millisecond) } // many a file is collected meanwhile
 	time.Sleep(300 * time.Millisecond)
 	dir := t.TempDir()
 	var last string
 	for i := range 3 {
 		last = fmt.Sprintf("%s/%d.zip", dir, i)
-		res, err := s.Backup(ctx, BackupOptions{Database: "db", File: last})
+		res, err := backup.Run(ctx, s, backup.Options{Database: "db", File: last})
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := Verify(ctx, last, VerifyOptions{})
+		v, err := verify.File(ctx, last, verify.Options{})
 		if err != nil || len(v.Missing)+len(v.Damaged)+len(res.Missing) > 0 || v.Files != res.Files || v.Extra != 0 || v.Files < 20 {
 			t.Errorf("%v %+v %+v", err, v, res)
 		}
@@ -150,24 +158,24 @@ func TestBackupOfALiveDatabase(t *testing.T) {
 	if o.written < 100 || o.collected < 20 {
 		t.Errorf("nothing happened meanwhile: %d written, %d collected", o.written, o.collected)
 	}
-	if _, err := s.Restore(ctx, RestoreOptions{File: last, Database: "restored"}); err != nil {
+	if _, err := restore.Run(ctx, s, restore.Options{File: last, Database: "restored"}); err != nil {
 		t.Error(err)
 	}
-	noLeftovers(t, s)
+	odoodbtest.NoLeftovers(t, s)
 }
 
 // TestBackupCopies: where files cannot be linked they are copied, to the
 // backup's own directory.
 func TestBackupCopies(t *testing.T) {
-	s := newServer(t)
-	loadFixture(t, s, "db")
+	s := odoodbtest.NewServer(t)
+	odoodbtest.LoadFixture(t, s, "db")
 	// A file with as many names as a file system allows is one of those cases;
 	// here somebody is in the way of the directory of links.
 	dir := t.TempDir()
-	defer func() { fault = func(string) {} }()
-	fault = func(at string) {
+	defer func() { fault.At = func(string) {} }()
+	fault.At = func(at string) {
 		if at == "backup begun" {
-			journals, err := backupJournals(s.StateDir)
+			journals, err := backup.Journals(s.StateDir)
 			if err != nil || len(journals) != 1 {
 				t.Fatalf("%v %v", journals, err)
 			}
@@ -176,46 +184,46 @@ func TestBackupCopies(t *testing.T) {
 			}
 		}
 	}
-	res, err := s.Backup(ctx, BackupOptions{Database: "db", File: dir + "/a.zip"})
+	res, err := backup.Run(ctx, s, backup.Options{Database: "db", File: dir + "/a.zip"})
 	if err != nil || res.Files != 9 || len(res.Warnings) != 1 {
 		t.Fatalf("%v %+v", err, res)
 	}
-	if _, err := Verify(ctx, dir+"/a.zip", VerifyOptions{}); err != nil {
+	if _, err := verify.File(ctx, dir+"/a.zip", verify.Options{}); err != nil {
 		t.Error(err)
 	}
-	onlyArchive(t, s, dir, "a.zip")
+	odoodbtest.OnlyArchive(t, s, dir, "a.zip")
 }
 
 // TestBackupAsAdministrator: what the application role may not read is no
 // reason for a backup without it, nor for none.
 func TestBackupAsAdministrator(t *testing.T) {
-	s := newServer(t)
-	loadFixture(t, s, "db")
+	s := odoodbtest.NewServer(t)
+	odoodbtest.LoadFixture(t, s, "db")
 	for name, tc := range map[string]struct {
 		hide []string
 		ask  string
 	}{
 		"a table of another role": {[]string{`CREATE TABLE secret (x int)`, `INSERT INTO secret VALUES (42)`}, `SELECT x FROM secret`},
-		"row security": {[]string{`CREATE TABLE own (x int)`, `ALTER TABLE own OWNER TO ` + ident(s.AppRole), `INSERT INTO own VALUES (42)`,
+		"row security": {[]string{`CREATE TABLE own (x int)`, `ALTER TABLE own OWNER TO ` + quote.Ident(s.AppRole), `INSERT INTO own VALUES (42)`,
 			`ALTER TABLE own ENABLE ROW LEVEL SECURITY`, `ALTER TABLE own FORCE ROW LEVEL SECURITY`, `CREATE POLICY none ON own USING (false)`}, ``},
 		"a large object of another role": {[]string{`SELECT lo_from_bytea(4242, '\x2a')`}, `SELECT get_byte(lo_get(4242), 0)`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			mustAdmin(t, s, "postgres", `DROP DATABASE IF EXISTS one WITH (FORCE)`, `CREATE DATABASE one TEMPLATE db OWNER `+ident(s.AppRole))
-			mustAdmin(t, s, "one", tc.hide...)
+			odoodbtest.MustAdmin(t, s, "postgres", `DROP DATABASE IF EXISTS one WITH (FORCE)`, `CREATE DATABASE one TEMPLATE db OWNER `+quote.Ident(s.AppRole))
+			odoodbtest.MustAdmin(t, s, "one", tc.hide...)
 			file := filepath.Join(t.TempDir(), "a.zip")
-			res, err := s.Backup(ctx, BackupOptions{Database: "one", File: file})
+			res, err := backup.Run(ctx, s, backup.Options{Database: "one", File: file})
 			if err != nil || !strings.Contains(strings.Join(res.Warnings, "\n"), "it is dumped as") {
 				t.Fatalf("%v %+v", err, res)
 			}
-			if _, err := s.Restore(ctx, RestoreOptions{File: file, Database: "back", AllowMissingFiles: true}); err != nil {
+			if _, err := restore.Run(ctx, s, restore.Options{File: file, Database: "back", AllowMissingFiles: true}); err != nil {
 				t.Fatal(err)
 			}
 			if tc.ask == "" {
-				mustAdmin(t, s, "back", `ALTER TABLE own NO FORCE ROW LEVEL SECURITY`)
+				odoodbtest.MustAdmin(t, s, "back", `ALTER TABLE own NO FORCE ROW LEVEL SECURITY`)
 				tc.ask = `SELECT x FROM own`
 			}
-			if value[int](t, s, "back", tc.ask) != 42 {
+			if odoodbtest.Value[int](t, s, "back", tc.ask) != 42 {
 				t.Error("it is not there")
 			}
 		})
@@ -225,42 +233,26 @@ func TestBackupAsAdministrator(t *testing.T) {
 // TestBackupLongNames: an archive may have the longest name that a file can
 // have, and one that is longer is refused before anything is made.
 func TestBackupLongNames(t *testing.T) {
-	s := newServer(t)
-	loadFixture(t, s, "db")
+	s := odoodbtest.NewServer(t)
+	odoodbtest.LoadFixture(t, s, "db")
 	dir := t.TempDir()
 	name := strings.Repeat("n", 248) + "é.zip"
-	if _, err := s.Backup(ctx, BackupOptions{Database: "db", File: filepath.Join(dir, "n"+name)}); err != nil {
+	if _, err := backup.Run(ctx, s, backup.Options{Database: "db", File: filepath.Join(dir, "n"+name)}); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Backup(ctx, BackupOptions{Database: "db", File: filepath.Join(dir, "nnnn"+name)}); !errors.Is(err, syscall.ENAMETOOLONG) {
+	if _, err := backup.Run(ctx, s, backup.Options{Database: "db", File: filepath.Join(dir, "nnnn"+name)}); !errors.Is(err, syscall.ENAMETOOLONG) {
 		t.Errorf("got %v", err)
 	}
-	onlyArchive(t, s, dir, "n"+name)
-}
-
-// TestBackupOnAFullDisk: the system's words come with the way on.
-func TestBackupOnAFullDisk(t *testing.T) {
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer full.Close()
-	_, err = full.WriteString("x")
-	if got := fullDisk(err); !errors.Is(got, syscall.ENOSPC) || !strings.Contains(got.Error(), "/dev/full: no space left on device; make room there or set BACKUP_DIR") {
-		t.Error(got)
-	}
-	if fullDisk(nil) != nil {
-		t.Error("no error became one")
-	}
+	odoodbtest.OnlyArchive(t, s, dir, "n"+name)
 }
 
 // TestRecoverWhatCannotBeRemoved: a killed backup's files on a disk that cannot
 // be written any more stop nobody; they are removed when they can be.
 func TestRecoverWhatCannotBeRemoved(t *testing.T) {
-	s := newServer(t)
-	loadFixture(t, s, "db")
+	s := odoodbtest.NewServer(t)
+	odoodbtest.LoadFixture(t, s, "db")
 	dir := t.TempDir()
-	if err := s.helper(t, "backup", dir+"/a.zip", "backup written").Run(); err == nil {
+	if err := helper(s, t, "backup", dir+"/a.zip", "backup written").Run(); err == nil {
 		t.Fatal("the helper was not killed")
 	}
 	parts, _ := filepath.Glob(dir + "/*.part")
@@ -271,50 +263,50 @@ func TestRecoverWhatCannotBeRemoved(t *testing.T) {
 	if err := errors.Join(os.Remove(parts[0]), os.MkdirAll(parts[0]+"/x", 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	if done, err := s.Recover(ctx, nil); !IsLeftBehind(err) || len(done) > 0 {
+	if done, err := Recover(ctx, s, nil); !backup.IsLeftBehind(err) || len(done) > 0 {
 		t.Errorf("%v %v", done, err)
 	}
 	if err := os.RemoveAll(parts[0]); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Recover(ctx, nil); err != nil {
+	if _, err := Recover(ctx, s, nil); err != nil {
 		t.Error(err)
 	}
-	onlyArchive(t, s, dir)
+	odoodbtest.OnlyArchive(t, s, dir)
 }
 
 // TestBackupKilled: what a killed backup leaves, Recover removes; what a
 // running one has, it leaves alone.
 func TestBackupKilled(t *testing.T) {
-	s := newServer(t)
-	loadFixture(t, s, "db")
+	s := odoodbtest.NewServer(t)
+	odoodbtest.LoadFixture(t, s, "db")
 	dir := t.TempDir()
-	defer func() { fault = func(string) {} }()
-	fault = func(at string) {
+	defer func() { fault.At = func(string) {} }()
+	fault.At = func(at string) {
 		if at == "backup written" {
-			if _, err := s.Recover(ctx, nil); err != nil {
+			if _, err := Recover(ctx, s, nil); err != nil {
 				t.Error(err)
 			}
 		}
 	}
-	if _, err := s.Backup(ctx, BackupOptions{Database: "db", File: dir + "/a.zip"}); err != nil {
+	if _, err := backup.Run(ctx, s, backup.Options{Database: "db", File: dir + "/a.zip"}); err != nil {
 		t.Error(err)
 	}
-	fault = func(string) {}
-	child := s.helper(t, "backup", dir+"/b.zip", "backup written")
+	fault.At = func(string) {}
+	child := helper(s, t, "backup", dir+"/b.zip", "backup written")
 	if err := child.Run(); err == nil {
 		t.Error("the helper was not killed")
 	}
-	left, err := s.LeftOvers(ctx)
+	left, err := LeftOvers(ctx, s)
 	if err != nil || len(left) != 1 || left[0].Journal == "" || left[0].For != "db" {
 		t.Errorf("%v %+v", err, left)
 	}
 	parts, _ := filepath.Glob(dir + "/*.part")
-	if len(parts) != 1 || present(dir+"/b.zip") {
+	if len(parts) != 1 || odoodbtest.Present(dir+"/b.zip") {
 		t.Errorf("the kill left %q", parts)
 	}
-	if _, err := s.Recover(ctx, nil); err != nil {
+	if _, err := Recover(ctx, s, nil); err != nil {
 		t.Error(err)
 	}
-	onlyArchive(t, s, dir, "a.zip")
+	odoodbtest.OnlyArchive(t, s, dir, "a.zip")
 }

@@ -1,49 +1,43 @@
-// Package odoodb works on a project's Odoo databases: it lists, backs up,
-// verifies, restores, drops and creates them and sets the administrator's
-// password. It prints nothing: results, warnings and errors are values.
+// Package odoodb knows all of a project's Odoo databases at once: it lists them,
+// names what unfinished work has left behind, and ends that work. Each operation
+// has a room below:
+//
+//	create      an empty database for -i base
+//	drop        a database, then its file store
+//	adminpass   the administrator's login and password
+//	backup      Odoo's zip or pg_dump -Fc
+//	restore     an archive in the place of a database; its rehearsal
+//	swap        the last step of a restore, and its undoing after a crash
+//	neutralize  a harmless copy
+//	verify      whether an archive is the backup of an Odoo database; one judgement
+//	            for what is backed up, verified and restored
+//	needs       what a dump wants of a server, and what becomes of it there
+//
+// They stand on what they share: server (sessions, names, locks), tables (reading
+// somebody else's database), journal (what the next run needs after a crash),
+// progress, disk and fault; and on archive, sqldump, load and pdeflate, which know no
+// server's Odoo. Imports go down this list only, and backup and restore do not know
+// each other.
+//
+// The rooms print nothing: results, warnings and errors are values. Reports are
+// valid as far as they go when there is an error, too. Warnings in them are
+// sentences for a person. Cancelling the context ends the work and cleans up
+// before the function returns: neither a half database nor a ".part" file stays.
 //
 // # Server
 //
-// Everything but Verify is a method of Server, which has no constructor: fill
-// in PG, AppRole, AppPassword, Admin, Files and StateDir. Admin is a
-// plain func, so a method value such as cluster.Admin fits. A Server holds no
-// connection and needs no closing.
+// Everything but verify.File takes a server.Server, which has no constructor: fill
+// in PG, AppRole, AppPassword, Admin, Files and StateDir. Admin is a plain func, so
+// a method value such as cluster.Admin fits. A Server holds no connection and needs
+// no closing.
 //
 // The caller holds the lock that serialises odpm's runs on a cluster and calls
 // Recover before any other work that writes.
 //
-// # Entry points
-//
-//	List(ctx) ([]Database, error)
-//	    every database with size, owner, version, state and file store
-//	LeftOvers(ctx) ([]LeftOver, error)
-//	    what interrupted work left behind
-//	Recover(ctx, OdooService) ([]Recovered, error)
-//	    completes or reverts interrupted restores, removes interrupted backups
-//	Create(ctx, name, CreateOptions) error
-//	    an empty database for -i base; IsExists
-//	Drop(ctx, name) (DropReport, error)
-//	    database, then file store; IsMissing, Holders
-//	SetAdminPassword(ctx, AdminPassword) (AdminReport, error)
-//	    IsMissing, IsNotOdoo, IsLoginTaken
-//	Backup(ctx, BackupOptions) (BackupResult, error)
-//	    Odoo's zip or pg_dump -Fc; IsMissing, IsNotOdoo, IsFileExists
-//	Restore(ctx, RestoreOptions) (RestoreReport, error)
-//	    archive.IsRefused, sqldump.IsRefused, IsUnproven, Holders
-//	Verify(ctx, file, VerifyOptions) (VerifyResult, error)   (a function)
-//	    proves an archive without restoring it; archive.IsRefused, IsUnproven
-//	DefaultFile(database, format, time) string
-//	    "<db>_<YYYY-MM-DD_HH-MM-SS>.zip" or ".dump"
-//
-// Reports are valid as far as they go when there is an error, too. Warnings in
-// them are sentences for a person. Cancelling the context ends the work and
-// cleans up before the method returns: neither a half database nor a ".part"
-// file stays.
-//
 // # Progress
 //
-// Methods that take long have a Progress in their options. Events come from
-// several goroutines; see Event. Backup sends PhaseDump and PhaseFilestore,
-// Restore sends PhaseRestore and PhaseFilestore side by side, then
-// PhaseIndexes, PhaseVerify and PhaseSwap, Verify sends PhaseVerify.
+// What takes long has a progress.Func in its options. Events come from several
+// goroutines; see progress.Event. A backup sends PhaseDump and PhaseFilestore, a
+// restore PhaseRestore and PhaseFilestore side by side, then PhaseIndexes,
+// PhaseVerify and PhaseSwap, verify.File sends PhaseVerify.
 package odoodb

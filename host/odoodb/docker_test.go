@@ -14,11 +14,19 @@ import (
 	"github.com/odpm/odpm/host/engine/docker"
 	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/backup"
+	"github.com/odpm/odpm/host/odoodb/drop"
+	"github.com/odpm/odpm/host/odoodb/odoodbtest"
+	"github.com/odpm/odpm/host/odoodb/progress"
+	"github.com/odpm/odpm/host/odoodb/restore"
+	"github.com/odpm/odpm/host/odoodb/server"
+	"github.com/odpm/odpm/host/odoodb/verify"
+	"github.com/odpm/odpm/host/quote"
 	"github.com/odpm/odpm/test/localpg"
 )
 
 // dockerServer is a project whose PostgreSQL is a container.
-func dockerServer(t *testing.T) *Server {
+func dockerServer(t *testing.T) *server.Server {
 	t.Helper()
 	const image = "postgres:15"
 	if out, err := exec.Command("docker", "image", "inspect", image).CombinedOutput(); err != nil {
@@ -59,54 +67,54 @@ volumes:
 	if err := pg.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{
+	s := &server.Server{
 		PG: pg, Programs: pg, AppRole: "odoo ü", AppPassword: `p'w "x`, Files: filestore.Layout{DataDir: filepath.Join(dir, "odoo")}, StateDir: filepath.Join(dir, "state"),
 		Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
 			return cluster.Admin(ctx, pg, cluster.Hints{Password: "boot-secret"}, database)
 		},
 	}
-	mustAdmin(t, s, maintenance, `CREATE ROLE `+ident(s.AppRole)+` LOGIN CREATEDB PASSWORD `+literal(s.AppPassword))
+	odoodbtest.MustAdmin(t, s, server.Maintenance, `CREATE ROLE `+quote.Ident(s.AppRole)+` LOGIN CREATEDB PASSWORD `+quote.Literal(s.AppPassword))
 	return s
 }
 
 // TestDocker goes once around with the service in a container.
 func TestDocker(t *testing.T) {
 	s := dockerServer(t)
-	odoo := &odooStub{running: true}
+	odoo := &odoodbtest.OdooStub{Runs: true}
 	const db = `Kunde "A" ü`
-	if _, err := s.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: db, OdooMajor: 18, Odoo: odoo}); err != nil {
+	if _, err := restore.Run(ctx, s, restore.Options{File: "testdata/o18.zip", Database: db, OdooMajor: 18, Odoo: odoo}); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	for _, format := range []archive.Format{archive.Zip, archive.Dump} {
-		file := filepath.Join(dir, DefaultFile("x", format, fixedTime))
-		if _, err := s.Backup(ctx, BackupOptions{Database: db, File: file, Format: format, OdooVersion: "18.0"}); err != nil {
+		file := filepath.Join(dir, backup.DefaultFile("x", format, fixedTime))
+		if _, err := backup.Run(ctx, s, backup.Options{Database: db, File: file, Format: format, OdooVersion: "18.0"}); err != nil {
 			t.Fatal(err)
 		}
-		if v, err := Verify(ctx, file, VerifyOptions{}); err != nil || v.Modules != 12 || v.Files != 9 {
+		if v, err := verify.File(ctx, file, verify.Options{}); err != nil || v.Modules != 12 || v.Files != 9 {
 			t.Fatalf("%v %+v", err, v)
 		}
-		rows, schema, files := rowCounts(t, s, db), schemaOf(t, s, db), attachmentSums(t, s, db)
-		rep, err := s.Restore(ctx, RestoreOptions{File: file, Database: db, OdooMajor: 18, Odoo: odoo})
+		rows, schema, files := odoodbtest.RowCounts(t, s, db), odoodbtest.SchemaOf(t, s, db), odoodbtest.AttachmentSums(t, s, db)
+		rep, err := restore.Run(ctx, s, restore.Options{File: file, Database: db, OdooMajor: 18, Odoo: odoo})
 		if err != nil || !rep.Replaced || rep.Missing != 0 {
 			t.Fatalf("%v %+v", err, rep)
 		}
-		if rowCounts(t, s, db) != rows || schemaOf(t, s, db) != schema || attachmentSums(t, s, db) != files {
+		if odoodbtest.RowCounts(t, s, db) != rows || odoodbtest.SchemaOf(t, s, db) != schema || odoodbtest.AttachmentSums(t, s, db) != files {
 			t.Errorf("%s: the round trip changed something", format)
 		}
 	}
-	all, err := s.List(ctx)
+	all, err := List(ctx, s)
 	if err != nil || len(all) != 1 || !all[0].IsOdoo || all[0].OdooVersion != "18.0" {
 		t.Errorf("%v %+v", err, all)
 	}
 	// A backup that is cut short leaves no program in the container.
 	work, cancel := context.WithCancel(ctx)
-	_, err = s.Backup(work, BackupOptions{Database: db, File: filepath.Join(dir, "cut.zip"), Progress: func(Event) { cancel() }})
-	if !errors.Is(err, context.Canceled) || present(filepath.Join(dir, "cut.zip")) {
+	_, err = backup.Run(work, s, backup.Options{Database: db, File: filepath.Join(dir, "cut.zip"), Progress: func(progress.Event) { cancel() }})
+	if !errors.Is(err, context.Canceled) || odoodbtest.Present(filepath.Join(dir, "cut.zip")) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if rep, err := s.Drop(ctx, db); err != nil || rep.Filestore == "" {
+	if rep, err := drop.Database(ctx, s, db); err != nil || rep.Filestore == "" {
 		t.Errorf("%v %+v", err, rep)
 	}
-	noLeftovers(t, s)
+	odoodbtest.NoLeftovers(t, s)
 }

@@ -11,53 +11,29 @@ import (
 	"testing"
 	"time"
 
-	"github.com/odpm/odpm/host/filestore"
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/odoodb/create"
+	"github.com/odpm/odpm/host/odoodb/drop"
+	"github.com/odpm/odpm/host/odoodb/fault"
+	"github.com/odpm/odpm/host/odoodb/journal"
 	"github.com/odpm/odpm/host/odoodb/odoodbtest"
-	"github.com/odpm/odpm/test/localpg"
+	"github.com/odpm/odpm/host/odoodb/server"
 )
-
-// server12 is a server of its own without DROP DATABASE … WITH (FORCE).
-func server12(t *testing.T) (s *Server, password string) {
-	t.Helper()
-	bin, err := localpg.Bin("12")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cl, err := localpg.New("", bin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cl.Remove)
-	if err := errors.Join(cl.Launch(), cl.WaitReady(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	pg := odoodbtest.Attach(bin, cl.SocketDir(), cl.Port)
-	before := rootPassword
-	rootPassword = cl.Password
-	t.Cleanup(func() { rootPassword = before })
-	return &Server{PG: pg, AppRole: "postgres", Admin: adminWith(pg, cl.Password), Files: filestore.Layout{DataDir: t.TempDir()}, StateDir: t.TempDir()}, cl.Password
-}
-
-// allowed is datallowconn, nil where the database is gone.
-func allowed(t *testing.T, s *Server, database string) *bool {
-	t.Helper()
-	return value[*bool](t, s, maintenance, `SELECT (SELECT datallowconn FROM pg_database WHERE datname = $1)`, database)
-}
 
 // TestDropCutShort: below 13 a drop closes the database first. Whether a person
 // presses Ctrl-C while it waits or PostgreSQL refuses, it is open again.
 func TestDropCutShort(t *testing.T) {
-	s, _ := server12(t)
-	mustAdmin(t, s, maintenance, `CREATE DATABASE prod`)
-	files := filepath.Join(s.filestore("prod"), "ab")
+	s, _ := odoodbtest.Server12(t)
+	odoodbtest.MustAdmin(t, s, server.Maintenance, `CREATE DATABASE prod`)
+	files := filepath.Join(s.Files.Path("prod"), "ab")
 	if err := os.MkdirAll(files, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	holder, err := s.Admin(ctx, maintenance)
+	holder, err := s.Admin(ctx, server.Maintenance)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closeConn(holder)
+	defer engine.Close(holder)
 	// Something that DROP waits for.
 	for _, sql := range []string{`BEGIN`, `COMMENT ON DATABASE prod IS 'x'`} {
 		if _, err := holder.Exec(ctx, sql); err != nil {
@@ -69,44 +45,44 @@ func TestDropCutShort(t *testing.T) {
 	go func() {
 		defer cancel()
 		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-			if c, err := s.Admin(ctx, maintenance); err == nil {
+			if c, err := s.Admin(ctx, server.Maintenance); err == nil {
 				var waits bool
 				_ = c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'DROP DATABASE%' AND wait_event_type = 'Lock')`).Scan(&waits)
-				closeConn(c)
+				engine.Close(c)
 				if waits {
 					return
 				}
 			}
 		}
 	}()
-	if _, err := s.Drop(work, "prod"); !errors.Is(err, context.Canceled) {
+	if _, err := drop.Database(work, s, "prod"); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if a := allowed(t, s, "prod"); a == nil || !*a {
+	if a := odoodbtest.Allowed(t, s, "prod"); a == nil || !*a {
 		t.Error("after Ctrl-C the database is still there and lets nobody in")
 	}
 	if _, err := holder.Exec(ctx, `ROLLBACK`); err != nil {
 		t.Fatal(err)
 	}
-	if !present(files) || Interrupted(s.StateDir) {
+	if !odoodbtest.Present(files) || journal.Interrupted(s.StateDir) {
 		t.Error("the file store is gone, or there is a journal left")
 	}
 	// PostgreSQL refuses a template that nobody has looked at.
-	fault = func(at string) {
+	fault.At = func(at string) {
 		if at == "drop begun" {
-			mustAdmin(t, s, maintenance, `ALTER DATABASE prod IS_TEMPLATE true`)
+			odoodbtest.MustAdmin(t, s, server.Maintenance, `ALTER DATABASE prod IS_TEMPLATE true`)
 		}
 	}
-	_, err = s.Drop(ctx, "prod")
-	fault = func(string) {}
+	_, err = drop.Database(ctx, s, "prod")
+	fault.At = func(string) {}
 	if err == nil || !strings.Contains(err.Error(), "template") {
 		t.Errorf("a template: %v", err)
 	}
-	if a := allowed(t, s, "prod"); a == nil || !*a {
+	if a := odoodbtest.Allowed(t, s, "prod"); a == nil || !*a {
 		t.Error("after a refusal the database lets nobody in")
 	}
-	mustAdmin(t, s, maintenance, `ALTER DATABASE prod IS_TEMPLATE false`)
-	if rep, err := s.Drop(ctx, "prod"); err != nil || rep.Filestore != s.filestore("prod") || present(rep.Filestore) {
+	odoodbtest.MustAdmin(t, s, server.Maintenance, `ALTER DATABASE prod IS_TEMPLATE false`)
+	if rep, err := drop.Database(ctx, s, "prod"); err != nil || rep.Filestore != s.Files.Path("prod") || odoodbtest.Present(rep.Filestore) {
 		t.Errorf("in the end: %+v %v", rep, err)
 	}
 }
@@ -114,36 +90,36 @@ func TestDropCutShort(t *testing.T) {
 // TestDropKilled: after a kill at any moment the next run opens the database,
 // or finishes the drop where it is gone.
 func TestDropKilled(t *testing.T) {
-	old, password := server12(t)
-	for _, s := range []*Server{newServer(t), old} {
+	old, password := odoodbtest.Server12(t)
+	for _, s := range []*server.Server{odoodbtest.NewServer(t), old} {
 		for _, station := range []string{"drop begun", "drop closed", "drop done", "drop emptied"} {
 			if station == "drop closed" && s != old {
 				continue // not from 13 on
 			}
-			if err := s.Create(ctx, "db", CreateOptions{}); err != nil {
+			if err := create.Empty(ctx, s, "db", create.Options{}); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.MkdirAll(filepath.Join(s.filestore("db"), "ab"), 0o755); err != nil {
+			if err := os.MkdirAll(filepath.Join(s.Files.Path("db"), "ab"), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			cmd := s.helper(t, "drop", "", station)
+			cmd := helper(s, t, "drop", "", station)
 			if s == old {
-				cmd.Env = append(cmd.Env, adminPasswordEnv+"="+password)
+				cmd.Env = append(cmd.Env, odoodbtest.AdminPasswordEnv+"="+password)
 			}
 			killedAt(t, cmd)
-			if !Interrupted(s.StateDir) {
+			if !journal.Interrupted(s.StateDir) {
 				t.Errorf("%s: nothing was left for the next run", station)
 			}
 			gone := station == "drop done" || station == "drop emptied"
-			done, err := s.Recover(ctx, nil)
+			done, err := Recover(ctx, s, nil)
 			if err != nil || len(done) != 1 || !done[0].Drop || done[0].Completed != gone {
 				t.Errorf("%s: %+v %v", station, done, err)
 			}
-			if a := allowed(t, s, "db"); gone != (a == nil) || a != nil && !*a || gone == present(s.filestore("db")) || Interrupted(s.StateDir) {
+			if a := odoodbtest.Allowed(t, s, "db"); gone != (a == nil) || a != nil && !*a || gone == odoodbtest.Present(s.Files.Path("db")) || journal.Interrupted(s.StateDir) {
 				t.Errorf("%s: afterwards: %v", station, a)
 			}
 			if !gone {
-				if _, err := s.Drop(ctx, "db"); err != nil {
+				if _, err := drop.Database(ctx, s, "db"); err != nil {
 					t.Error(err)
 				}
 			}
@@ -153,21 +129,21 @@ func TestDropKilled(t *testing.T) {
 
 // A database that was made under the name since has its own files.
 func TestDropRecoverySparesANewcomer(t *testing.T) {
-	s := newServer(t)
-	if err := s.Create(ctx, "db", CreateOptions{}); err != nil {
+	s := odoodbtest.NewServer(t)
+	if err := create.Empty(ctx, s, "db", create.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	killedAt(t, s.helper(t, "drop", "", "drop done"))
-	if err := s.Create(ctx, "db", CreateOptions{}); err != nil {
+	killedAt(t, helper(s, t, "drop", "", "drop done"))
+	if err := create.Empty(ctx, s, "db", create.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(s.filestore("db"), 0o755); err != nil {
+	if err := os.MkdirAll(s.Files.Path("db"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Recover(ctx, nil); err != nil {
+	if _, err := Recover(ctx, s, nil); err != nil {
 		t.Fatal(err)
 	}
-	if !present(s.filestore("db")) || !slices.Contains(databases(t, s), "db") {
+	if !odoodbtest.Present(s.Files.Path("db")) || !slices.Contains(odoodbtest.Databases(t, s), "db") {
 		t.Error("the new database or its file store is gone")
 	}
 }
@@ -175,11 +151,11 @@ func TestDropRecoverySparesANewcomer(t *testing.T) {
 // TestDropOfFilesOfOthers: files that this user may not remove are found out
 // before the database is dropped.
 func TestDropOfFilesOfOthers(t *testing.T) {
-	s := newServer(t)
-	if err := s.Create(ctx, "db", CreateOptions{}); err != nil {
+	s := odoodbtest.NewServer(t)
+	if err := create.Empty(ctx, s, "db", create.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	dir := s.filestore("db")
+	dir := s.Files.Path("db")
 	if err := os.MkdirAll(filepath.Join(dir, "ab"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -198,10 +174,10 @@ func TestDropOfFilesOfOthers(t *testing.T) {
 		}
 		defer os.Chmod(filepath.Join(dir, "ab"), 0o755)
 	}
-	if _, err := s.Drop(ctx, "db"); err == nil || !strings.Contains(err.Error(), "was not dropped") {
+	if _, err := drop.Database(ctx, s, "db"); err == nil || !strings.Contains(err.Error(), "was not dropped") {
 		t.Errorf("got %v", err)
 	}
-	if !slices.Contains(databases(t, s), "db") {
+	if !slices.Contains(odoodbtest.Databases(t, s), "db") {
 		t.Error("the database is gone and its files are not")
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/odpm/odpm/host/odoodb/journal"
+	"github.com/odpm/odpm/host/odoodb/odoodbtest"
 )
 
 // synced runs a helper under strace and says what it did in dir, in order:
@@ -45,16 +48,16 @@ func synced(t *testing.T, cmd *exec.Cmd, dir, name string) []string {
 // TestDurable watches the system calls: what a power cut must not take is
 // synced before it gets its name, and the directory after it.
 func TestDurable(t *testing.T) {
-	s := newServer(t)
+	s := odoodbtest.NewServer(t)
 	oldDatabase(t, s)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "a.zip")
 	want := []string{"sync file", "named", "sync directory"}
-	if got := synced(t, s.helper(t, "backup", file, ""), dir, "a.zip"); !slices.Equal(got, want) {
+	if got := synced(t, helper(s, t, "backup", file, ""), dir, "a.zip"); !slices.Equal(got, want) {
 		t.Errorf("an archive: %q", got)
 	}
 	// The journal is written several times; every time in this order.
-	got := synced(t, s.helper(t, "restore", file, ""), s.StateDir, journalPrefix)
+	got := synced(t, helper(s, t, "restore", file, ""), s.StateDir, journal.RestorePrefix)
 	last := len(got) - 1 // its removal
 	if len(got) < 7 || last%3 != 0 || got[last] != "sync directory" {
 		t.Fatalf("a journal: %q", got)

@@ -5,6 +5,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/odpm/odpm/host/odoodb/backup"
+	"github.com/odpm/odpm/host/odoodb/drop"
+	"github.com/odpm/odpm/host/odoodb/journal"
+	"github.com/odpm/odpm/host/odoodb/server"
+	"github.com/odpm/odpm/host/odoodb/swap"
 )
 
 // FuzzJournals: what a journal says leads to dropping and deleting. One that is
@@ -16,27 +22,27 @@ func FuzzJournals(f *testing.F) {
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
 		dir := t.TempDir()
-		for _, prefix := range []string{journalPrefix, backupPrefix, dropPrefix} {
+		for _, prefix := range []string{journal.RestorePrefix, journal.BackupPrefix, journal.DropPrefix} {
 			if err := os.WriteFile(filepath.Join(dir, prefix+"0123456789abcdef.json"), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if all, err := journals(dir); err == nil {
+		if all, err := swap.Journals(dir); err == nil {
 			for _, j := range all {
-				if !strings.HasPrefix(j.New, hiddenPrefix) || j.New == j.Target || strings.Contains(j.New+j.Old+j.Target, "/") {
+				if !strings.HasPrefix(j.New, server.HiddenPrefix) || j.New == j.Target || strings.Contains(j.New+j.Old+j.Target, "/") {
 					t.Errorf("a restore of %+v", j)
 				}
 			}
 		}
-		backups, _ := backupJournals(dir)
+		backups, _ := backup.Journals(dir)
 		for _, j := range backups {
-			if !j.empty() && (!isLeftOver(filepath.Base(j.Links)) || !isLeftOver(filepath.Base(j.Copies)) || !strings.HasSuffix(j.Part, partSuffix)) {
+			if !j.Empty() && (!server.IsLeftOver(filepath.Base(j.Links)) || !server.IsLeftOver(filepath.Base(j.Copies)) || !strings.HasSuffix(j.Part, ".part")) {
 				t.Errorf("a backup of %+v", j)
 			}
 		}
-		if all, err := dropJournals(dir); err == nil {
+		if all, err := drop.Journals(dir); err == nil {
 			for _, j := range all {
-				if checkName(j.Database) != nil || j.OID == 0 {
+				if server.CheckName(j.Database) != nil || j.OID == 0 {
 					t.Errorf("a drop of %+v", j)
 				}
 			}

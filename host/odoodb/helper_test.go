@@ -12,15 +12,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/odpm/odpm/host/odoodb/backup"
+	"github.com/odpm/odpm/host/odoodb/drop"
+	"github.com/odpm/odpm/host/odoodb/fault"
 	"github.com/odpm/odpm/host/odoodb/odoodbtest"
+	"github.com/odpm/odpm/host/odoodb/restore"
+	"github.com/odpm/odpm/host/odoodb/server"
 )
 
 // helperEnv makes the test binary a process that can be killed: it does one
 // thing on the server of the process that started it.
 const helperEnv = "ODPM_TEST_HELPER"
-
-// adminPasswordEnv is the administrator's password on a server that wants one.
-const adminPasswordEnv = "ODPM_TEST_ADMIN_PASSWORD"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(helperEnv) != "" {
@@ -40,7 +42,7 @@ var fixedTime = time.Date(2026, 1, 31, 18, 30, 0, 0, time.UTC)
 
 // helper is such a process. It kills itself where it passes the fault named
 // killAt.
-func (s *Server) helper(t *testing.T, verb, file, killAt string) *exec.Cmd {
+func helper(s *server.Server, t *testing.T, verb, file, killAt string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -67,11 +69,11 @@ func runHelper(a []string) error {
 		return err
 	}
 	pg := odoodbtest.Attach(a[1], a[2], port)
-	s := &Server{PG: pg, Programs: pg, AppRole: a[4], Admin: adminOf(pg), StateDir: a[6]}
+	s := &server.Server{PG: pg, Programs: pg, AppRole: a[4], Admin: odoodbtest.AdminOf(pg), StateDir: a[6]}
 	if err := json.Unmarshal([]byte(a[5]), &s.Files); err != nil {
 		return err
 	}
-	fault = func(at string) {
+	fault.At = func(at string) {
 		if at == a[8] {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
@@ -79,13 +81,13 @@ func runHelper(a []string) error {
 	}
 	switch a[0] {
 	case "backup":
-		_, err = s.Backup(ctx, BackupOptions{Database: "db", File: a[7]})
+		_, err = backup.Run(ctx, s, backup.Options{Database: "db", File: a[7]})
 	case "restore":
-		_, err = s.Restore(ctx, RestoreOptions{File: a[7], Database: "db", OdooMajor: 18, Odoo: odooFile(filepath.Dir(s.StateDir) + "/odoo-runs")})
+		_, err = restore.Run(ctx, s, restore.Options{File: a[7], Database: "db", OdooMajor: 18, Odoo: odooFile(filepath.Dir(s.StateDir) + "/odoo-runs")})
 	case "drop":
-		_, err = s.Drop(ctx, "db")
+		_, err = drop.Database(ctx, s, "db")
 	case "recover":
-		_, err = s.Recover(ctx, odooFile(filepath.Dir(s.StateDir)+"/odoo-runs"))
+		_, err = Recover(ctx, s, odooFile(filepath.Dir(s.StateDir)+"/odoo-runs"))
 	}
 	return err
 }
@@ -94,6 +96,6 @@ func runHelper(a []string) error {
 // outlives the process that stops or starts it.
 type odooFile string
 
-func (o odooFile) Running(context.Context) (bool, error) { return present(string(o)), nil }
+func (o odooFile) Running(context.Context) (bool, error) { return odoodbtest.Present(string(o)), nil }
 func (o odooFile) Stop(context.Context) error            { return os.Remove(string(o)) }
 func (o odooFile) Start(context.Context) error           { return os.WriteFile(string(o), nil, 0o600) }

@@ -14,6 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/odpm/odpm/host/filestore"
+	"github.com/odpm/odpm/host/odoodb/backup"
+	"github.com/odpm/odpm/host/odoodb/drop"
+	"github.com/odpm/odpm/host/odoodb/odoodbtest"
+	"github.com/odpm/odpm/host/odoodb/restore"
+	"github.com/odpm/odpm/host/odoodb/server"
 )
 
 // hostDir is a directory of the host's with something secret in it.
@@ -58,17 +63,17 @@ func untouchedDir(t *testing.T, dir string) func() {
 // file store, or of all of them. No command reads, links, replaces or removes
 // what it leads to; a drop does not begin.
 func TestLinkedFilestore(t *testing.T) {
-	s := newServer(t)
-	loadFixture(t, s, "db")
+	s := odoodbtest.NewServer(t)
+	odoodbtest.LoadFixture(t, s, "db")
 	good := filepath.Join(t.TempDir(), "good.zip")
-	if _, err := s.Backup(ctx, BackupOptions{Database: "db", File: good}); err != nil {
+	if _, err := backup.Run(ctx, s, backup.Options{Database: "db", File: good}); err != nil {
 		t.Fatal(err)
 	}
-	mustApp(t, s, "db", `INSERT INTO ir_attachment (name, type, store_fname) VALUES ('x', 'binary', 'shadow')`)
+	odoodbtest.MustApp(t, s, "db", `INSERT INTO ir_attachment (name, type, store_fname) VALUES ('x', 'binary', 'shadow')`)
 	host := hostDir(t)
 	check := untouchedDir(t, host)
 	for name, swap := range map[string]struct{ link, target string }{
-		"one file store":       {s.filestore("db"), host},
+		"one file store":       {s.Files.Path("db"), host},
 		"the directory of all": {s.Files.Root(), host},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -87,24 +92,24 @@ func TestLinkedFilestore(t *testing.T) {
 				}
 			}
 			dir := t.TempDir()
-			_, err := s.Backup(ctx, BackupOptions{Database: "db", File: dir + "/a.zip"})
+			_, err := backup.Run(ctx, s, backup.Options{Database: "db", File: dir + "/a.zip"})
 			refused("backup", err)
-			_, err = s.Restore(ctx, RestoreOptions{File: good, Database: "db"})
+			_, err = restore.Run(ctx, s, restore.Options{File: good, Database: "db"})
 			refused("restore", err)
-			_, err = s.Restore(ctx, RestoreOptions{File: "testdata/o18.dump", Database: "db"})
+			_, err = restore.Run(ctx, s, restore.Options{File: "testdata/o18.dump", Database: "db"})
 			refused("restore of a dump", err)
-			_, err = s.Drop(ctx, "db")
+			_, err = drop.Database(ctx, s, "db")
 			refused("drop", err)
-			if !value[bool](t, s, maintenance, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'db')`) {
+			if !odoodbtest.Value[bool](t, s, server.Maintenance, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'db')`) {
 				t.Error("the database is gone")
 			}
-			all, err := s.List(ctx)
+			all, err := List(ctx, s)
 			for _, d := range all {
 				if d.Name == "db" && (d.FilestoreState != FilestoreUnknown || !strings.Contains(d.FilestoreReason, swap.link+" is a symbolic link")) {
 					t.Errorf("listed as %+v", d)
 				}
 			}
-			if _, lerr := s.LeftOvers(ctx); err != nil || (lerr == nil) != (swap.link == s.filestore("db")) {
+			if _, lerr := LeftOvers(ctx, s); err != nil || (lerr == nil) != (swap.link == s.Files.Path("db")) {
 				t.Errorf("%v %v", err, lerr)
 			}
 			check()
@@ -113,27 +118,27 @@ func TestLinkedFilestore(t *testing.T) {
 			}
 		})
 	}
-	if rep, err := s.Drop(ctx, "db"); err != nil || rep.Filestore != s.filestore("db") {
+	if rep, err := drop.Database(ctx, s, "db"); err != nil || rep.Filestore != s.Files.Path("db") {
 		t.Errorf("%+v %v", rep, err)
 	}
-	noLeftovers(t, s)
+	odoodbtest.NoLeftovers(t, s)
 }
 
 // TestBackupLeavesOut: what is in a file store and no file of Odoo's is left
 // out of a backup, which says so, and nothing of it waits.
 func TestBackupLeavesOut(t *testing.T) {
-	s := newServer(t)
-	loadFixture(t, s, "db")
+	s := odoodbtest.NewServer(t)
+	odoodbtest.LoadFixture(t, s, "db")
 	host := hostDir(t)
 	check := untouchedDir(t, host)
-	store := s.filestore("db")
+	store := s.Files.Path("db")
 	if err := errors.Join(os.Symlink(host+"/shadow", store+"/shadow"), unix.Mkfifo(store+"/pipe", 0o666), os.Symlink(host+"/db", store+"/zz")); err != nil {
 		t.Fatal(err)
 	}
-	mustApp(t, s, "db", `INSERT INTO ir_attachment (name, type, store_fname) SELECT 'x', 'binary', unnest(ARRAY['shadow', 'pipe', 'zz/ab/x', 'none', '../db2/x', repeat('n', 300)])`)
+	odoodbtest.MustApp(t, s, "db", `INSERT INTO ir_attachment (name, type, store_fname) SELECT 'x', 'binary', unnest(ARRAY['shadow', 'pipe', 'zz/ab/x', 'none', '../db2/x', repeat('n', 300)])`)
 	for _, all := range []bool{false, true} {
 		file := filepath.Join(t.TempDir(), "a.zip")
-		res, err := s.Backup(ctx, BackupOptions{Database: "db", File: file, AllFiles: all})
+		res, err := backup.Run(ctx, s, backup.Options{Database: "db", File: file, AllFiles: all})
 		warned := strings.Join(res.Warnings, "\n")
 		if err != nil || res.Files < 9 || len(res.Missing) != 3 || !strings.Contains(warned, "3 files are left out") || !strings.Contains(warned, "symbolic link") || !strings.Contains(warned, "a pipe") {
 			t.Errorf("%v %+v", err, res)
@@ -150,13 +155,13 @@ func TestBackupLeavesOut(t *testing.T) {
 		z.Close()
 	}
 	check()
-	noLeftovers(t, s)
+	odoodbtest.NoLeftovers(t, s)
 }
 
 // TestRestoreBesideASwapper: Odoo's container exchanges every directory that a
 // restore makes for a link to the host's, as soon as it sees it.
 func TestRestoreBesideASwapper(t *testing.T) {
-	s := newServer(t)
+	s := odoodbtest.NewServer(t)
 	small, _ := smallArchive(t, s)
 	oldDatabase(t, s)
 	host := hostDir(t)
@@ -180,7 +185,7 @@ func TestRestoreBesideASwapper(t *testing.T) {
 			entries, _ := os.ReadDir(s.Files.Root())
 			for _, e := range entries {
 				// The replaced file store is the container's own to spoil.
-				if !strings.HasPrefix(e.Name(), hiddenPrefix) || !e.IsDir() || strings.HasSuffix(e.Name(), "_old") {
+				if !strings.HasPrefix(e.Name(), server.HiddenPrefix) || !e.IsDir() || strings.HasSuffix(e.Name(), "_old") {
 					continue
 				}
 				path := filepath.Join(s.Files.Root(), e.Name())
@@ -205,21 +210,21 @@ func TestRestoreBesideASwapper(t *testing.T) {
 			}
 		}
 	})
-	before := value[int](t, s, maintenance, `SELECT oid::int FROM pg_database WHERE datname = 'db'`)
+	before := odoodbtest.Value[int](t, s, server.Maintenance, `SELECT oid::int FROM pg_database WHERE datname = 'db'`)
 	for n := range 6 {
 		mu.Lock()
 		deep = n%2 == 1
 		mu.Unlock()
-		_, err := s.Restore(ctx, RestoreOptions{File: small, Database: "db"})
-		if err == nil && value[int](t, s, maintenance, `SELECT oid::int FROM pg_database WHERE datname = 'db'`) == before {
+		_, err := restore.Run(ctx, s, restore.Options{File: small, Database: "db"})
+		if err == nil && odoodbtest.Value[int](t, s, server.Maintenance, `SELECT oid::int FROM pg_database WHERE datname = 'db'`) == before {
 			t.Error("a restore that did nothing is no error")
 		}
 		if err != nil {
-			if _, err := s.Recover(ctx, nil); err != nil {
+			if _, err := Recover(ctx, s, nil); err != nil {
 				t.Error(err)
 			}
 		}
-		if target, err := os.Readlink(s.filestore("db")); err == nil {
+		if target, err := os.Readlink(s.Files.Path("db")); err == nil {
 			t.Errorf("the file store is a link to %s by now", target)
 		}
 	}
@@ -235,10 +240,10 @@ func TestRestoreBesideASwapper(t *testing.T) {
 // that .env names. Every command uses exactly that one, and never what is in
 // its place in data_dir.
 func TestNamedFilestore(t *testing.T) {
-	s := newServer(t)
+	s := odoodbtest.NewServer(t)
 	oldDatabase(t, s)
 	big := filepath.Join(t.TempDir(), "a big disk")
-	link := s.filestore("db")
+	link := s.Files.Path("db")
 	if err := errors.Join(os.Mkdir(big, 0o755), os.Rename(link, big+"/db files"), os.Symlink(big+"/db files", link)); err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +261,7 @@ func TestNamedFilestore(t *testing.T) {
 	}
 	files := func(want int64) {
 		t.Helper()
-		all, err := s.List(ctx)
+		all, err := List(ctx, s)
 		for _, d := range all {
 			if d.Name == "db" && (d.Files != want || d.Filestore != big+"/db files") {
 				t.Errorf("%+v", d)
@@ -268,22 +273,22 @@ func TestNamedFilestore(t *testing.T) {
 	}
 	files(1)
 	dir := t.TempDir()
-	res, err := s.Backup(ctx, BackupOptions{Database: "db", File: dir + "/a.zip"})
+	res, err := backup.Run(ctx, s, backup.Options{Database: "db", File: dir + "/a.zip"})
 	if err != nil || res.Files != 1 || len(res.Warnings) > 0 {
 		t.Errorf("%v %+v", err, res)
 	}
 	// A restore replaces it, also after a kill at any station.
 	old := whole(t, s, "db")
 	for _, at := range []string{"filled", "files half", "files moved"} {
-		if err := s.helper(t, "restore", "testdata/o18.zip", at).Run(); err == nil {
+		if err := helper(s, t, "restore", "testdata/o18.zip", at).Run(); err == nil {
 			t.Fatalf("%s: the helper was not killed", at)
 		}
-		done, err := s.Recover(ctx, nil)
+		done, err := Recover(ctx, s, nil)
 		if err != nil || len(done) != 1 {
 			t.Fatalf("%s: %v %v", at, done, err)
 		}
 		only(big, "db files")
-		noLeftovers(t, s)
+		odoodbtest.NoLeftovers(t, s)
 		if !done[0].Completed {
 			if whole(t, s, "db") != old {
 				t.Errorf("%s: the database is not as it was", at)
@@ -291,33 +296,33 @@ func TestNamedFilestore(t *testing.T) {
 			continue
 		}
 		files(9)
-		if _, err := s.Restore(ctx, RestoreOptions{File: dir + "/a.zip", Database: "db"}); err != nil {
+		if _, err := restore.Run(ctx, s, restore.Options{File: dir + "/a.zip", Database: "db"}); err != nil {
 			t.Fatal(err)
 		}
 		old = whole(t, s, "db")
 		files(1)
 	}
-	if err := s.helper(t, "backup", dir+"/b.zip", "backup written").Run(); err == nil {
+	if err := helper(s, t, "backup", dir+"/b.zip", "backup written").Run(); err == nil {
 		t.Error("the helper was not killed")
 	}
-	if _, err := s.Recover(ctx, nil); err != nil {
+	if _, err := Recover(ctx, s, nil); err != nil {
 		t.Error(err)
 	}
 	only(big, "db files")
 	// What is kept is kept beside it, and the report says how Odoo finds it.
-	rep, err := s.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db", KeepOld: true})
+	rep, err := restore.Run(ctx, s, restore.Options{File: "testdata/o18.zip", Database: "db", KeepOld: true})
 	if err != nil || !strings.Contains(strings.Join(rep.Warnings, "\n"), "ODOO_FILESTORE_DIRS='\"db=") {
 		t.Fatalf("%v %+v", err, rep)
 	}
 	only(big, "db files", rep.Kept)
 	files(9)
 	// A drop empties it; the directory stays for the next database of the name.
-	drop, err := s.Drop(ctx, "db")
-	if err != nil || drop.Filestore != big+"/db files" {
-		t.Errorf("%v %+v", err, drop)
+	dropped, err := drop.Database(ctx, s, "db")
+	if err != nil || dropped.Filestore != big+"/db files" {
+		t.Errorf("%v %+v", err, dropped)
 	}
-	only(drop.Filestore)
-	if _, err := s.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db"}); err != nil {
+	only(dropped.Filestore)
+	if _, err := restore.Run(ctx, s, restore.Options{File: "testdata/o18.zip", Database: "db"}); err != nil {
 		t.Error(err)
 	}
 	only(big, "db files", rep.Kept)
@@ -330,12 +335,15 @@ func TestNamedFilestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, do := range map[string]func() error{
-		"backup": func() error { _, err := s.Backup(ctx, BackupOptions{Database: "db", File: dir + "/c.zip"}); return err },
-		"restore": func() error {
-			_, err := s.Restore(ctx, RestoreOptions{File: dir + "/a.zip", Database: "db"})
+		"backup": func() error {
+			_, err := backup.Run(ctx, s, backup.Options{Database: "db", File: dir + "/c.zip"})
 			return err
 		},
-		"drop": func() error { _, err := s.Drop(ctx, "db"); return err },
+		"restore": func() error {
+			_, err := restore.Run(ctx, s, restore.Options{File: dir + "/a.zip", Database: "db"})
+			return err
+		},
+		"drop": func() error { _, err := drop.Database(ctx, s, "db"); return err },
 	} {
 		if err := do(); err == nil || !strings.Contains(err.Error(), "mount its disk") {
 			t.Errorf("%s: %v", what, err)

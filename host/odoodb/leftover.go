@@ -5,6 +5,12 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/odoodb/backup"
+	"github.com/odpm/odpm/host/odoodb/drop"
+	"github.com/odpm/odpm/host/odoodb/server"
+	"github.com/odpm/odpm/host/odoodb/swap"
+	"github.com/odpm/odpm/host/odoodb/tables"
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -31,35 +37,35 @@ type purpose struct{ target, journal string }
 
 // purposes reads from the journals what the names of unfinished work are for.
 // Targets whose connections a swap has closed are among them.
-func (s *Server) purposes() (map[string]purpose, error) {
+func purposes(s *server.Server) (map[string]purpose, error) {
 	known := map[string]purpose{}
-	restores, err := journals(s.StateDir)
+	restores, err := swap.Journals(s.StateDir)
 	if err != nil {
 		return nil, err
 	}
 	for _, j := range restores {
-		p := purpose{j.Target, j.path}
+		p := purpose{j.Target, j.Path}
 		known[j.New], known[j.Old] = p, p
-		if j.Step != stepLoading {
+		if j.Step != swap.StepLoading {
 			known[j.Target] = p
 		}
 	}
-	drops, err := dropJournals(s.StateDir)
+	drops, err := drop.Journals(s.StateDir)
 	if err != nil {
 		return nil, err
 	}
 	for _, j := range drops {
-		known[j.Database] = purpose{j.Database, j.path}
+		known[j.Database] = purpose{j.Database, j.Path}
 	}
-	backups, err := backupJournals(s.StateDir)
-	if err != nil && !IsLeftBehind(err) {
+	backups, err := backup.Journals(s.StateDir)
+	if err != nil && !backup.IsLeftBehind(err) {
 		return nil, err
 	}
 	for _, j := range backups {
-		if j.empty() {
+		if j.Empty() {
 			continue
 		}
-		known[filepath.Base(j.Links)] = purpose{j.Database, j.path}
+		known[filepath.Base(j.Links)] = purpose{j.Database, j.Path}
 	}
 	return known, nil
 }
@@ -69,24 +75,24 @@ func remedy(database string) string { return "odpm -d " + database + " --db-drop
 
 // LeftOvers names databases and file stores with odpm's names: of interrupted
 // work that Recover will deal with, and those whose journal is gone.
-func (s *Server) LeftOvers(ctx context.Context) ([]LeftOver, error) {
-	known, err := s.purposes()
+func LeftOvers(ctx context.Context, s *server.Server) ([]LeftOver, error) {
+	known, err := purposes(s)
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.admin(ctx, maintenance)
+	c, err := s.Administrator(ctx, server.Maintenance)
 	if err != nil {
 		return nil, err
 	}
-	defer closeConn(c)
-	names, err := collect(ctx, c, `SELECT datname::pg_catalog.text FROM pg_catalog.pg_database
+	defer engine.Close(c)
+	names, err := tables.Collect(ctx, c, `SELECT datname::pg_catalog.text FROM pg_catalog.pg_database
 		WHERE pg_catalog.starts_with(datname::pg_catalog.text, 'odpm_'::pg_catalog.text) ORDER BY 1`)
 	if err != nil {
 		return nil, err
 	}
 	var found []LeftOver
 	for _, n := range names {
-		if !isLeftOver(n) {
+		if !server.IsLeftOver(n) {
 			continue
 		}
 		l := LeftOver{Kind: "database", Name: n, For: known[n].target, Journal: known[n].journal}
@@ -95,7 +101,7 @@ func (s *Server) LeftOvers(ctx context.Context) ([]LeftOver, error) {
 		}
 		found = append(found, l)
 	}
-	names, err = s.Files.Find(isLeftOver)
+	names, err = s.Files.Find(server.IsLeftOver)
 	if err != nil {
 		return found, fmt.Errorf("file store: %w", err)
 	}

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,7 +15,10 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/filestore"
+	"github.com/odpm/odpm/host/odoodb/server"
+	"github.com/odpm/odpm/host/odoodb/tables"
 	"github.com/odpm/odpm/shared/beneath"
 )
 
@@ -81,12 +82,12 @@ type Database struct {
 // List gives the cluster's databases, PostgreSQL's own ones left out (postgres
 // only if it is an Odoo database). It writes nothing. A database that cannot be
 // looked at is in the list and says why.
-func (s *Server) List(ctx context.Context) ([]Database, error) {
-	c, err := s.admin(ctx, maintenance)
+func List(ctx context.Context, s *server.Server) ([]Database, error) {
+	c, err := s.Administrator(ctx, server.Maintenance)
 	if err != nil {
 		return nil, err
 	}
-	defer closeConn(c)
+	defer engine.Close(c)
 	all, err := readDatabases(ctx, c)
 	if err != nil {
 		return nil, err
@@ -97,19 +98,19 @@ func (s *Server) List(ctx context.Context) ([]Database, error) {
 	}
 	// A journal that cannot be read is the next run's business, and no reason
 	// not to list what is there.
-	known, _ := s.purposes()
+	known, _ := purposes(s)
 	var silent atomic.Int32
 	var wg sync.WaitGroup
 	next := make(chan *Database)
 	for range sessions {
 		wg.Go(func() {
 			for d := range next {
-				if !s.inspect(ctx, d, silent.Load() >= maxSilent) {
+				if !lookInto(ctx, s, d, silent.Load() >= maxSilent) {
 					silent.Add(1)
 				}
 				d.explain(known[d.Name])
-				d.Filestore = s.filestore(d.Name)
-				s.countFiles(d)
+				d.Filestore = s.Files.Path(d.Name)
+				countFiles(s, d)
 			}
 		})
 	}
@@ -132,44 +133,44 @@ func (s *Server) List(ctx context.Context) ([]Database, error) {
 			all[i].Bytes = n
 		}
 	}
-	return slices.DeleteFunc(all, func(d Database) bool { return d.Name == maintenance && !d.IsOdoo }), nil
+	return slices.DeleteFunc(all, func(d Database) bool { return d.Name == server.Maintenance && !d.IsOdoo }), nil
 }
 
 // Look is List of one database; a missing one is IsMissing.
-func (s *Server) Look(ctx context.Context, database string) (Database, error) {
-	c, err := s.admin(ctx, maintenance)
+func Look(ctx context.Context, s *server.Server, database string) (Database, error) {
+	c, err := s.Administrator(ctx, server.Maintenance)
 	if err != nil {
 		return Database{}, err
 	}
-	defer closeConn(c)
+	defer engine.Close(c)
 	all, err := readDatabases(ctx, c)
 	if err != nil {
 		return Database{}, err
 	}
 	i := slices.IndexFunc(all, func(d Database) bool { return d.Name == database })
 	if i < 0 {
-		return Database{}, &missingError{database}
+		return Database{}, server.Missing(database)
 	}
 	d := all[i]
-	s.inspect(ctx, &d, false)
+	lookInto(ctx, s, &d, false)
 	return d, ctx.Err()
 }
 
 // Names gives the names of the databases that let people in and are no
 // templates, postgres only if it is an Odoo database. It takes one session,
 // however many databases there are, and looks into none of them.
-func (s *Server) Names(ctx context.Context) ([]string, error) {
-	c, err := s.admin(ctx, maintenance)
+func Names(ctx context.Context, s *server.Server) ([]string, error) {
+	c, err := s.Administrator(ctx, server.Maintenance)
 	if err != nil {
 		return nil, err
 	}
-	defer closeConn(c)
-	names, err := collect(ctx, c, `SELECT datname::pg_catalog.text FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname`)
+	defer engine.Close(c)
+	names, err := tables.Collect(ctx, c, `SELECT datname::pg_catalog.text FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname`)
 	if err != nil {
 		return nil, fmt.Errorf("list databases: %w", err)
 	}
-	if _, err := baseVersion(ctx, c.Conn, maintenance); err != nil {
-		names = slices.DeleteFunc(names, func(n string) bool { return n == maintenance })
+	if _, err := tables.BaseVersion(ctx, c.Conn, server.Maintenance); err != nil {
+		names = slices.DeleteFunc(names, func(n string) bool { return n == server.Maintenance })
 	}
 	return names, nil
 }
@@ -237,12 +238,12 @@ const (
 	maxSilent = 6
 )
 
-// inspect looks into one database. Another database's trouble is no reason
+// lookInto looks into one database. Another database's trouble is no reason
 // not to list the rest, so it has its own time limit and no error; answered is
 // false where the limit has ended it. With skip it does not ask the server.
-func (s *Server) inspect(ctx context.Context, d *Database, skip bool) (answered bool) {
+func lookInto(ctx context.Context, s *server.Server, d *Database, skip bool) (answered bool) {
 	switch {
-	case isLeftOver(d.Name):
+	case server.IsLeftOver(d.Name):
 		d.State = LeftOverState
 		return true
 	case !d.AllowConnections:
@@ -254,12 +255,12 @@ func (s *Server) inspect(ctx context.Context, d *Database, skip bool) (answered 
 	}
 	ctx, cancel := context.WithTimeout(ctx, inspectTime)
 	defer cancel()
-	err := s.inspectAsOwner(ctx, d)
-	if err != nil && ctx.Err() == nil && !IsLocked(err) {
+	err := inspectAsOwner(ctx, s, d)
+	if err != nil && ctx.Err() == nil && !server.IsLocked(err) {
 		var c *cluster.Session
-		if c, err = s.admin(ctx, d.Name); err == nil {
-			defer closeConn(c)
-			err = s.inspectOdoo(ctx, c.Conn, d)
+		if c, err = s.Administrator(ctx, d.Name); err == nil {
+			defer engine.Close(c)
+			err = inspectOdoo(ctx, s, c.Conn, d)
 		}
 	}
 	var pgErr *pgconn.PgError
@@ -274,16 +275,16 @@ func (s *Server) inspect(ctx context.Context, d *Database, skip bool) (answered 
 
 // inspectAsOwner looks as whom the database belongs to, where that is the
 // application role.
-func (s *Server) inspectAsOwner(ctx context.Context, d *Database) error {
+func inspectAsOwner(ctx context.Context, s *server.Server, d *Database) error {
 	if d.Owner != s.AppRole {
 		return errors.New("it is another role's")
 	}
-	c, err := s.app(ctx, d.Name)
+	c, err := s.App(ctx, d.Name)
 	if err != nil {
 		return err
 	}
-	defer closeConn(c)
-	return s.inspectOdoo(ctx, c, d)
+	defer engine.Close(c)
+	return inspectOdoo(ctx, s, c, d)
 }
 
 // explain says of odpm's own databases, and of one whose connections a swap has
@@ -300,21 +301,21 @@ func (d *Database) explain(p purpose) {
 }
 
 // inspectOdoo reads what is in a database, or names who keeps it from that.
-func (s *Server) inspectOdoo(ctx context.Context, c *pgx.Conn, d *Database) error {
-	return s.watched(ctx, sessionOf(c), cmp.Or(s.LockWait, inspectTime/2), nil, func(ctx context.Context) error { return inspect(ctx, c, d) })
+func inspectOdoo(ctx context.Context, s *server.Server, c *pgx.Conn, d *Database) error {
+	return s.Watched(ctx, server.SessionOf(c), cmp.Or(s.LockWait, inspectTime/2), nil, func(ctx context.Context) error { return inspect(ctx, c, d) })
 }
 
 func inspect(ctx context.Context, c *pgx.Conn, d *Database) error {
-	v, err := baseAtOnce(ctx, c, d.Name)
+	v, err := tables.BaseAtOnce(ctx, c, d.Name)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) {
-		v, err = baseVersion(ctx, c, d.Name)
+		v, err = tables.BaseVersion(ctx, c, d.Name)
 	}
 	switch {
 	case err == nil:
-		d.State, d.IsOdoo, d.BaseVersion, d.OdooVersion = Initialised, true, v, seriesOf(v)
+		d.State, d.IsOdoo, d.BaseVersion, d.OdooVersion = Initialised, true, v, tables.SeriesOf(v)
 		return nil
-	case !IsNotOdoo(err):
+	case !tables.IsNotOdoo(err):
 		return err
 	}
 	var tables bool
@@ -331,26 +332,11 @@ func inspect(ctx context.Context, c *pgx.Conn, d *Database) error {
 	return err
 }
 
-// series reads the Odoo version off a module's version: "18.0.1.3" is a module
-// of 18.0, "saas~17.4.1.3" and "saas-17.4.1.3" one of saas~17.4.
-var series = regexp.MustCompile(`^(saas[~-])?([0-9]+\.[0-9]+)`)
-
-func seriesOf(version string) string {
-	m := series.FindStringSubmatch(version)
-	if m == nil {
-		return ""
-	}
-	if m[1] != "" {
-		return "saas~" + m[2]
-	}
-	return m[2]
-}
-
 // countLimit is how many files a list counts: it has to stay a quick one.
 const countLimit = 200_000
 
 // countFiles looks at a database's file store.
-func (s *Server) countFiles(d *Database) {
+func countFiles(s *server.Server, d *Database) {
 	d.FilestoreState, d.Files, d.FilestoreBytes = FilestoreMissing, 0, 0
 	home, err := s.Files.Home(d.Name)
 	var store *filestore.Store
@@ -384,11 +370,4 @@ func (s *Server) countFiles(d *Database) {
 	if err != nil {
 		d.Files, d.FilestoreBytes = -1, -1
 	}
-}
-
-// leftOverName is what newJournal and Backup make.
-var leftOverName = regexp.MustCompile(`^` + hiddenPrefix + `[0-9a-f]{16}(_old)?$`)
-
-func isLeftOver(name string) bool {
-	return strings.HasPrefix(name, hiddenPrefix) && leftOverName.MatchString(name)
 }

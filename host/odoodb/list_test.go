@@ -12,30 +12,36 @@ import (
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/odoodb/create"
+	"github.com/odpm/odpm/host/odoodb/drop"
+	"github.com/odpm/odpm/host/odoodb/journal"
 	"github.com/odpm/odpm/host/odoodb/odoodbtest"
+	"github.com/odpm/odpm/host/odoodb/server"
+	"github.com/odpm/odpm/host/odoodb/swap"
+	"github.com/odpm/odpm/host/quote"
 )
 
 func TestList(t *testing.T) {
-	s := newServer(t)
-	loadFixture(t, s, `Kunde "A" ü`)
+	s := odoodbtest.NewServer(t)
+	odoodbtest.LoadFixture(t, s, `Kunde "A" ü`)
 	for _, db := range []string{"leer", "fremd", "zu", "mitten"} {
-		if err := s.Create(ctx, db, CreateOptions{}); err != nil {
+		if err := create.Empty(ctx, s, db, create.Options{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	mustApp(t, s, "fremd", `CREATE TABLE x (y int)`)
-	mustAdmin(t, s, maintenance, `ALTER DATABASE zu ALLOW_CONNECTIONS false`, `ALTER DATABASE mitten ALLOW_CONNECTIONS false`,
-		`CREATE DATABASE odpm_0123456789abcdef IS_TEMPLATE true OWNER `+ident(s.AppRole), `CREATE DATABASE odpm_00000000000000aa IS_TEMPLATE true OWNER `+ident(s.AppRole))
+	odoodbtest.MustApp(t, s, "fremd", `CREATE TABLE x (y int)`)
+	odoodbtest.MustAdmin(t, s, server.Maintenance, `ALTER DATABASE zu ALLOW_CONNECTIONS false`, `ALTER DATABASE mitten ALLOW_CONNECTIONS false`,
+		`CREATE DATABASE odpm_0123456789abcdef IS_TEMPLATE true OWNER `+quote.Ident(s.AppRole), `CREATE DATABASE odpm_00000000000000aa IS_TEMPLATE true OWNER `+quote.Ident(s.AppRole))
 	// A restore that was killed in the middle of its swap.
-	j := newJournal(s.StateDir, journal{Target: "mitten", New: "odpm_00000000000000aa", Old: "odpm_00000000000000aa_old", Filestore: filepath.Join(s.Files.DataDir, "filestore")})
-	if err := j.to(stepSwapping); err != nil {
+	j := swap.NewJournal(s.StateDir, swap.Journal{Target: "mitten", New: "odpm_00000000000000aa", Old: "odpm_00000000000000aa_old", Filestore: filepath.Join(s.Files.DataDir, "filestore")})
+	if err := j.To(swap.StepSwapping); err != nil {
 		t.Fatal(err)
 	}
 	stray := filepath.Join(s.Files.DataDir, "filestore", "odpm_00000000000000ff")
 	if err := os.MkdirAll(stray, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	all, err := s.List(ctx)
+	all, err := List(ctx, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,10 +61,10 @@ func TestList(t *testing.T) {
 			t.Errorf("%s: %q", name, d.Reason)
 		}
 	}
-	if err := j.remove(); err != nil {
+	if err := journal.Remove(j.Path); err != nil {
 		t.Fatal(err)
 	}
-	if err := dropAll(s, "odpm_00000000000000aa"); err != nil {
+	if err := odoodbtest.DropAll(s, "odpm_00000000000000aa"); err != nil {
 		t.Fatal(err)
 	}
 	d := got[`Kunde "A" ü`]
@@ -68,7 +74,7 @@ func TestList(t *testing.T) {
 	if d := got["leer"]; d.IsOdoo || d.FilestoreState != FilestoreMissing {
 		t.Errorf("%+v", d)
 	}
-	left, err := s.LeftOvers(ctx)
+	left, err := LeftOvers(ctx, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +91,7 @@ func TestList(t *testing.T) {
 	if strings.Join(names, ", ") != "database odpm_0123456789abcdef, filestore odpm_00000000000000ff" {
 		t.Errorf("left over: %q", names)
 	}
-	if _, err := s.Drop(ctx, "odpm_0123456789abcdef"); err != nil {
+	if _, err := drop.Database(ctx, s, "odpm_0123456789abcdef"); err != nil {
 		t.Errorf("what the list says to type: %v", err)
 	}
 }
@@ -113,16 +119,16 @@ func (m *meeting) Dial(ctx context.Context) (net.Conn, error) {
 }
 
 func TestListLooksIntoSeveralAtATime(t *testing.T) {
-	s := newServer(t)
+	s := odoodbtest.NewServer(t)
 	names := []string{"eins", "zwei", "drei", "vier"}
 	for i, db := range names {
-		names[i] = db + token()
-		if err := s.Create(ctx, names[i], CreateOptions{}); err != nil {
+		names[i] = db + server.Token()
+		if err := create.Empty(ctx, s, names[i], create.Options{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.PG = &meeting{Remote: odoodbtest.Shared(t), begun: make(chan struct{})}
-	all, err := s.List(ctx)
+	all, err := List(ctx, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +147,7 @@ func TestListLooksIntoSeveralAtATime(t *testing.T) {
 // Of what is not the application role's table with Odoo's columns, the list says
 // the same as before it asked with one statement.
 func TestListOfOddModuleTables(t *testing.T) {
-	s := newServer(t)
+	s := odoodbtest.NewServer(t)
 	for name, tt := range map[string]struct {
 		sql  string
 		want DatabaseState
@@ -151,12 +157,12 @@ func TestListOfOddModuleTables(t *testing.T) {
 		"partitioned": {`CREATE TABLE ir_module_module (name text, state text, latest_version text) PARTITION BY LIST (name); CREATE TABLE x PARTITION OF ir_module_module DEFAULT; INSERT INTO ir_module_module VALUES ('base', 'installed', '17.0.1.3')`, Initialised},
 		"other":       {`CREATE TABLE ir_module_module (name text, state text, latest_version text); INSERT INTO ir_module_module VALUES ('base', 'uninstalled', '17.0.1.3')`, Other},
 	} {
-		db := name + token()
-		if err := s.Create(ctx, db, CreateOptions{}); err != nil {
+		db := name + server.Token()
+		if err := create.Empty(ctx, s, db, create.Options{}); err != nil {
 			t.Fatal(err)
 		}
-		mustApp(t, s, db, tt.sql)
-		all, err := s.List(ctx)
+		odoodbtest.MustApp(t, s, db, tt.sql)
+		all, err := List(ctx, s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,14 +175,14 @@ func TestListOfOddModuleTables(t *testing.T) {
 
 // Names asks with one session, whatever the databases are.
 func TestNames(t *testing.T) {
-	s := newServer(t)
+	s := odoodbtest.NewServer(t)
 	for _, db := range []string{"eins", "zu", "vorlage"} {
-		if err := s.Create(ctx, db+s.AppRole, CreateOptions{}); err != nil {
+		if err := create.Empty(ctx, s, db+s.AppRole, create.Options{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	mustAdmin(t, s, maintenance, `ALTER DATABASE `+ident("zu"+s.AppRole)+` ALLOW_CONNECTIONS false`, `ALTER DATABASE `+ident("vorlage"+s.AppRole)+` IS_TEMPLATE true`)
-	defer mustAdmin(t, s, maintenance, `ALTER DATABASE `+ident("vorlage"+s.AppRole)+` IS_TEMPLATE false`)
+	odoodbtest.MustAdmin(t, s, server.Maintenance, `ALTER DATABASE `+quote.Ident("zu"+s.AppRole)+` ALLOW_CONNECTIONS false`, `ALTER DATABASE `+quote.Ident("vorlage"+s.AppRole)+` IS_TEMPLATE true`)
+	defer odoodbtest.MustAdmin(t, s, server.Maintenance, `ALTER DATABASE `+quote.Ident("vorlage"+s.AppRole)+` IS_TEMPLATE false`)
 	sessions := 0
 	admin := s.Admin
 	s.Admin = func(ctx context.Context, database string) (*cluster.Session, error) {
@@ -185,22 +191,14 @@ func TestNames(t *testing.T) {
 	}
 	blind := *s
 	blind.PG = nil // nobody logs in as the application role
-	names, err := blind.Names(ctx)
+	names, err := Names(ctx, &blind)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Contains(names, "eins"+s.AppRole) || slices.Contains(names, "zu"+s.AppRole) || slices.Contains(names, "vorlage"+s.AppRole) || slices.Contains(names, maintenance) || slices.Contains(names, "template1") {
+	if !slices.Contains(names, "eins"+s.AppRole) || slices.Contains(names, "zu"+s.AppRole) || slices.Contains(names, "vorlage"+s.AppRole) || slices.Contains(names, server.Maintenance) || slices.Contains(names, "template1") {
 		t.Errorf("%q", names)
 	}
 	if sessions != 1 {
 		t.Errorf("%d sessions", sessions)
-	}
-}
-
-func TestSeries(t *testing.T) {
-	for v, want := range map[string]string{"18.0.1.3": "18.0", "saas~17.4.1.3": "saas~17.4", "saas-18.2.1.0": "saas~18.2", "11.0.1.3": "11.0", "": "", "x": ""} {
-		if got := seriesOf(v); got != want {
-			t.Errorf("%q: %q", v, got)
-		}
 	}
 }

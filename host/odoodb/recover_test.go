@@ -6,6 +6,11 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/odpm/odpm/host/odoodb/fault"
+	"github.com/odpm/odpm/host/odoodb/odoodbtest"
+	"github.com/odpm/odpm/host/odoodb/server"
+	"github.com/odpm/odpm/host/quote"
 )
 
 // killedAt runs a helper that must end by killing itself at a station.
@@ -20,7 +25,7 @@ func killedAt(t *testing.T, cmd *exec.Cmd) {
 // TestRecoverKilled: what puts a killed restore right can be killed as well, at
 // each station of its own, and the run after it has to go on from there.
 func TestRecoverKilled(t *testing.T) {
-	s := newServer(t)
+	s := odoodbtest.NewServer(t)
 	odoo := odooFile(filepath.Dir(s.StateDir) + "/odoo-runs")
 	if err := odoo.Start(ctx); err != nil {
 		t.Fatal(err)
@@ -37,20 +42,20 @@ func TestRecoverKilled(t *testing.T) {
 	} {
 		for _, station := range stations {
 			t.Run(restore+", then "+station, func(t *testing.T) {
-				if err := dropAll(s, "db"); err != nil {
+				if err := odoodbtest.DropAll(s, "db"); err != nil {
 					t.Fatal(err)
 				}
 				oldDatabase(t, s)
 				old := whole(t, s, "db")
-				oldOID := value[int](t, s, maintenance, `SELECT oid::int FROM pg_database WHERE datname = 'db'`)
-				killedAt(t, s.helper(t, "restore", small, restore))
+				oldOID := odoodbtest.Value[int](t, s, server.Maintenance, `SELECT oid::int FROM pg_database WHERE datname = 'db'`)
+				killedAt(t, helper(s, t, "restore", small, restore))
 				belongTogether(t, s, oldOID)
-				killedAt(t, s.helper(t, "recover", small, station))
+				killedAt(t, helper(s, t, "recover", small, station))
 				belongTogether(t, s, oldOID)
 				// Twice at the same place, since the second has less to do.
-				_ = s.helper(t, "recover", small, station).Run()
+				_ = helper(s, t, "recover", small, station).Run()
 				belongTogether(t, s, oldOID)
-				if _, err := s.Recover(ctx, odoo); err != nil {
+				if _, err := Recover(ctx, s, odoo); err != nil {
 					t.Fatal(err)
 				}
 				want := old
@@ -63,7 +68,7 @@ func TestRecoverKilled(t *testing.T) {
 				if running, _ := odoo.Running(ctx); !running {
 					t.Error("Odoo was not started again")
 				}
-				noLeftovers(t, s)
+				odoodbtest.NoLeftovers(t, s)
 			})
 		}
 	}
@@ -72,27 +77,27 @@ func TestRecoverKilled(t *testing.T) {
 // TestRecoverBesideADrop: the drop that a killed run sent ends just before this
 // run's own. The file store of that database has to go all the same.
 func TestRecoverBesideADrop(t *testing.T) {
-	s := newServer(t)
+	s := odoodbtest.NewServer(t)
 	small, restored := smallArchive(t, s)
 	oldDatabase(t, s)
-	killedAt(t, s.helper(t, "restore", small, "swapped"))
+	killedAt(t, helper(s, t, "restore", small, "swapped"))
 	locks := 0
-	fault = func(at string) {
+	fault.At = func(at string) {
 		switch at {
 		case "recovering":
-			locks = value[int](t, s, maintenance, `SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory'
+			locks = odoodbtest.Value[int](t, s, server.Maintenance, `SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory'
 				AND pid <> pg_backend_pid() AND mode = 'ShareLock'`)
 		case "dropping":
-			fault = func(string) {}
-			for _, db := range databases(t, s) {
+			fault.At = func(string) {}
+			for _, db := range odoodbtest.Databases(t, s) {
 				if len(db) > 4 && db[len(db)-4:] == "_old" {
-					mustAdmin(t, s, maintenance, `ALTER DATABASE `+ident(db)+` IS_TEMPLATE false`, `DROP DATABASE `+ident(db))
+					odoodbtest.MustAdmin(t, s, server.Maintenance, `ALTER DATABASE `+quote.Ident(db)+` IS_TEMPLATE false`, `DROP DATABASE `+quote.Ident(db))
 				}
 			}
 		}
 	}
-	defer func() { fault = func(string) {} }()
-	done, err := s.Recover(ctx, nil)
+	defer func() { fault.At = func(string) {} }()
+	done, err := Recover(ctx, s, nil)
 	if err != nil || len(done) != 1 || !done[0].Completed || done[0].Kept != "" {
 		t.Errorf("%+v %v", done, err)
 	}
@@ -102,5 +107,5 @@ func TestRecoverBesideADrop(t *testing.T) {
 	if whole(t, s, "db") != restored {
 		t.Error("the database or its file store is not whole")
 	}
-	noLeftovers(t, s)
+	odoodbtest.NoLeftovers(t, s)
 }

@@ -10,21 +10,30 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/backup"
+	"github.com/odpm/odpm/host/odoodb/create"
+	"github.com/odpm/odpm/host/odoodb/fault"
+	"github.com/odpm/odpm/host/odoodb/journal"
 	"github.com/odpm/odpm/host/odoodb/odoodbtest"
+	"github.com/odpm/odpm/host/odoodb/restore"
+	"github.com/odpm/odpm/host/odoodb/server"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
+	"github.com/odpm/odpm/host/odoodb/verify"
+	"github.com/odpm/odpm/host/quote"
 )
 
 // smallArchive is a zip of a database that restores in a moment and still has
 // rows, indexes, keys and files. It gives what the restored database must be.
-func smallArchive(t *testing.T, s *Server) (file, want string) {
+func smallArchive(t *testing.T, s *server.Server) (file, want string) {
 	t.Helper()
 	sql := []string{`CREATE TABLE ir_attachment (id serial, store_fname varchar)`}
 	for i := range 12 {
 		sql = append(sql, fmt.Sprintf(`CREATE TABLE small_%d (id serial PRIMARY KEY, up int REFERENCES small_%d, v text)`, i, max(i-1, 0)),
 			fmt.Sprintf(`CREATE INDEX ON small_%d (v)`, i), fmt.Sprintf(`INSERT INTO small_%d (v) SELECT md5(n::text) FROM generate_series(1, 300) n`, i))
 	}
-	dir := s.filestore("small")
+	dir := s.Files.Path("small")
 	for i := range 20 {
 		name := fmt.Sprintf("%02x/file%d", i, i)
 		sql = append(sql, `INSERT INTO ir_attachment (store_fname) VALUES ('`+name+`')`)
@@ -35,14 +44,14 @@ func smallArchive(t *testing.T, s *Server) (file, want string) {
 			t.Fatal(err)
 		}
 	}
-	oldOdoo(t, s, "small", "18.0.1.3", sql...)
-	mustAdmin(t, s, maintenance, `ALTER DATABASE small SET work_mem TO '7MB'`)
+	odoodbtest.OldOdoo(t, s, "small", "18.0.1.3", sql...)
+	odoodbtest.MustAdmin(t, s, server.Maintenance, `ALTER DATABASE small SET work_mem TO '7MB'`)
 	file = filepath.Join(t.TempDir(), "small.zip")
-	if _, err := s.Backup(ctx, BackupOptions{Database: "small", File: file}); err != nil {
+	if _, err := backup.Run(ctx, s, backup.Options{Database: "small", File: file}); err != nil {
 		t.Fatal(err)
 	}
 	want = whole(t, s, "small")
-	if err := dropAll(s, "small"); err != nil {
+	if err := odoodbtest.DropAll(s, "small"); err != nil {
 		t.Fatal(err)
 	}
 	return file, want
@@ -51,14 +60,14 @@ func smallArchive(t *testing.T, s *Server) (file, want string) {
 // untouched runs a restore that must fail and proves that the database it
 // would have replaced, its file store and Odoo are as they were.
 type untouched struct {
-	s    *Server
+	s    *server.Server
 	odoo odooFile
 	old  string
 }
 
 func newUntouched(t *testing.T) *untouched {
 	t.Helper()
-	u := &untouched{s: newServer(t)}
+	u := &untouched{s: odoodbtest.NewServer(t)}
 	u.odoo = odooFile(filepath.Dir(u.s.StateDir) + "/odoo-runs")
 	if err := u.odoo.Start(ctx); err != nil {
 		t.Fatal(err)
@@ -73,17 +82,17 @@ func (u *untouched) check(t *testing.T) {
 	if got := whole(t, u.s, "db"); got != u.old {
 		t.Errorf("the old database is not what it was:\n%.2000s", got)
 	}
-	noLeftovers(t, u.s)
+	odoodbtest.NoLeftovers(t, u.s)
 	if running, _ := u.odoo.Running(ctx); !running {
 		t.Error("Odoo does not run any more")
 	}
-	if dbs := databases(t, u.s); len(dbs) != 1 {
+	if dbs := odoodbtest.Databases(t, u.s); len(dbs) != 1 {
 		t.Errorf("databases: %q", dbs)
 	}
 }
 
 func after(mark, text string) func(string, []byte) []byte {
-	return replaceIn("dump.sql", mark, mark+text)
+	return odoodbtest.ReplaceIn("dump.sql", mark, mark+text)
 }
 
 func fixtureStart(n int) []byte {
@@ -121,19 +130,19 @@ func TestRestoreRefuses(t *testing.T) {
 	const tables = "\nSET default_tablespace = '';\n" // before the first table
 	pwned := filepath.Join(t.TempDir(), "pwned")
 	foreign := filepath.Join(t.TempDir(), "foreign.dump")
-	if err := u.s.Create(ctx, "foreign", CreateOptions{}); err != nil {
+	if err := create.Empty(ctx, u.s, "foreign", create.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	mustApp(t, u.s, "foreign", `CREATE TABLE x (y int)`)
-	if _, err := u.s.Backup(ctx, BackupOptions{Database: "foreign", File: foreign, Format: archive.Dump}); err != nil {
+	odoodbtest.MustApp(t, u.s, "foreign", `CREATE TABLE x (y int)`)
+	if _, err := backup.Run(ctx, u.s, backup.Options{Database: "foreign", File: foreign, Format: archive.Dump}); err != nil {
 		t.Fatal(err)
 	}
-	if err := dropAll(u.s, "foreign"); err != nil {
+	if err := odoodbtest.DropAll(u.s, "foreign"); err != nil {
 		t.Fatal(err)
 	}
 	for name, tc := range map[string]struct {
 		file string
-		o    RestoreOptions
+		o    restore.Options
 		want string
 		is   func(error) bool
 	}{
@@ -144,40 +153,40 @@ func TestRestoreRefuses(t *testing.T) {
 		"cut dump":              {file: fileOf(t, fixtureDump(500_000)), want: "damaged or truncated", is: archive.IsRefused},
 		"cut dump's end":        {file: fileOf(t, fixtureDump(-100)), want: "damaged or truncated", is: archive.IsRefused},
 		"missing":               {file: "/nonexistent/x.zip", want: "no such file"},
-		"extension":             {file: rebuild(t, after(tables, "CREATE EXTENSION IF NOT EXISTS vectorx WITH SCHEMA public;\nCREATE TABLE public.v (v public.vectorx);\n")), want: `extension "vectorx"`, is: archive.IsRefused},
-		"bad extension":         {file: rebuild(t, after(tables, "CREATE EXTENSION dblink;\nCREATE VIEW public.v AS SELECT public.dblink('x', 'SELECT 1');\n")), want: "only a superuser may create", is: archive.IsRefused},
-		"version":               {file: "testdata/o18.zip", o: RestoreOptions{OdooMajor: 17}, want: "Odoo does not migrate", is: IsUnproven},
-		"version inside a dump": {file: "testdata/o18.dump", o: RestoreOptions{OdooMajor: 17}, want: "Odoo does not migrate", is: IsUnproven},
+		"extension":             {file: odoodbtest.Rebuild(t, after(tables, "CREATE EXTENSION IF NOT EXISTS vectorx WITH SCHEMA public;\nCREATE TABLE public.v (v public.vectorx);\n")), want: `extension "vectorx"`, is: archive.IsRefused},
+		"bad extension":         {file: odoodbtest.Rebuild(t, after(tables, "CREATE EXTENSION dblink;\nCREATE VIEW public.v AS SELECT public.dblink('x', 'SELECT 1');\n")), want: "only a superuser may create", is: archive.IsRefused},
+		"version":               {file: "testdata/o18.zip", o: restore.Options{OdooMajor: 17}, want: "Odoo does not migrate", is: verify.IsUnproven},
+		"version inside a dump": {file: "testdata/o18.dump", o: restore.Options{OdooMajor: 17}, want: "Odoo does not migrate", is: verify.IsUnproven},
 
 		// What is in the dump.
-		"shell":            {file: rebuild(t, after(tables, `\! touch `+pwned+"\n")), want: "psql command", is: sqldump.IsRefused},
-		"shell after data": {file: rebuild(t, replaceIn("dump.sql", "\n\\.\n", "\n\\.\n\\! touch "+pwned+"\n")), want: "psql command", is: sqldump.IsRefused},
-		"program":          {file: rebuild(t, after(tables, "COPY pg_class TO PROGRAM 'touch "+pwned+"';\n")), want: "COPY", is: sqldump.IsRefused},
-		"program hidden":   {file: rebuild(t, after(tables, "CREATE FUNCTION public.f() RETURNS void LANGUAGE plpgsql AS $x$ BEGIN EXECUTE 'COPY (SELECT 1) TO PROGRAM ''touch "+pwned+"'''; END $x$;\nSELECT public.f();\n")), want: "must be superuser"},
-		"C function":       {file: rebuild(t, after(tables, "CREATE FUNCTION public.f() RETURNS int LANGUAGE c AS 'libc.so.6', 'system';\nSELECT public.f();\n")), want: "permission denied for language c", is: archive.IsRefused},
-		"drop another one": {file: rebuild(t, replaceIn("dump.sql", sqldump.Trailer, "DROP DATABASE db;\n"+sqldump.Trailer)), want: "beyond the database", is: sqldump.IsRefused},
+		"shell":            {file: odoodbtest.Rebuild(t, after(tables, `\! touch `+pwned+"\n")), want: "psql command", is: sqldump.IsRefused},
+		"shell after data": {file: odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", "\n\\.\n", "\n\\.\n\\! touch "+pwned+"\n")), want: "psql command", is: sqldump.IsRefused},
+		"program":          {file: odoodbtest.Rebuild(t, after(tables, "COPY pg_class TO PROGRAM 'touch "+pwned+"';\n")), want: "COPY", is: sqldump.IsRefused},
+		"program hidden":   {file: odoodbtest.Rebuild(t, after(tables, "CREATE FUNCTION public.f() RETURNS void LANGUAGE plpgsql AS $x$ BEGIN EXECUTE 'COPY (SELECT 1) TO PROGRAM ''touch "+pwned+"'''; END $x$;\nSELECT public.f();\n")), want: "must be superuser"},
+		"C function":       {file: odoodbtest.Rebuild(t, after(tables, "CREATE FUNCTION public.f() RETURNS int LANGUAGE c AS 'libc.so.6', 'system';\nSELECT public.f();\n")), want: "permission denied for language c", is: archive.IsRefused},
+		"drop another one": {file: odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", sqldump.Trailer, "DROP DATABASE db;\n"+sqldump.Trailer)), want: "beyond the database", is: sqldump.IsRefused},
 		// One statement to a reader that takes the quotes differently, three to the server.
-		"string carried on": {file: rebuild(t, after(tables, "SELECT E'a'\n'\\' '; ALTER DATABASE db CONNECTION LIMIT 3; --';\n")), want: "multiple commands"},
-		"other strings":     {file: rebuild(t, after(tables, "SET standard_conforming_strings = off;\nSELECT '\\' '; ALTER DATABASE db CONNECTION LIMIT 3; --';\n")), want: "multiple commands"},
-		"role's password":   {file: rebuild(t, after(tables, "ALTER ROLE "+ident(u.s.AppRole)+" PASSWORD 'x';\n")), want: "beyond the database", is: sqldump.IsRefused},
-		"other database":    {file: rebuild(t, after(tables, `\connect db`+"\nDROP TABLE only_in_the_old_one;\n")), want: "psql command", is: sqldump.IsRefused},
-		"error":             {file: rebuild(t, after(tables, "SELECT 1/0;\n")), want: "division by zero"},
-		"bad row":           {file: rebuild(t, replaceIn("dump.sql", "COPY public.res_country (id", "COPY public.res_country (id, nix")), want: "nix"},
-		"bad index":         {file: rebuild(t, replaceIn("dump.sql", "CREATE INDEX ir_attachment", "CREATE INDEX ON public.nix (x);\nCREATE INDEX ir_attachment")), want: "public.nix"},
-		"foreign key":       {file: rebuild(t, replaceIn("dump.sql", "FOREIGN KEY (create_uid) REFERENCES public.res_users(id)", "FOREIGN KEY (create_uid) REFERENCES public.res_lang(code)")), want: "cannot be implemented"},
-		"no trailer":        {file: rebuild(t, replaceIn("dump.sql", sqldump.Trailer, "--")), want: "cut off", is: IsUnproven},
-		"cut in rows":       {file: rebuild(t, cutAt("COPY public.res_partner ")), want: "cut off"},
+		"string carried on": {file: odoodbtest.Rebuild(t, after(tables, "SELECT E'a'\n'\\' '; ALTER DATABASE db CONNECTION LIMIT 3; --';\n")), want: "multiple commands"},
+		"other strings":     {file: odoodbtest.Rebuild(t, after(tables, "SET standard_conforming_strings = off;\nSELECT '\\' '; ALTER DATABASE db CONNECTION LIMIT 3; --';\n")), want: "multiple commands"},
+		"role's password":   {file: odoodbtest.Rebuild(t, after(tables, "ALTER ROLE "+quote.Ident(u.s.AppRole)+" PASSWORD 'x';\n")), want: "beyond the database", is: sqldump.IsRefused},
+		"other database":    {file: odoodbtest.Rebuild(t, after(tables, `\connect db`+"\nDROP TABLE only_in_the_old_one;\n")), want: "psql command", is: sqldump.IsRefused},
+		"error":             {file: odoodbtest.Rebuild(t, after(tables, "SELECT 1/0;\n")), want: "division by zero"},
+		"bad row":           {file: odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", "COPY public.res_country (id", "COPY public.res_country (id, nix")), want: "nix"},
+		"bad index":         {file: odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", "CREATE INDEX ir_attachment", "CREATE INDEX ON public.nix (x);\nCREATE INDEX ir_attachment")), want: "public.nix"},
+		"foreign key":       {file: odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", "FOREIGN KEY (create_uid) REFERENCES public.res_users(id)", "FOREIGN KEY (create_uid) REFERENCES public.res_lang(code)")), want: "cannot be implemented"},
+		"no trailer":        {file: odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", sqldump.Trailer, "--")), want: "cut off", is: verify.IsUnproven},
+		"cut in rows":       {file: odoodbtest.Rebuild(t, odoodbtest.CutAt("COPY public.res_partner ")), want: "cut off"},
 
 		// What does not fit together.
-		"modules":    {file: rebuild(t, replaceIn("manifest.json", `"web": "18.0.1.0"`, `"web": "18.0.9.9"`)), want: "not those of the manifest", is: IsUnproven},
-		"files":      {file: rebuild(t, without("filestore/1c/")), want: "1 of the 9 files", is: IsUnproven},
-		"not Odoo's": {file: foreign, want: "not the backup of an Odoo database", is: IsUnproven},
+		"modules":    {file: odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("manifest.json", `"web": "18.0.1.0"`, `"web": "18.0.9.9"`)), want: "not those of the manifest", is: verify.IsUnproven},
+		"files":      {file: odoodbtest.Rebuild(t, odoodbtest.Without("filestore/1c/")), want: "1 of the 9 files", is: verify.IsUnproven},
+		"not Odoo's": {file: foreign, want: "not the backup of an Odoo database", is: verify.IsUnproven},
 
 		// What was asked for.
-		"neutralize":         {file: "testdata/o18.zip", o: RestoreOptions{Neutralize: true}, want: "no Odoo to run it"},
-		"neutralize fails":   {file: "testdata/o18.zip", o: RestoreOptions{Neutralize: true, NeutralizeWithOdoo: func(context.Context, string, []string) error { return errors.New("no module x") }}, want: "no module x"},
-		"long name":          {file: "testdata/o18.zip", o: RestoreOptions{Database: strings.Repeat("x", 64)}, want: "63 bytes"},
-		"kept name too long": {file: "testdata/o18.zip", o: RestoreOptions{Database: strings.Repeat("x", 60), KeepOld: true}, want: "--keep-old"},
+		"neutralize":         {file: "testdata/o18.zip", o: restore.Options{Neutralize: true}, want: "no Odoo to run it"},
+		"neutralize fails":   {file: "testdata/o18.zip", o: restore.Options{Neutralize: true, NeutralizeWithOdoo: func(context.Context, string, []string) error { return errors.New("no module x") }}, want: "no module x"},
+		"long name":          {file: "testdata/o18.zip", o: restore.Options{Database: strings.Repeat("x", 64)}, want: "63 bytes"},
+		"kept name too long": {file: "testdata/o18.zip", o: restore.Options{Database: strings.Repeat("x", 60), KeepOld: true}, want: "--keep-old"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.o.File = tc.file
@@ -185,12 +194,12 @@ func TestRestoreRefuses(t *testing.T) {
 				tc.o.Database = "db"
 			}
 			tc.o.Odoo = u.odoo
-			_, err := u.s.Restore(ctx, tc.o)
+			_, err := restore.Run(ctx, u.s, tc.o)
 			if err == nil || !strings.Contains(err.Error(), tc.want) || tc.is != nil && !tc.is(err) {
 				t.Errorf("got %v", err)
 			}
 			u.check(t)
-			if present(pwned) {
+			if odoodbtest.Present(pwned) {
 				t.Fatal("the archive ran a program")
 			}
 		})
@@ -207,17 +216,17 @@ var afterRenames = []string{"renamed", "files half", "files moved", "opened"}
 func TestRestoreInterrupted(t *testing.T) {
 	u := newUntouched(t)
 	small, _ := smallArchive(t, u.s)
-	defer func() { fault = func(string) {} }()
+	defer func() { fault.At = func(string) {} }()
 	for _, at := range stations {
 		t.Run("cancelled at "+at, func(t *testing.T) {
 			work, cancel := context.WithCancel(ctx)
 			defer cancel()
-			fault = func(now string) {
+			fault.At = func(now string) {
 				if now == at {
 					cancel()
 				}
 			}
-			_, err := u.s.Restore(work, RestoreOptions{File: small, Database: "db", Odoo: u.odoo, KeepOld: true})
+			_, err := restore.Run(work, u.s, restore.Options{File: small, Database: "db", Odoo: u.odoo, KeepOld: true})
 			if slices.Contains(afterRenames, at) {
 				// The renames have happened: the rest is a matter of moments.
 				if err != nil {
@@ -232,34 +241,34 @@ func TestRestoreInterrupted(t *testing.T) {
 			u.check(t)
 		})
 		t.Run("sessions ended at "+at, func(t *testing.T) {
-			fault = func(now string) {
+			fault.At = func(now string) {
 				if now == at {
-					mustAdmin(t, u.s, maintenance, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'odpm' AND pid <> pg_backend_pid()`)
+					odoodbtest.MustAdmin(t, u.s, server.Maintenance, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'odpm' AND pid <> pg_backend_pid()`)
 				}
 			}
-			_, err := u.s.Restore(ctx, RestoreOptions{File: small, Database: "db", Odoo: u.odoo, KeepOld: true})
-			fault = func(string) {}
+			_, err := restore.Run(ctx, u.s, restore.Options{File: small, Database: "db", Odoo: u.odoo, KeepOld: true})
+			fault.At = func(string) {}
 			// After the renames what is left is done on another connection, and
 			// before them everything is undone on one.
 			if slices.Contains(afterRenames, at) != (err == nil) || err != nil && strings.Contains(err.Error(), "failed as well") {
 				t.Errorf("with a dead connection: %v", err)
 			}
-			if Interrupted(u.s.StateDir) {
+			if journal.Interrupted(u.s.StateDir) {
 				t.Error("it was left to the next run")
 			}
-			if _, err := u.s.Recover(ctx, u.odoo); err != nil {
+			if _, err := Recover(ctx, u.s, u.odoo); err != nil {
 				t.Fatal(err)
 			}
-			if value[int](t, u.s, "db", `SELECT count(*)::int FROM pg_tables WHERE tablename = 'only_in_the_old_one'`) == 0 {
+			if odoodbtest.Value[int](t, u.s, "db", `SELECT count(*)::int FROM pg_tables WHERE tablename = 'only_in_the_old_one'`) == 0 {
 				u.undo(t)
 				return
 			}
 			u.check(t)
 		})
 	}
-	fault = func(string) {}
-	odoo := &odooStub{running: true, failing: "stop"}
-	if _, err := u.s.Restore(ctx, RestoreOptions{File: small, Database: "db", Odoo: odoo}); err == nil || !strings.Contains(err.Error(), "stop fails") {
+	fault.At = func(string) {}
+	odoo := &odoodbtest.OdooStub{Runs: true, Failing: "stop"}
+	if _, err := restore.Run(ctx, u.s, restore.Options{File: small, Database: "db", Odoo: odoo}); err == nil || !strings.Contains(err.Error(), "stop fails") {
 		t.Errorf("Odoo cannot be stopped: %v", err)
 	}
 	u.check(t)
@@ -270,16 +279,16 @@ func TestRestoreInterrupted(t *testing.T) {
 func TestRestoreSparesANewcomer(t *testing.T) {
 	u := newUntouched(t)
 	small, _ := smallArchive(t, u.s)
-	defer func() { fault = func(string) {} }()
-	fault = func(at string) {
+	defer func() { fault.At = func(string) {} }()
+	fault.At = func(at string) {
 		if at == "proven" {
-			if err := dropAll(u.s, "db"); err != nil {
+			if err := odoodbtest.DropAll(u.s, "db"); err != nil {
 				t.Error(err)
 			}
 			oldDatabase(t, u.s)
 		}
 	}
-	if _, err := u.s.Restore(ctx, RestoreOptions{File: small, Database: "db", Odoo: u.odoo}); err == nil || !strings.Contains(err.Error(), "replaced by another one during the restore") {
+	if _, err := restore.Run(ctx, u.s, restore.Options{File: small, Database: "db", Odoo: u.odoo}); err == nil || !strings.Contains(err.Error(), "replaced by another one during the restore") {
 		t.Errorf("got %v", err)
 	}
 	u.check(t)
@@ -289,15 +298,15 @@ func TestRestoreSparesANewcomer(t *testing.T) {
 // one, whole, and gets its name back by hand.
 func (u *untouched) undo(t *testing.T) {
 	t.Helper()
-	kept := value[string](t, u.s, maintenance, `SELECT datname::text FROM pg_database WHERE datname LIKE 'db\_old\_%' AND pg_get_userbyid(datdba) = $1`, u.s.AppRole)
-	if n := value[int](t, u.s, "db", `SELECT count(*)::int FROM small_11`); n != 300 {
+	kept := odoodbtest.Value[string](t, u.s, server.Maintenance, `SELECT datname::text FROM pg_database WHERE datname LIKE 'db\_old\_%' AND pg_get_userbyid(datdba) = $1`, u.s.AppRole)
+	if n := odoodbtest.Value[int](t, u.s, "db", `SELECT count(*)::int FROM small_11`); n != 300 {
 		t.Errorf("the restored database has %d rows", n)
 	}
-	if err := dropAll(u.s, "db"); err != nil {
+	if err := odoodbtest.DropAll(u.s, "db"); err != nil {
 		t.Fatal(err)
 	}
-	mustAdmin(t, u.s, maintenance, `ALTER DATABASE `+ident(kept)+` RENAME TO db`, `ALTER DATABASE db ALLOW_CONNECTIONS true`)
-	if err := os.Rename(u.s.filestore(kept), u.s.filestore("db")); err != nil {
+	odoodbtest.MustAdmin(t, u.s, server.Maintenance, `ALTER DATABASE `+quote.Ident(kept)+` RENAME TO db`, `ALTER DATABASE db ALLOW_CONNECTIONS true`)
+	if err := os.Rename(u.s.Files.Path(kept), u.s.Files.Path("db")); err != nil {
 		t.Fatal(err)
 	}
 	u.check(t)
@@ -306,7 +315,7 @@ func (u *untouched) undo(t *testing.T) {
 // TestRestoreHeld: what stands against the swap is named before anything happens.
 func TestRestoreHeld(t *testing.T) {
 	u := newUntouched(t)
-	c, err := u.s.app(ctx, "db")
+	c, err := u.s.App(ctx, "db")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,13 +324,13 @@ func TestRestoreHeld(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	closeConn(c)
-	_, err = u.s.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db", Odoo: u.odoo})
-	if held := Holders(err); len(held) != 1 || !strings.Contains(held[0], "ROLLBACK PREPARED 'somebody''s'") {
+	engine.Close(c)
+	_, err = restore.Run(ctx, u.s, restore.Options{File: "testdata/o18.zip", Database: "db", Odoo: u.odoo})
+	if held := server.Holders(err); len(held) != 1 || !strings.Contains(held[0], "ROLLBACK PREPARED 'somebody''s'") {
 		t.Errorf("got %v", err)
 	}
 	u.check(t)
-	mustAdmin(t, u.s, "db", `ROLLBACK PREPARED 'somebody''s'`)
+	odoodbtest.MustAdmin(t, u.s, "db", `ROLLBACK PREPARED 'somebody''s'`)
 }
 
 // TestRestoreNeedsSpace: a PostgreSQL whose disk is full goes down, and every
@@ -331,7 +340,7 @@ func TestRestoreNeedsSpace(t *testing.T) {
 	full := *u.s
 	full.PostgresDataDir = "/proc" // a file system without a free byte
 	for _, file := range []string{"testdata/o18.zip", "testdata/o18.dump"} {
-		if _, err := full.Restore(ctx, RestoreOptions{File: file, Database: "db", Odoo: u.odoo}); err == nil || !strings.Contains(err.Error(), " 0.0 MiB are free") {
+		if _, err := restore.Run(ctx, &full, restore.Options{File: file, Database: "db", Odoo: u.odoo}); err == nil || !strings.Contains(err.Error(), " 0.0 MiB are free") {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -340,17 +349,17 @@ func TestRestoreNeedsSpace(t *testing.T) {
 
 // TestRestoreNeedsTheRole: an archive never runs as somebody else.
 func TestRestoreNeedsTheRole(t *testing.T) {
-	s := newServer(t)
+	s := odoodbtest.NewServer(t)
 	other := *s
-	other.AppRole = "nobody " + token()
-	if _, err := other.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db"}); err == nil || !strings.Contains(err.Error(), "ensure-role") {
+	other.AppRole = "nobody " + server.Token()
+	if _, err := restore.Run(ctx, &other, restore.Options{File: "testdata/o18.zip", Database: "db"}); err == nil || !strings.Contains(err.Error(), "ensure-role") {
 		t.Errorf("got %v", err)
 	}
 	other.AppRole = odoodbtest.Superuser
-	if _, err := other.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db super"}); err != nil {
+	if _, err := restore.Run(ctx, &other, restore.Options{File: "testdata/o18.zip", Database: "db super"}); err != nil {
 		t.Error(err)
 	}
-	if err := dropAll(s, "db super"); err != nil {
+	if err := odoodbtest.DropAll(s, "db super"); err != nil {
 		t.Fatal(err)
 	}
 }

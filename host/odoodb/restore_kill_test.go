@@ -1,7 +1,6 @@
 package odoodb
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -9,44 +8,46 @@ import (
 	"testing"
 	"time"
 
-	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/odoodb/odoodbtest"
+	"github.com/odpm/odpm/host/odoodb/restore"
+	"github.com/odpm/odpm/host/odoodb/server"
 )
 
 // oldDatabase is a small Odoo database with a file store, called db, which
 // restores replace.
-func oldDatabase(t *testing.T, s *Server) {
+func oldDatabase(t *testing.T, s *server.Server) {
 	t.Helper()
-	oldOdoo(t, s, "db", "18.0.1.3", `CREATE TABLE only_in_the_old_one (x int)`, `INSERT INTO only_in_the_old_one SELECT generate_series(1, 1000)`,
+	odoodbtest.OldOdoo(t, s, "db", "18.0.1.3", `CREATE TABLE only_in_the_old_one (x int)`, `INSERT INTO only_in_the_old_one SELECT generate_series(1, 1000)`,
 		`CREATE TABLE ir_attachment (id serial, store_fname varchar)`, `INSERT INTO ir_attachment (store_fname) VALUES ('ab/old')`)
-	dir := filepath.Join(s.filestore("db"), "ab")
+	dir := filepath.Join(s.Files.Path("db"), "ab")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "old"), []byte("precious"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	mustAdmin(t, s, maintenance, `ALTER DATABASE db SET work_mem TO '7MB'`)
+	odoodbtest.MustAdmin(t, s, server.Maintenance, `ALTER DATABASE db SET work_mem TO '7MB'`)
 }
 
 // whole is what must be the same: rows, schema, files, and that one may log in.
-func whole(t *testing.T, s *Server, database string) string {
+func whole(t *testing.T, s *server.Server, database string) string {
 	t.Helper()
-	return fingerprint(t, s, database) + value[string](t, s, maintenance,
+	return odoodbtest.Fingerprint(t, s, database) + odoodbtest.Value[string](t, s, server.Maintenance,
 		`SELECT concat_ws(' ', datallowconn, datistemplate, (SELECT setconfig::text FROM pg_db_role_setting WHERE setdatabase = d.oid)) FROM pg_database d WHERE datname = $1`, database)
 }
 
 // belongTogether fails the test if one may log in to db while its file store is
 // another one's: old is the replaced database's oid, whose file store has ab/old.
-func belongTogether(t *testing.T, s *Server, old int) {
+func belongTogether(t *testing.T, s *server.Server, old int) {
 	t.Helper()
 	// In one question: a statement of the killed process may still be on its way.
-	state := value[string](t, s, maintenance, `SELECT coalesce((SELECT format('%s %s', CASE WHEN oid::int = $1 THEN 'old' ELSE 'new' END,
+	state := odoodbtest.Value[string](t, s, server.Maintenance, `SELECT coalesce((SELECT format('%s %s', CASE WHEN oid::int = $1 THEN 'old' ELSE 'new' END,
 		CASE WHEN datallowconn THEN 'open' ELSE 'closed' END) FROM pg_database WHERE datname = 'db'), 'missing')`, old)
 	files := "new"
-	switch dir := s.filestore("db"); {
-	case !present(dir):
+	switch dir := s.Files.Path("db"); {
+	case !odoodbtest.Present(dir):
 		files = "no"
-	case present(filepath.Join(dir, "ab", "old")):
+	case odoodbtest.Present(filepath.Join(dir, "ab", "old")):
 		files = "old"
 	}
 	which, open, _ := strings.Cut(state, " ")
@@ -61,18 +62,18 @@ func belongTogether(t *testing.T, s *Server, old int) {
 // one may log in to neither while its files are not its own; after Recover
 // there is one or the other and nothing else.
 func TestRestoreKilled(t *testing.T) {
-	s := newServer(t)
+	s := odoodbtest.NewServer(t)
 	odoo := odooFile(filepath.Dir(s.StateDir) + "/odoo-runs")
 	if err := odoo.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	loadFixture(t, s, "new")
-	mustAdmin(t, s, maintenance, `ALTER DATABASE new SET work_mem TO '7MB'`)
+	odoodbtest.LoadFixture(t, s, "new")
+	odoodbtest.MustAdmin(t, s, server.Maintenance, `ALTER DATABASE new SET work_mem TO '7MB'`)
 	fixtureRestored := whole(t, s, "new")
 	oldDatabase(t, s)
 	old := whole(t, s, "db")
 	start := time.Now()
-	if err := s.helper(t, "restore", "testdata/o18.zip", "").Run(); err != nil {
+	if err := helper(s, t, "restore", "testdata/o18.zip", "").Run(); err != nil {
 		t.Fatal(err)
 	}
 	took := time.Since(start)
@@ -89,17 +90,17 @@ func TestRestoreKilled(t *testing.T) {
 	completed := 0
 	for _, at := range moments {
 		t.Run(at, func(t *testing.T) {
-			if err := dropAll(s, "db"); err != nil {
+			if err := odoodbtest.DropAll(s, "db"); err != nil {
 				t.Fatal(err)
 			}
 			oldDatabase(t, s)
-			oldOID := value[int](t, s, maintenance, `SELECT oid::int FROM pg_database WHERE datname = 'db'`)
+			oldOID := odoodbtest.Value[int](t, s, server.Maintenance, `SELECT oid::int FROM pg_database WHERE datname = 'db'`)
 			file, restored := small, smallRestored
 			after, err := time.ParseDuration(at)
 			if err == nil {
 				file, restored = "testdata/o18.zip", fixtureRestored
 			}
-			child := s.helper(t, "restore", file, at)
+			child := helper(s, t, "restore", file, at)
 			if err := child.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +111,7 @@ func TestRestoreKilled(t *testing.T) {
 			_ = child.Wait()
 
 			// As it is now: a person looks with odpm database list.
-			all, err := s.List(ctx)
+			all, err := List(ctx, s)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +121,7 @@ func TestRestoreKilled(t *testing.T) {
 					now = d
 				}
 			}
-			nowOID := value[int](t, s, maintenance, `SELECT coalesce((SELECT oid::int FROM pg_database WHERE datname = 'db'), 0)`)
+			nowOID := odoodbtest.Value[int](t, s, server.Maintenance, `SELECT coalesce((SELECT oid::int FROM pg_database WHERE datname = 'db'), 0)`)
 			switch {
 			case nowOID == 0:
 				t.Error("there is no database of that name")
@@ -133,7 +134,7 @@ func TestRestoreKilled(t *testing.T) {
 			}
 			belongTogether(t, s, oldOID)
 
-			done, err := s.Recover(ctx, odoo)
+			done, err := Recover(ctx, s, odoo)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -148,8 +149,8 @@ func TestRestoreKilled(t *testing.T) {
 			if running, _ := odoo.Running(ctx); !running {
 				t.Error("Odoo was not started again")
 			}
-			noLeftovers(t, s)
-			if left, err := s.LeftOvers(ctx); err != nil || len(left) > 0 {
+			odoodbtest.NoLeftovers(t, s)
+			if left, err := LeftOvers(ctx, s); err != nil || len(left) > 0 {
 				t.Errorf("left over: %v %+v", err, left)
 			}
 		})
@@ -157,27 +158,7 @@ func TestRestoreKilled(t *testing.T) {
 	if completed < 2 || completed > len(moments)-4 {
 		t.Errorf("%d of %d were completed: the moments are not spread", completed, len(moments))
 	}
-	if _, err := s.Restore(ctx, RestoreOptions{File: "testdata/o18.zip", Database: "db"}); err != nil || whole(t, s, "db") != fixtureRestored {
+	if _, err := restore.Run(ctx, s, restore.Options{File: "testdata/o18.zip", Database: "db"}); err != nil || whole(t, s, "db") != fixtureRestored {
 		t.Errorf("the next restore: %v", err)
 	}
-}
-
-func dropAll(s *Server, names ...string) error {
-	c, err := root(s, maintenance)
-	if err != nil {
-		return err
-	}
-	defer closeConn(c)
-	for _, n := range names {
-		if err := dropHidden(ctx, &cluster.Session{Conn: c}, n, 0); err != nil {
-			return err
-		}
-		if strings.ContainsAny(n, "/.") {
-			return fmt.Errorf("bad name %q", n)
-		}
-		if err := os.RemoveAll(s.filestore(n)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

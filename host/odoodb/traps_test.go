@@ -11,8 +11,13 @@ import (
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
-	"github.com/odpm/odpm/host/filestore"
-	"github.com/odpm/odpm/test/inherited/legacy"
+	"github.com/odpm/odpm/host/odoodb/adminpass"
+	"github.com/odpm/odpm/host/odoodb/backup"
+	"github.com/odpm/odpm/host/odoodb/drop"
+	"github.com/odpm/odpm/host/odoodb/odoodbtest"
+	"github.com/odpm/odpm/host/odoodb/restore"
+	"github.com/odpm/odpm/host/odoodb/server"
+	"github.com/odpm/odpm/host/quote"
 	"github.com/odpm/odpm/test/wiretap"
 )
 
@@ -25,7 +30,7 @@ var trapTypes = []string{"name", "text", "varchar", "oid", `"char"`, "int2", "in
 // name: each fits better than PostgreSQL's own. They work as they should
 // otherwise, so that nothing is seen of them.
 func traps(role string) []string {
-	spring := `IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user) THEN EXECUTE ` + literal(`ALTER ROLE `+ident(role)+` SUPERUSER`) + `; END IF;`
+	spring := `IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user) THEN EXECUTE ` + quote.Literal(`ALTER ROLE `+quote.Ident(role)+` SUPERUSER`) + `; END IF;`
 	out := []string{
 		`CREATE FUNCTION public.spring() RETURNS bool LANGUAGE plpgsql AS $f$ BEGIN ` + spring + ` RETURN true; END $f$`,
 		`CREATE DOMAIN public.text AS pg_catalog.text CHECK (public.spring())`,
@@ -56,7 +61,7 @@ func trapSettings(major int, other string) []string {
 	out := []string{
 		`search_path = public, pg_catalog`, `statement_timeout = 1`, `lock_timeout = 1`, `idle_in_transaction_session_timeout = 1`,
 		`default_transaction_read_only = on`, `default_transaction_isolation = serializable`, `exit_on_error = on`, `client_min_messages = debug5`,
-		`role = ` + ident(other), `DateStyle = 'SQL, DMY'`, `IntervalStyle = sql_standard`, `standard_conforming_strings = off`, `bytea_output = escape`,
+		`role = ` + quote.Ident(other), `DateStyle = 'SQL, DMY'`, `IntervalStyle = sql_standard`, `standard_conforming_strings = off`, `bytea_output = escape`,
 		`quote_all_identifiers = on`, `transform_null_equals = on`, `array_nulls = off`, `row_security = off`, `TimeZone = 'Asia/Kathmandu'`, `client_encoding = LATIN1`,
 		`debug_print_plan = on`, `debug_print_parse = on`, `tcp_user_timeout = 1`, `password_encryption = md5`,
 	}
@@ -69,45 +74,25 @@ func trapSettings(major int, other string) []string {
 	return out
 }
 
-// legacyServer is a project on a server of its own that logs every statement.
-func legacyServer(t *testing.T, major int, hba string) (*Server, *legacy.Cluster, *wiretap.Tap) {
-	t.Helper()
-	return legacyServerIn(t, "", major, hba)
-}
-
-// legacyServerIn has its directory in parent.
-func legacyServerIn(t *testing.T, parent string, major int, hba string) (*Server, *legacy.Cluster, *wiretap.Tap) {
-	t.Helper()
-	c := legacy.New(t, legacy.Spec{Major: major, HBA: hba, Parent: parent, Conf: []string{"shared_buffers = 32MB", "debug_print_plan = on"}, Setup: []string{
-		`CREATE ROLE odoo LOGIN CREATEDB PASSWORD 'app'`, `CREATE ROLE rival LOGIN CREATEDB PASSWORD 'rival'`, `CREATE ROLE lesser`, `GRANT lesser TO odoo, rival`,
-	}})
-	tap := wiretap.On(c)
-	startup := &cluster.Startup{}
-	return &Server{PG: tap, Programs: tap, AppRole: "odoo", AppPassword: "app", Files: filestore.Layout{DataDir: filepath.Join(t.TempDir(), "odoo")}, StateDir: filepath.Join(t.TempDir(), "state"),
-		Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
-			return cluster.Admin(ctx, tap, cluster.Hints{Startup: startup, App: cluster.Wanted{Role: "odoo"}}, database)
-		}}, c, tap
-}
-
 // trapped is a server of that major with the application role, another owner,
 // and everything that a database's owner can put in a superuser's way.
-func trapped(t *testing.T, major int) (*Server, *wiretap.Tap) {
+func trapped(t *testing.T, major int) (*server.Server, *wiretap.Tap) {
 	t.Helper()
-	s, c, tap := legacyServer(t, major, "")
+	s, c, tap := odoodbtest.LegacyServer(t, major, "")
 	as := func(role, database string, sqls ...string) {
 		t.Helper()
 		conn, err := engine.Connect(ctx, c, engine.Login{User: role, Database: database})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer closeConn(conn)
+		defer engine.Close(conn)
 		for _, sql := range sqls {
 			if _, err := conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
 				t.Fatalf("%s: %v", sql, err)
 			}
 		}
 	}
-	oldOdoo(t, s, "prod", "18.0.1.3", `CREATE TABLE ir_attachment (id serial, store_fname varchar)`, `INSERT INTO ir_model_data VALUES ('base', 'user_admin', 'res.users', 2)`,
+	odoodbtest.OldOdoo(t, s, "prod", "18.0.1.3", `CREATE TABLE ir_attachment (id serial, store_fname varchar)`, `INSERT INTO ir_model_data VALUES ('base', 'user_admin', 'res.users', 2)`,
 		`CREATE SEQUENCE base_registry_signaling`)
 	all := strings.Join(traps("odoo"), ";\n")
 	as("rival", "postgres", `CREATE DATABASE rivals TEMPLATE template0`)
@@ -137,7 +122,7 @@ func TestNobodyBecomesSuperuser(t *testing.T) {
 		t.Run(fmt.Sprint(major), func(t *testing.T) {
 			s, tap := trapped(t, major)
 			before := len(tap.Statements())
-			list, err := s.List(ctx)
+			list, err := List(ctx, s)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,22 +135,22 @@ func TestNobodyBecomesSuperuser(t *testing.T) {
 			}
 			dir := t.TempDir()
 			for _, db := range []string{"prod", "rivals"} {
-				if _, err := s.Backup(ctx, BackupOptions{Database: db, File: filepath.Join(dir, db+".zip")}); err != nil {
+				if _, err := backup.Run(ctx, s, backup.Options{Database: db, File: filepath.Join(dir, db+".zip")}); err != nil {
 					t.Errorf("backup of %s: %v", db, err)
 				}
 			}
-			if _, err := s.SetAdminPassword(ctx, AdminPassword{Database: "prod", Password: "neu", Login: "a\tb\\"}); err != nil {
+			if _, err := adminpass.Set(ctx, s, adminpass.Password{Database: "prod", Password: "neu", Login: "a\tb\\"}); err != nil {
 				t.Errorf("set-admin-pass: %v", err)
 			}
 			file := filepath.Join(dir, "prod.zip") // with all of its traps
 			withOdoo := func(ctx context.Context, database string, _ []string) error {
-				c, err := s.app(ctx, database)
+				c, err := s.App(ctx, database)
 				if err != nil {
 					return err
 				}
-				defer closeConn(c)
+				defer engine.Close(c)
 				// What is trapped has no mail server.
-				for _, sql := range asOdooNeutralizes[2:] {
+				for _, sql := range odoodbtest.AsOdooNeutralizes[2:] {
 					if _, err := c.Exec(ctx, sql); err != nil {
 						return err
 					}
@@ -173,14 +158,14 @@ func TestNobodyBecomesSuperuser(t *testing.T) {
 				return nil
 			}
 			for _, db := range []string{"prod", "copy"} {
-				if _, err := s.Restore(ctx, RestoreOptions{File: file, Database: db, Copy: true, Neutralize: true, NeutralizeWithOdoo: withOdoo}); err != nil {
+				if _, err := restore.Run(ctx, s, restore.Options{File: file, Database: db, Copy: true, Neutralize: true, NeutralizeWithOdoo: withOdoo}); err != nil {
 					t.Errorf("restore as %s: %v", db, err)
 				}
 			}
-			if _, err := s.List(ctx); err != nil {
+			if _, err := List(ctx, s); err != nil {
 				t.Error(err)
 			}
-			if _, err := s.LeftOvers(ctx); err != nil {
+			if _, err := LeftOvers(ctx, s); err != nil {
 				t.Error(err)
 			}
 			h := cluster.Hints{App: cluster.Wanted{Role: "odoo", Password: "app"}}
@@ -197,12 +182,12 @@ func TestNobodyBecomesSuperuser(t *testing.T) {
 				t.Error(err)
 			}
 			for _, db := range []string{"copy", "prod", "rivals"} {
-				if _, err := s.Drop(ctx, db); err != nil {
+				if _, err := drop.Database(ctx, s, db); err != nil {
 					t.Errorf("drop %s: %v", db, err)
 				}
 			}
-			noLeftovers(t, s)
-			if supers := value[string](t, s, maintenance, `SELECT string_agg(rolname::pg_catalog.text, ' ') FROM pg_catalog.pg_roles WHERE rolsuper`); supers != "postgres" {
+			odoodbtest.NoLeftovers(t, s)
+			if supers := odoodbtest.Value[string](t, s, server.Maintenance, `SELECT string_agg(rolname::pg_catalog.text, ' ') FROM pg_catalog.pg_roles WHERE rolsuper`); supers != "postgres" {
 				t.Errorf("superusers are: %s", supers)
 			}
 

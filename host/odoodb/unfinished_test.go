@@ -12,12 +12,16 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/odpm/odpm/host/filestore"
+	"github.com/odpm/odpm/host/odoodb/backup"
+	"github.com/odpm/odpm/host/odoodb/journal"
+	"github.com/odpm/odpm/host/odoodb/odoodbtest"
+	"github.com/odpm/odpm/host/odoodb/server"
 )
 
 // A kill between a journal's first byte and its rename leaves a file that
 // says nothing; the next run takes it away, without asking a server.
 func TestUnfinishedJournal(t *testing.T) {
-	s := &Server{StateDir: t.TempDir()}
+	s := &server.Server{StateDir: t.TempDir()}
 	var left []string
 	for _, name := range []string{".journal-123", ".backup-0123456789abcdef", ".restore-odpm_0123456789abcdef.json.1.tmp", ".drop-0123456789abcdef.json.2.tmp"} {
 		left = append(left, filepath.Join(s.StateDir, name))
@@ -31,15 +35,15 @@ func TestUnfinishedJournal(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	defer lock.Close()
-	if done, err := s.Recover(context.Background(), nil); err != nil || len(done) > 0 {
+	if done, err := Recover(context.Background(), s, nil); err != nil || len(done) > 0 {
 		t.Fatal(done, err)
 	}
 	for _, path := range left {
-		if present(path) {
+		if odoodbtest.Present(path) {
 			t.Errorf("%s is still there", path)
 		}
 	}
-	if !present(begun) {
+	if !odoodbtest.Present(begun) {
 		t.Error("the journal of a backup that begins was removed")
 	}
 }
@@ -47,32 +51,32 @@ func TestUnfinishedJournal(t *testing.T) {
 // A power cut took the content of a backup's journal, or a disk fault changed
 // it. No run ends at it: nobody needs what it would have said.
 func TestUnreadableBackupJournal(t *testing.T) {
-	s := &Server{StateDir: t.TempDir(), Files: filestore.Layout{DataDir: t.TempDir()}}
+	s := &server.Server{StateDir: t.TempDir(), Files: filestore.Layout{DataDir: t.TempDir()}}
 	for name, content := range map[string]string{"0123456789abcdef": "", "1123456789abcdef": strings.Repeat("\x00", 200)} {
-		path := filepath.Join(s.StateDir, backupPrefix+name+".json")
-		links := filepath.Join(s.Files.DataDir, "filestore", hiddenPrefix+name)
+		path := filepath.Join(s.StateDir, journal.BackupPrefix+name+".json")
+		links := filepath.Join(s.Files.DataDir, "filestore", server.HiddenPrefix+name)
 		if err := errors.Join(os.MkdirAll(links, 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Recover(t.Context(), nil); err != nil {
+		if _, err := Recover(t.Context(), s, nil); err != nil {
 			t.Errorf("%q: %v", content, err)
 		}
-		if present(path) || present(links) {
+		if odoodbtest.Present(path) || odoodbtest.Present(links) {
 			t.Errorf("%q: it is still there", content)
 		}
 	}
-	path := filepath.Join(s.StateDir, backupPrefix+"2123456789abcdef.json")
+	path := filepath.Join(s.StateDir, journal.BackupPrefix+"2123456789abcdef.json")
 	if err := os.WriteFile(path, []byte(`{"version": 1, "datab`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.Recover(t.Context(), nil)
-	if !IsLeftBehind(err) || !strings.Contains(err.Error(), "mv "+path+" "+path+".unreadable") {
+	_, err := Recover(t.Context(), s, nil)
+	if !backup.IsLeftBehind(err) || !strings.Contains(err.Error(), "mv "+path+" "+path+".unreadable") {
 		t.Errorf("cut off: %v", err)
 	}
 	if err := os.Rename(path, path+".unreadable"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Recover(t.Context(), nil); err != nil || Interrupted(s.StateDir) {
+	if _, err := Recover(t.Context(), s, nil); err != nil || journal.Interrupted(s.StateDir) {
 		t.Errorf("moved aside as advised: %v", err)
 	}
 }
@@ -88,19 +92,19 @@ func TestStrangeBackupJournal(t *testing.T) {
 		"a directory of the backup": {precious + ".part", filepath.Join(dir, id), precious},
 		"a place that is relative":  {precious + ".part", id, filepath.Join(dir, id)},
 	} {
-		s := &Server{StateDir: t.TempDir()}
+		s := &server.Server{StateDir: t.TempDir()}
 		if err := os.WriteFile(precious, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		path := filepath.Join(s.StateDir, backupPrefix+"1.json")
-		text := fmt.Sprintf(`{"version": %d, "database": "db", "part": %q, "links": %q, "copies": %q}`, journalVersion, j[0], j[1], j[2])
+		path := filepath.Join(s.StateDir, journal.BackupPrefix+"1.json")
+		text := fmt.Sprintf(`{"version": %d, "database": "db", "part": %q, "links": %q, "copies": %q}`, journal.Version, j[0], j[1], j[2])
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Recover(context.Background(), nil); err == nil || !strings.Contains(err.Error(), "does not describe a backup") {
+		if _, err := Recover(context.Background(), s, nil); err == nil || !strings.Contains(err.Error(), "does not describe a backup") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if !present(precious) || !present(path) {
+		if !odoodbtest.Present(precious) || !odoodbtest.Present(path) {
 			t.Errorf("%s: something was removed", name)
 		}
 	}

@@ -12,7 +12,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/backup"
+	"github.com/odpm/odpm/host/odoodb/restore"
 )
 
 const childVerb = "as-odpm"
@@ -53,13 +54,13 @@ func runChild(ctx context.Context) error {
 	var res childResult
 	switch s := j.Place.server(); j.Verb {
 	case "backup":
-		r, err := s.Backup(ctx, odoodb.BackupOptions{Database: j.Database, File: j.File, OdooVersion: "18.0"})
+		r, err := backup.Run(ctx, s, backup.Options{Database: j.Database, File: j.File, OdooVersion: "18.0"})
 		if err != nil || len(r.Warnings) > 0 {
 			return errors.Join(err, fmt.Errorf("warnings: %q", r.Warnings))
 		}
 		res.Bytes, res.DumpBytes = r.Bytes, r.DumpBytes
 	case "restore":
-		if _, err := s.Restore(ctx, odoodb.RestoreOptions{File: j.File, Database: j.Database, OdooMajor: 18}); err != nil {
+		if _, err := restore.Run(ctx, s, restore.Options{File: j.File, Database: j.Database, OdooMajor: 18}); err != nil {
 			return err
 		}
 	}

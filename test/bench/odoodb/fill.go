@@ -13,7 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/restore"
 )
 
 // fill makes the database: the fixture that a real Odoo 18 wrote, two tables
@@ -21,7 +21,7 @@ import (
 // accounting lines with many keys and indexes), and the attachments' files.
 func (p *place) fill(ctx context.Context) error {
 	s := p.server()
-	if _, err := s.Restore(ctx, odoodb.RestoreOptions{File: fixture(), Database: source}); err != nil {
+	if _, err := restore.Run(ctx, s, restore.Options{File: fixture(), Database: source}); err != nil {
 		return fmt.Errorf("%w (run this in the module's root)", err)
 	}
 	c, err := s.Admin(ctx, source)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/verify"
 )
 
 // step says on stderr what goes on: the whole takes minutes.
@@ -49,7 +49,7 @@ func (p *place) measure(ctx context.Context) (rep report, err error) {
 		}
 	}
 	p.step("verify")
-	rep.Verify, err = timed(func() error { _, err := odoodb.Verify(ctx, own, odoodb.VerifyOptions{}); return err })
+	rep.Verify, err = timed(func() error { _, err := verify.File(ctx, own, verify.Options{}); return err })
 	return rep, err
 }
 

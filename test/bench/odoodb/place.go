@@ -15,7 +15,7 @@ import (
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engine/native"
 	"github.com/odpm/odpm/host/filestore"
-	"github.com/odpm/odpm/host/odoodb"
+	"github.com/odpm/odpm/host/odoodb/server"
 	"github.com/odpm/odpm/test/localpg"
 )
 
@@ -68,9 +68,9 @@ func (p *place) engine() engine.Writer {
 	})
 }
 
-func (p *place) server() *odoodb.Server {
+func (p *place) server() *server.Server {
 	pg := p.engine()
-	return &odoodb.Server{
+	return &server.Server{
 		PG: pg, Programs: pg, AppRole: appRole, AppPassword: "bench", Files: filestore.Layout{DataDir: p.odoo()}, StateDir: p.state(),
 		Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
 			return cluster.Admin(ctx, pg, cluster.Hints{Password: "bench"}, database)

@@ -1,0 +1,87 @@
+// Package server is the PostgreSQL that holds a project's Odoo databases, as every
+// operation on them sees it: its sessions, the names of its databases, who holds
+// what, and the locks that others keep odpm waiting for.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/odpm/odpm/host/cluster"
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/filestore"
+)
+
+// Server is the PostgreSQL that holds a project's Odoo databases, and the
+// directories that belong to them.
+type Server struct {
+	PG engine.Server
+	// Programs runs pg_dump, psql and pg_restore where the server is; nil for
+	// who only lists.
+	Programs engine.Programs
+
+	// AppRole is the role that Odoo logs in as; databases belong to it and
+	// everything that an archive contains runs as it. AppPassword is used
+	// where pg_hba asks for one on the socket.
+	AppRole, AppPassword string
+
+	// Admin connects to a database as a superuser, as cluster.Admin does.
+	Admin func(ctx context.Context, database string) (*cluster.Session, error)
+
+	// Files says where the databases' file stores are on this machine.
+	Files filestore.Layout
+	// PostgresDataDir is the server's data directory on this machine, "" where
+	// it is not known: free space is asked there.
+	PostgresDataDir string
+	// StateDir is .odpm/state: journals of work that a crash may cut short.
+	StateDir string
+
+	// Waiting is called, from another goroutine, when work waits for a lock and who
+	// holds it; nil for nobody. LockWait is when it stops to wait, 0 for a minute.
+	Waiting  func(what string)
+	LockWait time.Duration
+
+	startup cluster.Startup
+}
+
+// App connects to a database as the role that Odoo uses.
+func (s *Server) App(ctx context.Context, database string) (*pgx.Conn, error) {
+	return s.Owner(ctx, s.PG, engine.Login{User: s.AppRole, Password: s.AppPassword, Database: database})
+}
+
+// Owner connects to a database as the one whom its contents belong to.
+func (s *Server) Owner(ctx context.Context, pg engine.Server, l engine.Login) (*pgx.Conn, error) {
+	c, err := s.startup.Owner(ctx, pg, l)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "3D000" {
+		return nil, Missing(l.Database)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("log in to database %q as role %q: %w", l.Database, l.User, err)
+	}
+	return c, nil
+}
+
+// Administrator connects to a database as a superuser.
+func (s *Server) Administrator(ctx context.Context, database string) (*cluster.Session, error) {
+	c, err := s.Admin(ctx, database)
+	if err != nil {
+		return nil, fmt.Errorf("log in to database %q as administrator: %w", database, err)
+	}
+	return c, nil
+}
+
+// Maintenance is the database for statements that concern another one.
+const Maintenance = "postgres"
+
+// Conninfo names a database to a client program in a way that is never taken
+// for something else: the programs take "a=b" for a connection string.
+func Conninfo(database string) string {
+	return `dbname='` + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(database) + `'`
+}

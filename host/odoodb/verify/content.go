@@ -1,0 +1,174 @@
+package verify
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+
+	"github.com/odpm/odpm/host/odoodb/needs"
+	"github.com/odpm/odpm/host/odoodb/sqldump"
+)
+
+// content is what a dump says about the database, read without a server. pg_dump
+// has written names without a schema until 2018 (9.6.8, 10.3), and with
+// --inserts there is no COPY; a restore takes all of them.
+type content struct {
+	// schema is the first of the search_path that the dump has set.
+	schema string
+	// columns of the tables that matter, as CREATE TABLE lists them.
+	columns map[string][]string
+	// tables and rows are counted.
+	tables, rows int64
+	last         string // the table of the last INSERT
+
+	// ascii: the dump is in SQL_ASCII, and its bytes are looked at.
+	ascii bool
+	utf8  sqldump.UTF8
+
+	base    string
+	modules map[string]string
+	stored  storedNames
+	// elsewhere are names of attachments' files in other storages.
+	elsewhere elsewhereNames
+	// needs is nil where nobody asks.
+	needs *needs.Reader
+}
+
+func newContent() content {
+	return content{schema: "public", columns: map[string][]string{}, modules: map[string]string{}}
+}
+
+const attachments, modulesTable = "ir_attachment", "ir_module_module"
+
+// wantedColumns are those of the tables that matter.
+var wantedColumns = map[string][]string{
+	attachments:  {"store_fname", "file_size"},
+	modulesTable: {"name", "state", "latest_version"},
+}
+
+// ours says whether a table is one of those, by its name in public.
+func (c *content) ours(schema, table string) bool {
+	if schema == "" {
+		schema = c.schema
+	}
+	return schema == "public" && wantedColumns[table] != nil
+}
+
+// row takes the wanted columns of a row.
+func (c *content) row(table string, values []string) {
+	switch table {
+	case attachments:
+		name := values[0]
+		if storage, ok := storageOf(name); ok {
+			c.elsewhere.add(storage, name)
+		} else if name != "" {
+			size, err := strconv.ParseInt(values[1], 10, 64)
+			if err != nil {
+				size = 0
+			}
+			c.stored.add(name, size)
+		}
+	case modulesTable:
+		name, state, version := values[0], values[1], values[2]
+		if state == "installed" && len(c.modules) <= maxModules {
+			c.modules[name] = version
+		}
+		if name == "base" && (state == "installed" || state == "to upgrade" || state == "to remove") {
+			c.base = version
+		}
+	}
+}
+
+// rowsOf is copy, and where the dump says nothing about its bytes, a look at them.
+func (c *content) rowsOf(rows *sqldump.Rows) io.Writer {
+	if !c.ascii {
+		return rows
+	}
+	c.utf8.End()
+	return io.MultiWriter(rows, &c.utf8)
+}
+
+// copy is what reads a table's COPY data.
+func (c *content) copy(stmt []byte) *sqldump.Rows {
+	c.tables++
+	schema, table, columns := sqldump.CopyTarget(stmt)
+	if !c.ours(schema, table) {
+		return sqldump.NewRows(nil, nil, nil)
+	}
+	if columns == nil {
+		columns = c.columns[table]
+	}
+	return sqldump.NewRows(columns, wantedColumns[table], func(values []string) { c.row(table, values) })
+}
+
+// statement looks for tables, rows and the search_path.
+func (c *content) statement(stmt []byte) {
+	if c.ascii {
+		_, _ = c.utf8.Write(stmt)
+		c.utf8.End()
+	}
+	word := sqldump.Tokens(stmt, 1)
+	if len(word) == 0 {
+		return
+	}
+	if c.needs != nil {
+		c.needs.Statement(word[0], stmt)
+	}
+	switch word[0] {
+	case "set", "select":
+		if name, ok := sqldump.ClientEncoding(stmt); ok {
+			c.ascii = name == "SQL_ASCII"
+		}
+		if schema, ok := sqldump.SearchPath(stmt); ok {
+			c.schema = schema
+		}
+	case "create":
+		if schema, table, columns, ok := sqldump.TableColumns(stmt); ok && c.ours(schema, table) {
+			c.columns[table] = columns
+		}
+	case "insert":
+		if ins, ok := sqldump.ParseInsert(stmt); ok {
+			c.insert(ins)
+		}
+	}
+}
+
+func (c *content) insert(ins sqldump.Insert) {
+	if name := ins.Schema + "." + ins.Table; name != c.last {
+		c.last = name
+		c.tables++
+	}
+	ours := c.ours(ins.Schema, ins.Table)
+	if ins.Columns == nil {
+		ins.Columns = c.columns[ins.Table]
+	}
+	wanted := wantedColumns[ins.Table]
+	values := make([]string, len(wanted))
+	ins.Rows(func(row []string) {
+		c.rows++
+		if !ours {
+			return
+		}
+		clear(values)
+		for place, name := range wanted {
+			for i, column := range ins.Columns {
+				if column == name && i < len(row) {
+					values[place] = row[i]
+				}
+			}
+		}
+		c.row(ins.Table, values)
+	})
+}
+
+// facts is what a dump says, once all of it was read.
+func (c *content) facts() (Facts, error) {
+	c.utf8.End()
+	if c.stored.full || c.elsewhere.names.full {
+		return Facts{}, Unproven(fmt.Sprintf("attachments name more than %d files that are not in the archive", maxStored))
+	}
+	slices.Sort(c.stored.wrongNames)
+	return Facts{base: c.base, Modules: c.modules, notUTF8: c.utf8.Bad, Stored: c.stored.files(), Missing: c.stored.missing(), names: c.stored.sorted(),
+		WrongSized: c.stored.wrongSized, wrongNames: c.stored.wrongNames, Elsewhere: c.elsewhere.all()}, nil
+}

@@ -1,0 +1,115 @@
+package verify
+
+import (
+	"fmt"
+
+	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/sqldump"
+	"github.com/odpm/odpm/host/odoodb/tables"
+)
+
+// Facts are what is known about a dump: from reading it (verify, and the last
+// step of a backup), or from the database that it was loaded into (restore).
+type Facts struct {
+	// base is the version of the module base, "" where none is installed, and
+	// modules are the installed ones with theirs.
+	base    string
+	Modules map[string]string
+	// notUTF8 are bytes of a dump in SQL_ASCII that no database in UTF8 takes, ""
+	// for none.
+	notUTF8 string
+	// Stored is how many files attachments have, missing how many of those are
+	// not there, names the first of them.
+	Stored, Missing int
+	names           []string
+	// WrongSized is how many files have another size than their attachments say,
+	// wrongNames the first of them.
+	WrongSized int
+	wrongNames []string
+	Elsewhere  Elsewhere
+}
+
+// Wanted is what a dump is compared with.
+type Wanted struct {
+	Archive *archive.Archive
+	// Project is the project's version of Odoo, 0 for any.
+	Project int
+	// MissingFiles are allowed.
+	MissingFiles bool
+	// ofBackup: what a backup has to keep, and a restore refuses, is a warning.
+	ofBackup bool
+}
+
+// Judgement is what follows.
+type Judgement struct {
+	Major    int
+	Warnings []string
+}
+
+// Judge is the one place that says whether an archive is the backup of an Odoo
+// database: what it lets pass is restored, and nothing else is.
+func Judge(f Facts, w Wanted) (j Judgement, err error) {
+	warn := func(format string, args ...any) { j.Warnings = append(j.Warnings, fmt.Sprintf(format, args...)) }
+	m := w.Archive.Manifest
+	j.Major = tables.MajorOf(f.base)
+	switch {
+	case len(f.Modules) > maxModules:
+		return j, Unproven(fmt.Sprintf("the dump has more than %d installed modules", maxModules))
+	case f.base == "" && w.ofBackup && w.Archive.Format == archive.Dump:
+		warn("a restore by odpm refuses this archive, since it is not the backup of an Odoo database; pg_restore takes it")
+	case f.base == "":
+		// A dump of something else in the place of an Odoo database would be a loss.
+		return j, Unproven("it is not the backup of an Odoo database (no installed module base); pg_restore restores other databases")
+	case j.Major == 0:
+		return j, Unproven(fmt.Sprintf("the module base has version %q, which names no Odoo version", f.base))
+	case m == nil:
+		if w.Archive.Format != archive.Dump && !w.Archive.BadManifest {
+			warn("the archive has no manifest: which modules it should have cannot be compared")
+		}
+	default:
+		if diff := compareModules(m.Modules, f.Modules); m.Modules != nil && len(diff) > 0 {
+			return j, Unproven("the modules in the dump are not those of the manifest: " + Few(diff))
+		}
+		if want := tables.MajorOf(m.MajorVersion + "."); want != 0 && j.Major != want {
+			return j, Unproven(fmt.Sprintf("the manifest says Odoo %s, and the module base is %s", m.MajorVersion, f.base))
+		}
+	}
+	if w.Project != 0 && j.Major != 0 && j.Major != w.Project {
+		return j, VersionMismatch(j.Major, w.Project)
+	}
+	if f.notUTF8 != "" {
+		why := fmt.Sprintf("the dump has bytes that are not UTF-8 (%q): %s", f.notUTF8, sqldump.NameTheEncoding)
+		if !w.ofBackup {
+			return j, Unproven(why)
+		}
+		warn("a restore refuses this archive as it is: %s", why)
+	}
+	if n := f.WrongSized; n > 0 {
+		warn("%s: %s", WrongSizes(n), FewOf(f.wrongNames, n))
+	}
+	if f.Elsewhere.Files > 0 {
+		warn("%s: an archive has Odoo's own file store, and every database that is restored from it shares the other storage with the original", f.Elsewhere)
+	}
+	switch {
+	case f.Missing == 0:
+	case w.Archive.Files == 0:
+		warn("the archive has no file store: %d of %d attachments' files are missing", f.Missing, f.Stored)
+	case w.MissingFiles:
+		warn("%d of %d attachments' files are missing in the archive: %s", f.Missing, f.Stored, FewOf(f.names, f.Missing))
+	default:
+		return j, Unproven(fmt.Sprintf("%d of the %d files that attachments have are missing in the archive: %s; --allow-missing-files takes it all the same",
+			f.Missing, f.Stored, FewOf(f.names, f.Missing)))
+	}
+	return j, nil
+}
+
+// WrongSizes is a sentence about files that were cut off, or replaced, on the disk.
+func WrongSizes(n int) string {
+	if n == 1 {
+		return "1 file has another size than its attachment says"
+	}
+	return fmt.Sprintf("%d files have another size than their attachments say", n)
+}
+
+// maxModules is ten times what the largest Odoo has.
+const maxModules = 20_000

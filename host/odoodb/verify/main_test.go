@@ -1,0 +1,12 @@
+package verify_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/odpm/odpm/host/odoodb/odoodbtest"
+)
+
+func TestMain(m *testing.M) { odoodbtest.Main(m) }
+
+var ctx = context.Background()
