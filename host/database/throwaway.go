@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
@@ -22,6 +20,7 @@ import (
 	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/host/odoodb/server"
+	"github.com/odpm/odpm/host/quote"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/durable"
 )
@@ -143,7 +142,7 @@ func (t *throwawayCluster) start(ctx context.Context, s *apply.Run, req Rehearse
 	if num/10000 != req.Major {
 		return fmt.Errorf("%s is PostgreSQL %d; name an image of %d: --pg-image", image, num/10000, req.Major)
 	}
-	if _, err := c.Exec(ctx, `CREATE ROLE `+pgx.Identifier{s.Project.AppRole}.Sanitize()+` LOGIN CREATEDB`); err != nil {
+	if _, err := c.Exec(ctx, `CREATE ROLE `+quote.Ident(s.Project.AppRole)+` LOGIN CREATEDB`); err != nil {
 		return err
 	}
 	t.server = &server.Server{PG: t.pg, Programs: t.pg, AppRole: s.Project.AppRole, AppPassword: s.Project.AppPassword, Admin: admin,

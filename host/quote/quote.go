@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Ident quotes an identifier.
-func Ident(name string) string { return pgx.Identifier{name}.Sanitize() }
+// Ident quotes an identifier: a name, or a schema and the name of something in it.
+func Ident(parts ...string) string { return pgx.Identifier(parts).Sanitize() }
 
 // Literal quotes a string constant, which means the same whatever
 // standard_conforming_strings says. A NUL, which no server takes, is left out.

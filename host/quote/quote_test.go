@@ -17,4 +17,7 @@ func TestQuote(t *testing.T) {
 	if got := quote.Ident(`o"do`); got != `"o""do"` {
 		t.Error(got)
 	}
+	if got := quote.Ident("public", `o"do`); got != `"public"."o""do"` {
+		t.Error(got)
+	}
 }

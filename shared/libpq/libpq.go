@@ -118,14 +118,14 @@ func Hosts(c Settings) (*List, error) {
 	if err != nil {
 		return nil, err
 	}
-	kv := append(o.keywords(), "user="+quoteKV(role), "dbname="+quoteKV(c.Database))
+	kv := append(o.keywords(), "user="+QuoteKV(role), "dbname="+QuoteKV(c.Database))
 	files, unusable := o.tlsFiles()
 	kv = append(append(kv, files...), "passfile=''")
 	switch {
 	case addrs != nil:
-		kv = append(kv, "host="+quoteKV(strings.Join(addrs.hosts, ",")))
+		kv = append(kv, "host="+QuoteKV(strings.Join(addrs.hosts, ",")))
 	case c.Host != "":
-		kv = append(kv, "host="+quoteKV(c.Host))
+		kv = append(kv, "host="+QuoteKV(c.Host))
 	}
 	if c.Port != 0 {
 		kv = append(kv, "port="+strconv.Itoa(c.Port))
@@ -134,7 +134,7 @@ func Hosts(c Settings) (*List, error) {
 	case unusable != "":
 		kv = append(kv, "sslmode=disable")
 	case sslmode != "":
-		kv = append(kv, "sslmode="+quoteKV(sslmode))
+		kv = append(kv, "sslmode="+QuoteKV(sslmode))
 	}
 	pc, err := pgconn.ParseConfig(strings.Join(kv, " "))
 	if err != nil {
@@ -244,7 +244,7 @@ func parseError(err error) error {
 	return wrong("the connection settings cannot be used: check the PG* variables")
 }
 
-// quoteKV quotes a value for libpq's keyword/value syntax.
-func quoteKV(s string) string {
+// QuoteKV quotes a value for libpq's keyword/value syntax.
+func QuoteKV(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 }

@@ -60,10 +60,10 @@ func home(name string) string {
 func (o outside) keywords() []string {
 	var kv []string
 	if o.service != nil {
-		kv = append(kv, "servicefile="+quoteKV(o.service.path))
+		kv = append(kv, "servicefile="+QuoteKV(o.service.path))
 		for k, v := range o.service.set {
 			if k != "password" && k != "sslpassword" {
-				kv = append(kv, k+"="+quoteKV(v))
+				kv = append(kv, k+"="+QuoteKV(v))
 			}
 		}
 	}

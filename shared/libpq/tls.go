@@ -35,7 +35,7 @@ func (o outside) tlsFiles() (kv []string, unusable string) {
 		kv = append(kv, "sslrootcert=''")
 		unusable = "the file of certificate authorities (PGSSLROOTCERT, else ~/.postgresql/root.crt) cannot be used"
 	case o.root != "":
-		kv = append(kv, "sslrootcert="+quoteKV(o.root))
+		kv = append(kv, "sslrootcert="+QuoteKV(o.root))
 	}
 	cert, key := o.tls("sslcert", "PGSSLCERT"), o.tls("sslkey", "PGSSLKEY")
 	if cert == "" {
@@ -54,7 +54,7 @@ func (o outside) tlsFiles() (kv []string, unusable string) {
 	case !info.Mode().IsRegular() || keyOpen(info):
 		return append(kv, none...), "others may read the client certificate's key (PGSSLKEY, else ~/.postgresql/postgresql.key): chmod 600 " + shell.Quote(key)
 	}
-	return append(kv, "sslcert="+quoteKV(cert), "sslkey="+quoteKV(key)), unusable
+	return append(kv, "sslcert="+QuoteKV(cert), "sslkey="+QuoteKV(key)), unusable
 }
 
 // noRoot says which file of authorities there is not.

@@ -15,6 +15,7 @@ import (
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/odoodb/server"
 	"github.com/odpm/odpm/host/odoodb/tables"
+	"github.com/odpm/odpm/host/quote"
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -227,7 +228,7 @@ const rowsChanged = "ZZ001"
 // context would show one. A refused UPDATE would show the whole row in its
 // detail, so the block passes on its code and message alone.
 func secretly(ctx context.Context, tx pgx.Tx, user int, login, hash string, set []string) error {
-	name := pgx.Identifier{"odpm_" + server.Token()}.Sanitize()
+	name := quote.Ident("odpm_" + server.Token())
 	if _, err := tx.Exec(ctx, `CREATE TEMPORARY TABLE `+name+` (place pg_catalog.int4, login pg_catalog.text, hash pg_catalog.text) ON COMMIT DROP`); err != nil {
 		return err
 	}
@@ -279,7 +280,7 @@ func signalCaches(ctx context.Context, tx pgx.Tx) ([]string, error) {
 	}
 	var names []string
 	for _, sig := range signals {
-		table := pgx.Identifier{"public", sig.Name}.Sanitize()
+		table := quote.Ident("public", sig.Name)
 		if sig.Kind == "S" {
 			_, err = tx.Exec(ctx, `SELECT pg_catalog.nextval($1::pg_catalog.regclass)`, table)
 		} else {

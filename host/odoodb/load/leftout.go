@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/odpm/odpm/host/odoodb/sqldump"
+	"github.com/odpm/odpm/host/quote"
 )
 
 // psql goes on after an error, and so Odoo's own restore takes dumps of which a
@@ -217,16 +217,11 @@ func (l *Loader) path() string {
 
 // withPath runs one statement with another search_path than the session's.
 func (s *session) withPath(ctx context.Context, path, stmt string) error {
-	err := s.exec(ctx, "BEGIN", "SELECT pg_catalog.set_config('search_path', "+quoted(path)+", true)", stmt, "COMMIT")
+	err := s.exec(ctx, "BEGIN", "SELECT pg_catalog.set_config('search_path', "+quote.Literal(path)+", true)", stmt, "COMMIT")
 	if s.conn.TxStatus() != 'I' && !s.conn.IsClosed() {
 		err = errors.Join(err, s.exec(ctx, "ROLLBACK"))
 	}
 	return err
-}
-
-// quoted is a string in SQL, whatever the session's standard_conforming_strings.
-func quoted(v string) string {
-	return "E'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(v) + "'"
 }
 
 // refreshAgain fills the materialized views whose query did not work under the
@@ -291,7 +286,7 @@ func (l *Loader) rowsOfNoTable(ctx context.Context, s *session, stmt string) (bo
 	if schema == "" {
 		return false, nil
 	}
-	res := s.conn.ExecParams(ctx, `SELECT pg_catalog.to_regclass($1::pg_catalog.text) IS NULL`, [][]byte{[]byte(pgx.Identifier{schema, table}.Sanitize())}, nil, nil, nil).Read()
+	res := s.conn.ExecParams(ctx, `SELECT pg_catalog.to_regclass($1::pg_catalog.text) IS NULL`, [][]byte{[]byte(quote.Ident(schema, table))}, nil, nil, nil).Read()
 	if res.Err != nil || len(res.Rows) == 0 || string(res.Rows[0][0]) != "t" {
 		return false, res.Err
 	}

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,6 +15,7 @@ import (
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/filestore"
+	"github.com/odpm/odpm/shared/libpq"
 )
 
 // Server is the PostgreSQL that holds a project's Odoo databases, and the
@@ -83,5 +83,5 @@ const Maintenance = "postgres"
 // Conninfo names a database to a client program in a way that is never taken
 // for something else: the programs take "a=b" for a connection string.
 func Conninfo(database string) string {
-	return `dbname='` + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(database) + `'`
+	return "dbname=" + libpq.QuoteKV(database)
 }
