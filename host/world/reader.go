@@ -77,10 +77,12 @@ func (r *Reader) read(ctx context.Context, run Run) (*World, error) {
 		w.Warnings = append(w.Warnings, err.Error())
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	asked := r.ask(ctx, asking{w.Snapshot, w.SameData, r.hints(w.Bootstrap)})
+	asked, held := r.ask(ctx, asking{w.Snapshot, w.SameData, r.hints(w.Bootstrap)}), r.holding(ctx)
 	defer func() {
 		cancel()
-		<-asked // closed when nothing is asked any more
+		// Both are closed when nothing is asked any more.
+		<-asked
+		<-held
 	}()
 	if err := r.files(w); err != nil {
 		return nil, err
@@ -97,7 +99,7 @@ func (r *Reader) read(ctx context.Context, run Run) (*World, error) {
 		// The plan is going to ask; now is the time, while the server is asked.
 		r.configInputs(ctx, r.configKey(nil))
 	}
-	if err := r.postgres(ctx, w, asked); err != nil {
+	if err := r.postgres(ctx, w, asked, held); err != nil {
 		return nil, err
 	}
 	if err := r.last(ctx, w); err != nil {
@@ -195,8 +197,30 @@ func RememberedUp(d state.Dirs) Up {
 	return up
 }
 
+// holders are who has the project's data.
+type holders struct {
+	list []engine.Holder
+	err  error
+}
+
+// holding asks for them beside everything else: an engine with some hundred
+// containers takes its time to list them.
+func (r *Reader) holding(ctx context.Context) <-chan holders {
+	out := make(chan holders, 1)
+	if r.Own == nil {
+		close(out)
+		return out
+	}
+	go func() {
+		defer close(out)
+		list, err := r.Own.Holders(ctx)
+		out <- holders{list, err}
+	}()
+	return out
+}
+
 // postgres looks at the data, and takes what the server said.
-func (r *Reader) postgres(ctx context.Context, w *World, asked <-chan answer) error {
+func (r *Reader) postgres(ctx context.Context, w *World, asked <-chan answer, held <-chan holders) error {
 	if r.Server == nil {
 		return nil
 	}
@@ -211,11 +235,9 @@ func (r *Reader) postgres(ctx context.Context, w *World, asked <-chan answer) er
 			w.DiskErr = err
 			w.Disk = datadir.Facts{Path: r.in.Project.DataDir, UID: -1, GID: -1}
 		}
-		holders, err := r.Own.Holders(ctx)
-		if err != nil {
-			w.HoldersErr = err
-		}
-		for _, h := range holders {
+		h := <-held
+		w.HoldersErr = h.err
+		for _, h := range h.list {
 			w.Holders = append(w.Holders, Holder{h, h.WorkingDir == "" || sameDir(h.WorkingDir, r.in.StackDir()), h.WorkingDir != ""})
 		}
 	}
