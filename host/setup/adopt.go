@@ -206,7 +206,7 @@ func unbuilt(ctx context.Context, f *compose.Foreign) []string {
 // postgresVersion: an image like postgres:latest says its major once it is on this
 // machine, and otherwise a person does.
 func postgresVersion(o apply.Options, f *compose.Foreign, a Adoption) error {
-	if f.Postgres == nil || f.Postgres.Major != 0 {
+	if f.Postgres == nil || a.External || f.Postgres.Major != 0 {
 		return nil
 	}
 	said := a.PostgresVersion
