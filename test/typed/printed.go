@@ -13,8 +13,8 @@ var programs = []string{"odpm", "docker", "sudo", "kill", "chmod", "chown", "chg
 
 var (
 	inline = regexp.MustCompile(`(?:: |with: |or |\x60)((?:` + strings.Join(programs, "|") + `)(?:$|[ .;,)\x60=].*))`)
-	// prose says what odpm does.
-	prose = regexp.MustCompile(`^(?:docker compose does|odpm (?:[a-z]+ needs|and|assumes|cannot|does|goes|keeps|must|never|puts|reads|refuses|stopped|takes|uses|works|would|writes))\b`)
+	// prose says what odpm does, or begins with the command that failed.
+	prose = regexp.MustCompile(`^(?:docker(?: [a-z]+)+:|(?:docker compose does|odpm (?:[a-z]+ needs|and|assumes|cannot|does|goes|keeps|must|never|puts|reads|refuses|stopped|takes|uses|works|would|writes))\b)`)
 	// sentence is where a command in a sentence ends.
 	sentence = regexp.MustCompile(`(\. [A-Z"]|; |, (and|then|or|if|where|until) |, which |\.$| \(|\)$|\x60|        |"$|" [a-z]+=)`)
 )
