@@ -108,8 +108,8 @@ func (d *Dir) OpenDir(name string) (*Dir, error) {
 }
 
 // Mkdir makes a directory that is not there yet and opens it. What is opened
-// is empty: a directory with something in it was put there by somebody else
-// meanwhile, and is refused.
+// is empty: a directory with something in it is somebody else's by now, who has
+// put it there or was faster to use it, and that is fs.ErrExist as well.
 func (d *Dir) Mkdir(name string, perm fs.FileMode) (*Dir, error) {
 	parent, base, err := d.parent(name)
 	if err != nil {
@@ -125,7 +125,7 @@ func (d *Dir) Mkdir(name string, perm fs.FileMode) (*Dir, error) {
 	}
 	names, err := made.names()
 	if err == nil && len(names) > 0 {
-		err = &fs.PathError{Op: "mkdir", Path: made.path, Err: errors.New("somebody else replaced it while it was made")}
+		err = &fs.PathError{Op: "mkdir", Path: made.path, Err: errTaken}
 	}
 	if err != nil {
 		made.Close()
@@ -133,6 +133,9 @@ func (d *Dir) Mkdir(name string, perm fs.FileMode) (*Dir, error) {
 	}
 	return made, nil
 }
+
+// errTaken is a directory that somebody else has put something into.
+var errTaken = fmt.Errorf("somebody else has put something into it while it was made: %w", fs.ErrExist)
 
 // MkdirAll opens a directory below and makes what is missing of the way there.
 // made, if it is not nil, is called with each directory that was made.
