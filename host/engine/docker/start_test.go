@@ -241,7 +241,7 @@ func TestAnonymousVolume(t *testing.T) {
 	o.DataDir, o.VolumeName = "", ""
 	write(t, o, fmt.Sprintf("services: {db: {image: '%s', environment: {POSTGRES_PASSWORD: x}}}", image))
 	e := docker.New(o)
-	if f, err := e.Look(ctx); err != nil || f.State != datadir.Unknown {
+	if f, err := e.Look(ctx); err != nil || f.State != datadir.Missing {
 		t.Errorf("%+v %v", f, err)
 	}
 	if err := e.Start(ctx); err != nil {
