@@ -81,7 +81,7 @@ var Entries = []Entry{
 	{ProjectConfig, "A file of the project, or a variable, has a value that odpm cannot use. The message has file, line, key and what is allowed; all bad values are listed at once.", nothing,
 		[]string{"correct the file that the message names", "odpm init"}},
 	{ReadOnlyServer, "The server is a standby: it follows a primary and takes no writes.", nothing,
-		[]string{"odpm database status", "odpm -d NAME --db-backup, which works on a standby too", "db_host and db_port of the primary in odoo.conf"}},
+		[]string{"odpm database status", "odpm -d NAME --db-backup        where NAME is the database; works on a standby too", "db_host and db_port of the primary in odoo.conf"}},
 	{ServerElsewhere, "The running server's data is not in this project's data directory.", "Nothing is deleted, but what is written to that server is not in this project's data.",
 		[]string{"odpm database list", "odpm -d NAME --db-backup        where NAME is the database", "stop the server with the command that the message prints"}},
 	{ServerNoTCP, "The server was started without a TCP address, so Odoo cannot reach it.", nothing,
@@ -98,5 +98,5 @@ var Entries = []Entry{
 		[]string{"odpm plan", "ODPM_COMPOSE=keep in .env, to work with that file as it is", "name the data's place as the message says"}},
 	{Usage, "The command line cannot be understood.", nothing, []string{"odpm --help"}},
 	{VolumeMissing, "POSTGRES_DATA_DIR=volume:NAME names a volume that Docker does not have. odpm does not create it: a misspelt name would be a new, empty cluster.", nothing,
-		[]string{"docker volume ls", "correct the name in .env", "docker volume create NAME, for a new cluster"}},
+		[]string{"docker volume ls", "correct the name in .env", "docker volume create NAME        where NAME is the volume, for a new cluster"}},
 }
