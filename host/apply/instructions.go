@@ -29,7 +29,8 @@ func keepOrWipe(previous, current, project, image string) []string {
 	}
 	if volume, ok := strings.CutPrefix(current, "volume:"); ok {
 		name, _, _ := strings.Cut(volume, "/")
-		return append(lines, "  docker volume rm "+shell.Quote(name))
+		// odpm makes no volume: a misspelt name would be a new cluster.
+		return append(lines, "  docker volume rm "+shell.Quote(name)+" && docker volume create "+shell.Quote(name))
 	}
 	return append(lines, "  sudo rm -r "+shell.Quote(current))
 }

@@ -24,7 +24,7 @@ func TestKeepOrWipe(t *testing.T) {
 		"into a volume": {"/srv/pg15", "volume:acme_db/data", []string{
 			"docker compose -p acme down        data stays",
 			"docker run --rm --user 0 -v /srv/pg15:/from:ro -v acme_db:/to --entrypoint cp postgres:15 -a /from/. /to/data/",
-			"docker volume rm acme_db"}},
+			"docker volume rm acme_db && docker volume create acme_db"}},
 		"out of an external server":  {"external", "/srv/pg16", []string{"odpm -d NAME --db-backup", "odpm -d NAME --db-restore FILE"}},
 		"out of an anonymous volume": {"anonymous:db", "/srv/pg16", []string{"odpm -d NAME --db-backup", "odpm -d NAME --db-restore FILE"}},
 	} {

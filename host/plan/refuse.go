@@ -167,7 +167,7 @@ func (m *maker) data() {
 		m.refused(Files, &ui.Refusal{
 			Code: codes.DataUnfinished,
 			What: fmt.Sprintf("The PostgreSQL data directory %s holds no cluster: %s. PostgreSQL never ran on it. %s", f.Path, f.Reason, m.untouched()),
-			Ways: unfinishedWays(f),
+			Ways: m.unfinishedWays(f),
 		})
 	}
 	if f.State == datadir.Other {
@@ -202,11 +202,16 @@ func (m *maker) data() {
 
 // unfinishedWays: what an initdb left is moved aside, or, in a volume of
 // Docker's own, removed with it.
-func unfinishedWays(f datadir.Facts) []string {
+func (m *maker) unfinishedWays(f datadir.Facts) []string {
 	if dir := filepath.Join(f.Path, f.ClusterDir); filepath.IsAbs(dir) {
 		return []string{"sudo mv " + shell.Quote(dir) + " " + shell.Quote(dir+".unfinished") + "        and the next run makes a new cluster"}
 	}
-	return []string{"docker volume rm -f " + shell.Quote(f.Path) + "        and the next run makes a new cluster; its stopped container NAME must be removed first: docker rm NAME"}
+	name := shell.Quote(f.Path)
+	again := "docker volume rm -f " + name
+	if !m.p.KeepCompose {
+		again += " && docker volume create " + name // what is not there is refused
+	}
+	return []string{again + "        and the next run makes a new cluster; its stopped container NAME must be removed first: docker rm NAME"}
 }
 
 // commonPassword: on a server the default is a password everybody knows. Only
