@@ -106,9 +106,11 @@ func (c container) env(key string) string {
 }
 
 // environ is all of its environment.
-func (c container) environ() map[string]string {
+func (c container) environ() map[string]string { return environment(c.Config.Env) }
+
+func environment(list []string) map[string]string {
 	all := map[string]string{}
-	for _, kv := range c.Config.Env {
+	for _, kv := range list {
 		k, v, _ := strings.Cut(kv, "=")
 		all[k] = v
 	}

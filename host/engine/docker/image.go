@@ -66,14 +66,7 @@ func (e *Reader) ImageEnv(ctx context.Context, ref string) (map[string]string, e
 	return c.env(), nil
 }
 
-func (c imageConfig) env() map[string]string {
-	all := map[string]string{}
-	for _, kv := range c.Config.Env {
-		k, v, _ := strings.Cut(kv, "=")
-		all[k] = v
-	}
-	return all
-}
+func (c imageConfig) env() map[string]string { return environment(c.Config.Env) }
 
 // Built finds them by name; those that nobody uses are told apart by the
 // containers that were made of them.
