@@ -69,7 +69,7 @@ func Rehearse(ctx context.Context, o apply.Options, req RehearseRequest) (Rehear
 		return Rehearsed{}, err
 	}
 	defer unlock()
-	if err := readOnly(s, req.Major != 0); err != nil {
+	if err := readOnly(s, req.Major != 0, ""); err != nil {
 		return Rehearsed{}, err
 	}
 	file, database, err := backupOf(req.What, s.Project.BackupDir, s.Dirs.State())

@@ -24,6 +24,7 @@ import (
 	"github.com/odpm/odpm/host/odoodb/verify"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // Request is what `odpm -d NAME …` asks for. Whatever is asked for is done in
@@ -73,14 +74,18 @@ func (r Request) writes() bool {
 }
 
 // readOnly refuses what a standby cannot do, before anything of it is begun: what
-// was begun there could not be undone there either.
-func readOnly(s *apply.Run, reading bool) error {
+// was begun there could not be undone there either. Of database there may be a
+// backup; "" is none.
+func readOnly(s *apply.Run, reading bool, database string) error {
 	if w := s.World.Server; reading || w == nil || !w.InRecovery {
 		return nil
 	}
-	return &ui.Refusal{Code: codes.ReadOnlyServer, What: "This PostgreSQL is a standby, on which nothing can be written. Nothing was begun.",
-		Ways: []string{"odpm -d NAME --db-backup        works on a standby too",
-			"db_host and db_port in odoo.conf, or POSTGRES_DATA_DIR        the primary's, which the standby follows: SELECT sender_host, sender_port FROM pg_stat_wal_receiver"}}
+	r := &ui.Refusal{Code: codes.ReadOnlyServer, What: "This PostgreSQL is a standby, on which nothing can be written. Nothing was begun."}
+	if database != "" {
+		r.Ways = append(r.Ways, "odpm -d "+shell.Quote(database)+" --db-backup        works on a standby too")
+	}
+	r.Ways = append(r.Ways, "db_host and db_port in odoo.conf, or POSTGRES_DATA_DIR        the primary's, which the standby follows: SELECT sender_host, sender_port FROM pg_stat_wal_receiver")
+	return r
 }
 
 // checkName looks at the name before anything is done with it, a directory
@@ -168,7 +173,11 @@ func Run(ctx context.Context, o apply.Options, req Request) (Result, error) {
 	}
 	w := &work{Run: s, req: req, server: s.DatabaseServer(), shown: s.Term.NewProgress(o.Progress)}
 	defer w.shown.Close()
-	if err := readOnly(s, !req.writes()); err != nil {
+	there := req.Name
+	if req.Restore != "" || req.Init || req.Open {
+		there = "" // it may be made only now
+	}
+	if err := readOnly(s, !req.writes(), there); err != nil {
 		return w.result, err
 	}
 	if err := w.prepare(); err != nil {
