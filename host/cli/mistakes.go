@@ -37,13 +37,18 @@ func needsCommand(cmd *cobra.Command, _ []string) error {
 }
 
 // otherTools are the words of docker compose, pg_ctl and their kind, and of what
-// odpm does with flags.
-var otherTools = map[string]string{
-	"up": "odpm", "start": "odpm", "apply": "odpm", "down": "odpm stop", "diff": "odpm plan --show-diff", "restart": "odpm stop, then odpm",
-	"backup": "odpm -d NAME --db-backup", "dump": "odpm -d NAME --db-backup",
-	"restore": "odpm -d NAME --db-restore FILE", "drop": "odpm -d NAME --db-drop", "ls": "odpm database list", "ps": "odpm database status",
-	"install": "odpm -d NAME -i MODULES", "update": "odpm -d NAME -u MODULES", "upgrade": "odpm -d NAME -u MODULES",
-	"import": "odpm adopt", "takeover": "odpm adopt",
+// odpm does with flags: what is meant, and what for.
+var otherTools = map[string]struct{ meant, of string }{
+	"up": {"odpm", ""}, "start": {"odpm", ""}, "apply": {"odpm", ""}, "down": {"odpm stop", ""}, "restart": {"odpm stop", ""},
+	"diff": {"odpm plan --show-diff", ""}, "ls": {"odpm database list", ""}, "ps": {"odpm database status", ""},
+	"import": {"odpm adopt", ""}, "takeover": {"odpm adopt", ""},
+	"backup":  {"odpm -d NAME --db-backup", "for a database NAME"},
+	"dump":    {"odpm -d NAME --db-backup", "for a database NAME"},
+	"restore": {"odpm -d NAME --db-restore FILE", "for a database NAME from an archive FILE"},
+	"drop":    {"odpm -d NAME --db-drop", "for a database NAME"},
+	"install": {"odpm -d NAME -i MODULES", "for a database NAME with MODULES"},
+	"update":  {"odpm -d NAME -u MODULES", "for a database NAME with MODULES"},
+	"upgrade": {"odpm -d NAME -u MODULES", "for a database NAME with MODULES"},
 }
 
 // noCommand is for a word that is none: of the command before it, or of any. Who
@@ -53,8 +58,12 @@ func (a *App) noCommand(path, word string) error {
 		return ui.Usagef("%q is a command of Python odpm; the nearest here: %s", word, filledIn(near))
 	}
 	what := ui.Usagef("%q is not a command of %s; see: %s --help", word, path, path)
-	if meant := otherTools[word]; meant != "" {
-		return ui.Usagef("%w\nDid you mean: %s", what, meant)
+	if other, ok := otherTools[word]; ok {
+		of := other.of
+		if of != "" {
+			of = ", " + of
+		}
+		return ui.Usagef("%w\nDid you mean%s: %s", what, of, other.meant)
 	}
 	var best []string
 	for _, cmd := range all(a.root) {

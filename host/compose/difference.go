@@ -231,7 +231,7 @@ func (d *differ) odooDeploy(s, _ types.ServiceConfig, theirs, ours any) {
 }
 
 func (d *differ) oneOdoo(s types.ServiceConfig, key string) {
-	d.otherwise(s.Name, key, "odpm publishes Odoo's port on this machine, which one container can have; for more than one Odoo behind a proxy keep your file (ODPM_COMPOSE=keep in .env), or use several processes in one (workers in odoo.conf)")
+	d.otherwise(s.Name, key, "Odoo's port is published on this machine, and one container can have it; for more than one Odoo behind a proxy keep your file (ODPM_COMPOSE=keep in .env), or use several processes in one (workers in odoo.conf)")
 }
 
 // networks: what compose would make anyway is on neither side.
@@ -290,7 +290,7 @@ func (d *differ) ports(s, o types.ServiceConfig, _, _ any) {
 	for _, p := range s.Ports {
 		if d.isOdoo(s) && (p.Published == "" || strings.Contains(p.Published, "-")) && (p.Target == OdooHTTPPort || p.Target == OdooGeventPort) {
 			key := map[uint32]string{OdooHTTPPort: "ODOO_PORT", OdooGeventPort: "GEVENT_PORT"}[p.Target]
-			d.otherwise(s.Name, "ports", fmt.Sprintf("%d was published on some free port; odpm publishes it on %s of ODOO_BIND (%d and 127.0.0.1 unless set)", p.Target, key, p.Target))
+			d.otherwise(s.Name, "ports", fmt.Sprintf("%d was published on some free port; now it is %s on ODOO_BIND (%d and 127.0.0.1 unless set)", p.Target, key, p.Target))
 			continue
 		}
 		if !d.isOdoo(s) && int(p.Target) == d.Postgres.ContainerPort {
