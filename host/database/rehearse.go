@@ -94,6 +94,9 @@ func Rehearse(ctx context.Context, o apply.Options, req RehearseRequest) (Rehear
 		if err := s.UpPostgres(ctx); err != nil {
 			return Rehearsed{}, err
 		}
+		if err := readOnly(s, false, ""); err != nil {
+			return Rehearsed{}, err
+		}
 		w.server = s.DatabaseServer()
 	}
 	opts := restore.RehearseOptions{Restore: restore.Options{

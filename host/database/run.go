@@ -84,8 +84,21 @@ func readOnly(s *apply.Run, reading bool, database string) error {
 	if database != "" {
 		r.Ways = append(r.Ways, "odpm -d "+shell.Quote(database)+" --db-backup        works on a standby too")
 	}
-	r.Ways = append(r.Ways, "db_host and db_port in odoo.conf, or POSTGRES_DATA_DIR        the primary's, which the standby follows: SELECT sender_host, sender_port FROM pg_stat_wal_receiver")
+	way := "the primary, wherever it runs, takes it"
+	if s.Project.External {
+		way = "db_host and db_port of its primary in odoo.conf"
+	}
+	r.Ways = append(r.Ways, way+"        the standby follows: SELECT sender_host, sender_port FROM pg_stat_wal_receiver")
 	return r
+}
+
+// readOnly is for what is asked for.
+func (w *work) readOnly() error {
+	there := w.req.Name
+	if w.req.Restore != "" || w.req.Init || w.req.Open {
+		there = "" // it may be made only now
+	}
+	return readOnly(w.Run, !w.req.writes(), there)
 }
 
 // checkName looks at the name before anything is done with it, a directory
@@ -173,11 +186,7 @@ func Run(ctx context.Context, o apply.Options, req Request) (Result, error) {
 	}
 	w := &work{Run: s, req: req, server: s.DatabaseServer(), shown: s.Term.NewProgress(o.Progress)}
 	defer w.shown.Close()
-	there := req.Name
-	if req.Restore != "" || req.Init || req.Open {
-		there = "" // it may be made only now
-	}
-	if err := readOnly(s, !req.writes(), there); err != nil {
+	if err := w.readOnly(); err != nil {
 		return w.result, err
 	}
 	if err := w.prepare(); err != nil {
@@ -187,6 +196,10 @@ func Run(ctx context.Context, o apply.Options, req Request) (Result, error) {
 		return w.result, err
 	}
 	if err := s.UpPostgres(ctx); err != nil {
+		return w.result, err
+	}
+	// What a server is that did not run is known only now.
+	if err := w.readOnly(); err != nil {
 		return w.result, err
 	}
 	return w.result, w.do(ctx)
