@@ -119,7 +119,8 @@ func lookup(vars map[string]string) template.Mapping {
 	}
 }
 
-var heredoc = regexp.MustCompile(`<<-?["']?([A-Za-z_][A-Za-z0-9_]*)["']?`)
+// heredoc is not a here-string (<<<word) and no shift.
+var heredoc = regexp.MustCompile(`(?:^|\s)[0-9]*<<-?["']?([A-Za-z_][A-Za-z0-9_]*)["']?`)
 
 // instructions are a Dockerfile's, each in one line, without comments and
 // without the text of here-documents, in which a line may begin with FROM.

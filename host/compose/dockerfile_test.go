@@ -31,6 +31,7 @@ func TestDockerfile(t *testing.T) {
 		"an own version":                {"FROM example/odoo:2.1.0\n", types.BuildConfig{}, "example/odoo:2.1.0", ""},
 		"a date":                        {"FROM example/odoo:20240918\n", types.BuildConfig{}, "example/odoo:20240918", ""},
 		"a here-document":               {"FROM odoo:17.0\nRUN <<-'SQL' psql\n  SELECT a\n  FROM b:1.0\n  SQL\n", types.BuildConfig{}, "odoo:17.0", "17.0"},
+		"a here-string":                 {"FROM python:3.12 AS a\nRUN cat <<<word && echo $((1<<EOF))\nFROM odoo:17.0\n", types.BuildConfig{}, "odoo:17.0", "17.0"},
 		"continued, with a comment":     {"FROM \\\n# FROM odoo:12.0\n  odoo:17.0\n", types.BuildConfig{}, "odoo:17.0", "17.0"},
 		"a context of the compose file": {"FROM base\n", types.BuildConfig{AdditionalContexts: types.Mapping{"base": "docker-image://odoo:19.0"}}, "odoo:19.0", "19.0"},
 		"nothing":                       {"", types.BuildConfig{}, "", ""},
