@@ -89,6 +89,18 @@ func TestMadeData(t *testing.T) {
 		if len(lost) != 1 || lost[0].Code != "container_layer" || !strings.Contains(lost[0].Way, "docker cp -a shop-db-1:/inside/.") {
 			t.Errorf("%+v", lost)
 		}
+		// Its way out counts once something is there.
+		made := map[string]Made{"db": {Name: "shop-db-1", Mounts: []MadeMount{{Volume: "aaa", Destination: "/var/lib/postgresql/data"}}}}
+		at := Place{Dir: dir, Made: made, Data: "copied/data"}
+		if lost := f.Propose(at).Lost(); len(lost) != 1 {
+			t.Errorf("nothing was copied: %+v", lost)
+		}
+		if err := os.MkdirAll(filepath.Join(dir, "copied/data/base"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if lost := f.Propose(at).Lost(); len(lost) != 0 {
+			t.Errorf("%+v", lost)
+		}
 	})
 	t.Run("the image's own PGDATA", func(t *testing.T) {
 		f := read(strings.ReplaceAll(unmounted, "db: {image: \"postgres:15\",", "db: {image: \"example/pg:15\", volumes: [\"./pg:/bitnami/postgresql\"],"))

@@ -1,7 +1,9 @@
 package compose
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path"
@@ -55,8 +57,8 @@ func (p *proposer) madeData() bool {
 	}
 	m := made.covering(pg.PGData)
 	switch {
-	case m == nil && p.Data != "":
-		return true // a person has copied it
+	case m == nil && p.copied():
+		return true
 	case m == nil:
 		p.problem(Problem{Code: "container_layer", Blocking: true,
 			Message: fmt.Sprintf("the cluster of service %s is in the container %s itself (%s is no mount): it is lost with the container", pg.Service, made.Name, pg.PGData),
@@ -74,6 +76,25 @@ func (p *proposer) madeData() bool {
 	}
 	pg.DataVolume, pg.DataRel, pg.DataFrom = m.Volume, rel, made.Name
 	return true
+}
+
+// copied: a person has taken the cluster out of its container and has named the
+// place. One that is empty would be a new cluster; one that only root may look
+// into is PostgreSQL's.
+func (p *proposer) copied() bool {
+	if p.Data == "" {
+		return false
+	}
+	if name, ok := strings.CutPrefix(p.Data, "volume:"); ok {
+		name, _, _ = strings.Cut(name, "/")
+		return p.Volumes[name]
+	}
+	dir := p.Data
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(p.dir, dir)
+	}
+	entries, err := os.ReadDir(dir)
+	return len(entries) > 0 || errors.Is(err, fs.ErrPermission)
 }
 
 // withoutContainer: nothing says in which anonymous volume the data are, or
