@@ -1,0 +1,116 @@
+package setup
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/odpm/odpm/host/apply"
+	"github.com/odpm/odpm/host/codes"
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/engines"
+	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/project/tag"
+	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/shell"
+)
+
+// What a takeover asks: only what has two right answers, or none that can be read.
+
+// choose asks which service is meant where several could be.
+func choose(o apply.Options, f *compose.Foreign, a Adoption) error {
+	for _, c := range []struct {
+		what, flag string
+		decided    bool
+		candidates []string
+	}{{"PostgreSQL", "--postgres-service", f.Postgres != nil, f.PostgresCandidates}, {"Odoo", "--odoo-service", f.Odoo != nil, f.OdooCandidates}} {
+		if c.decided || len(c.candidates) < 2 {
+			continue
+		}
+		for _, name := range c.candidates {
+			if a.Yes || !o.Term.Interactive {
+				break
+			}
+			answer, err := o.Term.Ask(ui.Question{Lines: []string{fmt.Sprintf("Several services could be %s: %s.", c.what, strings.Join(c.candidates, ", "))}, GoOn: "it is " + name})
+			if err != nil {
+				return err
+			}
+			if answer != ui.GoOn {
+				continue
+			}
+			pg, odoo := name, ""
+			if c.what == "Odoo" {
+				pg, odoo = "", name
+			}
+			if err := f.Use(pg, odoo); err != nil {
+				return err
+			}
+			c.decided = true
+			break
+		}
+		if !c.decided {
+			r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("Several services of %s could be %s. Nothing was written.", a.File, c.what)}
+			for _, name := range c.candidates {
+				r.Ways = append(r.Ways, again(a, c.flag+" "+name))
+			}
+			return r
+		}
+	}
+	return nil
+}
+
+// again is the same command with something more.
+func again(a Adoption, more string) string {
+	words := []string{"odpm", "adopt", shell.Quote(a.File)}
+	for _, f := range []struct{ flag, value string }{{"--postgres-service", a.Postgres}, {"--odoo-service", a.Odoo}, {"--odoo-version", a.Version}, {"--postgres-version", a.PostgresVersion}} {
+		if f.value != "" {
+			words = append(words, f.flag, shell.Quote(f.value))
+		}
+	}
+	for _, f := range []struct {
+		flag string
+		set  bool
+	}{{"--external", a.External}, {"--keep", a.Keep}, {"--yes", a.Yes}} {
+		if f.set {
+			words = append(words, f.flag)
+		}
+	}
+	return strings.Join(append(words, more), " ")
+}
+
+// odooVersion is what a person says, else what the official image's environment
+// does.
+func odooVersion(ctx context.Context, image, said string) string {
+	if said == "" && image != "" {
+		said = engines.ImageEnv(ctx, image)["ODOO_VERSION"]
+	}
+	if said != "" && !strings.Contains(said, ".") {
+		said += ".0"
+	}
+	return said
+}
+
+// postgresVersion: an image like postgres:latest says its major once it is on this
+// machine, and otherwise a person does.
+func postgresVersion(o apply.Options, f *compose.Foreign, a Adoption) error {
+	if f.Postgres == nil || a.External || f.Postgres.Major != 0 {
+		return nil
+	}
+	said := a.PostgresVersion
+	if p, err := project.Load(o.Dir, o.Environ, o.Home); said == "" && err == nil {
+		said = p.PostgresVersion
+	}
+	major := tag.Major(said)
+	switch {
+	case major != 0:
+		return f.KnowMajor(major)
+	case said != "":
+		return ui.Usagef("--postgres-version %s: expected a major of PostgreSQL, such as 17", said)
+	}
+	r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("The image %s of service %s names no PostgreSQL major, and it is not on this machine. Nothing was written.", f.ImageOf(f.Postgres.Service), f.Postgres.Service)}
+	if image := f.Postgres.Image; image != "" {
+		r.Ways = append(r.Ways, "docker pull "+shell.Quote(image)+"        then the same command: odpm reads it from the image")
+	}
+	r.Ways = append(r.Ways, again(a, "--postgres-version 17")+"        or the major that the data were made with")
+	return r
+}
