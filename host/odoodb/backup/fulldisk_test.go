@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestBackupOnAFullDisk: the system's words come with the way on.
+// TestBackupOnAFullDisk: the system's words come with the next step.
 func TestBackupOnAFullDisk(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
