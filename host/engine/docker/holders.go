@@ -320,6 +320,9 @@ func nativeHolders(d data, containerPids []int) []engine.Holder {
 				if inNamespaceOf(pid, containerPids) || seen[strconv.Itoa(pid)] {
 					continue
 				}
+				if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); err != nil {
+					continue // it has ended since, and nobody can say of which container it was
+				}
 				seen[strconv.Itoa(pid)] = true
 				out = append(out, engine.Holder{
 					Kind: "postmaster", Name: "pid " + strconv.Itoa(pid), WorkingDir: dir,

@@ -40,6 +40,9 @@ func ServersOn(clusterDir string) []int {
 		if parent, ok := parentOf(dir); ok && isPostgresOn(parent, want) {
 			continue
 		}
+		if _, err := os.Stat(dir); err != nil {
+			continue // a backend that has ended since: its parent is not known any more
+		}
 		out = append(out, pid)
 	}
 	return out
