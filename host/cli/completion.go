@@ -98,7 +98,7 @@ func (a *App) completeDatabases(cmd *cobra.Command, _ []string, _ string) ([]str
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	all, err := database.List(ctx, opts.Options)
+	all, _, err := database.List(ctx, opts.Options)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -134,12 +134,15 @@ func (a *App) listCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			all, err := database.List(asking(cmd.Context()), opts.Options)
+			all, warnings, err := database.List(asking(cmd.Context()), opts.Options)
 			if err != nil {
 				return err
 			}
 			if isJSON {
-				return database.WriteListJSON(a.out, all)
+				return database.WriteListJSON(a.out, all, warnings)
+			}
+			for _, w := range warnings {
+				a.term.Warn("%s", ui.Clean(w))
 			}
 			a.term.Screen(func(out io.Writer) { database.WriteList(out, all) })
 			return nil

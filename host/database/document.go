@@ -129,6 +129,7 @@ type verifiedDoc struct {
 type listDoc struct {
 	Version   int           `json:"schema_version"`
 	Databases []databaseDoc `json:"databases"`
+	Warnings  []string      `json:"warnings"`
 }
 
 // JSON is the form of `--format json`.

@@ -15,25 +15,22 @@ import (
 
 // List is `odpm database list`. It needs a running PostgreSQL and
 // starts none: a read never changes anything.
-func List(ctx context.Context, o look.Options) ([]Listed, error) {
+func List(ctx context.Context, o look.Options) (listed []Listed, warnings []string, err error) {
 	s, err := look.Databases(ctx, o, notListed)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all, err := odoodb.List(ctx, s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	known, err := receipts.All(s.StateDir)
-	if err != nil {
-		return nil, err
-	}
+	known, unread := receipts.All(s.StateDir)
 	proofs := receipts.Proofs(known)
-	listed := make([]Listed, len(all))
+	listed = make([]Listed, len(all))
 	for i, d := range all {
 		listed[i] = Listed{d, proofs[d.Name]}
 	}
-	return listed, nil
+	return listed, receipts.Warnings(unread), nil
 }
 
 // Listed is a database with what is remembered of its backups.
@@ -121,7 +118,7 @@ type databaseDoc struct {
 }
 
 // WriteListJSON shows them as JSON. -1 means unknown.
-func WriteListJSON(out io.Writer, all []Listed) error {
+func WriteListJSON(out io.Writer, all []Listed, warnings []string) error {
 	docs := []databaseDoc{}
 	for _, d := range all {
 		docs = append(docs, databaseDoc{ui.Clean(d.Name), ui.Clean(d.Owner), d.Bytes, d.Encoding, string(d.State), ui.Clean(d.Reason), d.IsOdoo,
@@ -130,5 +127,5 @@ func WriteListJSON(out io.Writer, all []Listed) error {
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(listDoc{1, docs})
+	return enc.Encode(listDoc{1, docs, list(warnings)})
 }

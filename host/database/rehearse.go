@@ -72,7 +72,11 @@ func Rehearse(ctx context.Context, o apply.Options, req RehearseRequest) (Rehear
 	if err := readOnly(s, req.Major != 0, ""); err != nil {
 		return Rehearsed{}, err
 	}
-	file, database, err := backupOf(req.What, s.Project.BackupDir, s.Dirs.State())
+	known, unread := receipts.All(s.Dirs.State())
+	for _, w := range receipts.Warnings(unread) {
+		s.Term.Warn("%s", ui.Clean(w))
+	}
+	file, database, err := backupOf(req.What, s.Project.BackupDir, known)
 	if err != nil {
 		return Rehearsed{}, err
 	}
@@ -149,11 +153,7 @@ func receiptOf(file, database string, rep restore.RehearseReport, err error, too
 }
 
 // backupOf finds the archive that is meant, and whose it is where odpm knows it.
-func backupOf(what, backupDir, stateDir string) (file, database string, err error) {
-	known, err := receipts.All(stateDir)
-	if err != nil {
-		return "", "", err
-	}
+func backupOf(what, backupDir string, known []receipts.Receipt) (file, database string, err error) {
 	if what != "" {
 		if file, err = FindArchive(what, backupDir); err == nil {
 			for _, r := range known {

@@ -87,11 +87,12 @@ var datedName = regexp.MustCompile(`_[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2
 // prune removes the archives of a database that no rule keeps: those that odpm
 // itself has made, under dated names, in the directory of the newest one, and
 // that have not changed since. The newest stays, and the last one that a
-// rehearsal has proven. It gives their paths.
+// rehearsal has proven. While a receipt cannot be read it removes none: that
+// one may be the proof. It gives their paths.
 func prune(stateDir string, newest, database string, k Keep, say func(format string, args ...any)) (removed []string, err error) {
-	all, err := receipts.All(stateDir)
-	if err != nil {
-		return nil, err
+	all, unread := receipts.All(stateDir)
+	if len(unread) > 0 {
+		return nil, fmt.Errorf("a receipt in %s cannot be read, and it may be of the last backup that was proven restorable: %w\nPut it right, or remove that file if you do not need it", filepath.Join(stateDir, "receipts"), unread[0])
 	}
 	var ours []receipts.Receipt
 	for _, r := range all {

@@ -90,8 +90,8 @@ func TestPrune(t *testing.T) {
 		if len(said) != len(days)-len(tt.want) || !strings.HasPrefix(said[0], "odpm: removed "+dir) {
 			t.Errorf("%s: said %q", name, said)
 		}
-		if left, err := receipts.All(d.State()); err != nil || len(left) != len(tt.want) {
-			t.Errorf("%s: %d receipts, %v", name, len(left), err)
+		if left, unread := receipts.All(d.State()); unread != nil || len(left) != len(tt.want) {
+			t.Errorf("%s: %d receipts, %v", name, len(left), unread)
 		}
 	}
 }
@@ -143,5 +143,40 @@ func TestPruneSpares(t *testing.T) {
 	}
 	if !strings.Contains(said.String(), "removed "+old) || !strings.Contains(said.String(), proven+" stays") {
 		t.Errorf("said %s", said.String())
+	}
+}
+
+// The receipt of a rehearsal that cannot be read may be the one of the last
+// proven backup: nothing is removed before a person has looked.
+func TestPruneUnreadReceipt(t *testing.T) {
+	day := func(n int) time.Time { return time.Date(2026, 1, n, 12, 0, 0, 0, time.Local) }
+	for name, tt := range map[string]struct{ text, says string }{
+		"cut":         {`{"version": 1, "kind": "rehe`, "line 1, column 29"},
+		"empty":       {"", "the file is empty"},
+		"of tomorrow": {`{"version": 2, "kind": "rehearsal"}`, "has version 2, and this odpm knows version 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, dir := state.NewDirs(t.TempDir()), t.TempDir()
+			if err := d.Ensure(); err != nil {
+				t.Fatal(err)
+			}
+			made(t, d, dir, "prod", day(1))
+			newest := made(t, d, dir, "prod", day(2))
+			path := filepath.Join(d.State(), "receipts", "rehearsal-20260101T130000Z-00000000.json")
+			if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := prune(d.State(), newest, "prod", Keep{Last: 1}, t.Logf)
+			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%v", err)
+			}
+			if got := stay(t, dir, "prod"); len(got) != 2 {
+				t.Errorf("%v stay", got)
+			}
+			all, unread := receipts.All(d.State())
+			if len(all) != 2 || len(unread) != 1 {
+				t.Errorf("%d read, unread %v", len(all), unread)
+			}
+		})
 	}
 }

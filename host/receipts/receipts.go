@@ -18,6 +18,7 @@ import (
 
 	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/jsonpos"
 	"github.com/odpm/odpm/shared/regular"
 )
 
@@ -50,34 +51,49 @@ const (
 	Backup    = "backup"
 	Rehearsed = "rehearsal"
 	dirName   = "receipts"
+	version   = 1
 	// maxReceipt is far more than one has.
 	maxReceipt = 1 << 20
 )
 
-// All reads them, the oldest first. One that cannot be read counts for nothing.
-func All(stateDir string) ([]Receipt, error) {
+// All reads them, the oldest first. What cannot be read is among unread, an
+// error each that names the file: the archive that it is about may be the last
+// one that was proven, so whoever removes archives has to heed it.
+func All(stateDir string) (all []Receipt, unread []error) {
 	dir := filepath.Join(stateDir, dirName)
 	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, []error{err}
 	}
-	if err != nil {
-		return nil, err
-	}
-	var all []Receipt
 	for _, e := range entries {
 		if !strings.HasSuffix(e.Name(), ".json") {
 			continue
 		}
-		r := Receipt{path: filepath.Join(dir, e.Name())}
-		b, err := regular.Read(r.path, maxReceipt)
-		if err != nil || json.Unmarshal(b, &r) != nil || r.Version != 1 {
+		r, err := read(filepath.Join(dir, e.Name()))
+		if err != nil {
+			unread = append(unread, err)
 			continue
 		}
 		all = append(all, r)
 	}
 	slices.SortStableFunc(all, func(a, b Receipt) int { return a.At.Compare(b.At) })
-	return all, nil
+	return all, unread
+}
+
+func read(path string) (Receipt, error) {
+	r := Receipt{path: path}
+	b, err := regular.Read(path, maxReceipt)
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(b, &r); err != nil {
+		place, why := jsonpos.Explain(b, err)
+		return r, fmt.Errorf("%s: %s%s", path, place, why)
+	}
+	if r.Version != version {
+		return r, fmt.Errorf("%s has version %d, and this odpm knows version %d", path, r.Version, version)
+	}
+	return r, nil
 }
 
 // Keep writes a receipt of an archive as it is now.
@@ -86,7 +102,7 @@ func (r *Receipt) Keep(stateDir string) error {
 	if err != nil {
 		return err
 	}
-	r.Version, r.Bytes, r.Modified = 1, info.Size(), info.ModTime().UnixNano()
+	r.Version, r.Bytes, r.Modified = version, info.Size(), info.ModTime().UnixNano()
 	b, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
@@ -99,6 +115,15 @@ func (r *Receipt) Keep(stateDir string) error {
 	_, _ = rand.Read(id[:])
 	name := fmt.Sprintf("%s-%s-%s.json", r.Kind, r.At.UTC().Format("20060102T150405Z"), hex.EncodeToString(id[:]))
 	return durable.WriteFile(filepath.Join(dir, name), append(b, '\n'), 0o600)
+}
+
+// Warnings says of each receipt that could not be read what that means.
+func Warnings(unread []error) []string {
+	var out []string
+	for _, err := range unread {
+		out = append(out, fmt.Sprintf("a receipt of a backup could not be read, so what it says does not count here: %v", err))
+	}
+	return out
 }
 
 // There tells whether the archive is still the file that the receipt is about.

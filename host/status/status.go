@@ -90,7 +90,10 @@ func (st *Status) build(ctx context.Context) document {
 	for _, w := range v.Plan.Warnings {
 		doc.Warnings = append(doc.Warnings, ui.Clean(w))
 	}
-	proof := st.proof()
+	proof, unread := st.proof()
+	for _, w := range receipts.Warnings(unread) {
+		doc.Warnings = append(doc.Warnings, ui.Clean(w))
+	}
 	doc.LastBackup, doc.LastProven = proof.LastBackup.Brief(), proof.LastProven.Brief()
 	if o.Ready != nil && *o.Ready {
 		doc.Login = &loginDoc{OK: true}
@@ -105,18 +108,14 @@ func (st *Status) build(ctx context.Context) document {
 	return doc
 }
 
-// proof is of the newest backup of all databases. What cannot be read is not
-// remembered.
-func (st *Status) proof() (newest receipts.Proof) {
-	all, err := receipts.All(st.v.Dirs.State())
-	if err != nil {
-		return newest
-	}
+// proof is of the newest backup of all databases.
+func (st *Status) proof() (newest receipts.Proof, unread []error) {
+	all, unread := receipts.All(st.v.Dirs.State())
 	for _, p := range receipts.Proofs(all) {
 		newest.LastBackup = receipts.Newer(newest.LastBackup, p.LastBackup)
 		newest.LastProven = receipts.Newer(newest.LastProven, p.LastProven)
 	}
-	return newest
+	return newest, unread
 }
 
 // WriteJSON is the contract of docs/reference/status-json.md.
@@ -155,7 +154,7 @@ func (st *Status) WriteTable(ctx context.Context, out io.Writer, color bool) {
 	} else {
 		row("Last run", "none recorded; the first start adopts the cluster")
 	}
-	if proof := st.proof(); proof != (receipts.Proof{}) {
+	if proof, _ := st.proof(); proof != (receipts.Proof{}) {
 		row("Backups", "%s", proof)
 	}
 	if doc.Login != nil {
