@@ -74,7 +74,7 @@ func draw(in io.Reader, out io.Writer, chosen ...string) error {
 	width, height := columns*letter/10+2*left, top+rows*line+left
 	seconds := pause*len(scenes) + whole
 	w := bufio.NewWriter(out)
-	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,monospace" font-size="13">
+	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,monospace" font-size="13" xml:space="preserve">
 <style>text{white-space:pre;fill:%s}.q{fill:%s}.c{fill:#7ee787}.h{fill:#ff7b72}.l{fill:#d29922}`, width, height, ink, quiet)
 	for i := range scenes {
 		from := 100 * float64(pause*i) / float64(seconds)
@@ -118,13 +118,22 @@ func class(text string) string {
 	return ""
 }
 
-// broken breaks a line as a terminal does.
+// broken breaks a line at its words, as odpm does on a terminal, and what is
+// longer than a line where that ends.
 func broken(text string) []string {
 	var out []string
-	for letters := []rune(text); ; letters = letters[columns:] {
-		if len(letters) <= columns {
-			return append(out, string(letters))
+	letters := []rune(text)
+	indent := len(letters) - len([]rune(strings.TrimLeft(text, " ")))
+	for len(letters) > columns {
+		at := columns
+		for at > indent && letters[at] != ' ' {
+			at--
 		}
-		out = append(out, string(letters[:columns]))
+		if at <= indent {
+			at = columns
+		}
+		out = append(out, strings.TrimRight(string(letters[:at]), " "))
+		letters = []rune(strings.Repeat(" ", indent) + strings.TrimLeft(string(letters[at:]), " "))
 	}
+	return append(out, string(letters))
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,13 +47,30 @@ func TestDraw(t *testing.T) {
 	}
 }
 
+// TestBroken: a line is broken between its words.
+func TestBroken(t *testing.T) {
+	word := strings.Repeat("x", columns-6)
+	for in, want := range map[string][]string{
+		"short":                   {"short"},
+		"  " + word + " recorded": {"  " + word, "  recorded"},
+		word + word:               {word + word[:6], word[6:]},
+		"  " + word + word:        {"  " + word + "xxxx", "  " + word[4:]},
+		word + " 12345 more":      {word + " 12345", "more"},
+		word + " 123456 and more": {word, "123456 and more"},
+	} {
+		if got := broken(in); !slices.Equal(got, want) {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
+}
+
 // TestPicture: the README's picture is one, and shows what the demo does.
 func TestPicture(t *testing.T) {
 	data, err := os.ReadFile("../../docs/images/tour.svg")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"<svg ", "$ odpm plan", "adopted: PostgreSQL", "</svg>"} {
+	for _, want := range []string{"<svg ", `xml:space="preserve"`, "$ odpm plan", "adopted: PostgreSQL", "</svg>"} {
 		if !bytes.Contains(data, []byte(want)) {
 			t.Errorf("%q is not in it; run: make picture", want)
 		}
