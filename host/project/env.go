@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
+
+	"github.com/odpm/odpm/shared/utf16text"
 )
 
 // layers are the three places a key can come from; the process environment
@@ -59,6 +61,9 @@ func readLayers(dir, home string, environ []string, proposed Files, errs *Errors
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.name, err)
+		}
+		if utf16text.Is(data) {
+			return nil, &ConfigError{File: f.name, Line: 1, Allowed: utf16text.Why}
 		}
 		// Interpolation sees what compose sees: the process, then the lines above.
 		vars, err := dotenv.ParseWithLookup(bytes.NewReader(data), func(k string) (string, bool) {

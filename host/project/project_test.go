@@ -105,6 +105,7 @@ func TestBadValues(t *testing.T) {
 		"odd name":      {env: "POSTGRES_ODOO_PASS!s3cret\n", want: []string{".env:1", "NAME=value"}},
 		"open brace":    {env: "POSTGRES_ODOO_PASS=s3cret${x\n", want: []string{".env:1", "POSTGRES_ODOO_PASS", "$$"}},
 		"asked for":     {env: "POSTGRES_PORT=${FOO:?set FOO in the shell}\n", want: []string{".env", "FOO", "set FOO in the shell"}},
+		"UTF-16":        {env: "\xff\xfeA\x00=\x00s\x003\x00", want: []string{".env:1", "UTF-16"}},
 		"byte order":    {env: "\ufeffPOSTGRES_PORT=x\n", want: []string{".env:1", "POSTGRES_PORT"}},
 		"URI port":      {env: "POSTGRES_PORT=postgres://u:s3cret@h/d\n", want: []string{".env:1", "POSTGRES_PORT", "postgres://…"}},
 		"URI host":      {conf: "[options]\ndb_host = postgres://u:s3cret@h/d\n", want: []string{"odoo.conf:2", "db_host", "host name"}},

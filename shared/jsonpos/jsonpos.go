@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/odpm/odpm/shared/utf16text"
 )
 
 // Place is a line and a column, both from 1; a column counts characters. The zero
@@ -102,6 +104,8 @@ func Explain(text []byte, err error) (Place, string) {
 	var kind *json.UnmarshalTypeError
 	end := len(bytes.TrimRight(text, " \t\r\n"))
 	switch {
+	case utf16text.Is(text):
+		return Place{}, utf16text.Why
 	case len(bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))) == 0:
 		return Place{}, "the file is empty; allowed: a JSON object"
 	case errors.As(err, &kind) && kind.Field == "":

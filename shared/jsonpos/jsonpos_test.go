@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/odpm/odpm/shared/jsonpos"
+	"github.com/odpm/odpm/shared/utf16text"
 )
 
 const text = "\ufeff{\n  \"a\": {\"b\": \"ü\", \"c\": [1,\n    {\"d\": true}]},\n  \"e\"  :\n    5, \"f\": 1, \"f\": 2\n}\n"
@@ -45,6 +46,8 @@ func TestExplain(t *testing.T) {
 		"{\"in\": false}":                    "line 1, column 8: in is true or false; allowed: an object",
 		" [1]":                               "line 1, column 2: found a list; allowed: a JSON object",
 		"":                                   "the file is empty; allowed: a JSON object",
+		"\xff\xfe{\x00}\x00":                 utf16text.Why,
+		"\x00{\x00}":                         utf16text.Why,
 		"{\"name\": \"x\",\n}":               "line 2, column 1: not a JSON object: invalid character '}' looking for beginning of object key string",
 		"{\"name\": \"ü\",\n \"in\": {\"port\"\n": "line 2, column 15: not a JSON object: the file ends here, and a bracket or a quote is still open",
 	} {

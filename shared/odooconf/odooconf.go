@@ -18,6 +18,7 @@ import (
 
 	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/shell"
+	"github.com/odpm/odpm/shared/utf16text"
 )
 
 // Section is the only section Odoo reads.
@@ -93,6 +94,10 @@ func Load(path string) (*File, error) {
 func Parse(data []byte) (*File, error) {
 	if len(data) > MaxSize {
 		return nil, &SyntaxError{Line: 1, Msg: tooLarge}
+	}
+	if utf16text.Is(data) {
+		return nil, &SyntaxError{Line: 1, Msg: "the file is in UTF-16, which Odoo does not read",
+			way: "; to convert it: cp -p %[1]s %[1]s.orig && iconv -f " + utf16text.Encoding(data) + " -t UTF-8 %[1]s.orig > %[1]s"}
 	}
 	if at := invalid(data); at >= 0 {
 		return nil, &SyntaxError{Line: len(split(data[:at+1])), Msg: "not UTF-8, which Odoo does not accept either",

@@ -215,6 +215,8 @@ func TestUnreadableBytes(t *testing.T) {
 	for name, tt := range map[string]struct{ in, says, before string }{
 		"byte order mark": {"\ufeff[options]\ndb_host = db\n", "shop's.conf:1: ", "remove it: "},
 		"Latin-1":         {"[options]\r\ndb_host = db\r\n; Stra\xdfe\r\nx = 1\r\n", "shop's.conf:3: ", "encoding: "},
+		"UTF-16":          {"\xff\xfe\x5b\x00\x6f\x00\x70\x00\x74\x00\x69\x00\x6f\x00\x6e\x00\x73\x00\x5d\x00\x0a\x00\x64\x00\x62\x00\x5f\x00\x68\x00\x6f\x00\x73\x00\x74\x00\x20\x00\x3d\x00\x20\x00\x64\x00\x62\x00\x0a\x00", "shop's.conf:1: ", "to convert it: "},
+		"UTF-16, no mark": {"\x00\x5b\x00\x6f\x00\x70\x00\x74\x00\x69\x00\x6f\x00\x6e\x00\x73\x00\x5d\x00\x0a\x00\x64\x00\x62\x00\x5f\x00\x68\x00\x6f\x00\x73\x00\x74\x00\x20\x00\x3d\x00\x20\x00\x64\x00\x62\x00\x0a", "shop's.conf:1: ", "to convert it: "},
 		"cut short":       {"[options]\ndb_host = db\n; \xe2\x82", "shop's.conf:3: ", "encoding: "},
 	} {
 		t.Run(name, func(t *testing.T) {
