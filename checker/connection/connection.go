@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/odpm/odpm/shared/homedir"
 	"github.com/odpm/odpm/shared/libpq"
 	"github.com/odpm/odpm/shared/odooconf"
 	"github.com/odpm/odpm/shared/pglogin"
@@ -310,7 +311,11 @@ func (r *resolver) confPath() (path string, explicit bool) {
 	if c, _ := r.Lookup("OPENERP_SERVER"); c != "" && r.OdooMajor < 19 {
 		return c, false
 	}
-	home, _ := r.Lookup("HOME")
+	// As Python's expanduser finds it.
+	home, set := r.Lookup("HOME")
+	if !set {
+		home = homedir.OfUser()
+	}
 	if home == "" {
 		return "", false
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/odpm/odpm/host/database"
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/shared/homedir"
 )
 
 // completions complete what only the project knows: kinds, database names,
@@ -125,7 +126,7 @@ func (a *App) completeArchives(_ *cobra.Command, _ []string, typed string) ([]st
 	if strings.ContainsRune(typed, filepath.Separator) {
 		return []string{"zip", "dump"}, cobra.ShellCompDirectiveFilterFileExt
 	}
-	home, _ := os.UserHomeDir()
+	home := homedir.Dir()
 	p, err := project.Load(a.common.dir, a.environ, home)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveDefault

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/status"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/homedir"
 )
 
 func none(cmd *cobra.Command, args []string) error {
@@ -201,7 +201,7 @@ func (a *App) verifyCommand() *cobra.Command {
 // archive finds what --db-restore would: in BACKUP_DIR, then here. Where there is
 // no project, there is no BACKUP_DIR.
 func (a *App) archive(name string) (string, error) {
-	home, _ := os.UserHomeDir()
+	home := homedir.Dir()
 	p, err := project.Load(a.common.dir, a.environ, home)
 	if err != nil {
 		return name, nil

@@ -5,7 +5,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,6 +21,7 @@ import (
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/homedir"
 	"github.com/odpm/odpm/shared/redact"
 	"github.com/odpm/odpm/shared/version"
 )
@@ -220,7 +220,7 @@ func (a *App) before(*cobra.Command) error {
 	a.newTerminal(ui.Options{Color: a.common.color, NoInput: a.common.noInput, Quiet: a.common.quiet, Plain: slices.Contains([]string{"plain", "json"}, a.common.progress)})
 	// What was typed is no secret; a name in it must stay one that can be typed again.
 	a.secrets.Public(a.args...)
-	home, _ := os.UserHomeDir()
+	home := homedir.Dir()
 	project.LearnSecrets(&a.secrets, a.common.dir, home, a.environ)
 	return nil
 }
@@ -231,9 +231,9 @@ func (a *App) options() (apply.Options, error) {
 	if err != nil {
 		return apply.Options{}, &ui.Usage{Err: err}
 	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return apply.Options{}, errors.New("HOME is not set; odpm looks for ~/.odpm/.env and ~/odoo_backups there")
+	home := homedir.Dir()
+	if home == "" {
+		return apply.Options{}, fmt.Errorf("HOME is not set, and uid %d is no user of this machine with a home directory; odpm looks there for .odpm/.env, and puts backups into odoo_backups. Set HOME to a directory of this user's", os.Geteuid())
 	}
 	want := plan.Want{Goal: plan.Odoo, ReplaceCompose: a.common.replaceCompose}
 	if a.common.skipStart {

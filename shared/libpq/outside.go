@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/odpm/odpm/shared/homedir"
 )
 
 // outside is what libpq takes from outside of the connection string, where
@@ -48,8 +50,8 @@ func (o outside) env(variable string) string {
 
 // home is a file in ~/.postgresql, "" without a home.
 func home(name string) string {
-	dir, err := os.UserHomeDir()
-	if err != nil {
+	dir := homedir.Dir()
+	if dir == "" {
 		return ""
 	}
 	return filepath.Join(dir, ".postgresql", name)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgpassfile"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/odpm/odpm/shared/homedir"
 )
 
 // passfile is where libpq looks for passwords.
@@ -14,8 +16,8 @@ func (o outside) passfile() string {
 	if path := o.get("passfile", "PGPASSFILE"); path != "" {
 		return path
 	}
-	dir, err := os.UserHomeDir()
-	if err != nil {
+	dir := homedir.Dir()
+	if dir == "" {
 		return ""
 	}
 	return filepath.Join(dir, ".pgpass")

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/odpm/odpm/shared/homedir"
 	"github.com/odpm/odpm/shared/regular"
 )
 
@@ -30,7 +31,7 @@ func findService() (*service, error) {
 	}
 	path, named := os.LookupEnv("PGSERVICEFILE")
 	if !named {
-		if home, err := os.UserHomeDir(); err == nil {
+		if home := homedir.Dir(); home != "" {
 			path = filepath.Join(home, ".pg_service.conf")
 		}
 	}

@@ -6,7 +6,7 @@ package utf16text
 import "bytes"
 
 // Why says what such a file is and what to do; it ends an error message.
-const Why = "the file is in UTF-16, as Windows PowerShell's > writes it; save it as UTF-8"
+const Why = "the file is in UTF-16, as Windows PowerShell writes it; save it as UTF-8"
 
 // Is tells whether a text begins with UTF-16's byte order mark, or, without one,
 // with a character and a zero byte in either order, which no other text does.

@@ -1,12 +1,15 @@
 package docker
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/odpm/odpm/shared/homedir"
 )
 
 // localSocket is where the docker client itself connects to when nothing says
@@ -87,7 +90,7 @@ func (c client) configDir() string {
 	if dir := env("DOCKER_CONFIG"); dir != "" {
 		return dir
 	}
-	if home := env("HOME"); home != "" {
+	if home := cmp.Or(env("HOME"), homedir.OfUser()); home != "" {
 		return filepath.Join(home, ".docker")
 	}
 	return ""
