@@ -15,6 +15,7 @@ import (
 
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/yamlnode"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // Difference is what somebody's file says and odpm's own document, with the
@@ -238,7 +239,7 @@ func (d *differ) oneOdoo(s types.ServiceConfig, key string) {
 func (d *differ) networks(s, _ types.ServiceConfig, _, _ any) {
 	if len(s.Networks) == 1 && s.Networks["default"] == nil {
 		if _, only := s.Networks["default"]; only {
-			return
+			return // shared looks at what the network itself is
 		}
 	}
 	d.whole(s.Name, d.own(s), "networks")
@@ -247,7 +248,17 @@ func (d *differ) networks(s, _ types.ServiceConfig, _, _ any) {
 
 func (d *differ) networkMode(s, _ types.ServiceConfig, _, _ any) {
 	if s.NetworkMode == "host" {
-		d.otherwise(s.Name, "network_mode", "PostgreSQL and Odoo get a network of their own, and their ports are published; in odoo.conf db_host is then "+d.p.ServiceName+" and db_port 5432")
+		how := "in odoo.conf db_host is then " + d.p.ServiceName + " and db_port 5432"
+		if d.p.External {
+			how = "a server on this machine is then " + hostGateway + " in odoo.conf's db_host, and it has to listen on that address (listen_addresses, pg_hba.conf)"
+		}
+		d.otherwise(s.Name, "network_mode", "Odoo and PostgreSQL's container get a network of their own, and their ports are published; "+how)
+		return
+	}
+	if strings.HasPrefix(s.NetworkMode, "service:") || strings.HasPrefix(s.NetworkMode, "container:") {
+		// Docker refuses to publish ports of such a container.
+		d.problem(Problem{Code: "network_mode", Blocking: true, Message: fmt.Sprintf("service %s has the network of another container (network_mode: %s), which publishes its ports; odpm's own file publishes them itself", s.Name, s.NetworkMode),
+			Way: "odpm adopt --keep " + shell.Quote(filepath.Base(d.Files[0])) + "        keeps the file as it is"})
 		return
 	}
 	d.whole(s.Name, d.own(s), "network_mode")

@@ -54,6 +54,9 @@ func (d *differ) mounts(s, o types.ServiceConfig, _, _ any) {
 			d.refer("volumes", v.Source)
 		}
 	}
+	if d.isOdoo(s) {
+		keep = append(keep, d.ownPlaces(s, o)...)
+	}
 	keep = append(keep, d.labels(s, o)...)
 	if len(keep) > 0 {
 		d.out.add(d.own(s), "volumes", keep...)
@@ -120,6 +123,11 @@ func (d *differ) place(s types.ServiceConfig, v types.ServiceVolumeConfig) (stri
 	o := d.Odoo
 	switch {
 	case below(o.DataTarget, target):
+		// What has Odoo's data among other things stays, and they are mounted into it.
+		return target, target != o.DataTarget && !below(OdooDataTarget, target) && !below(target, OdooDataTarget) && !d.pythons()
+	case (target == OdooDataTarget || below(target, FilestoreTarget)) && !below(o.DataTarget, target) && !below(target, o.DataTarget):
+		// Odoo's data_dir was another one, and now its data are there.
+		d.otherwise(s.Name, "volumes", target+": Odoo's data_dir was "+o.DataTarget+", so Odoo did not use it")
 		return "", false
 	case below(target, o.DataTarget):
 		rel := strings.TrimPrefix(target, o.DataTarget)
@@ -128,12 +136,12 @@ func (d *differ) place(s types.ServiceConfig, v types.ServiceVolumeConfig) (stri
 			return "", false
 		}
 		return place, true
-	case v.Type == types.VolumeTypeBind && o.ConfPath != "" && v.Source == o.ConfPath:
+	case o.ConfPath != "" && d.device(v) == o.ConfPath:
 		return "", false
-	case v.Type == types.VolumeTypeBind && v.Source == filepath.Dir(o.ConfPath):
-		entries, err := os.ReadDir(v.Source)
+	case o.ConfPath != "" && d.device(v) == filepath.Dir(o.ConfPath):
+		entries, err := os.ReadDir(d.device(v))
 		return target, err == nil && len(entries) > 1
-	case v.Type == types.VolumeTypeVolume && target == "/etc/odoo":
+	case v.Type == types.VolumeTypeVolume && d.device(v) == "" && target == "/etc/odoo":
 		return "", false
 	}
 	return target, true

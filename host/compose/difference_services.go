@@ -99,80 +99,6 @@ func (d *differ) variable(s types.ServiceConfig, key string) *yaml.Node {
 	return quoted(strings.ReplaceAll(*v, "$", "$$"))
 }
 
-// odooCommand: options stay with Odoo. What says the login or where the data are
-// is odpm's.
-func (d *differ) odooCommand(s, o types.ServiceConfig, _, _ any) {
-	program, options, ok := odooWords(s.Command)
-	if !ok {
-		d.problem(Problem{Code: "command", Message: "service " + s.Name + " runs a command other than Odoo (" + strings.Join(s.Command, " ") + "); odpm's starts Odoo",
-			Way: "to have yours: command in docker-compose.override.yml, or keep using this file: ODPM_COMPOSE=keep in .env"})
-		return
-	}
-	var keep []string
-	for i := 0; i < len(options); i++ {
-		name, _, joined := strings.Cut(options[i], "=")
-		takes := !joined && i+1 < len(options)
-		switch name {
-		case "--db_host", "--db_port", "--db_user", "-r", "--db_password", "-w", "--data-dir", "-D":
-		case "-c", "--config":
-		default:
-			keep = append(keep, options[i])
-			continue
-		}
-		d.otherwise(s.Name, "command", name+": odoo.conf and .env say it")
-		if takes {
-			i++
-		}
-	}
-	if len(keep) == 0 {
-		return
-	}
-	words := keep
-	switch {
-	case officialOdoo(s.Image):
-		// The path, which the image's entrypoint executes as it stands: see Spec.
-		words = append([]string{"/usr/bin/odoo"}, keep...)
-	case program != "":
-		words = append([]string{program}, keep...)
-	}
-	words = append(words, "--data-dir="+OdooDataTarget)
-	if slices.Equal(words, o.Command) {
-		return
-	}
-	d.out.set(d.own(s), "command", words2node(words))
-	d.carried("services." + d.own(s) + ".command")
-}
-
-// odooWords splits a command into Odoo's program, "" where the image adds it,
-// and its options.
-func odooWords(command []string) (program string, options []string, ok bool) {
-	words := slices.Clone(command)
-	if len(words) == 1 {
-		words = strings.Fields(words[0])
-	}
-	if len(words) > 0 && words[0] == "--" {
-		words = words[1:]
-	}
-	if len(words) == 0 || strings.HasPrefix(words[0], "-") {
-		return "", words, true
-	}
-	if b := path.Base(words[0]); b == "odoo" || b == "odoo-bin" || b == "openerp-server" || b == "odoo.py" {
-		program, words = words[0], words[1:]
-		return program, words, len(words) == 0 || strings.HasPrefix(words[0], "-")
-	}
-	return "", nil, false
-}
-
-// odooEntrypoint keeps the checker in front.
-func (d *differ) odooEntrypoint(s, o types.ServiceConfig, _, _ any) {
-	words := append([]string{CheckerInImage, "--"}, s.Entrypoint...)
-	if slices.Equal(words, o.Entrypoint) {
-		return
-	}
-	d.out.set(d.own(s), "entrypoint", words2node(words))
-	d.carried("services." + d.own(s) + ".entrypoint")
-}
-
 // CheckerInImage is where a build of odpm's puts the checker.
 const CheckerInImage = "/usr/local/bin/odpm-checker"
 
@@ -244,10 +170,17 @@ func (d *differ) others() error {
 		for _, v := range s.Volumes {
 			moved = moved || v.Type == types.VolumeTypeVolume && (d.movedVolume(v.Source) || d.taken("volumes", v.Source))
 		}
-		if n == nil || moved {
+		switch {
+		case n == nil:
 			n = d.resolvedService(name)
 			d.moveMounts(n)
-		} else {
+		case moved:
+			// The rest stays as it is written: ${PASSWORD} is no place for its value.
+			mounts := d.resolvedService(name)
+			d.moveMounts(mounts)
+			n = expand(n)
+			yamlnode.Set(n, "volumes", yamlnode.Get(mounts, "volumes"))
+		default:
 			n = expand(n)
 		}
 		d.out.service(name, n)

@@ -29,7 +29,7 @@ func Fingerprint(ctx context.Context, dir, project string, files, environ []stri
 		_, err := os.Stat(f)
 		return len(files) > 1 && errors.Is(err, fs.ErrNotExist)
 	})
-	only := onlyFiles{dir}
+	only := &onlyFiles{dir: dir}
 	if only.check(append([]string{".env"}, files...)...) != nil {
 		return ""
 	}

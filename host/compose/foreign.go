@@ -42,6 +42,9 @@ type Foreign struct {
 	Doc *types.Project
 
 	raw map[string]any
+	// read are all files that make the document: those that Files include or
+	// extend too.
+	read []string
 	// known is PostgreSQL's image by its own configuration.
 	known PostgresImage
 }
@@ -83,7 +86,7 @@ func (f *Foreign) know(image PostgresImage) error {
 type Problem struct {
 	// Code is stable: anonymous_volume, mount_target, tmpfs, candidates,
 	// no_postgres, no_odoo, major_unknown, layout, subdirectory, no_port, odoo_port,
-	// random_port, open_port, password_in_clear, role, no_password, profile,
+	// random_port, open_port, major_old, data_dir, network_mode, password_in_clear, role, no_password, profile,
 	// service_name, other_services, build, unset, never_ran.
 	Code string
 	// Blocking: going on without an answer would not use the same data.
@@ -143,13 +146,17 @@ type ForeignOdoo struct {
 	// ConfPath is the odoo.conf on the host, DataDir the data directory, ""
 	// where they are not mounted from the host. DataVolume is the engine's name
 	// of the volume that has it, DataRel where it is in there.
-	ConfPath, DataDir   string
+	ConfPath, DataDir string
+	// ConfTarget is where ConfPath is in the container.
+	ConfTarget          string
 	DataVolume, DataRel string
 	// DataTarget is Odoo's data_dir in the container, as the command or odoo.conf
 	// says it, else the official image's. DataKnown: one of them says it, or the
 	// image is the official one.
 	DataTarget string
 	DataKnown  bool
+	// ownDataDir: nobody says data_dir, and DataTarget is Odoo's own default.
+	ownDataDir bool
 	// FilestoreVolumes are volumes in the place of filestore in the data
 	// directory, or of a database in it: by the place below the data directory.
 	FilestoreVolumes map[string]string
@@ -175,15 +182,15 @@ func Read(ctx context.Context, path string, env map[string]string) (*Foreign, er
 	f := &Foreign{Files: files, Dir: filepath.Dir(files[0])}
 	warnings, err := f.load(ctx, env)
 	if err != nil && versionOne(files[0]) {
-		return nil, fmt.Errorf("%s is a file of Compose version 1: its services stand at the top, which no docker compose reads any more. Put them below a key: services:\n  (echo services:; sed 's/^/  /' %s) > %s        then: odpm init --from-compose %s",
-			files[0], shell.Quote(files[0]), shell.Quote(files[0]+".v2.yml"), shell.Quote(files[0]+".v2.yml"))
+		return nil, fmt.Errorf("%s is a file of Compose version 1: its services stand at the top, which no docker compose reads any more. Put them below a key: services:\n  (echo services:; sed 's/^/  /' %s) > %s        then the same command with that file",
+			files[0], shell.Quote(files[0]), shell.Quote(files[0]+".v2.yml"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be read as a compose file: %w\nWhat compose itself says: docker compose -f %s config", files[0], err, files[0])
 	}
 	f.Name = f.Doc.Name
 	for _, w := range warnings {
-		f.problem(Problem{Code: "unset", Message: w, Way: "set it in the .env beside the file, as the person who starts it does"})
+		f.problem(Problem{Code: "unset", Message: strings.TrimSuffix(w, "."), Way: "set it in the .env beside the file; where it was meant as text, a dollar sign is written as $$, or in .env between single quotes"})
 	}
 	f.find()
 	if err := f.describe(); err != nil {
@@ -275,14 +282,17 @@ func findFiles(path string, env map[string]string) ([]string, error) {
 	return files, nil
 }
 
+// NamedFiles are the names in COMPOSE_FILE, as they stand there.
+func NamedFiles(env map[string]string) []string {
+	names := strings.Split(env["COMPOSE_FILE"], firstOf(env["COMPOSE_PATH_SEPARATOR"], string(os.PathListSeparator)))
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
+}
+
 // namedFiles are what COMPOSE_FILE names: with it docker compose looks at no
 // other file, not even at an override.
 func namedFiles(dir string, env map[string]string) ([]string, error) {
 	var files []string
-	for _, name := range strings.Split(env["COMPOSE_FILE"], firstOf(env["COMPOSE_PATH_SEPARATOR"], string(os.PathListSeparator))) {
-		if name == "" {
-			continue
-		}
+	for _, name := range NamedFiles(env) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)
 		}
@@ -323,7 +333,7 @@ func (f *Foreign) load(ctx context.Context, env map[string]string) (warnings []s
 	for k, v := range env {
 		environ = append(environ, k+"="+v)
 	}
-	files := onlyFiles{f.Dir}
+	files := &onlyFiles{dir: f.Dir, read: slices.Clone(f.Files)}
 	if err := files.check(append([]string{".env"}, f.Files...)...); err != nil {
 		return nil, err
 	}
@@ -349,6 +359,8 @@ func (f *Foreign) load(ctx context.Context, env map[string]string) (warnings []s
 	if f.Doc, err = o.LoadProject(ctx); err != nil {
 		return nil, err
 	}
+	f.inherit()
+	f.read = files.all()
 	warnings = caught.unset
 	// As it stands in the file, to tell ${DB_PASSWORD} from a password. Where
 	// the uninterpolated document is not valid by itself that stays unknown.

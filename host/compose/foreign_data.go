@@ -1,6 +1,8 @@
 package compose
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -12,69 +14,91 @@ import (
 	"github.com/odpm/odpm/shared/odooconf"
 )
 
-// confOnHost is the odoo.conf that a service has mounted, "" for none.
-func confOnHost(s types.ServiceConfig) string {
-	named := optionOf(s.Command, "-c", "--config")
-	found := ""
+// conf finds the odoo.conf of a service: where it is on this machine, "" for
+// nowhere, and where Odoo has it in the container. hidden: what is mounted hides
+// the image's own one.
+func (f *Foreign) conf(s types.ServiceConfig) (found, at string, hidden bool) {
+	named := firstOf(optionOf(odooOptions(s), "-c", "--config"), env(s, "ODOO_RC"))
+	names, place := []string{"odoo.conf", "openerp-server.conf"}, OdooConfTarget
+	if named != "" {
+		names, place = append([]string{path.Base(named)}, names...), path.Clean(named)
+		hidden = place != OdooConfTarget
+	}
+	var elsewhere [][2]string
 	for _, v := range s.Volumes {
-		if v.Type != types.VolumeTypeBind {
-			continue
-		}
-		target := path.Clean(v.Target)
+		source, target := f.device(v), path.Clean(v.Target)
+		covers := below(place, target)
+		hidden = hidden || covers
 		switch {
-		case named != "" && target == path.Clean(named), env(s, "ODOO_RC") != "" && target == path.Clean(env(s, "ODOO_RC")):
-			return v.Source
-		case strings.HasPrefix(target, "/etc/odoo/") && strings.HasSuffix(target, ".conf"):
-			found = v.Source
-		case target == "/etc/odoo" || named != "" && path.Dir(named) == target:
-			for _, name := range []string{path.Base(named), "odoo.conf", "openerp-server.conf"} {
-				if info, err := os.Stat(filepath.Join(v.Source, name)); err == nil && info.Mode().IsRegular() && found == "" {
-					found = filepath.Join(v.Source, name)
+		case source == "":
+		case target == place:
+			return source, target, true
+		case path.Dir(target) == "/etc/odoo" && strings.HasSuffix(target, ".conf"):
+			found, at, hidden = source, target, true
+		case covers, target == "/etc/odoo":
+			for _, name := range names {
+				if path := filepath.Join(source, name); found == "" && regularFile(path) {
+					found, at = path, target+"/"+name
 				}
 			}
+		case hasOptions(source):
+			elsewhere = append(elsewhere, [2]string{source, target})
+		case hasOptions(filepath.Join(source, names[0])):
+			elsewhere = append(elsewhere, [2]string{filepath.Join(source, names[0]), target + "/" + names[0]})
 		}
 	}
-	return found
+	// An image of one's own reads it where it likes.
+	if found == "" && named == "" && len(elsewhere) == 1 && !officialOdoo(s.Image) {
+		return elsewhere[0][0], elsewhere[0][1], true
+	}
+	return found, at, hidden
 }
 
-// optionOf is the value of an option of Odoo's in a command, "" without it.
-func optionOf(command []string, names ...string) string {
-	words := command
-	if len(words) == 1 {
-		words = strings.Fields(words[0])
+func regularFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// hasOptions tells a configuration of Odoo's from another program's.
+func hasOptions(path string) bool {
+	if !regularFile(path) {
+		return false
 	}
-	for i, w := range words {
-		name, value, joined := strings.Cut(w, "=")
-		if !joined && i+1 < len(words) {
-			value = words[i+1]
-		}
-		for _, n := range names {
-			if name == n {
-				return value
-			}
-		}
-	}
-	return ""
+	conf, err := odooconf.Load(path)
+	return err == nil && len(conf.Keys()) > 0
 }
 
 // odooData finds Odoo's data_dir in the container, and what holds it.
-func (f *Foreign) odooData(s types.ServiceConfig) {
+func (f *Foreign) odooData(s types.ServiceConfig, hidden bool) {
 	o := f.Odoo
-	o.DataTarget, o.DataKnown = optionOf(s.Command, "--data-dir", "-D"), true
+	o.DataTarget, o.DataKnown = optionOf(odooOptions(s), "--data-dir", "-D"), true
 	confs := []string{o.ConfPath}
-	if !officialOdoo(s.Image) {
+	if !officialOdoo(s.Image) || o.ConfPath == "" && hidden {
 		// What a person says there because odpm has asked.
 		confs = append(confs, filepath.Join(f.Dir, "odoo.conf"))
 	}
+	read := ""
 	for _, path := range confs {
 		if o.DataTarget != "" || path == "" {
 			continue
 		}
 		if conf, err := odooconf.Load(path); err == nil {
+			read = path
 			o.DataTarget, _ = conf.Value("data_dir", 0)
 		}
 	}
-	if o.DataTarget == "" && !slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool { return below(OdooDataTarget, path.Clean(v.Target)) }) {
+	official := officialOdoo(s.Image) || s.Image == "" && officialOdoo(readBuild(s.Build).Base)
+	switch {
+	case o.DataTarget != "":
+	case official && hidden && (read != "" || o.ConfPath == ""):
+		// The image's own odoo.conf, which has data_dir, is hidden.
+		if o.DataTarget, o.ownDataDir = ownDataDir(s), true; f.usesTop(s) {
+			o.DataTarget, o.ownDataDir = OdooDataTarget, false
+		}
+	case strings.Contains(s.Image, "bitnami"):
+		// It persists data below its volume: ODOO_DATA_TO_PERSIST.
+		o.DataTarget = "/bitnami/odoo/data"
+	case !slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool { return below(OdooDataTarget, path.Clean(v.Target)) }):
 		o.DataTarget = underHome(s)
 	}
 	if o.DataTarget == "" || !path.IsAbs(o.DataTarget) {
@@ -121,15 +145,47 @@ func (f *Foreign) odooData(s types.ServiceConfig) {
 	}
 }
 
+// belowHome is where Odoo's data_dir is in a home that nobody has told it.
+const belowHome = "/.local/share/Odoo"
+
+// ownDataDir is Odoo's own data_dir in the official image, for the user that runs
+// it: without data_dir in odoo.conf Odoo takes $XDG_DATA_HOME/Odoo, else
+// ~/.local/share/Odoo, and the user odoo is at home in /var/lib/odoo.
+func ownDataDir(s types.ServiceConfig) string {
+	if at := env(s, "XDG_DATA_HOME"); path.IsAbs(at) {
+		return path.Join(at, "Odoo")
+	}
+	home := OdooDataTarget
+	if user, _, _ := strings.Cut(s.User, ":"); user == "root" || user == "0" {
+		home = "/root"
+	}
+	if at := env(s, "HOME"); path.IsAbs(at) {
+		home = at
+	}
+	return path.Join(home, belowHome)
+}
+
+// usesTop: the directory that is mounted shows that Odoo has its data at the top
+// of it, whatever its configuration says.
+func (f *Foreign) usesTop(s types.ServiceConfig) bool {
+	for _, v := range s.Volumes {
+		if dir := f.device(v); dir != "" && path.Clean(v.Target) == OdooDataTarget {
+			_, err := os.Stat(filepath.Join(dir, ".local"))
+			info, top := os.Stat(filepath.Join(dir, "filestore"))
+			return errors.Is(err, fs.ErrNotExist) && top == nil && info.IsDir()
+		}
+	}
+	return false
+}
+
 // underHome is Odoo's own data_dir, ~/.local/share/Odoo, where a mount covers one;
 // "" without it.
 func underHome(s types.ServiceConfig) string {
-	const place = "/.local/share/Odoo"
 	for _, v := range s.Volumes {
 		target := path.Clean(v.Target)
-		for at := place; at != "/"; at = path.Dir(at) {
+		for at := belowHome; at != "/"; at = path.Dir(at) {
 			if home, ok := strings.CutSuffix(target, at); ok && home != "" {
-				return home + place
+				return home + belowHome
 			}
 		}
 	}

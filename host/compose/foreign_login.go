@@ -61,25 +61,15 @@ func (f *Foreign) readLogin(s types.ServiceConfig) login {
 		l.password = f.secretFile(s, file)
 	}
 	l.port, _ = strconv.Atoi(firstOf(env(s, "PORT"), env(s, "PGPORT"), env(s, "DB_PORT"), env(s, "DB_PORT_5432_TCP_PORT")))
-	words := append([]string{}, s.Command...)
-	if len(words) == 1 {
-		words = strings.Fields(words[0])
+	all, own := oneLine(slices.Concat([]string(s.Entrypoint), []string(s.Command))), odooOptions(s)
+	for _, o := range []struct {
+		to          *string
+		long, short string
+	}{{&l.host, "--db_host", ""}, {&l.user, "--db_user", "-r"}, {&l.password, "--db_password", "-w"}} {
+		*o.to = firstOf(optionOf(own, o.long), optionOf(own, o.short), optionOf(all, o.long), *o.to)
 	}
-	for i, w := range words {
-		name, value, joined := strings.Cut(w, "=")
-		if !joined && i+1 < len(words) {
-			value = words[i+1]
-		}
-		switch name {
-		case "--db_host":
-			l.host = value
-		case "--db_port":
-			l.port, _ = strconv.Atoi(value)
-		case "--db_user", "-r":
-			l.user = value
-		case "--db_password", "-w":
-			l.password = value
-		}
+	if n, err := strconv.Atoi(firstOf(optionOf(own, "--db_port"), optionOf(all, "--db_port"))); err == nil {
+		l.port = n
 	}
 	return l
 }
@@ -113,8 +103,9 @@ func (f *Foreign) describeOdoo(s types.ServiceConfig) {
 		f.problem(Problem{Code: "odoo_port", Message: fmt.Sprintf("service %s publishes no port of Odoo's", s.Name),
 			Way: fmt.Sprintf("odpm's own compose file publishes ODOO_PORT on ODOO_BIND (127.0.0.1:%d unless set)", OdooHTTPPort)})
 	}
-	o.ConfPath = confOnHost(s)
-	f.odooData(s)
+	var hidden bool
+	o.ConfPath, o.ConfTarget, hidden = f.conf(s)
+	f.odooData(s, hidden)
 	f.clear(s, "PASSWORD", "PGPASSWORD", "DB_PASSWORD", "ODOO_DATABASE_PASSWORD")
 	f.profiles(s)
 }

@@ -10,7 +10,9 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/project/tag"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // describePostgres reads the service; the mounts decide what is said of data.
@@ -73,6 +75,12 @@ func (f *Foreign) data(s types.ServiceConfig, bitnami bool) {
 		f.problem(Problem{Code: "major_unknown",
 			Message: fmt.Sprintf("image %q of service %s names no PostgreSQL major, so it is not known what the data were written with", s.Image, s.Name),
 			Way:     "see it: docker compose exec " + s.Name + " postgres --version, and write the version into odpm.json (postgres_version)"})
+	}
+	if p.Major > 0 && p.Major < project.OldestMajor {
+		f.problem(Problem{Code: "major_old", Blocking: true,
+			Message: fmt.Sprintf("service %s runs PostgreSQL %s (image %q), and odpm works with %d or newer", s.Name, firstOf(p.Tag, strconv.Itoa(p.Major)), f.imageOf(s), project.OldestMajor),
+			Way: fmt.Sprintf("docker compose -p %s exec -T %s pg_dumpall -U %s > all.sql        then a newer image in %s with a new, empty place for its data, and all.sql into that with psql",
+				f.Name, s.Name, shell.Quote(p.Role), filepath.Base(f.Files[0]))})
 	}
 	declared := datadir.MountTarget(p.Major)
 	p.PGData = firstOf(env(s, "PGDATA"), datadir.PGData(p.Major))

@@ -22,7 +22,7 @@ func Merge(ctx context.Context, dir, path string, doc []byte, over []string, env
 	// A copy: the loader writes the project's name into it.
 	p, err := loader.LoadWithContext(ctx, types.ConfigDetails{WorkingDir: dir, Environment: maps.Clone(env), ConfigFiles: files}, func(o *loader.Options) {
 		o.SetProjectName("odpm", true)
-		o.ResourceLoaders = append(o.ResourceLoaders, onlyFiles{dir})
+		o.ResourceLoaders = append(o.ResourceLoaders, &onlyFiles{dir: dir})
 		o.Profiles = []string{"*"}
 		// Whether the files that it names are there is docker compose's to say.
 		o.SkipConsistencyCheck = true

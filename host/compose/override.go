@@ -295,9 +295,19 @@ func (d *differ) renamed(section, name string) string {
 	return name
 }
 
+// ownDefault: the network that compose makes anyway has a name or options of the
+// file's own.
+func (d *differ) ownDefault() bool {
+	n, ok := d.Doc.Networks["default"]
+	if n.Name == d.Name+"_default" {
+		n.Name = d.ours.Networks["default"].Name
+	}
+	return ok && !reflect.DeepEqual(n, d.ours.Networks["default"])
+}
+
 // shared carries the top-level definitions over that are referred to.
 func (d *differ) shared() error {
-	if n, ok := d.Doc.Networks["default"]; ok && !reflect.DeepEqual(n, d.ours.Networks["default"]) && n.Name != d.Name+"_default" {
+	if d.ownDefault() {
 		d.refer("networks", "default")
 	}
 	copied := *d.Doc
@@ -315,7 +325,7 @@ func (d *differ) shared() error {
 		slices.Sort(names)
 		for _, name := range slices.Compact(names) {
 			n := yamlnode.Get(defs, name)
-			if n == nil || name == "default" && section == "networks" && d.Doc.Networks["default"].Name == d.Name+"_default" {
+			if n == nil || name == "default" && section == "networks" && !d.ownDefault() {
 				continue
 			}
 			if section == "configs" {

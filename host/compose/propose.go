@@ -80,6 +80,8 @@ type Place struct {
 	Data string
 	// External: PostgreSQL runs elsewhere (ODPM_POSTGRES=external).
 	External bool
+	// ExternalWay is what a person types for a server elsewhere, "" for .env.
+	ExternalWay string
 	// OdooData is where the project has Odoo's data, "" for where the file's are,
 	// or data/odoo.
 	OdooData string
@@ -97,6 +99,11 @@ func (f *Foreign) Propose(at Place) Proposal {
 		switch x.Code {
 		case "no_postgres":
 			if at.External || p.external() {
+				continue
+			}
+			x.Way = firstOf(at.ExternalWay, x.Way)
+		case "major_old":
+			if at.External {
 				continue
 			}
 		case "anonymous_volume", "mount_target":
@@ -224,8 +231,8 @@ func (p *proposer) images() {
 
 // pythons: the file is Python odpm's own, whose program in the container writes
 // odoo.conf and becomes Odoo.
-func (p *proposer) pythons() bool {
-	return slices.ContainsFunc(p.Doc.Services[p.Odoo.Service].Command, func(w string) bool { return strings.Contains(w, "dev_project.") })
+func (f *Foreign) pythons() bool {
+	return slices.ContainsFunc(f.Doc.Services[f.Odoo.Service].Command, func(w string) bool { return strings.Contains(w, "dev_project.") })
 }
 
 func (p *proposer) data() {
@@ -376,7 +383,7 @@ func sameFile(a, b string) bool {
 // read.
 func (p *proposer) confVolume() {
 	for _, v := range p.Odoo.Mounts {
-		if v.Type == types.VolumeTypeVolume && path.Clean(v.Target) == "/etc/odoo" && v.Source != "" {
+		if v.Type == types.VolumeTypeVolume && path.Clean(v.Target) == "/etc/odoo" && v.Source != "" && p.device(v) == "" {
 			p.problem(Problem{Code: "odoo_conf", Blocking: true, Message: "Odoo's configuration is in the volume " + p.volumeName(v) + "; odpm reads odoo.conf in the project directory",
 				Way: fmt.Sprintf("docker run --rm --user 0 -v %s:/from:ro --entrypoint cat %s /from/odoo.conf > %s", p.volumeName(v), p.tools(), shell.Quote(filepath.Join(p.dir, "odoo.conf")))})
 		}

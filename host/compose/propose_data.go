@@ -248,7 +248,7 @@ func (p *proposer) odooUnmounted(want string) {
 			}
 		}
 		if len(at) > 0 && !p.filled(want) {
-			p.problem(Problem{Code: "odoo_data", Blocking: true,
+			p.problem(Problem{Code: "data_dir", Blocking: true,
 				Message: fmt.Sprintf("service %s may keep Odoo's data (the filestore) in %s: neither its command nor odoo.conf says what data_dir is", o.Service, strings.Join(at, " or ")),
 				Way:     p.sayDataDir(at[0])})
 			return
@@ -323,7 +323,7 @@ var variable = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
 // container.
 func (p *proposer) theirs() {
 	p.out.Theirs = map[string]bool{}
-	for _, file := range p.Files {
+	for _, file := range p.read {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			continue

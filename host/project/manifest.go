@@ -33,9 +33,9 @@ type manifest struct {
 	warnings    []string
 }
 
-// oldestMajor is the oldest PostgreSQL that the suites run against. Older ones
+// OldestMajor is the oldest PostgreSQL that the suites run against. Older ones
 // differ in what adoption relies on: roles, single-user mode, DROP DATABASE.
-const oldestMajor = 12
+const OldestMajor = 12
 
 // versionTag is a tag of the postgres image that starts with a major.
 var versionTag = regexp.MustCompile(`^[0-9]{1,3}([.-][0-9A-Za-z._-]*|(beta|rc)[0-9]+.*)?$`)
@@ -78,8 +78,8 @@ func readManifest(dir string, proposed Files, errs *Errors) (*manifest, error) {
 	case m.postgres == "":
 	case !versionTag.MatchString(m.postgres):
 		r.badAt(m.postgresAt, "postgres_version", m.postgres, `allowed: a tag of the postgres image that starts with the major, "15", "15.6" or "16-alpine"`)
-	case major < oldestMajor:
-		r.badAt(m.postgresAt, "postgres_version", m.postgres, fmt.Sprintf("allowed: PostgreSQL %d or newer, what odpm does to a cluster is tried on those alone; move the data first: pg_dumpall with the old server, then an empty data directory of a newer one", oldestMajor))
+	case major < OldestMajor:
+		r.badAt(m.postgresAt, "postgres_version", m.postgres, fmt.Sprintf("allowed: PostgreSQL %d or newer, what odpm does to a cluster is tried on those alone; move the data first: pg_dumpall with the old server, then an empty data directory of a newer one", OldestMajor))
 	}
 	if m.odoo != "" && !odooVersion.MatchString(m.odoo) {
 		r.badAt(m.odooAt, "odoo_version", m.odoo, `allowed: a release of Odoo, "18.0"`)

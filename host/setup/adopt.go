@@ -59,6 +59,13 @@ func Adopt(ctx context.Context, o apply.Options, a Adoption) (string, error) {
 		o.Term.Say("odpm: %s has already been taken over; continuing to a proven login", filepath.Base(was.File))
 		return apply.Adopted(ctx, o)
 	}
+	named, err := namedFiles(o)
+	if err != nil {
+		return "", err
+	}
+	if a.File == "" && len(named) > 0 {
+		a.File = named[0]
+	}
 	if a.File == "" {
 		if a.File, err = defaultFile(o.Dir); err != nil {
 			return "", err
@@ -106,6 +113,15 @@ func defaultFile(dir string) (string, error) {
 	return "", ui.Usagef("there is no compose file in %s; give its name as FILE: odpm adopt FILE", dir)
 }
 
+// namedFiles are what COMPOSE_FILE names: docker compose reads those alone.
+func namedFiles(o apply.Options) ([]string, error) {
+	env, err := project.Environment(o.Dir, "", o.Environ)
+	if err != nil {
+		return nil, err
+	}
+	return compose.NamedFiles(env), nil
+}
+
 // takeover reads the stack and decides.
 func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeover, notes []string, err error) {
 	path := a.File
@@ -114,6 +130,16 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 	}
 	if data, err := os.ReadFile(path); err == nil && compose.IsOurs(data) {
 		return t, nil, ui.Usagef("%s was written by odpm; there is nothing to take over", a.File)
+	}
+	named, err := namedFiles(o)
+	if err != nil {
+		return t, nil, err
+	}
+	if slices.Contains(named, a.File) {
+		if !a.Keep {
+			return t, nil, several(a, named)
+		}
+		path = o.Dir // all of them
 	}
 	f, place, err := readForeign(ctx, o, path)
 	if err != nil {
@@ -131,6 +157,10 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 	if err := postgresVersion(o, f, a); err != nil {
 		return t, nil, err
 	}
+	if old := slices.DeleteFunc(slices.Clone(f.Problems), func(x compose.Problem) bool { return x.Code != "major_old" }); len(old) > 0 && !a.External {
+		return t, nil, blocked(a.File, old, place)
+	}
+	place.ExternalWay = again(a, "--external") + "        if PostgreSQL runs elsewhere"
 	if f.Odoo != nil && f.Odoo.Version == "" {
 		said := a.Version
 		if p, err := project.Load(o.Dir, o.Environ, o.Home); said == "" && err == nil {
@@ -142,7 +172,7 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 				Ways: []string{again(a, "--odoo-version 18.0") + "        or the version that it is"}}
 		}
 	}
-	t.Before = state.Adoption{File: path, Files: f.Files, Dir: f.Dir, Project: f.Name, Keep: a.Keep, Pins: apply.Pins(f, world.Made(engines.Made(ctx, f.Name)))}
+	t.Before = state.Adoption{File: f.Files[0], Files: f.Files, Dir: f.Dir, Project: f.Name, Keep: a.Keep, Pins: apply.Pins(f, world.Made(engines.Made(ctx, f.Name)))}
 	if !a.Keep {
 		t.Build = unbuilt(ctx, f)
 	}
@@ -241,7 +271,9 @@ func freePorts(p *compose.Proposal) {
 // keeping are the files of a project that keeps its compose file.
 func keeping(o apply.Options, f *compose.Foreign, a Adoption) ([]newFile, error) {
 	p := compose.Proposal{Vars: []compose.Var{{Key: "ODPM_COMPOSE", Value: "keep", Why: "docker compose keeps using " + filepath.Base(f.Files[0]) + " as it is"}}}
-	if !slices.Contains(cli.DefaultFileNames, filepath.Base(a.File)) || f.Dir != o.Dir {
+	if named, err := namedFiles(o); err != nil {
+		return nil, err
+	} else if !slices.Contains(named, a.File) && (!slices.Contains(cli.DefaultFileNames, filepath.Base(a.File)) || f.Dir != o.Dir) {
 		p.Vars = append(p.Vars, compose.Var{Key: "COMPOSE_FILE", Value: a.File})
 	}
 	for _, v := range []struct{ key, value string }{{"POSTGRES_SERVICE_NAME", a.Postgres}, {"ODOO_SERVICE_NAME", a.Odoo}} {

@@ -59,6 +59,19 @@ func choose(o apply.Options, f *compose.Foreign, a Adoption) error {
 	return nil
 }
 
+// several: odpm writes one file in the place of one, and docker compose would go on
+// with those that COMPOSE_FILE names.
+func several(a Adoption, named []string) error {
+	r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("COMPOSE_FILE says %s, which docker compose reads together. Nothing was written.", strings.Join(named, " and "))}
+	keep := a
+	keep.Keep = true
+	r.Ways = append(r.Ways, again(keep, "")+"        keeps the files as they are")
+	if len(named) == 1 {
+		r.Ways = append(r.Ways, "or take COMPOSE_FILE out of .env, then: "+again(a, "")+"        odpm's own file in its place")
+	}
+	return r
+}
+
 // again is the same command with something more.
 func again(a Adoption, more string) string {
 	words := []string{"odpm", "adopt", shell.Quote(a.File)}
@@ -75,7 +88,10 @@ func again(a Adoption, more string) string {
 			words = append(words, f.flag)
 		}
 	}
-	return strings.Join(append(words, more), " ")
+	if more != "" {
+		words = append(words, more)
+	}
+	return strings.Join(words, " ")
 }
 
 // odooVersion is what a person says, else what the official image's environment

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/odpm/odpm/host/apply"
@@ -37,7 +38,7 @@ func proposedFor(ctx context.Context, o apply.Options, file string, f *compose.F
 	o.Term.Secrets.Add(f.Secrets()...)
 	p := f.Propose(place)
 	if p.Blocking() {
-		return nil, nil, nil, blocked(file, p.Problems)
+		return nil, nil, nil, blocked(file, p.Problems, place)
 	}
 	more(&p)
 	existing, err := read(o.Dir, ".env")
@@ -51,8 +52,10 @@ func proposedFor(ctx context.Context, o apply.Options, file string, f *compose.F
 	files := []newFile{{name: ".env", content: string(content), mode: 0o600, extends: true},
 		{name: "odpm.json", content: string(p.Manifest), mode: 0o644}}
 	var after []string
-	for _, key := range differing {
-		after = append(after, "note: .env already says "+key+", with a different value")
+	for _, v := range p.Vars {
+		if slices.Contains(differing, v.Key) {
+			after = append(after, fmt.Sprintf("note: .env already says %s, with another value than %s has (%s); odpm goes by .env", v.Key, filepath.Base(file), v.Value))
+		}
 	}
 	if p.Conf != nil {
 		// Its mode is kept: it may hold passwords, and Odoo's user reads it.
@@ -69,7 +72,7 @@ func proposedFor(ctx context.Context, o apply.Options, file string, f *compose.F
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if refusal := blocked(file, d.Problems); len(refusal.Details) > 0 {
+	if refusal := blocked(file, d.Problems, place); len(refusal.Details) > 0 {
 		return nil, nil, nil, refusal
 	}
 	for _, x := range append(p.Problems, d.Problems...) {
@@ -101,11 +104,10 @@ func proposedFor(ctx context.Context, o apply.Options, file string, f *compose.F
 // already: which service is meant, whether the server is elsewhere.
 func readForeign(ctx context.Context, o apply.Options, file string) (*compose.Foreign, compose.Place, error) {
 	place := compose.Place{Dir: o.Dir, UID: os.Getuid(), GID: os.Getgid()}
-	env := map[string]string{}
-	for _, kv := range o.Environ {
-		if k, v, ok := strings.Cut(kv, "="); ok {
-			env[k] = v
-		}
+	// docker compose reads the .env where it is started, also for a file elsewhere.
+	env, err := project.Environment(o.Dir, "", o.Environ)
+	if err != nil {
+		return nil, place, err
 	}
 	f, err := compose.Read(ctx, file, env)
 	if err != nil {
@@ -195,9 +197,9 @@ func read(dir, name string) ([]byte, error) {
 }
 
 // blocked is the refusal of a file that something is in the way of.
-func blocked(file string, problems []compose.Problem) *ui.Refusal {
+func blocked(file string, problems []compose.Problem, place compose.Place) *ui.Refusal {
 	r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("%s cannot be taken over yet: a new stack would not have the same data. Nothing was written.", file)}
-	copied := true
+	copied, again := !place.Copying, false
 	for _, x := range problems {
 		if !x.Blocking {
 			continue
@@ -206,11 +208,14 @@ func blocked(file string, problems []compose.Problem) *ui.Refusal {
 		r.Details = append(r.Details, ui.Clean(x.Message))
 		if x.Way != "" {
 			r.Ways = append(r.Ways, ui.Clean(x.Way))
+			again = again || !strings.HasPrefix(x.Way, "odpm adopt ")
 		}
 	}
 	if copied {
 		r.Ways = append(r.Ways, "odpm adopt "+shell.Quote(file)+"        does all of that and everything after it")
 	}
-	r.Ways = append(r.Ways, "then run the same command again")
+	if again {
+		r.Ways = append(r.Ways, "then run the same command again")
+	}
 	return r
 }

@@ -56,7 +56,8 @@ func (e *Engine) CopyData(ctx context.Context, c engine.CopyData) error {
 			return err
 		}
 	}
-	script, mounts := `cp -a "$1/." /to/ && `, []string{"-v", c.To + ":/to"}
+	// A data_dir that Odoo never made is no reason to leave the rest behind.
+	script, mounts := `d=$1; [ -d "$d" ] || d=/from; cp -a "$d/." /to/ && `, []string{"-v", c.To + ":/to"}
 	if c.Volume != "" {
 		mounts = append(mounts, "-v", c.Volume+":/from:ro")
 	} else {

@@ -1,0 +1,129 @@
+package compose
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/odpm/odpm/host/project"
+)
+
+// readText reads a compose file with this text, DIR for its directory, and files
+// beside it.
+func readText(t *testing.T, text string, files map[string]string) *Foreign {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "compose.yml")
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(text, "DIR", dir)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Read(context.Background(), path, map[string]string{"COMPOSE_PROJECT_NAME": "shop"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// Where Odoo's data are when odoo.conf is mounted and does not say it: below the
+// home of the user, who is at home in the volume.
+func TestDataBelowHome(t *testing.T) {
+	f := readText(t, `
+services:
+  odoo:
+    image: odoo:17.0
+    volumes: ["data:/var/lib/odoo", "conf:/etc/odoo"]
+  db: {image: "postgres:15", environment: {POSTGRES_PASSWORD: x}, volumes: ["./pg:/var/lib/postgresql/data"]}
+volumes:
+  data: {}
+  conf: {driver_opts: {type: none, o: bind, device: DIR/conf}}
+`, map[string]string{"conf/odoo.conf": "[options]\nworkers = 2\n"})
+	if f.Odoo.ConfPath != filepath.Join(f.Dir, "conf/odoo.conf") {
+		t.Errorf("a volume that is a directory of this machine: odoo.conf is %q", f.Odoo.ConfPath)
+	}
+	p := f.Propose(Place{Dir: f.Dir, Copying: true})
+	if len(p.Copies) != 1 || p.Copies[0].Volume != "shop_data" || p.Copies[0].From != "/.local/share/Odoo" {
+		t.Errorf("copied is %+v", p.Copies)
+	}
+	if p.Blocking() {
+		t.Error(p.Problems)
+	}
+}
+
+// An option that is another program's is none of Odoo's.
+func TestOdooOptions(t *testing.T) {
+	for _, c := range []struct{ entrypoint, command, want string }{
+		{"", `odoo -d odoo --data-dir /a`, "-d odoo --data-dir /a"},
+		{"", `--workers=2`, "--workers=2"},
+		{"", `["--workers=2 -d x"]`, "--workers=2 -d x"},
+		{"", `["./wait.sh", "db:5432", "-U", "odoo", "--", "odoo", "-d", "shop"]`, "-d shop"},
+		{"", `bash -c "pip install -r req.txt && pg_isready -U odoo -w 3; exec odoo -d shop"`, "-d shop"},
+		{`["gosu", "odoo", "/opt/odoo/odoo-bin", "-c", "/x"]`, "", "-c /x"},
+		{`["/bin/bash", "-c", "/wait.sh -t 60 -- /entrypoint.sh odoo --dev=all"]`, "", "--dev=all"},
+		{"/entry.sh", "", ""},
+		{"", "tail -f /dev/null", ""},
+	} {
+		text := "services:\n  odoo:\n    image: x/odoo:17.0\n"
+		if c.entrypoint != "" {
+			text += "    entrypoint: " + c.entrypoint + "\n"
+		}
+		if c.command != "" {
+			text += "    command: " + c.command + "\n"
+		}
+		f := readText(t, text, nil)
+		if got := strings.Join(odooOptions(f.Doc.Services["odoo"]), " "); got != c.want {
+			t.Errorf("%s %s: %q, want %q", c.entrypoint, c.command, got, c.want)
+		}
+	}
+}
+
+// Docker publishes no port of a container that has another one's network.
+func TestOthersNetwork(t *testing.T) {
+	f := readText(t, `
+services:
+  vpn: {image: vpn, ports: ["8069:8069"]}
+  odoo: {image: "odoo:17.0", network_mode: "service:vpn", environment: {HOST: db, USER: a, PASSWORD: b}, volumes: ["./files:/var/lib/odoo"]}
+  db: {image: "postgres:15", environment: {POSTGRES_USER: a, POSTGRES_PASSWORD: b}, volumes: ["./pg:/var/lib/postgresql/data"]}
+`, nil)
+	p := f.Propose(Place{Dir: f.Dir})
+	content, _, err := p.EnvFile(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := loadWith(t, f.Dir, content, p.Manifest)
+	d, err := f.Difference(context.Background(), ours, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Problems) != 1 || !d.Problems[0].Blocking || !strings.HasPrefix(d.Problems[0].Way, "odpm adopt --keep compose.yml") {
+		t.Errorf("%+v", d.Problems)
+	}
+}
+
+func loadWith(t *testing.T, dir string, env, manifest []byte) project.Project {
+	t.Helper()
+	p, err := project.LoadWith(dir, nil, t.TempDir(), project.Files{".env": env, "odpm.json": manifest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *p
+}
+
+func TestDataOfRoot(t *testing.T) {
+	f := readText(t, `
+services:
+  odoo: {image: "odoo:17.0", user: "0:0", volumes: ["./files:/var/lib/odoo", "./odoo.conf:/etc/odoo/odoo.conf"]}
+`, map[string]string{"odoo.conf": "[options]\nworkers = 2\n"})
+	if want := "/root" + belowHome; f.Odoo.DataTarget != want || f.Odoo.DataDir != "" {
+		t.Errorf("%q in %q", f.Odoo.DataTarget, f.Odoo.DataDir)
+	}
+}

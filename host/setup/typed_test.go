@@ -1,0 +1,155 @@
+package setup
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/odpm/odpm/host/apply"
+	"github.com/odpm/odpm/host/codes"
+	"github.com/odpm/odpm/host/look"
+	"github.com/odpm/odpm/host/ui"
+)
+
+// TestTyped types what a refused takeover prints, until the plan is shown and
+// nothing but the confirmation is missing.
+func TestTyped(t *testing.T) {
+	const server = `
+  db: {image: "postgres:15", environment: {POSTGRES_USER: a, POSTGRES_PASSWORD: b}, volumes: ["./pg:/var/lib/postgresql/data"]}
+`
+	for name, c := range map[string]struct {
+		files map[string]string
+		// said is what the first answer has, typed the commands that follow.
+		said  string
+		typed []string
+	}{
+		"a server elsewhere": {
+			files: map[string]string{"docker-compose.yml": `
+services:
+  odoo: {image: "odoo:17.0", network_mode: host, environment: {HOST: localhost, USER: a, PASSWORD: b}, volumes: ["./files:/var/lib/odoo"]}
+`},
+			said:  "no service of docker-compose.yml is recognised as PostgreSQL",
+			typed: []string{"odpm adopt docker-compose.yml --external"},
+		},
+		"the network of another container": {
+			files: map[string]string{"docker-compose.yml": `
+services:
+  vpn: {image: vpn, ports: ["8069:8069"]}
+  odoo: {image: "odoo:17.0", network_mode: "service:vpn", environment: {HOST: db, USER: a, PASSWORD: b}, volumes: ["./files:/var/lib/odoo"]}` + server},
+			said:  "network_mode: service:vpn",
+			typed: []string{"odpm adopt --keep docker-compose.yml"},
+		},
+		"several files": {
+			files: map[string]string{
+				".env":            "COMPOSE_FILE=docker/base.yml:docker/prod.yml\nCOMPOSE_PROJECT_NAME=typed\n",
+				"docker/base.yml": "services:\n  odoo: {image: \"odoo:17.0\", environment: {HOST: db, USER: a, PASSWORD: b}, volumes: [\"./files:/var/lib/odoo\"]}" + server,
+				"docker/prod.yml": "services: {odoo: {restart: always}}\n",
+			},
+			said:  "COMPOSE_FILE says docker/base.yml and docker/prod.yml",
+			typed: []string{"odpm adopt docker/base.yml --keep"},
+		},
+		"a data_dir that nobody says": {
+			files: map[string]string{"docker-compose.yml": `
+services:
+  odoo: {image: "example/odoo:17.0", environment: {HOST: db, USER: a, PASSWORD: b}, volumes: ["files:/srv/files"]}` + server + "volumes: {files: }\n"},
+			said:  "neither its command nor odoo.conf says what data_dir is",
+			typed: []string{"printf", "odpm adopt"},
+		},
+		"a server that is too old": {
+			files: map[string]string{"docker-compose.yml": `
+services:
+  odoo: {image: "odoo:11.0", environment: {HOST: db, USER: a, PASSWORD: b}, volumes: ["./files:/var/lib/odoo"]}` + strings.Replace(server, "15", "9.6", 1)},
+			said: `service db runs PostgreSQL 9.6 (image "postgres:9.6"), and odpm works with 12 or newer`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "typed")
+			for name, text := range c.files {
+				path := filepath.Join(dir, name)
+				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer null.Close()
+			o := apply.Options{Options: look.Options{Dir: dir, Home: t.TempDir()}, Term: ui.New(null, null, null, ui.Options{NoInput: true})}
+			refused := func(a Adoption) *ui.Refusal {
+				t.Helper()
+				_, err := Adopt(t.Context(), o, a)
+				var r *ui.Refusal
+				if !errors.As(err, &r) {
+					t.Fatalf("%+v: %v", a, err)
+				}
+				return r
+			}
+			r := refused(Adoption{})
+			if text := r.What + strings.Join(r.Details, "\n"); !strings.Contains(text, c.said) {
+				t.Fatal(text)
+			}
+			if slices.ContainsFunc(r.Ways, func(w string) bool { return strings.Contains(w, "does all of that") }) {
+				t.Errorf("adopt says that adopt does it: %q", r.Ways)
+			}
+			if c.typed == nil {
+				// Neither way goes past it, and nothing was written that would be continued.
+				if r := refused(Adoption{Keep: true, Yes: true}); !strings.Contains(strings.Join(r.Details, "\n"), c.said) {
+					t.Errorf("--keep: %s %v", r.What, r.Details)
+				}
+				return
+			}
+			for _, want := range c.typed {
+				i := slices.IndexFunc(r.Ways, func(w string) bool { return strings.Contains(w, want) })
+				if want == "odpm adopt" {
+					r = refused(Adoption{})
+					continue
+				}
+				if i < 0 {
+					t.Fatalf("%q is not among %q", want, r.Ways)
+				}
+				command, _, _ := strings.Cut(r.Ways[i], "        ")
+				if at := strings.Index(command, want); !strings.HasPrefix(want, "odpm ") {
+					if out, err := exec.Command("sh", "-c", command[at:]).CombinedOutput(); err != nil {
+						t.Fatalf("%s: %v\n%s", command, err, out)
+					}
+					continue
+				}
+				if len(r.Ways) != 1 {
+					t.Errorf("beside the command: %q", r.Ways)
+				}
+				r = refused(adoption(t, command))
+			}
+			if r.Code != codes.Declined {
+				t.Errorf("it ends with: %s %v %v", r.What, r.Details, r.Ways)
+			}
+		})
+	}
+}
+
+// adoption is what a printed command means.
+func adoption(t *testing.T, command string) Adoption {
+	t.Helper()
+	var a Adoption
+	for _, w := range strings.Fields(command)[2:] {
+		switch w {
+		case "--keep":
+			a.Keep = true
+		case "--external":
+			a.External = true
+		default:
+			if strings.HasPrefix(w, "-") {
+				t.Fatalf("%q in %q", w, command)
+			}
+			a.File = w
+		}
+	}
+	return a
+}
