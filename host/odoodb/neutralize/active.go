@@ -59,7 +59,7 @@ var activeCounts = []struct {
 	where   string
 }{
 	{func(a *Active) *int { return &a.Crons }, "ir_cron", []string{"active"}, `t.active AND NOT EXISTS (SELECT FROM public.ir_model_data d WHERE d.module = 'base' AND d.name = 'autovacuum_job' AND d.model = 'ir.cron' AND d.res_id = t.id)`},
-	{func(a *Active) *int { return &a.MailServers }, "ir_mail_server", []string{"active", "smtp_host"}, `t.active AND t.smtp_host <> 'invalid'`},
+	{func(a *Active) *int { return &a.MailServers }, "ir_mail_server", []string{"active", "smtp_host"}, `t.active AND coalesce(t.smtp_host, '') <> 'invalid'`},
 	{func(a *Active) *int { return &a.FetchmailServers }, "fetchmail_server", []string{"active"}, `t.active`},
 	{func(a *Active) *int { return &a.PaymentProviders }, "payment_provider", []string{"state"}, `t.state NOT IN ('test', 'disabled')`},
 	{func(a *Active) *int { return &a.PaymentProviders }, "payment_acquirer", []string{"state"}, `t.state NOT IN ('test', 'disabled')`},
@@ -70,7 +70,6 @@ var activeCounts = []struct {
 	{func(a *Active) *int { return &a.CalendarTokens }, "res_users", []string{"microsoft_calendar_rtoken"}, `t.microsoft_calendar_rtoken <> ''`},
 	{func(a *Active) *int { return &a.CalendarTokens }, "google_calendar_credentials", []string{"calendar_rtoken"}, `t.calendar_rtoken <> ''`},
 	{func(a *Active) *int { return &a.CalendarTokens }, "res_users_settings", []string{"google_calendar_rtoken"}, `t.google_calendar_rtoken <> ''`},
-	{func(a *Active) *int { return &a.CalendarTokens }, "res_users_settings", []string{"microsoft_calendar_rtoken"}, `t.microsoft_calendar_rtoken <> ''`},
 	{func(a *Active) *int { return &a.PaymentTokens }, "payment_token", []string{"active"}, `t.active`},
 }
 
