@@ -64,8 +64,29 @@ const checkerInImage = "/usr/local/bin/odpm-checker"
 var (
 	notInName = regexp.MustCompile(`[^a-z0-9-]+`)
 	quantity  = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$`)
-	dnsName   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	isZero    = regexp.MustCompile(`^[0.]+[^0-9]*$`)
+	// What a namespace may be called, and what a Secret may: an operator's may be
+	// odoo.shop-pg.credentials.postgresql.acid.zalan.do.
+	label   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+	dnsName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 )
+
+// longestName leaves room for jobName: a Job's name is a label of its pods, of
+// 63 characters at most.
+const longestName = 63 - len("-update")
+
+// objectName is Odoo's service as all of the kinds may be called; a Service's
+// name begins with a letter.
+func objectName(service string) string {
+	name := strings.Trim(notInName.ReplaceAllString(strings.ToLower(service), "-"), "-")
+	switch {
+	case name == "":
+		name = "odoo"
+	case name[0] < 'a':
+		name = "odoo-" + name
+	}
+	return strings.TrimRight(name[:min(len(name), longestName)], "-")
+}
 
 // kubernetes is one rendering.
 type kubernetes struct {
@@ -85,10 +106,7 @@ func Kubernetes(in Input, o KubernetesOptions) (*Result, error) {
 	if err := k.check(); err != nil {
 		return nil, err
 	}
-	k.name = strings.Trim(notInName.ReplaceAllString(strings.ToLower(in.Project.OdooServiceName), "-"), "-")
-	if !dnsName.MatchString(k.name) {
-		k.name = "odoo"
-	}
+	k.name = objectName(in.Project.OdooServiceName)
 	if in.Project.OdooConf == nil {
 		k.conf = "[options]\nlist_db = False\n"
 	} else {
@@ -144,15 +162,25 @@ func (k *kubernetes) check() error {
 	for _, c := range []struct {
 		option, value string
 		empty         bool
-	}{{"--namespace", k.o.Namespace, true}, {"--secret", k.o.Secret, false}, {"--ca-secret", k.o.CASecret, true}} {
-		if !(c.value == "" && c.empty) && !dnsName.MatchString(c.value) {
-			return &OptionError{c.option, "expected lower-case letters, digits and dashes, up to 63"}
+		is            *regexp.Regexp
+		length        int
+		expected      string
+	}{
+		{"--namespace", k.o.Namespace, true, label, 63, "lower-case letters, digits and dashes"},
+		{"--secret", k.o.Secret, false, dnsName, 253, "lower-case letters, digits, dashes and dots"},
+		{"--ca-secret", k.o.CASecret, true, dnsName, 253, "lower-case letters, digits, dashes and dots"},
+	} {
+		if c.value == "" && c.empty {
+			continue
+		}
+		if !c.is.MatchString(c.value) || len(c.value) > c.length {
+			return &OptionError{c.option, fmt.Sprintf("expected %s, up to %d", c.expected, c.length)}
 		}
 	}
 	switch {
 	case k.o.Replicas < 1 || k.o.Replicas > 1000:
 		return &OptionError{"--replicas", "expected 1 to 1000"}
-	case !quantity.MatchString(k.o.Storage):
+	case !quantity.MatchString(k.o.Storage) || isZero.MatchString(k.o.Storage):
 		return &OptionError{"--storage", "expected a size like 10Gi"}
 	case (k.o.Init != "" || k.o.Update != "") && k.o.Database == "":
 		return &OptionError{"--database", "expected the name of the database that --init or --update works on"}

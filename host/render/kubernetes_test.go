@@ -186,18 +186,51 @@ func TestConfigMapReplacesPods(t *testing.T) {
 }
 
 func TestOptionsAreChecked(t *testing.T) {
-	for option, change := range map[string]func(*render.KubernetesOptions){
-		"--namespace": func(o *render.KubernetesOptions) { o.Namespace = "Shop\nkind: Secret" },
-		"--secret":    func(o *render.KubernetesOptions) { o.Secret = "" },
-		"--ca-secret": func(o *render.KubernetesOptions) { o.CASecret = "a b" },
-		"--replicas":  func(o *render.KubernetesOptions) { o.Replicas = 0 },
-		"--storage":   func(o *render.KubernetesOptions) { o.Storage = "much" },
-		"--database":  func(o *render.KubernetesOptions) { o.Update = "sale" },
+	for _, tc := range []struct {
+		option string
+		change func(*render.KubernetesOptions)
+	}{
+		{"--namespace", func(o *render.KubernetesOptions) { o.Namespace = "Shop\nkind: Secret" }},
+		{"--namespace", func(o *render.KubernetesOptions) { o.Namespace = "shop.example" }},
+		{"--namespace", func(o *render.KubernetesOptions) { o.Namespace = strings.Repeat("n", 64) }},
+		{"--secret", func(o *render.KubernetesOptions) { o.Secret = "" }},
+		{"--secret", func(o *render.KubernetesOptions) { o.Secret = "pg..app" }},
+		{"--ca-secret", func(o *render.KubernetesOptions) { o.CASecret = "a b" }},
+		{"--replicas", func(o *render.KubernetesOptions) { o.Replicas = 0 }},
+		{"--storage", func(o *render.KubernetesOptions) { o.Storage = "much" }},
+		{"--storage", func(o *render.KubernetesOptions) { o.Storage = "0.0Gi" }},
+		{"--database", func(o *render.KubernetesOptions) { o.Update = "sale" }},
 	} {
-		_, err := render.Kubernetes(input(t, conf), options(change))
+		_, err := render.Kubernetes(input(t, conf), options(tc.change))
 		var e *render.OptionError
-		if !errors.As(err, &e) || e.Option != option {
-			t.Errorf("%s: %v", option, err)
+		if !errors.As(err, &e) || e.Option != tc.option {
+			t.Errorf("%s: %v", tc.option, err)
+		}
+	}
+	if _, err := render.Kubernetes(input(t, conf), options(func(o *render.KubernetesOptions) {
+		o.Namespace, o.Storage, o.Secret = strings.Repeat("n", 63), "0.5Ti", "odoo.shop-pg.credentials.postgresql.acid.zalan.do"
+	})); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNames: a service of compose may be called what no object of Kubernetes may.
+func TestNames(t *testing.T) {
+	for service, want := range map[string]string{
+		"odoo":                   "odoo",
+		"2024_Shop.odoo":         "odoo-2024-shop-odoo",
+		"_":                      "odoo",
+		strings.Repeat("a-", 40): strings.TrimSuffix(strings.Repeat("a-", 28), "-"),
+		strings.Repeat("9", 100): "odoo-" + strings.Repeat("9", 51),
+	} {
+		in := input(t, conf)
+		in.Project.OdooServiceName = service
+		res, err := render.Kubernetes(in, options(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := documents(t, res.YAML)[0]["metadata"].(map[string]any)["name"]; got != want {
+			t.Errorf("%s is called %s, want %s", service, got, want)
 		}
 	}
 }
