@@ -19,10 +19,10 @@ V := github.com/odpm/odpm/shared/version
 GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X $(V).Number=$(VERSION) -X $(V).Commit=$(COMMIT) -X $(V).Date=$(DATE)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build image install test race engines test-swarm test-kubernetes lint demo bench torture dist test-dist clean
+.PHONY: help setup build image install test race engines test-swarm test-kubernetes-api lint demo bench torture dist test-dist clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## prepare this machine for test, lint, demo and bench; the only target that installs packages
 	@test/setup/setup
@@ -45,8 +45,9 @@ test: setup ## everything: unit, command line, native and Docker
 test-swarm: setup ## what odpm renders, on a real Swarm of this engine; alone, since other networks notice
 	$(GO) test -tags swarm ./test/e2e -run 'TestSwarm$$' -count=1
 
-test-kubernetes: ## what odpm renders, read strictly by Kubernetes' own types
-	cd test/kubernetes && $(GO) test ./... -count=1
+test-kubernetes-api: ## what odpm renders, taken strictly by a real API server
+	@test/setup/setup apiserver
+	$(GO) test -tags kubernetes ./test/kubernetes -run 'TestAPI$$' -count=1
 
 lint: ## gofmt, go vet, and the directions between packages
 	@unformatted=$$(gofmt -l checker host release shared test); \

@@ -3,6 +3,12 @@
 
 compose_version=v5.6.0
 
+build_compose() {
+	quietly compose go get "github.com/docker/compose/v5/cmd@$compose_version"
+	quietly compose go build -trimpath -ldflags "-s -w -X github.com/docker/compose/v5/internal.Version=$compose_version" \
+		-o "$1" github.com/docker/compose/v5/cmd
+}
+
 setup_compose() {
 	local version
 	if version=$(docker compose version --short 2>/dev/null); then
@@ -11,19 +17,8 @@ setup_compose() {
 	fi
 	local built=$cache/bin/docker-compose-$compose_version
 	if [ ! -x "$built" ]; then
-		local dir
-		dir=$(mktemp -d)
-		(
-			cd "$dir"
-			export GOFLAGS=-mod=mod GOWORK=off
-			quietly compose go mod init compose.invalid
-			quietly compose go get "github.com/docker/compose/v5/cmd@$compose_version"
-			CGO_ENABLED=0 quietly compose go build -trimpath \
-				-ldflags "-s -w -X github.com/docker/compose/v5/internal.Version=$compose_version" \
-				-o "$built.part" github.com/docker/compose/v5/cmd
-		)
+		in_module compose build_compose "$built.part"
 		mv "$built.part" "$built"
-		rm -rf "$dir"
 	fi
 	# For root the place that does not depend on HOME: tests set their own.
 	local plugins=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins

@@ -38,3 +38,19 @@ quietly() {
 		return 1
 	fi
 }
+
+# in_module STEP COMMAND… runs a function in the directory of a new Go module,
+# where programs of other modules can be built, static and whatever GOFLAGS of
+# the project say.
+in_module() {
+	local name=$1
+	shift
+	(
+		dir=$(mktemp -d)
+		trap 'rm -rf "$dir"' EXIT
+		cd "$dir"
+		export GOFLAGS=-mod=mod GOWORK=off CGO_ENABLED=0
+		quietly "$name" go mod init "$name.invalid"
+		"$@"
+	)
+}
