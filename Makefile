@@ -76,9 +76,10 @@ torture: ## what odpm promises, under faults: TORTURE=-short for minutes instead
 	$(GO) run ./test/torture $(TORTURE)
 
 # Packages that need no server, and measure neither memory nor compression.
-RACE = ./host/engine ./host/filestore ./host/odoodb/archive ./host/plan \
+RACE = ./host/apply ./host/database ./host/engine ./host/filestore ./host/odoodb/archive ./host/plan ./host/ports \
 	./host/process ./host/project/... ./host/report ./host/state ./host/ui ./host/wording ./host/world ./shared/beneath \
-	./shared/entrypoint ./shared/handoff ./shared/libpq ./shared/odooconf ./shared/redact ./shared/regular ./shared/snapshot
+	./shared/entrypoint ./shared/handoff ./shared/homedir ./shared/jsonpos ./shared/libpq ./shared/odooconf ./shared/redact \
+	./shared/regular ./shared/shell ./shared/snapshot ./shared/utf16text
 
 engines: ## a short suite on Podman and on Docker with userns-remap, as root, beside the engine of the tests
 	test/engines/run
