@@ -155,14 +155,25 @@ func (d *differ) rebased(text string) string {
 	return strings.ReplaceAll(text, d.Postgres.PGData+"/", d.p.PGData()+"/")
 }
 
-// movedVolume: it has Odoo's data, which odpm keeps in a directory.
-func (d *differ) movedVolume(key string) bool {
+// movedVolume: it has Odoo's data, which odpm keeps in a directory. They are at rel
+// in the volume, "" for its top, and in dir now.
+func (d *differ) movedVolume(key string) (dir, rel string, ok bool) {
 	if d.Odoo == nil || key == "" {
-		return false
+		return "", "", false
 	}
-	return slices.ContainsFunc(d.Odoo.Mounts, func(v types.ServiceVolumeConfig) bool {
-		return v.Type == types.VolumeTypeVolume && v.Source == key && path.Clean(v.Target) == d.Odoo.DataTarget
-	})
+	for _, v := range d.Odoo.Mounts {
+		if v.Type != types.VolumeTypeVolume || v.Source != key {
+			continue
+		}
+		target := path.Clean(v.Target)
+		if below(d.Odoo.DataTarget, target) {
+			return d.p.OdooDataDir, strings.TrimPrefix(strings.TrimPrefix(d.Odoo.DataTarget, target), "/"), true
+		}
+		if rel := strings.TrimPrefix(target, d.Odoo.DataTarget+"/"); d.Odoo.FilestoreVolumes[rel] != "" {
+			return filepath.Join(d.p.OdooDataDir, rel), "", true
+		}
+	}
+	return "", "", false
 }
 
 // moveMounts gives another service Odoo's data where they now are: two file
@@ -177,13 +188,22 @@ func (d *differ) moveMounts(n *yaml.Node) {
 		if source == nil || yamlnode.Get(item, "type") == nil || yamlnode.Get(item, "type").Value != types.VolumeTypeVolume {
 			continue
 		}
-		switch key := source.Value; {
-		case d.movedVolume(key):
+		dir, rel, moved := d.movedVolume(source.Value)
+		if moved && rel != "" {
+			// The volume has more than that, and stays.
+			within := &yaml.Node{Kind: yaml.MappingNode}
+			yamlnode.Set(within, "type", scalar(types.VolumeTypeBind))
+			yamlnode.Set(within, "source", scalar(hostPath(d.p.Dir, dir)))
+			yamlnode.Set(within, "target", scalar(path.Join(yamlnode.Get(item, "target").Value, rel)))
+			list.Content = append(list.Content, within)
+		}
+		switch {
+		case moved && rel == "":
 			yamlnode.Set(item, "type", scalar(types.VolumeTypeBind))
-			yamlnode.Set(item, "source", scalar(hostPath(d.p.Dir, d.p.OdooDataDir)))
+			yamlnode.Set(item, "source", scalar(hostPath(d.p.Dir, dir)))
 			drop(item, "volume")
-		case d.taken("volumes", key):
-			yamlnode.Set(item, "source", scalar(d.renamed("volumes", key)))
+		case d.taken("volumes", source.Value):
+			yamlnode.Set(item, "source", scalar(d.renamed("volumes", source.Value)))
 		}
 	}
 }

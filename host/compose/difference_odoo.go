@@ -129,7 +129,7 @@ func (d *differ) ownPlaces(s, o types.ServiceConfig) []*yaml.Node {
 		}
 	}
 	switch at := d.Odoo.DataTarget; {
-	case d.Odoo.ownDataDir:
+	case d.Odoo.ownDataDir && env(s, "HOME") == "" && env(s, "XDG_DATA_HOME") == "":
 		// Nobody says it, and now Odoo's user is at home in OdooDataTarget.
 		add(d.p.OdooDataDir, OdooDataTarget+belowHome, "")
 	case d.Odoo.DataKnown && at != OdooDataTarget:

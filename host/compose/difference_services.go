@@ -168,7 +168,8 @@ func (d *differ) others() error {
 		n := d.source[name]
 		moved := false
 		for _, v := range s.Volumes {
-			moved = moved || v.Type == types.VolumeTypeVolume && (d.movedVolume(v.Source) || d.taken("volumes", v.Source))
+			_, _, data := d.movedVolume(v.Source)
+			moved = moved || v.Type == types.VolumeTypeVolume && (data || d.taken("volumes", v.Source))
 		}
 		switch {
 		case n == nil:
@@ -186,7 +187,7 @@ func (d *differ) others() error {
 		d.out.service(name, n)
 		d.carried("services." + name)
 		for _, v := range s.Volumes {
-			if v.Type == types.VolumeTypeVolume && v.Source != "" && !d.movedVolume(v.Source) {
+			if _, rel, data := d.movedVolume(v.Source); v.Type == types.VolumeTypeVolume && v.Source != "" && (!data || rel != "") {
 				d.refer("volumes", v.Source)
 			}
 		}

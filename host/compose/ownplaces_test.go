@@ -42,6 +42,11 @@ services:
   odoo:
     image: odoo:17.0
     volumes: ["data:/var/lib/odoo", "conf:/etc/odoo"]
+  crons:
+    image: odoo:17.0
+    command: --no-http
+    volumes: ["data:/var/lib/odoo", "conf:/etc/odoo"]
+    environment: {TOKEN: "${TOKEN:-x}"}
   db: {image: "postgres:15", environment: {POSTGRES_PASSWORD: x}, volumes: ["./pg:/var/lib/postgresql/data"]}
 volumes:
   data: {}
@@ -56,6 +61,46 @@ volumes:
 	}
 	if p.Blocking() {
 		t.Error(p.Problems)
+	}
+	// Another service of the same data gets them where they now are.
+	content, _, err := p.EnvFile(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := f.Difference(context.Background(), loadWith(t, f.Dir, content, p.Manifest), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"source: ./data/odoo\n        target: /var/lib/odoo/.local/share/Odoo\n", "name: shop_data\n", "TOKEN: \"${TOKEN:-x}\""} {
+		if !strings.Contains(string(d.Override), want) {
+			t.Errorf("no %q in\n%s", want, d.Override)
+		}
+	}
+}
+
+// A volume in the place of filestore is copied, and nobody mounts it any more.
+func TestFilestoreVolumeMoves(t *testing.T) {
+	f := readText(t, `
+services:
+  odoo: {image: "odoo:17.0", environment: {HOST: db, USER: a, PASSWORD: b}, volumes: ["files:/var/lib/odoo/filestore"]}
+  crons: {image: "odoo:17.0", command: --no-http, volumes: ["files:/var/lib/odoo/filestore:ro"]}
+  db: {image: "postgres:15", environment: {POSTGRES_USER: a, POSTGRES_PASSWORD: b}, volumes: ["./pg:/var/lib/postgresql/data"]}
+volumes: {files: {}}
+`, nil)
+	if err := f.Use("db", "odoo"); err != nil {
+		t.Fatal(err)
+	}
+	p := f.Propose(Place{Dir: f.Dir, Copying: true})
+	content, _, err := p.EnvFile(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := f.Difference(context.Background(), loadWith(t, f.Dir, content, p.Manifest), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(d.Override); !strings.Contains(text, "source: ./data/odoo/filestore") || strings.Contains(text, "shop_files") {
+		t.Error(text)
 	}
 }
 
