@@ -145,7 +145,7 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 	if err != nil {
 		return t, nil, err
 	}
-	if err := choose(o, f, a); err != nil {
+	if err := choose(o, f, &a); err != nil {
 		return t, nil, err
 	}
 	if a.Keep && f.Postgres == nil {

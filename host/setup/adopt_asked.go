@@ -17,43 +17,35 @@ import (
 
 // What a takeover asks: only what has two right answers, or none that can be read.
 
-// choose asks which service is meant where several could be.
-func choose(o apply.Options, f *compose.Foreign, a Adoption) error {
+// choose asks which service is meant where several could be. What is answered is
+// in a then, as if it had been typed.
+func choose(o apply.Options, f *compose.Foreign, a *Adoption) error {
 	for _, c := range []struct {
 		what, flag string
+		said       *string
 		decided    bool
 		candidates []string
-	}{{"PostgreSQL", "--postgres-service", f.Postgres != nil, f.PostgresCandidates}, {"Odoo", "--odoo-service", f.Odoo != nil, f.OdooCandidates}} {
+	}{{"PostgreSQL", "--postgres-service", &a.Postgres, f.Postgres != nil, f.PostgresCandidates}, {"Odoo", "--odoo-service", &a.Odoo, f.Odoo != nil, f.OdooCandidates}} {
 		if c.decided || len(c.candidates) < 2 {
 			continue
 		}
-		for _, name := range c.candidates {
-			if a.Yes || !o.Term.Interactive {
-				break
-			}
-			answer, err := o.Term.Ask(ui.Question{Lines: []string{fmt.Sprintf("Several services could be %s: %s.", c.what, strings.Join(c.candidates, ", "))}, GoOn: "it is " + name})
-			if err != nil {
-				return err
-			}
-			if answer != ui.GoOn {
-				continue
-			}
-			pg, odoo := name, ""
-			if c.what == "Odoo" {
-				pg, odoo = "", name
-			}
-			if err := f.Use(pg, odoo); err != nil {
-				return err
-			}
-			c.decided = true
-			break
-		}
-		if !c.decided {
+		if a.Yes || !o.Term.Interactive {
 			r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("Several services of %s could be %s. Nothing was written.", a.File, c.what)}
 			for _, name := range c.candidates {
-				r.Ways = append(r.Ways, again(a, c.flag+" "+name))
+				r.Ways = append(r.Ways, again(*a, c.flag+" "+name))
 			}
 			return r
+		}
+		i, err := o.Term.Choose(fmt.Sprintf("Several services of %s could be %s. Which is it?", ui.Clean(a.File), c.what), c.candidates)
+		if err != nil {
+			return err
+		}
+		if i < 0 {
+			return &ui.Refusal{Code: codes.Declined, What: "It was not taken over. Nothing was written."}
+		}
+		*c.said = c.candidates[i]
+		if err := f.Use(a.Postgres, a.Odoo); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -2,12 +2,15 @@ package setup
 
 import (
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/creack/pty"
 
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/codes"
@@ -131,6 +134,55 @@ services:
 				t.Errorf("it ends with: %s %v %v", r.What, r.Details, r.Ways)
 			}
 		})
+	}
+}
+
+// TestChosen answers on a terminal which of two services is meant: one question,
+// and what is answered is written down, with --keep too.
+func TestChosen(t *testing.T) {
+	for _, keep := range []bool{false, true} {
+		for answers, want := range map[string]string{"3,2,a": "ODOO_SERVICE_NAME=second", "first,a": "ODOO_SERVICE_NAME=first", "a": ""} {
+			dir := filepath.Join(t.TempDir(), "chosen")
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			file := `
+services:
+  first: {image: "odoo:17.0", environment: {HOST: db, USER: a, PASSWORD: b}, volumes: ["./one:/var/lib/odoo"]}
+  second: {image: "odoo:17.0", environment: {HOST: db, USER: a, PASSWORD: b}, volumes: ["./two:/var/lib/odoo"]}
+  db: {image: "postgres:15", environment: {POSTGRES_USER: a, POSTGRES_PASSWORD: b}, volumes: ["./pg:/var/lib/postgresql/data"]}
+`
+			if err := os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(file), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			master, tty, err := pty.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer master.Close()
+			if _, err := master.WriteString(strings.ReplaceAll(answers, ",", "\n") + "\n\x04\x04\x04"); err != nil {
+				t.Fatal(err)
+			}
+			shown := make(chan string)
+			go func() {
+				data, _ := io.ReadAll(master) // the end of a terminal is an error
+				shown <- string(data)
+			}()
+			o := apply.Options{Options: look.Options{Dir: dir, Home: t.TempDir()}, Term: ui.New(tty, tty, tty, ui.Options{})}
+			_, err = Adopt(t.Context(), o, Adoption{Keep: keep})
+			var r *ui.Refusal
+			if !errors.As(err, &r) || r.Code != codes.Declined {
+				t.Errorf("%s: %v", answers, err)
+			}
+			tty.Close()
+			text := <-shown
+			if n := strings.Count(text, "Which is it?"); n != 1 {
+				t.Errorf("%s: asked %d times\n%s", answers, n, text)
+			}
+			if want != "" && !strings.Contains(text, "+"+want) || want == "" && strings.Contains(text, "Take it over?") {
+				t.Errorf("keep %t, %s: no %q in\n%s", keep, answers, want, text)
+			}
+		}
 	}
 }
 

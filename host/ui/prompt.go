@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/term"
@@ -99,6 +101,45 @@ func (t *Terminal) Ask(q Question) (Answer, error) {
 			if err != nil {
 				return Abort, nil
 			}
+		}
+	}
+}
+
+// Choose shows the question until one of several is chosen, by its number or its
+// name, and gives its place. (a), Enter, end of input and an interrupted read are
+// -1.
+func (t *Terminal) Choose(question string, names []string) (int, error) {
+	if !t.Interactive {
+		return -1, ErrNobodyToAsk
+	}
+	t.Say("%s", question)
+	choices := "Choose: (a) abort"
+	for i, name := range names {
+		choices += fmt.Sprintf("  (%d) %s", i+1, Clean(name))
+	}
+	for {
+		t.Say("%s", choices)
+		fmt.Fprint(t.Err, "[a] > ")
+		line, err := t.readLine()
+		if errors.Is(err, ErrInterrupted) {
+			return -1, err
+		}
+		word := strings.Trim(strings.TrimSpace(line), "()")
+		if n, isNumber := strconv.Atoi(word); isNumber == nil && n >= 1 && n <= len(names) {
+			return n - 1, nil
+		}
+		if i := slices.Index(names, word); i >= 0 {
+			return i, nil
+		}
+		if word == "" || strings.EqualFold(word, "a") || strings.EqualFold(word, "abort") {
+			if err != nil {
+				t.Say("")
+			}
+			return -1, nil
+		}
+		t.Say("%q is not one of the choices.", Clean(word))
+		if err != nil {
+			return -1, nil
 		}
 	}
 }
