@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +17,7 @@ import (
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines/writers"
 	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/shared/beneath"
 	"github.com/odpm/odpm/shared/durable"
@@ -147,10 +148,17 @@ func UndoAdoption(ctx context.Context, o Options, a *state.Adoption) error {
 	}
 	defer lock.Unlock()
 	now := time.Now()
+	made := []string{"postgres"}
+	if p, err := project.Load(o.Dir, o.Environ, o.Home); err == nil {
+		made = append(made, p.AppRole)
+	}
 	stack := writers.Theirs(a.Dir, a.Project, a.Files, nil)
+	var kept []string
 	if a.Done || !a.Keep {
 		o.Term.Step("removing the containers of compose project %s; their data stay", a.Project)
-		if err := stack.RemoveStack(ctx); err != nil {
+		// What the old file made and is still there is what it was.
+		var err error
+		if kept, err = stack.RemoveStack(ctx, slices.Collect(maps.Values(a.Containers))); err != nil {
 			return err
 		}
 	}
@@ -174,11 +182,12 @@ func UndoAdoption(ctx context.Context, o Options, a *state.Adoption) error {
 	}
 	if len(a.Ran) > 0 {
 		files := slices.Clone(a.Files)
-		if len(a.Pins) > 0 {
+		gone := slices.DeleteFunc(slices.Clone(a.Pins), func(p state.Pin) bool { return slices.Contains(kept, a.Containers[p.Service]) })
+		if len(gone) > 0 {
 			// The old containers are gone, and what they had in anonymous volumes is
 			// found by the volumes' names.
 			pins := filepath.Join(dirs.State(), "undo.yml")
-			if err := durable.WriteFile(pins, pinned(a.Pins), 0o600); err != nil {
+			if err := durable.WriteFile(pins, pinned(gone), 0o600); err != nil {
 				return err
 			}
 			files = append(files, pins)
@@ -188,45 +197,8 @@ func UndoAdoption(ctx context.Context, o Options, a *state.Adoption) error {
 			return err
 		}
 	}
-	givenBackRoles(ctx, o, dirs, a, stack)
+	givenBackRoles(ctx, o, dirs, a, stack, made)
 	return dirs.ForgetAdoption()
-}
-
-// rolesScript gives PostgreSQL the roles as they were saved. That they exist is no
-// error: what they were follows in the same file.
-const rolesScript = `until pg_isready -q; do sleep 0.2; done; printf '%s' "$ODPM_ROLES" | psql -X -q -U postgres -d postgres`
-
-// givenBackRoles undoes what the adoption changed in roles, an official image's
-// POSTGRES_USER among them, which was a superuser.
-func givenBackRoles(ctx context.Context, o Options, dirs state.Dirs, a *state.Adoption, stack engine.TheirStack) {
-	all, _ := filepath.Glob(filepath.Join(dirs.State(), "roles-*.sql"))
-	slices.Sort(all)
-	for _, path := range all {
-		info, err := os.Stat(path)
-		if err != nil || info.ModTime().Before(a.At) || !slices.Contains(a.Ran, a.Postgres) {
-			continue
-		}
-		sql, err := os.ReadFile(path)
-		if err == nil {
-			err = replay(ctx, stack, a.Postgres, string(sql))
-		}
-		if err != nil {
-			o.Term.Warn("the roles could not be given back: %v. As they were they are in %s", err, path)
-			return
-		}
-		o.Term.Step("the roles are as they were (%s)", filepath.Base(path))
-		return // the first one since is from before every change
-	}
-}
-
-func replay(ctx context.Context, stack engine.TheirStack, service, sql string) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	c, err := stack.Container(ctx, service)
-	if err != nil {
-		return err
-	}
-	return stack.Exec(ctx, c, []string{"sh", "-c", rolesScript}, []string{"ODPM_ROLES=" + sql}, io.Discard)
 }
 
 // before puts a file back as it was. A compose file's dated copy goes.

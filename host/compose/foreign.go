@@ -86,7 +86,7 @@ func (f *Foreign) know(image PostgresImage) error {
 type Problem struct {
 	// Code is stable: anonymous_volume, mount_target, tmpfs, candidates,
 	// no_postgres, no_odoo, major_unknown, layout, subdirectory, no_port, odoo_port,
-	// random_port, open_port, major_old, data_dir, network_mode, password_in_clear, role, no_password, profile,
+	// random_port, open_port, major_old, data_dir, network_mode, no_host, password_in_clear, role, no_password, profile,
 	// service_name, other_services, build, unset, never_ran.
 	Code string
 	// Blocking: going on without an answer would not use the same data.

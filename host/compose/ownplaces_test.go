@@ -172,3 +172,41 @@ services:
 		t.Errorf("%q in %q", f.Odoo.DataTarget, f.Odoo.DataDir)
 	}
 }
+
+// The server is elsewhere, and only Odoo's variables or options said where.
+func TestOutside(t *testing.T) {
+	for name, c := range map[string]struct{ service, conf, own, want, way string }{
+		"variables":    {`environment: {HOST: db.example.com, PORT: "6432", USER: a, PASSWORD: b}`, "", "", "[options]\ndb_host = db.example.com\ndb_port = 6432\n", ""},
+		"this machine": {"network_mode: host\n    environment: {HOST: localhost, USER: a, PASSWORD: b}", "", "", "[options]\ndb_host = host.docker.internal\ndb_port = 5432\n", ""},
+		"options":      {`command: odoo --db_host=192.0.2.1 -r a -w b`, "[options]\nworkers = 2\n", "", "[options]\nworkers = 2\ndb_host = 192.0.2.1\ndb_port = 5432\n", ""},
+		"odoo.conf":    {`environment: {USER: a, PASSWORD: b}`, "[options]\ndb_host = 192.0.2.1\n", "", "[options]\ndb_host = 192.0.2.1\n", ""},
+		"nothing":      {`environment: {USER: a, PASSWORD: b}`, "", "", "", "db_host = ADDRESS"},
+		"its own":      {`environment: {HOST: 192.0.2.1, USER: a, PASSWORD: b}`, "", "[options]\nworkers = 2\n", "", "printf '\\ndb_host = 192.0.2.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := "services:\n  odoo:\n    image: odoo:17.0\n    " + c.service + "\n"
+			files := map[string]string{}
+			if c.conf != "" {
+				files["conf/odoo.conf"] = c.conf
+				text += "    volumes: [\"./conf:/etc/odoo\"]\n"
+			}
+			if c.own != "" {
+				files["odoo.conf"] = c.own
+			}
+			f := readText(t, text, files)
+			p := f.Propose(Place{Dir: f.Dir, External: true})
+			if string(p.Conf) != c.want {
+				t.Errorf("%q, want %q", p.Conf, c.want)
+			}
+			ways := ""
+			for _, x := range p.Problems {
+				if x.Blocking {
+					ways += x.Way
+				}
+			}
+			if (c.way == "") != (ways == "") || !strings.Contains(ways, c.way) {
+				t.Error(ways)
+			}
+		})
+	}
+}

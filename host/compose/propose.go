@@ -2,7 +2,10 @@ package compose
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"os"
 	"path"
 	"path/filepath"
@@ -158,7 +161,9 @@ type proposer struct {
 	Place
 	dir             string
 	postgresVersion string
-	out             Proposal
+	// elsewhere: the file leads to a server that is none of its services.
+	elsewhere bool
+	out       Proposal
 }
 
 func (p *proposer) set(key, value, why string) {
@@ -343,7 +348,9 @@ func (p *proposer) around() {
 	}
 	if path := p.conf(); path == "" {
 		p.confVolume()
-		p.between()
+		if !p.External && !p.elsewhere {
+			p.between()
+		}
 	} else if own := filepath.Join(p.dir, "odoo.conf"); path != own {
 		if data, err := readCompose(path); err != nil {
 			p.problem(Problem{Code: "odoo_conf", Blocking: true, Message: "Odoo's configuration " + p.rel(path) + " cannot be read: " + err.Error(),
@@ -355,7 +362,55 @@ func (p *proposer) around() {
 		p.problem(Problem{Code: "odoo_conf", Message: "Odoo's configuration was " + p.rel(o.ConfPath) + "; odpm reads odoo.conf in the project directory, which differs",
 			Way: "see what: diff " + shell.Quote(o.ConfPath) + " " + shell.Quote(own)})
 	}
+	if p.External || p.elsewhere {
+		p.outside()
+	}
 	p.odooPlace()
+}
+
+// outside: the server is elsewhere, and odoo.conf alone says where. What Odoo's
+// variables or options said goes into it.
+func (p *proposer) outside() {
+	o, own := p.Odoo, filepath.Join(p.dir, "odoo.conf")
+	conf, err := odooconf.Parse(p.out.Conf)
+	if p.out.Conf == nil {
+		conf, err = odooconf.Load(own)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		conf, err = odooconf.Parse([]byte("[options]\n"))
+	}
+	if err != nil {
+		return // it is named where odoo.conf is read
+	}
+	if host, ok := conf.Value("db_host", 0); ok && host != "" {
+		return
+	}
+	host, port := o.Host, o.DBPort
+	if local := net.ParseIP(host); host == "localhost" || local != nil && local.IsLoopback() {
+		host = hostGateway // of the machine, for a container with a network of its own
+	}
+	if port == 0 {
+		port = PostgresPort
+	}
+	into, begin := ">", "[options]\\n"
+	if _, err := os.Stat(own); err == nil {
+		into, begin = ">>", "\\n"
+	}
+	if host == "" || into == ">>" {
+		p.problem(Problem{Code: "no_host", Blocking: true, Message: "the server is elsewhere, and odoo.conf does not say where (db_host)",
+			Way: fmt.Sprintf("printf '%sdb_host = %s\\ndb_port = %d\\n' %s %s", begin, firstOf(host, "ADDRESS"), port, into, shell.Quote(own))})
+		return
+	}
+	for _, option := range [][2]string{{"db_host", host}, {"db_port", strconv.Itoa(port)}} {
+		text, err := conf.Set(option[0], option[1])
+		if err != nil {
+			return
+		}
+		if conf, err = odooconf.Parse(text); err != nil {
+			return
+		}
+	}
+	p.out.Conf = conf.Bytes()
 }
 
 // between: Odoo's variables lead to a service in front of PostgreSQL, such as a

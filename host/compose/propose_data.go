@@ -40,7 +40,10 @@ func (p *proposer) external() bool {
 	if net.ParseIP(strings.Trim(host, "[]")) == nil && !strings.Contains(host, ".") {
 		return false
 	}
-	p.set("ODPM_POSTGRES", "external", "the server is elsewhere: odoo.conf says where")
+	if !p.elsewhere {
+		p.set("ODPM_POSTGRES", "external", "the server is elsewhere: odoo.conf says where")
+	}
+	p.elsewhere = true
 	return true
 }
 
@@ -76,6 +79,22 @@ func (p *proposer) madeData() bool {
 	}
 	pg.DataVolume, pg.DataRel, pg.DataFrom = m.Volume, rel, made.Name
 	return true
+}
+
+// InLayer are the services that have their data in the container itself.
+func (f *Foreign) InLayer(made map[string]Made) []string {
+	var out []string
+	if pg := f.Postgres; pg != nil && pg.PGData != "" {
+		if m, ok := made[pg.Service]; ok && m.covering(pg.PGData) == nil {
+			out = append(out, pg.Service)
+		}
+	}
+	if o := f.Odoo; o != nil && o.DataKnown {
+		if m, ok := made[o.Service]; ok && m.covering(o.DataTarget) == nil {
+			out = append(out, o.Service)
+		}
+	}
+	return out
 }
 
 // copied: a person has taken the cluster out of its container and has named the

@@ -206,6 +206,8 @@ type Container struct {
 
 // Made is what compose made of a service, with where its data are.
 type Made struct {
+	// ID is the engine's.
+	ID          string
 	Name, Image string
 	Env         map[string]string
 	Mounts      []Mounted
@@ -251,8 +253,9 @@ var (
 type TheirStack interface {
 	// StopStack stops every container, and tells which services ran.
 	StopStack(ctx context.Context) (ran []string, err error)
-	// RemoveStack removes the containers. Volumes stay, anonymous ones too.
-	RemoveStack(ctx context.Context) error
+	// RemoveStack stops the containers, and removes all but those with an ID in
+	// keep, which it gives back. Volumes stay, anonymous ones too.
+	RemoveStack(ctx context.Context, keep []string) (kept []string, err error)
 	// BuildService, Container and Exec are StackWriter's.
 	BuildService(ctx context.Context, service string) error
 	Container(ctx context.Context, service string) (Container, error)

@@ -22,7 +22,6 @@ import (
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/host/ui"
-	"github.com/odpm/odpm/host/world"
 )
 
 // Adoption is what `odpm adopt` was told.
@@ -101,6 +100,13 @@ func Undo(ctx context.Context, o apply.Options) error {
 		r.Details = append(r.Details, "the old compose file: "+a.File+"."+a.At.Local().Format("2006-01-02"))
 		return r
 	}
+	here := engines.Made(ctx, a.Project)
+	for _, service := range a.Layers {
+		if here[service].ID != a.Containers[service] {
+			return &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("The container of service %s had its data in itself, and it is not there any more: the old stack would begin with none. Nothing was undone.", service),
+				Ways: []string{"odpm adopt        continues to a proven login, with the data that were copied out of it"}}
+		}
+	}
 	return apply.UndoAdoption(ctx, o, a)
 }
 
@@ -172,7 +178,14 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 				Ways: []string{again(a, "--odoo-version 18.0") + "        or the version that it is"}}
 		}
 	}
-	t.Before = state.Adoption{File: f.Files[0], Files: f.Files, Dir: f.Dir, Project: f.Name, Keep: a.Keep, Pins: apply.Pins(f, world.Made(engines.Made(ctx, f.Name)))}
+	t.Before = state.Adoption{File: f.Files[0], Files: f.Files, Dir: f.Dir, Project: f.Name, Keep: a.Keep, Pins: apply.Pins(f, place.Made),
+		Containers: map[string]string{}, Layers: f.InLayer(place.Made)}
+	for service, m := range engines.Made(ctx, f.Name) {
+		t.Before.Containers[service] = m.ID
+	}
+	if a.Keep && f.Odoo != nil && slices.Contains(t.Before.Layers, f.Odoo.Service) {
+		return t, nil, inLayer(a, f, place.Made[f.Odoo.Service].Name)
+	}
 	if !a.Keep {
 		t.Build = unbuilt(ctx, f)
 	}
@@ -342,6 +355,12 @@ func review(o apply.Options, a Adoption, t apply.Takeover, notes []string) error
 		say("  start   everything, and prove Odoo's login")
 	}
 	say("  undo    until then: odpm adopt --undo")
+	for _, service := range t.Before.Layers {
+		if t.Keep {
+			break // its container stays
+		}
+		say("          for service %s only until it is started, since the old container has its data in itself", ui.Clean(service))
+	}
 	for _, f := range t.Files {
 		say("%s", ui.CleanLines(diff(filepath.Base(f.Path), f.Old, f.New)))
 	}

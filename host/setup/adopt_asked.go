@@ -64,6 +64,17 @@ func several(a Adoption, named []string) error {
 	return r
 }
 
+// inLayer: the checker in front makes Odoo's container anew.
+func inLayer(a Adoption, f *compose.Foreign, container string) error {
+	replace := a
+	replace.Keep = false
+	return &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("Odoo's data (the filestore) are in the container %s itself, at %s, and with the checker in front of Odoo it is made anew: they would be lost. Nothing was written.", container, f.Odoo.DataTarget),
+		Ways: []string{
+			fmt.Sprintf("mkdir -p data && docker cp -a %s:%s data/odoo        then mount ./data/odoo at %[2]s in %[3]s, and run the same command again", container, f.Odoo.DataTarget, shell.Quote(a.File)),
+			again(replace, "") + "        odpm's own file in its place, and copies them",
+		}}
+}
+
 // again is the same command with something more.
 func again(a Adoption, more string) string {
 	words := []string{"odpm", "adopt", shell.Quote(a.File)}

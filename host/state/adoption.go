@@ -35,6 +35,10 @@ type Adoption struct {
 	Copied []string `json:"copied,omitempty"`
 	// Pins are the anonymous volumes of the old containers.
 	Pins []Pin `json:"pins,omitempty"`
+	// Containers are the old ones by service, the engine's IDs. Layers are the
+	// services that have their data in the container itself.
+	Containers map[string]string `json:"containers,omitempty"`
+	Layers     []string          `json:"layers,omitempty"`
 	// Done: everything but the start was done. Proven: the new login was.
 	Done   bool `json:"done,omitempty"`
 	Proven bool `json:"proven,omitempty"`

@@ -18,7 +18,7 @@ func (e *Reader) Made(ctx context.Context) (map[string]engine.Made, error) {
 		if c.service() == "" || c.oneOff() || c.Created < newest[c.service()] {
 			continue
 		}
-		m := engine.Made{Name: c.name(), Image: c.Config.Image, Env: c.environ()}
+		m := engine.Made{ID: c.ID, Name: c.name(), Image: c.Config.Image, Env: c.environ()}
 		for _, x := range c.Mounts {
 			at := engine.Mounted{Source: x.Source, Destination: x.Destination}
 			if x.Type == "volume" {

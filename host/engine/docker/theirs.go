@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/odpm/odpm/host/engine"
@@ -30,22 +31,26 @@ func (e *Engine) StopStack(ctx context.Context) (ran []string, err error) {
 	return ran, nil
 }
 
-// RemoveStack removes the compose project's containers. Volumes stay, anonymous
-// ones too.
-func (e *Engine) RemoveStack(ctx context.Context) error {
+// RemoveStack stops the compose project's containers, and removes all but those in
+// keep. Volumes stay, anonymous ones too.
+func (e *Engine) RemoveStack(ctx context.Context, keep []string) (kept []string, err error) {
 	if _, err := e.StopStack(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	list, err := e.cl.all(ctx, "label="+labelProject+"="+e.o.Project)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, c := range list {
+		if slices.Contains(keep, c.ID) {
+			kept = append(kept, c.ID)
+			continue
+		}
 		if _, err := e.cl.output(ctx, "rm", c.ID); err != nil && !noSuch(err) {
-			return fmt.Errorf("remove container %s: %w", c.name(), err)
+			return kept, fmt.Errorf("remove container %s: %w", c.name(), err)
 		}
 	}
-	return nil
+	return kept, nil
 }
 
 // CopyData copies what a volume or a container has into a directory of this

@@ -1,0 +1,92 @@
+package apply
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/quote"
+	"github.com/odpm/odpm/host/state"
+)
+
+// rolesScript gives PostgreSQL the roles as they were saved. That they exist is no
+// error: what they were follows in the same file.
+const rolesScript = `until pg_isready -q; do sleep 0.2; done; printf '%s' "$ODPM_ROLES" | psql -X -q -U postgres -d postgres`
+
+// dropScript drops a role by one that was a superuser before.
+const dropScript = `psql -X -q -v ON_ERROR_STOP=1 -U "$ODPM_ADMIN" -d postgres -c "DROP ROLE IF EXISTS $ODPM_ROLE"`
+
+// givenBackRoles undoes what the adoption changed in roles, an official image's
+// POSTGRES_USER among them, which was a superuser. made are those that odpm makes
+// where they are missing.
+func givenBackRoles(ctx context.Context, o Options, dirs state.Dirs, a *state.Adoption, stack engine.TheirStack, made []string) {
+	all, _ := filepath.Glob(filepath.Join(dirs.State(), "roles-*.sql"))
+	slices.Sort(all)
+	for _, path := range all {
+		info, err := os.Stat(path)
+		if err != nil || info.ModTime().Before(a.At) {
+			continue
+		}
+		if !slices.Contains(a.Ran, a.Postgres) {
+			o.Term.Warn("PostgreSQL did not run before the takeover, so the roles that odpm changed in its data stay changed; as they were they are in %s", path)
+			return
+		}
+		sql, err := os.ReadFile(path)
+		if err == nil {
+			err = roleScript(ctx, stack, a.Postgres, rolesScript, "ODPM_ROLES="+string(sql))
+		}
+		if err != nil {
+			o.Term.Warn("the roles could not be given back: %v. As they were they are in %s", err, path)
+			return
+		}
+		admin, had := savedRoles(string(sql))
+		for _, role := range slices.Compact(made) {
+			if admin == "" || slices.Contains(had, role) {
+				continue
+			}
+			if err := roleScript(ctx, stack, a.Postgres, dropScript, "ODPM_ADMIN="+admin, "ODPM_ROLE="+quote.Ident(role)); err != nil {
+				o.Term.Warn("the role %s, which odpm made, could not be dropped; if it owns nothing that you need: DROP OWNED BY %s; DROP ROLE %[2]s", role, quote.Ident(role))
+			}
+		}
+		o.Term.Step("the roles are as they were (%s)", filepath.Base(path))
+		return // the first one since is from before every change
+	}
+}
+
+var (
+	createRole = regexp.MustCompile(`(?m)^CREATE ROLE (.+);$`)
+	superuser  = regexp.MustCompile(`(?m)^ALTER ROLE (.+?) WITH SUPERUSER .*\bLOGIN\b`)
+)
+
+// savedRoles are the roles in pg_dumpall's text, and one that is a superuser.
+func savedRoles(sql string) (admin string, names []string) {
+	name := func(word string) string {
+		if inner, ok := strings.CutPrefix(word, `"`); ok {
+			return strings.ReplaceAll(strings.TrimSuffix(inner, `"`), `""`, `"`)
+		}
+		return word
+	}
+	for _, m := range createRole.FindAllStringSubmatch(sql, -1) {
+		names = append(names, name(m[1]))
+	}
+	if m := superuser.FindStringSubmatch(sql); m != nil {
+		admin = name(m[1])
+	}
+	return admin, names
+}
+
+func roleScript(ctx context.Context, stack engine.TheirStack, service, script string, env ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	c, err := stack.Container(ctx, service)
+	if err != nil {
+		return err
+	}
+	return stack.Exec(ctx, c, []string{"sh", "-c", script}, env, io.Discard)
+}
