@@ -132,7 +132,7 @@ var commonRules = map[string]rule{
 	"networks":     (*differ).networks,
 	"secrets":      (*differ).files,
 	"configs":      (*differ).files2,
-	"profiles":     otherway("profiles", "odpm starts PostgreSQL and Odoo always"),
+	"profiles":     otherway("profiles", "PostgreSQL and Odoo are always started"),
 }
 
 var postgresRules = map[string]rule{
@@ -147,7 +147,7 @@ var odooRules = map[string]rule{
 	"entrypoint": (*differ).odooEntrypoint,
 	"deploy":     (*differ).odooDeploy,
 	"scale":      func(d *differ, s, _ types.ServiceConfig, _, _ any) { d.oneOdoo(s, "scale") },
-	"user":       otherway("user", "odpm runs Odoo as you, so that what it writes is yours; as root, as the image's own user"),
+	"user":       otherway("user", "Odoo runs as you, so that what it writes is yours; for root as the image's own user"),
 }
 
 func (d *differ) service(name, own string, rules map[string]rule) error {

@@ -22,7 +22,6 @@ func (f *Foreign) conf(s types.ServiceConfig) (found, at string, hidden bool) {
 	names, place := []string{"odoo.conf", "openerp-server.conf"}, OdooConfTarget
 	if named != "" {
 		names, place = append([]string{path.Base(named)}, names...), path.Clean(named)
-		hidden = place != OdooConfTarget
 	}
 	var elsewhere [][2]string
 	for _, v := range s.Volumes {

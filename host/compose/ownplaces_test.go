@@ -173,6 +173,22 @@ services:
 	}
 }
 
+// An odoo.conf that is made in the container says nothing here: a mount below a
+// home does.
+func TestConfInContainer(t *testing.T) {
+	f := readText(t, `
+services:
+  odoo:
+    image: odoo:18.0
+    entrypoint: [python3, -m, inside.run, --]
+    command: [/srv/run/odoo-bin, -c, /tmp/odoo.conf]
+    volumes: ["./home/.local:/home/odoo/.local"]
+`, nil)
+	if f.Odoo.DataTarget != "/home/odoo/.local/share/Odoo" {
+		t.Error(f.Odoo.DataTarget)
+	}
+}
+
 // The server is elsewhere, and only Odoo's variables or options said where.
 func TestOutside(t *testing.T) {
 	for name, c := range map[string]struct{ service, conf, own, want, way string }{
