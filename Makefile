@@ -19,7 +19,7 @@ V := github.com/odpm/odpm/shared/version
 GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X $(V).Number=$(VERSION) -X $(V).Commit=$(COMMIT) -X $(V).Date=$(DATE)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build image install test race engines test-swarm test-kubernetes-api lint demo bench torture dist test-dist clean
+.PHONY: help setup build image install test race engines test-swarm test-kubernetes-api test-kubernetes lint demo bench torture dist test-dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ test-swarm: setup ## what odpm renders, on a real Swarm of this engine; alone, s
 test-kubernetes-api: ## what odpm renders, taken strictly by a real API server
 	@test/setup/setup apiserver
 	$(GO) test -tags kubernetes ./test/kubernetes -run 'TestAPI$$' -count=1
+
+test-kubernetes: setup ## the same on a whole node of Kubernetes made of this machine, with pods; as root
+	@test/setup/setup node
+	$(GO) test -tags kubernetes ./test/kubernetes -run 'TestNode$$' -count=1 -timeout 60m -v
 
 lint: ## gofmt, go vet, and the directions between packages
 	@unformatted=$$(gofmt -l checker host release shared test); \

@@ -29,7 +29,7 @@ func (b block) at() string { return fmt.Sprintf("%s:%d", b.page, b.line) }
 var reasons = map[string]string{
 	"another machine": "it needs a second machine, a registry, systemd or a service elsewhere",
 	"image":           "it builds images; test/checkerimage does that with the same files",
-	"kubernetes":      "it needs a cluster of Kubernetes; make test-kubernetes-api gives what odpm writes to an API server",
+	"kubernetes":      "it needs a cluster of Kubernetes; make test-kubernetes runs it on one",
 	"swarm":           "it deploys to a Swarm; make test-swarm does that",
 	"release":         "it builds, installs or publishes a release; make test-dist does that",
 	"suite":           "it runs this test suite, or its setup",

@@ -1,7 +1,8 @@
 //go:build kubernetes
 
-// Package kubernetes_test gives what odpm renders to an API server of Kubernetes
-// (make test-kubernetes-api).
+// Package kubernetes_test gives what odpm renders to Kubernetes itself: an API
+// server (make test-kubernetes-api), and a node that runs it (make
+// test-kubernetes).
 package kubernetes_test
 
 import (
@@ -26,7 +27,7 @@ func program(t *testing.T, name string) string {
 	t.Helper()
 	path := filepath.Join(localpg.Cache(), "kubernetes", name)
 	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%v; run: make test-kubernetes-api, which builds it", err)
+		t.Fatalf("%v; run: make test-kubernetes-api, or make test-kubernetes, which build it", err)
 	}
 	return path
 }
@@ -68,6 +69,10 @@ func (d *daemon) stop() {
 	}
 }
 
+// interrupts are what somebody says who does not want to wait: the test fails
+// then, and cleans up.
+var interrupts = make(chan os.Signal, 1)
+
 // until waits for a condition, which says what it has seen so far. A daemon
 // that ended meanwhile fails the test with its last words.
 func until(t *testing.T, what string, is func() (bool, string), needs ...*daemon) {
@@ -81,6 +86,8 @@ func until(t *testing.T, what string, is func() (bool, string), needs ...*daemon
 			select {
 			case <-d.ended:
 				t.Fatalf("%s ended:\n%s", d.name, d.tail())
+			case s := <-interrupts:
+				t.Fatal(s)
 			default:
 			}
 		}

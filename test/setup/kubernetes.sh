@@ -1,6 +1,7 @@
-# An API server of Kubernetes and its etcd, built from source: the Go module
-# proxy has all of it, and no binaries.
+# Kubernetes, built from source: an API server with its etcd, and what makes a
+# node of this machine. The Go module proxy has all of it, and no binaries.
 
+# The kubelet of 1.35 refuses cgroup v1 unless it is allowed by configuration.
 kubernetes_version=v1.34.4
 etcd_version=v3.6.16
 
@@ -32,6 +33,7 @@ build_kubernetes() {
 	done
 	go mod edit -require "k8s.io/kubernetes@$kubernetes_version"
 	for name in "$@"; do
+		# Without the version kubectl and the kubelet are v0.0.0 to each other.
 		kubernetes_program "$name" $kubernetes_version "k8s.io/kubernetes/cmd/$name" \
 			"-X $stamp.gitVersion=$kubernetes_version -X $stamp.gitMajor=1 -X $stamp.gitMinor=${minor%%.*} -X k8s.io/client-go/pkg/version.gitVersion=$kubernetes_version"
 	done
@@ -58,4 +60,17 @@ setup_apiserver() {
 	fi
 	kubernetes_build kube-apiserver
 	say apiserver "kube-apiserver $kubernetes_version, etcd $etcd_version$(built_since $begun)"
+}
+
+setup_node() {
+	local begun want=""
+	is_root || die "a node of Kubernetes makes mounts, cgroups and a bridge: run this as root"
+	has ip || [ -x /usr/sbin/ip ] || want+=" iproute2"
+	has containerd || want+=" containerd"
+	[ -x /usr/lib/cni/bridge ] || [ -x /opt/cni/bin/bridge ] || want+=" containernetworking-plugins"
+	install_packages node "${want# }"
+	setup_apiserver
+	begun=$SECONDS
+	kubernetes_build kubelet kube-controller-manager kube-scheduler kubectl
+	say node "kubelet, controller-manager, scheduler and kubectl $kubernetes_version$(built_since $begun)"
 }
