@@ -21,6 +21,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/odpm/odpm/shared/regular"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // Format is how an archive is written.
@@ -64,6 +65,9 @@ type Archive struct {
 	// OtherFiles is how many members are not restored, Others the first names.
 	OtherFiles int64
 	Others     []string
+	// PackedStore is a file store that was packed before the archive was, "" for
+	// none. It is not read.
+	PackedStore string
 	// BadManifest: there is a manifest.json that is not used; Warnings say why.
 	BadManifest bool
 	// Warnings are sentences for a person.
@@ -241,7 +245,7 @@ func (a *Archive) openOther() error {
 		}
 		return a.readPlainHeader()
 	}
-	return a.refuse("is neither Odoo's zip nor pg_dump's custom format, and neither SQL nor a tar")
+	return a.neither(head, whole.gz)
 }
 
 func (a *Archive) openZip() error {
@@ -250,7 +254,10 @@ func (a *Archive) openZip() error {
 		return a.refuse("is a damaged or truncated zip: %v", err)
 	}
 	err = dir.each(func(e zipEntry) error {
-		if err := dir.check(e); err != nil {
+		switch err := dir.check(e); {
+		case err != nil && e.foreign():
+			return a.refuse("%v; unpack it, and name the folder: 7z x %s %s", err, shell.Quote("-o"+strings.TrimSuffix(a.Path, ".zip")+"-unpacked"), shell.Quote(a.Path))
+		case err != nil:
 			return a.refuse("%v", err)
 		}
 		return nil

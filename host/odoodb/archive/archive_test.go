@@ -65,7 +65,17 @@ func TestRefused(t *testing.T) {
 		want    string
 	}{
 		"empty":      {nil, "is empty"},
-		"text":       {[]byte("hello, world"), "neither"},
+		"text":       {[]byte("hello, world"), `neither SQL nor a tar; it begins with "hello, world"`},
+		"xz":         {[]byte("\xfd7zXZ\x00..."), "compressed with xz, which odpm does not read; unpack it and name what comes out: xz -dc '"},
+		"zstd":       {[]byte("\x28\xb5\x2f\xfd..."), "compressed with zstd"},
+		"bzip2":      {[]byte("BZh91AY"), "compressed with bzip2"},
+		"7-Zip":      {[]byte("7z\xbc\xaf\x27\x1c..."), "7z x '"},
+		"gzip of 0":  {[]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "is empty: the backup that made it failed"},
+		"UTF-16":     {[]byte("\xff\xfe-\x00-\x00\n\x00"), "iconv -f UTF-16 -t UTF-8 "},
+		"destroyed":  {[]byte("\xff\xfeP\x00G\x00D\x00M\x00P\x00"), "destroyed by PowerShell"},
+		"web page":   {[]byte("\n<!DOCTYPE html><html>"), "is a web page"},
+		"2>&1":       {[]byte("pg_dump: warning: there are circular\n--\n-- PostgreSQL database dump\n"), "without 2>&1"},
+		"cluster":    {[]byte("--\n-- PostgreSQL database cluster dump\n--\n"), "is what pg_dumpall writes"},
 		"truncated":  {fixture[:len(fixture)-1000], "truncated"},
 		"cut dump":   {dump[:30], "truncated"},
 		"traversal":  {with("filestore/../../etc/x"), "leads out"},
@@ -88,6 +98,7 @@ func TestRefused(t *testing.T) {
 				add(w, n, header)
 			}
 		}), "as a file and as a directory"},
+		"Deflate64": {zipOf(func(w *zip.Writer) { _, _ = w.CreateRaw(&zip.FileHeader{Name: "dump.sql", Method: 9}) }), `compressed with Deflate64; Odoo reads stored and deflated files only; unpack it, and name the folder: 7z x '-o`},
 		"no dump":   {zipOf(func(w *zip.Writer) { add(w, "manifest.json", "{}") }), "no dump.sql"},
 		"no header": {zipOf(func(w *zip.Writer) { add(w, "dump.sql", "DROP TABLE x;") }), "not what pg_dump writes"},
 		"twice":     {zipOf(func(w *zip.Writer) { add(w, "dump.sql", header); add(w, "dump.sql", header) }), "twice"},

@@ -22,6 +22,8 @@ type detector struct {
 	stores map[string]int
 	// contents are pg_dump's toc.dat: the dump is in its directory or tar format.
 	contents []string
+	// packed are members that are archives themselves.
+	packed []string
 }
 
 // maxStores is more databases than anybody puts into one archive.
@@ -49,8 +51,24 @@ func (d *detector) member(m member) error {
 	if len(d.dumps) < maxStores && !strings.Contains("/"+name, "/filestore/") &&
 		(strings.HasSuffix(lower, ".sql") || strings.HasSuffix(lower, ".sql.gz") || strings.HasSuffix(lower, ".dump")) {
 		d.dumps = append(d.dumps, name)
+		return nil
+	}
+	if len(d.packed) < maxStores && slices.ContainsFunc(packedSuffixes, func(s string) bool { return strings.HasSuffix(lower, s) }) {
+		d.packed = append(d.packed, name)
 	}
 	return nil
+}
+
+var packedSuffixes = []string{".zip", ".tar", ".gz", ".tgz", ".xz", ".zst", ".bz2", ".lz4", ".7z", ".rar"}
+
+// packedStore is a file store that was packed before the archive was.
+func (d *detector) packedStore() string {
+	for _, name := range d.packed {
+		if strings.Contains(strings.ToLower(path.Base(name)), "filestore") {
+			return name
+		}
+	}
+	return ""
 }
 
 // hidden are files that macOS and file managers leave behind.
@@ -67,6 +85,9 @@ func (a *Archive) detect() error {
 	d := detector{stores: map[string]int{}}
 	if err := a.src.each(d.member); err != nil {
 		return a.damaged(err)
+	}
+	if len(d.stores) == 0 {
+		a.PackedStore = d.packedStore()
 	}
 	depth := func(name string) int { return strings.Count(name, "/") }
 	rank := func(name string) int {
@@ -90,6 +111,8 @@ func (a *Archive) detect() error {
 		above := path.Dir(folder)
 		a.layout.manifest, a.layout.files = path.Join(above, "manifest.json"), path.Join(above, "filestore")+"/"
 		return a.detectFiles(d.stores)
+	case len(d.dumps) == 0 && len(d.packed) > 0:
+		return a.refuse("has no dump.sql, but %q, which is packed once more: unpack the archive, and name what is in it", short(d.packed[0]))
 	case len(d.dumps) == 0:
 		return a.refuse("has no dump.sql: it is not a backup of an Odoo database")
 	case len(d.dumps) > 1 && rank(d.dumps[0]) == rank(d.dumps[1]):
@@ -109,12 +132,18 @@ func (a *Archive) detectFiles(stores map[string]int) error {
 	if stores[a.layout.files] > 0 {
 		return nil
 	}
-	var roots []string
+	var roots, others []string
 	for root := range stores {
-		// A file store that is not called one is none of Odoo's.
 		if strings.Contains("/"+root, "/filestore/") {
 			roots = append(roots, root)
+		} else {
+			others = append(others, root)
 		}
+	}
+	// Who copies data_dir/filestore/NAME beside a dump has NAME/, and its files are
+	// known by their names.
+	if len(roots) == 0 && len(others) == 1 && others[0] != "" {
+		roots = others
 	}
 	slices.Sort(roots)
 	switch len(roots) {

@@ -80,6 +80,9 @@ func (a *Archive) readPlainHeader() error {
 		return err
 	}
 	head = head[:n]
+	if bytes.Contains(head, []byte("-- PostgreSQL database cluster dump")) {
+		return a.refuse("is what pg_dumpall writes, a whole server with its roles and all of its databases; odpm restores one database: on the server that it came from, pg_dump -Fc -f backup.dump NAME")
+	}
 	if !bytes.Contains(head, []byte("-- PostgreSQL database dump")) {
 		return a.refuse("dump.sql is not what pg_dump writes")
 	}

@@ -100,10 +100,13 @@ func (a *Archive) blocks(d *dumpReader, h dumpHead, entries []entry, fn func(e e
 	for i := range entries {
 		byID[entries[i].id] = &entries[i]
 	}
-	for {
+	for left := len(entries); ; left-- {
+		if left == 0 {
+			return a.contentsAgain(d, h, byID)
+		}
 		kind, err := d.r.ReadByte()
 		if errors.Is(err, io.EOF) {
-			break
+			return a.missing(entries)
 		}
 		id := d.int()
 		if err = errors.Join(err, d.err); err != nil {
@@ -139,10 +142,38 @@ func (a *Archive) blocks(d *dumpReader, h dumpHead, entries []entry, fn func(e e
 			}
 		}
 	}
+}
+
+// missing names an entry whose data did not come.
+func (a *Archive) missing(entries []entry) error {
 	for _, e := range entries {
 		if e.hasData {
 			return a.refuse("is damaged or truncated: the data of %s %q are missing", e.desc, e.tag)
 		}
+	}
+	return nil
+}
+
+// contentsAgain reads what may stand behind the data. In the end pg_dump writes the
+// table of contents once more, with the places of the data in it, over the first
+// one; pg_dump 18 writes to a file that is its standard output (pg_dump -Fc db > file)
+// in append mode, and there the second one stands behind the data.
+func (a *Archive) contentsAgain(d *dumpReader, h dumpHead, byID map[int]*entry) error {
+	if _, err := d.r.Peek(1); errors.Is(err, io.EOF) {
+		return nil
+	}
+	behind := a.refuse("is damaged: behind its data stands something that pg_dump does not write")
+	left := len(byID)
+	err := a.contents(d, h, func(e entry, _ []byte) error {
+		if first := byID[e.id]; e.hasData {
+			if left--; first == nil || first.tag != e.tag || first.desc != e.desc {
+				return behind
+			}
+		}
+		return nil
+	})
+	if _, more := d.r.Peek(1); err != nil || left != 0 || !errors.Is(more, io.EOF) {
+		return behind
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func (d *zipDir) check(e zipEntry) error {
 	case e.flags&flagEncrypted != 0:
 		return fmt.Errorf("is encrypted (%q)", e.name)
 	case e.method != methodStored && e.method != methodDeflated:
-		return fmt.Errorf("has %q compressed with method %d; Odoo reads stored and deflated files only", e.name, e.method)
+		return fmt.Errorf("has %q compressed with %s; Odoo reads stored and deflated files only", e.name, methodName(e.method))
 	case e.method == methodStored && e.packed != e.size:
 		return fmt.Errorf("has %q, which is not compressed, with two sizes, %d and %d bytes", e.name, e.packed, e.size)
 	case e.size > maxInflated(e.packed):
@@ -184,4 +184,18 @@ func (r *zipReader) Close() error {
 	r.d = nil
 	zipReaders.Put(r)
 	return nil
+}
+
+// foreign says whether another program unpacks the entry and this one does not.
+func (e zipEntry) foreign() bool {
+	return e.flags&flagEncrypted != 0 || e.method != methodStored && e.method != methodDeflated
+}
+
+// methodName is what people know a method as: Windows' Explorer takes Deflate64 for
+// what is large.
+func methodName(method uint16) string {
+	if n := map[uint16]string{9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz", 99: "AES encryption"}[method]; n != "" {
+		return n
+	}
+	return fmt.Sprintf("method %d", method)
 }

@@ -101,6 +101,9 @@ func (l *Loader) mayLeave(stmt string, err error) bool {
 	if c == "" || c == "22021" || c != noLibrary && slices.Contains(never, c[:2]) {
 		return false
 	}
+	if slices.Contains(undefined, c) && sqldump.Removal([]byte(stmt)) {
+		return true // there is nothing to take away
+	}
 	if constraint, table, ok := sqldump.Constraint([]byte(stmt)); ok && (slices.Contains(broken, c) || c == "42830" && l.hasLeft("constraint")) {
 		if l.AllowBroken {
 			l.leave(Omission{"constraint", table + "." + constraint, fmt.Sprintf("constraint %q of table %s was left out: %s", constraint, table, message(err))})

@@ -53,6 +53,8 @@ type Loader struct {
 	later        []string
 	laterBytes   int
 	trailer      bool
+	// made: something is in the database that a DROP could be about.
+	made bool
 	// refreshes are REFRESH statements that did not work where they stand.
 	refreshes []string
 
@@ -218,6 +220,12 @@ func (l *Loader) comment(text []byte) {
 
 // wanted applies the policy and gives what is to be run, nil for nothing.
 func (l *Loader) wanted(stmt []byte) []byte {
+	if !l.made {
+		if sqldump.Removal(stmt) {
+			return nil // of pg_dump --clean, which may be thousands
+		}
+		l.made = slices.Equal(sqldump.Tokens(stmt, 1), []string{"create"})
+	}
 	v := l.Policy.Judge(stmt)
 	if v.Later {
 		if l.laterBytes += len(stmt); l.laterBytes <= maxKept {

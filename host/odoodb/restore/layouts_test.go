@@ -136,6 +136,8 @@ func TestLayouts(t *testing.T) {
 		"backslash":          {zipped(t, renamed(files, func(n string) string { return strings.ReplaceAll(n, "/", `\`) })), 0, 0, false},
 		"filestore/DB":       {zipped(t, renamed(files, func(n string) string { return strings.Replace(n, "filestore/", "filestore/prod/", 1) })), 0, 0, true},
 		"custom in a zip":    {zipped(t, with("db.dump", custom, "dump.sql")), 0, 0, false},
+		"files in DB":        {zipped(t, renamed(files, func(n string) string { return strings.Replace(n, "filestore/", "prod/", 1) })), 0, 0, true},
+		"Filestore":          {zipped(t, renamed(files, func(n string) string { return strings.Replace(n, "filestore/", "Filestore/", 1) })), 0, 0, false},
 		"tar":                {tarred(t, files), 0, 0, false},
 		"tar.gz":             {gz(t, tarred(t, prefixed("x/"))), 0, 0, true},
 		"plain":              {files["dump.sql"], 9, 2, false},
@@ -184,10 +186,17 @@ func TestUnclearLayouts(t *testing.T) {
 	}
 	dumps := renamed(files, func(n string) string { return strings.Replace(n, "dump.sql", "a.sql", 1) })
 	dumps["b.sql"] = files["dump.sql"]
+	noFiles := renamed(files, func(n string) string {
+		if strings.HasPrefix(n, "filestore/") {
+			return ""
+		}
+		return n
+	})
+	noFiles["filestore.tar.gz"] = []byte("x")
 	for name, tc := range map[string]struct {
 		files map[string][]byte
 		want  string
-	}{"two file stores": {two, "several databases"}, "two dumps": {dumps, "several dumps"}} {
+	}{"packed file store": {noFiles, `packed once more, as "filestore.tar.gz"`}, "zip in a zip": {map[string][]byte{"prod.zip": zipped(t, files)}, `but "prod.zip", which is packed once more`}, "two file stores": {two, "several databases"}, "two dumps": {dumps, "several dumps"}} {
 		path := filepath.Join(t.TempDir(), "backup")
 		if err := os.WriteFile(path, zipped(t, tc.files), 0o600); err != nil {
 			t.Fatal(err)

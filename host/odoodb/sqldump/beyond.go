@@ -8,8 +8,8 @@ import (
 // Roles and databases belong to the whole cluster, and the application role
 // owns every Odoo database of it: `DROP DATABASE prod` in a restored dump is a
 // statement like any other to PostgreSQL. pg_dump writes nothing of this kind
-// (without --create), so it is refused and not left out: who put it there
-// wanted something else than a restore.
+// but about the database that it dumped (see create.go), so it is refused and not
+// left out: who put it there wanted something else than a restore.
 var clusterObjects = []string{"database", "role", "user", "group", "tablespace", "system", "owned"}
 
 // beyond says whether a statement reaches out of the database that is restored,

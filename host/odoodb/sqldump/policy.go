@@ -58,6 +58,9 @@ func (p Policy) Judge(stmt []byte) Verdict {
 		if s, _ := name(t[2:]); s == "public" || p.Schemas[s] {
 			return Verdict{Drop: true}
 		}
+	case has(t, "drop", "extension"), has(t, "drop", "schema", "public"), has(t, "drop", "schema", "if", "exists", "public"):
+		// Those are there before the dump runs, and were made for it.
+		return Verdict{Drop: true}
 	case has(t, "comment", "on", "database"):
 		// pg_dump up to 10 writes it, with the name of the database it dumped.
 		return Verdict{Drop: true}

@@ -6,6 +6,7 @@ package sqldump
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,9 @@ const (
 	// Copy is a COPY … FROM stdin statement. Its data follow: the caller
 	// takes them with CopyData before the next Next.
 	Copy
+	// Itself is what pg_dump --create says about the database as a whole, and
+	// nothing for a database that is there.
+	Itself
 )
 
 // Item is one thing in a dump. Text is valid until the next call.
@@ -76,6 +80,8 @@ type Scanner struct {
 	line   int // line number of the next byte
 	buf    []byte
 	inCopy bool
+	// own is what the dump says of the database that it makes itself.
+	own    itself
 	n      int64
 	offset atomic.Int64 // n, published now and then
 }
@@ -91,7 +97,7 @@ func New(r io.Reader) *Scanner {
 // Reset goes on with another text, as if it were a new scanner's.
 func (s *Scanner) Reset(r io.Reader) {
 	s.r.Reset(r)
-	s.line, s.inCopy = 1, false
+	s.line, s.inCopy, s.own = 1, false, itself{settled: true}
 }
 
 func (s *Scanner) refuse(line int, format string, args ...any) error {
@@ -142,6 +148,9 @@ func (s *Scanner) Next() (Item, error) {
 		b, err := s.next()
 		if err != nil {
 			s.offset.Store(s.n)
+			if errors.Is(err, io.EOF) {
+				err = cmp.Or(s.settle(nil), err)
+			}
 			return Item{}, err
 		}
 		switch b {
@@ -162,6 +171,9 @@ func (s *Scanner) Next() (Item, error) {
 					return Item{}, s.refuse(start, "a \\restrict line that pg_dump does not write")
 				}
 				return Item{Restrict, text, start}, nil
+			}
+			if s.own.connects(text) {
+				return Item{Itself, text, start}, nil
 			}
 			return Item{}, s.refuse(start, "the psql command %.40q: a dump's commands can run programs on the server's machine, and pg_dump writes none", text)
 		case b == '-' && s.peek() == '-':
@@ -222,7 +234,13 @@ func (s *Scanner) statement(start int) (Item, error) {
 		return Item{}, s.refuse(start, "%.60q is longer than %d MiB, and pg_dump writes nothing like it", s.buf, maxJudged>>20)
 	}
 	if beyond(s.buf) {
-		return Item{}, s.refuse(start, "%.60q reaches beyond the database that is restored, and pg_dump writes none of this kind", s.buf)
+		if s.own.names(s.buf, start) {
+			return Item{Itself, s.buf, start}, nil
+		}
+		return Item{}, s.refuseBeyond(start, s.buf)
+	}
+	if err := s.settle(s.buf); err != nil {
+		return Item{}, err
 	}
 	if startsWithBOM(s.buf) {
 		return Item{}, s.refuse(start, "a byte order mark, which psql reads and PostgreSQL does not")

@@ -26,6 +26,9 @@ type content struct {
 	ascii bool
 	utf8  sqldump.UTF8
 
+	// rowsOnly: the dump has rows of a table that it does not make.
+	rowsOnly bool
+
 	base    string
 	modules map[string]string
 	stored  storedNames
@@ -96,6 +99,7 @@ func (c *content) copy(stmt []byte) *sqldump.Rows {
 	if !c.ours(schema, table) {
 		return sqldump.NewRows(nil, nil, nil)
 	}
+	c.rowsOnly = c.rowsOnly || c.columns[table] == nil
 	if columns == nil {
 		columns = c.columns[table]
 	}
@@ -140,6 +144,7 @@ func (c *content) insert(ins sqldump.Insert) {
 		c.tables++
 	}
 	ours := c.ours(ins.Schema, ins.Table)
+	c.rowsOnly = c.rowsOnly || ours && c.columns[ins.Table] == nil
 	if ins.Columns == nil {
 		ins.Columns = c.columns[ins.Table]
 	}
@@ -167,6 +172,9 @@ func (c *content) facts() (Facts, error) {
 	c.utf8.End()
 	if c.stored.full || c.elsewhere.names.full {
 		return Facts{}, Unproven(fmt.Sprintf("attachments name more than %d files that are not in the archive", maxStored))
+	}
+	if c.rowsOnly {
+		return Facts{}, Unproven("the dump has rows and does not make the tables that they are in, as with pg_dump --data-only or -a; a backup has both")
 	}
 	slices.Sort(c.stored.wrongNames)
 	return Facts{base: c.base, Modules: c.modules, notUTF8: c.utf8.Bad, Stored: c.stored.files(), Missing: c.stored.missing(), names: c.stored.sorted(),

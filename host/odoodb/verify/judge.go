@@ -92,6 +92,8 @@ func Judge(f Facts, w Wanted) (j Judgement, err error) {
 	}
 	switch {
 	case f.Missing == 0:
+	case w.Archive.PackedStore != "" && !w.MissingFiles && f.Missing == f.Stored:
+		return j, Unproven(fmt.Sprintf("its file store is packed once more, as %q, and is not read: unpack the archive and that file in it, and name the folder; --allow-missing-files restores it without files", w.Archive.PackedStore))
 	case w.Archive.Files == 0:
 		warn("the archive has no file store: %d of %d attachments' files are missing", f.Missing, f.Stored)
 	case w.MissingFiles:

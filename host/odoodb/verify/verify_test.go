@@ -49,6 +49,14 @@ func TestVerifyFixtures(t *testing.T) {
 }
 
 func TestVerifyFinds(t *testing.T) {
+	custom, err := os.ReadFile("../testdata/o18.dump")
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := filepath.Join(t.TempDir(), "behind.dump")
+	if err := os.WriteFile(behind, append(custom, "more"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, tc := range map[string]struct {
 		file string
 		want string
@@ -60,6 +68,8 @@ func TestVerifyFinds(t *testing.T) {
 		"module":       {odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("manifest.json", `"web": "18.0.1.0"`, `"web": "18.0.9.9"`)), "web is 18.0.1.0 instead of 18.0.9.9", verify.IsUnproven},
 		"file missing": {odoodbtest.Rebuild(t, odoodbtest.Without("filestore/1c/")), "1 of the 9 files", verify.IsUnproven},
 		"no base":      {odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", "COPY public.ir_module_module ", "COPY public.other ")), "not the backup of an Odoo database", verify.IsUnproven},
+		"rows only":    {odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", "CREATE TABLE public.ir_module_module ", "CREATE TABLE public.other ")), "does not make the tables", verify.IsUnproven},
+		"more behind":  {behind, "behind its data stands something", archive.IsRefused},
 	} {
 		if _, err := verify.File(ctx, tc.file, verify.Options{}); err == nil || !strings.Contains(err.Error(), tc.want) || !tc.is(err) {
 			t.Errorf("%s: %v", name, err)
