@@ -90,8 +90,8 @@ func odooWords(command []string) (program, options []string, ok bool) {
 	return words[:n:n], words[n:], len(words) == n || strings.HasPrefix(words[n], "-")
 }
 
-// odooEntrypoint keeps the checker in front. What stands behind an entrypoint is
-// what the file says: Compose drops the image's command with it.
+// odooEntrypoint keeps the checker in front. The command behind it is the file's own:
+// Compose drops the image's command with an entrypoint.
 func (d *differ) odooEntrypoint(s, o types.ServiceConfig, _, _ any) {
 	own := d.own(s)
 	words, command := []string(s.Entrypoint), []string(nil)

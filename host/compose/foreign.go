@@ -282,7 +282,7 @@ func findFiles(path string, env map[string]string) ([]string, error) {
 	return files, nil
 }
 
-// NamedFiles are the names in COMPOSE_FILE, as they stand there.
+// NamedFiles are the names in COMPOSE_FILE, unchanged.
 func NamedFiles(env map[string]string) []string {
 	names := strings.Split(env["COMPOSE_FILE"], firstOf(env["COMPOSE_PATH_SEPARATOR"], string(os.PathListSeparator)))
 	return slices.DeleteFunc(names, func(name string) bool { return name == "" })

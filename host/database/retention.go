@@ -92,7 +92,7 @@ var datedName = regexp.MustCompile(`_[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2
 func prune(stateDir string, newest, database string, k Keep, say func(format string, args ...any)) (removed []string, err error) {
 	all, unread := receipts.All(stateDir)
 	if len(unread) > 0 {
-		return nil, fmt.Errorf("a receipt in %s cannot be read, and it may be of the last backup that was proven restorable: %w\nPut it right, or remove that file if you do not need it", filepath.Join(stateDir, "receipts"), unread[0])
+		return nil, fmt.Errorf("a receipt in %s cannot be read, and it may be of the last backup that was proven restorable: %w\nCorrect it, or remove that file if you do not need it", filepath.Join(stateDir, "receipts"), unread[0])
 	}
 	var ours []receipts.Receipt
 	for _, r := range all {

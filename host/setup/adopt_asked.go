@@ -51,8 +51,8 @@ func choose(o apply.Options, f *compose.Foreign, a *Adoption) error {
 	return nil
 }
 
-// several: odpm writes one file in the place of one, and docker compose would go on
-// with those that COMPOSE_FILE names.
+// several: odpm writes one file in the place of one, and docker compose would keep
+// using those that COMPOSE_FILE names.
 func several(a Adoption, named []string) error {
 	r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("COMPOSE_FILE says %s, which docker compose reads together. Nothing was written.", strings.Join(named, " and "))}
 	keep := a
