@@ -19,12 +19,12 @@ type itself struct {
 	// no \connect has followed.
 	line int
 	text string
-	// settled: what stands in front of everything else has passed.
+	// settled: the statements at the beginning of the dump have passed.
 	settled bool
 }
 
 // names says whether a statement that reaches beyond the database is about the one
-// that the dump makes. Only what stands in front of everything else gives its name.
+// that the dump makes. Only the statements at the beginning of the dump give its name.
 func (o *itself) names(stmt []byte, line int) bool {
 	t := Tokens(stmt, 1<<12)
 	named := ""
