@@ -1,13 +1,8 @@
 package compose
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
-	"net"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -15,11 +10,9 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/loader"
-	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/odpm/odpm/host/project/tag"
 	"github.com/odpm/odpm/shared/odooconf"
-	"github.com/odpm/odpm/shared/shell"
 )
 
 // Var is one line of the proposed .env.
@@ -326,122 +319,6 @@ func (p *proposer) login() {
 	case password == "":
 		p.problem(Problem{Code: "no_password", Message: "the password that Odoo logs in with is not in the file",
 			Way: "set POSTGRES_ODOO_PASS in .env, or db_password in odoo.conf"})
-	}
-}
-
-// conf is the odoo.conf that odpm will read: the one in the directory, else a
-// copy of the one that Odoo has mounted. "" is none.
-func (p *proposer) conf() string {
-	own := filepath.Join(p.dir, "odoo.conf")
-	if _, err := os.Stat(own); err == nil {
-		return own
-	}
-	return p.Odoo.ConfPath
-}
-
-// around: odoo.conf is copied, and Odoo's data keep their place where that is a
-// directory.
-func (p *proposer) around() {
-	o := p.Odoo
-	if o == nil {
-		return
-	}
-	if path := p.conf(); path == "" {
-		p.confVolume()
-		if !p.External && !p.elsewhere {
-			p.between()
-		}
-	} else if own := filepath.Join(p.dir, "odoo.conf"); path != own {
-		if data, err := readCompose(path); err != nil {
-			p.problem(Problem{Code: "odoo_conf", Blocking: true, Message: "Odoo's configuration " + p.rel(path) + " cannot be read: " + err.Error(),
-				Way: "sudo install -o \"$USER\" " + shell.Quote(path) + " " + shell.Quote(own)})
-		} else {
-			p.out.Conf, p.out.ConfPath = data, p.rel(path)
-		}
-	} else if o.ConfPath != "" && o.ConfPath != own && !sameFile(o.ConfPath, own) {
-		p.problem(Problem{Code: "odoo_conf", Message: "Odoo's configuration was " + p.rel(o.ConfPath) + "; odpm reads odoo.conf in the project directory, which differs",
-			Way: "see what: diff " + shell.Quote(o.ConfPath) + " " + shell.Quote(own)})
-	}
-	if p.External || p.elsewhere {
-		p.outside()
-	}
-	p.odooPlace()
-}
-
-// outside: the server is elsewhere, and odoo.conf alone says where. What Odoo's
-// variables or options said goes into it.
-func (p *proposer) outside() {
-	o, own := p.Odoo, filepath.Join(p.dir, "odoo.conf")
-	conf, err := odooconf.Parse(p.out.Conf)
-	if p.out.Conf == nil {
-		conf, err = odooconf.Load(own)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		conf, err = odooconf.Parse([]byte("[options]\n"))
-	}
-	if err != nil {
-		return // it is named where odoo.conf is read
-	}
-	if host, ok := conf.Value("db_host", 0); ok && host != "" {
-		return
-	}
-	host, port := o.Host, o.DBPort
-	if local := net.ParseIP(host); host == "localhost" || local != nil && local.IsLoopback() {
-		host = hostGateway // of the machine, for a container with a network of its own
-	}
-	if port == 0 {
-		port = PostgresPort
-	}
-	into, begin := ">", "[options]\\n"
-	if _, err := os.Stat(own); err == nil {
-		into, begin = ">>", "\\n"
-	}
-	if host == "" || into == ">>" {
-		p.problem(Problem{Code: "no_host", Blocking: true, Message: "the server is elsewhere, and odoo.conf does not say where (db_host)",
-			Way: fmt.Sprintf("printf '%sdb_host = %s\\ndb_port = %d\\n' %s %s", begin, firstOf(host, "ADDRESS"), port, into, shell.Quote(own))})
-		return
-	}
-	for _, option := range [][2]string{{"db_host", host}, {"db_port", strconv.Itoa(port)}} {
-		text, err := conf.Set(option[0], option[1])
-		if err != nil {
-			return
-		}
-		if conf, err = odooconf.Parse(text); err != nil {
-			return
-		}
-	}
-	p.out.Conf = conf.Bytes()
-}
-
-// between: Odoo's variables lead to a service in front of PostgreSQL, such as a
-// pooler. Without an odoo.conf that says so a run would go past it.
-func (p *proposer) between() {
-	o := p.Odoo
-	host := ServiceOf(p.Doc, o.Service, o.Host)
-	if host == "" || p.Postgres == nil || host == p.Postgres.Service {
-		return
-	}
-	port := o.DBPort
-	if port == 0 {
-		port = PostgresPort
-	}
-	p.out.Conf = fmt.Appendf(nil, "[options]\n; as the variables of service %s said\ndb_host = %s\ndb_port = %d\n", o.Service, o.Host, port)
-}
-
-func sameFile(a, b string) bool {
-	x, errX := readCompose(a)
-	y, errY := readCompose(b)
-	return errX == nil && errY == nil && bytes.Equal(x, y)
-}
-
-// confVolume: a volume at /etc/odoo has an odoo.conf that this machine cannot
-// read.
-func (p *proposer) confVolume() {
-	for _, v := range p.Odoo.Mounts {
-		if v.Type == types.VolumeTypeVolume && path.Clean(v.Target) == "/etc/odoo" && v.Source != "" && p.device(v) == "" {
-			p.problem(Problem{Code: "odoo_conf", Blocking: true, Message: "Odoo's configuration is in the volume " + p.volumeName(v) + "; odpm reads odoo.conf in the project directory",
-				Way: fmt.Sprintf("docker run --rm --user 0 -v %s:/from:ro --entrypoint cat %s /from/odoo.conf > %s", p.volumeName(v), p.tools(), shell.Quote(filepath.Join(p.dir, "odoo.conf")))})
-		}
 	}
 }
 
