@@ -114,9 +114,11 @@ func (s *Run) RunOdooOnce(ctx context.Context, args []string) error {
 }
 
 func (s *Run) odooOnce(ctx context.Context, args []string) error {
+	stream, back := s.Term.Lend()
+	defer back()
 	if s.Stack != nil {
 		return s.Stack.RunOnce(ctx, engine.RunOnce{Service: s.Project.OdooServiceName,
-			Args: append(s.OdooCommand(), args...), Stdout: s.Term.Stream(), Stderr: s.Term.Stream(), NoDeps: true})
+			Args: append(s.OdooCommand(), args...), Stdout: stream, Stderr: stream, NoDeps: true})
 	}
 	argv, err := s.OdooArgv(ctx, args...)
 	if err != nil {
@@ -128,6 +130,6 @@ func (s *Run) odooOnce(ctx context.Context, args []string) error {
 	}
 	cmd := exec.CommandContext(ctx, s.Desired.Image.Checker, append([]string{"--"}, argv...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Project.Dir, env, s.Term.Stream(), s.Term.Stream()
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Project.Dir, env, stream, stream
 	return cmd.Run()
 }

@@ -6,6 +6,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -148,11 +149,23 @@ func Begin(ctx context.Context, o Options) (*Run, func(), error) {
 	if o.Term.ErrTTY {
 		// Docker may take a second to answer; a person sees at once that something
 		// happens.
-		o.Term.Step("looking at %s", ui.Clean(o.Dir))
+		dir, err := filepath.Abs(o.Dir)
+		if err != nil {
+			dir = o.Dir
+		}
+		o.Term.Step("looking at the project in %s", ui.Clean(dir))
 	}
 	end := o.Term.Alive()
+	r, unlock, err := begin(ctx, o)
+	if err != nil {
+		end()
+		return nil, nil, err
+	}
+	return r, func() { end(); unlock() }, nil
+}
+
+func begin(ctx context.Context, o Options) (*Run, func(), error) {
 	v, err := look.At(ctx, o.Options)
-	end()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -308,10 +321,7 @@ func (r *Run) round(ctx context.Context) (revealed bool, err error) {
 		if r.Verbose {
 			r.Term.Step("does %s %s: %s", a.Op, ui.Clean(a.Resource), ui.Clean(a.Why))
 		}
-		end := r.Term.Alive()
-		err := r.do(ctx, a)
-		end()
-		if err != nil {
+		if err := r.do(ctx, a); err != nil {
 			return false, err
 		}
 		r.done.Acted = true

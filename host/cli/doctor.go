@@ -25,7 +25,9 @@ func (a *App) doctorCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			end := a.looking()
 			findings := setup.Examine(asking(cmd.Context()), opts.Options)
+			end()
 			if isJSON {
 				if err := a.writeJSON(a.doctorJSON(findings)); err != nil {
 					return err

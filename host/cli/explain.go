@@ -73,7 +73,9 @@ func (a *App) here(ctx context.Context, code codes.Code) []string {
 	if err != nil {
 		return nil
 	}
+	end := a.looking()
 	v, err := look.At(ctx, opts.Options)
+	end()
 	if err != nil {
 		if report.CodeOf(err, "") == code {
 			return strings.Split(err.Error(), "\n")

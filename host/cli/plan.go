@@ -75,7 +75,9 @@ func (a *App) runPlan(ctx context.Context, o planFlags) error {
 	if err != nil {
 		return err
 	}
+	end := a.looking()
 	v, err := look.At(ctx, opts.Options)
+	end()
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,9 @@ func (a *App) render(ctx context.Context, noDocker bool, make func(*look.View, p
 		return err
 	}
 	opts.NoDocker = noDocker
+	end := a.looking()
 	v, err := look.At(asking(ctx), opts.Options)
+	end()
 	if err != nil {
 		return err
 	}

@@ -251,6 +251,10 @@ func asking(ctx context.Context) context.Context {
 	return engine.Asking(ctx, engine.AnswerTime)
 }
 
+// looking is what commands that only look show on a terminal while they do: a
+// Docker engine or a server may take long to answer.
+func (a *App) looking() (end func()) { return a.term.Working("looking at the project") }
+
 // format reads the --format of a command whose result is a table.
 func format(flag, value string) (isJSON bool, err error) {
 	return oneOf(flag, value, "table", "json")

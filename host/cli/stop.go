@@ -20,7 +20,7 @@ and volumes stay; "odpm" starts them again. An external server is left alone.`,
 			if err != nil {
 				return err
 			}
-			end := a.term.Alive()
+			end := a.term.Working("stopping what runs for this project")
 			stopped, err := apply.Stop(cmd.Context(), opts)
 			end()
 			if len(stopped) > 0 {

@@ -49,9 +49,9 @@ func (w *work) neutralize(ctx context.Context, database string, modules []string
 	// command neutralize has to be the first word.
 	if command := w.OdooCommand(); len(command) == 0 || strings.HasPrefix(command[0], "-") {
 		return w.Stack.RunOnce(ctx, engine.RunOnce{Service: w.Project.OdooServiceName, NoDeps: true, Entrypoint: "odoo",
-			Args: []string{"neutralize", "-c", compose.OdooConfTarget, "-d", database}, Stdout: w.Term.Stream(), Stderr: w.Term.Stream()})
+			Args: []string{"neutralize", "-c", compose.OdooConfTarget, "-d", database}, Stdout: w.Term.Err, Stderr: w.Term.Err})
 	}
 	command := w.OdooCommand()[0]
 	return w.Stack.RunOnce(ctx, engine.RunOnce{Service: w.Project.OdooServiceName, NoDeps: true,
-		Args: []string{command, "neutralize", "-d", database}, Stdout: w.Term.Stream(), Stderr: w.Term.Stream()})
+		Args: []string{command, "neutralize", "-d", database}, Stdout: w.Term.Err, Stderr: w.Term.Err})
 }

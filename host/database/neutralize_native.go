@@ -50,7 +50,7 @@ func (w *work) neutralizeNative(ctx context.Context, database string, modules []
 	at := slices.Index(argv, script) + 1
 	argv = append(slices.Insert(argv, max(at, 1), "neutralize"), "-d", database)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = w.Project.Dir, env, w.Term.Stream(), w.Term.Stream()
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = w.Project.Dir, env, w.Term.Err, w.Term.Err
 	return cmd.Run()
 }
 

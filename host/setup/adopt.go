@@ -75,7 +75,9 @@ func Adopt(ctx context.Context, o apply.Options, a Adoption) (string, error) {
 			o.Environ = append(slices.Clone(o.Environ), key+"="+value)
 		}
 	}
+	end := o.Term.Working("reading " + a.File)
 	t, notes, err := takeover(ctx, o, a)
+	end()
 	if err != nil {
 		return "", err
 	}

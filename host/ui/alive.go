@@ -23,12 +23,24 @@ type alive struct {
 	drawn bool
 	// partial: what was written last did not end its line, a question for example.
 	partial bool
+	// bars are what moves the cursor now, nil for nothing: what is written then has
+	// to go through them, or they would draw over it.
+	bars io.Writer
+	// beats: somebody shows that work goes on. last is when something was written.
+	beats bool
+	last  time.Time
 }
 
 func (a *alive) Write(p []byte) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.clear()
+	a.last = time.Now()
+	if a.bars != nil {
+		if n, err := a.bars.Write(p); err == nil {
+			return n, nil
+		}
+	}
 	if len(p) > 0 {
 		a.partial = p[len(p)-1] != '\n'
 	}
@@ -39,8 +51,18 @@ func (a *alive) Write(p []byte) (int, error) {
 func (a *alive) answered() {
 	if a != nil {
 		a.mu.Lock()
-		a.partial = false
+		a.partial, a.last = false, time.Now()
 		a.mu.Unlock()
+	}
+}
+
+// below says what moves the cursor from now on.
+func (a *alive) below(bars io.Writer) {
+	if a != nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.clear()
+		a.bars, a.last = bars, time.Now()
 	}
 }
 
@@ -54,24 +76,54 @@ func (a *alive) clear() {
 func (a *alive) draw(line string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.partial {
+	if a.partial || a.bars != nil {
 		return
 	}
 	io.WriteString(a.w, "\r\x1b[K"+line)
 	a.drawn = true
 }
 
-// Alive shows on a terminal how long something is taking already, below the line
-// that says what it is, until end is called. Nothing else may move the cursor
-// meanwhile.
-func (t *Terminal) Alive() (end func()) {
-	if t.live == nil || t.Quiet || !t.animated {
+// begin tells whether somebody may show that work goes on: one at a time does.
+func (a *alive) begin() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	was := a.beats
+	a.beats, a.last = true, time.Now()
+	return !was
+}
+
+func (a *alive) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.clear()
+	a.beats = false
+}
+
+// silent is for how long nothing was written.
+func (a *alive) silent() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return time.Since(a.last)
+}
+
+// Alive shows on a terminal, until end is called, how long nothing has been said,
+// below the line that says what is being done. Of two that overlap the first
+// does.
+func (t *Terminal) Alive() (end func()) { return t.Working("") }
+
+// Working is Alive for work that no line above has named: what it is stands
+// beside the time.
+func (t *Terminal) Working(what string) (end func()) {
+	if t.live == nil || t.Quiet || !t.animated || !t.live.begin() {
 		return func() {}
+	}
+	name := " "
+	if what != "" {
+		name = "odpm: " + what
 	}
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		began := time.Now()
 		tick := time.NewTimer(aliveAfter)
 		defer tick.Stop()
 		for {
@@ -79,7 +131,12 @@ func (t *Terminal) Alive() (end func()) {
 			case <-stop:
 				return
 			case <-tick.C:
-				t.live.draw(Paint(t.ErrColor, Dim, fmt.Sprintf("  … %s", time.Since(began).Round(time.Second))))
+				silent := t.live.silent()
+				if silent < aliveAfter {
+					tick.Reset(aliveAfter - silent)
+					continue
+				}
+				t.live.draw(Paint(t.ErrColor, Dim, fmt.Sprintf("%s … %s", name, silent.Round(time.Second))))
 				tick.Reset(aliveEvery)
 			}
 		}
@@ -87,8 +144,16 @@ func (t *Terminal) Alive() (end func()) {
 	return func() {
 		close(stop)
 		<-done
-		t.live.mu.Lock()
-		defer t.live.mu.Unlock()
-		t.live.clear()
+		t.live.end()
 	}
+}
+
+// Lend gives the error stream itself to a program that writes to it, until back is
+// called.
+func (t *Terminal) Lend() (stream io.Writer, back func()) {
+	if t.live == nil {
+		return t.Stream(), func() {}
+	}
+	t.live.below(t.raw)
+	return t.raw, func() { t.live.below(nil) }
 }

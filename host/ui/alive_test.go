@@ -18,6 +18,9 @@ func onTerminal(t *testing.T, o Options) (*Terminal, func(want string) string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { program.Close(); person.Close() })
+	if err := pty.Setsize(program, &pty.Winsize{Rows: 50, Cols: 80}); err != nil {
+		t.Fatal(err)
+	}
 	sent := make(chan string)
 	go func() {
 		buf := make([]byte, 1024)
@@ -65,6 +68,61 @@ func TestAlive(t *testing.T) {
 	term.Say("done")
 	if got = screen("done\r\n"); strings.Contains(got, "s\r\ndone") || strings.Contains(got, "sdone") {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestWorking: what no line above has named stands beside the time.
+func TestWorking(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	term, screen := onTerminal(t, Options{Color: "never"})
+	end := term.Working("looking")
+	if got := screen("… 2s"); got != "\r\x1b[Kodpm: looking … 2s" {
+		t.Errorf("%q", got)
+	}
+	end()
+	term.Say("done")
+	if got := screen("done\r\n"); !strings.HasSuffix(got, "\r\x1b[Kdone\r\n") {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestAboveBars: what is said while bars are drawn stands above them. Odoo's lines and
+// the bars were written over each other.
+func TestAboveBars(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	term, screen := onTerminal(t, Options{Color: "never"})
+	p := term.NewProgress("tty")
+	p.Report("rehearse shop_2026-11-27_03-16-12.zip", "verify", "B", 5, 10)
+	got := screen("ETA")
+	if !strings.Contains(got, "verify") || !strings.Contains(got, "[") || strings.Contains(got, "…\r\n") {
+		t.Errorf("no bar beside a long name: %q", got)
+	}
+	term.Warn("a word")
+	if got = screen("a word\r\n"); !strings.Contains(got, "\x1b[Jodpm: warning: a word\r\n") {
+		t.Errorf("%q", got)
+	}
+	p.Report("rehearse", "indexes", "items", 26, 26)
+	p.Report("rehearse", "indexes", "items", 22, 26)
+	p.Report("rehearse", "verify", "B", 10, 10)
+	p.Close()
+	if got = screen("26/26 items"); strings.Contains(got, "22/26") {
+		t.Errorf("a bar goes back: %q", got)
+	}
+	term.Say("done")
+	screen("\r\ndone\r\n")
+}
+
+// TestAskFits: a question is broken at words, and the answer is typed behind it.
+func TestAskFits(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	term, screen := onTerminal(t, Options{Color: "never"})
+	term.ErrWidth = 40
+	term.ask("--db-drop removes the database and its file store for good. Type its name to continue:")
+	got := screen("continue: ")
+	for line := range strings.SplitSeq(got, "\r\n") {
+		if len(line) > 40 {
+			t.Errorf("%d columns: %q", len(line), line)
+		}
 	}
 }
 

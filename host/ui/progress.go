@@ -3,12 +3,15 @@ package ui
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/odpm/odpm/host/wording"
 )
 
 // Progress shows how far long work has come. Its methods may be called from
@@ -64,7 +67,7 @@ type bars struct {
 
 type bar struct {
 	*mpb.Bar
-	total int64
+	done, total int64
 }
 
 func (b *bars) Report(task, phase, unit string, done, total int64) {
@@ -72,29 +75,49 @@ func (b *bars) Report(task, phase, unit string, done, total int64) {
 	defer b.mu.Unlock()
 	if b.p == nil {
 		b.p = mpb.New(mpb.WithOutput(b.t.Stream()), mpb.WithWidth(min(b.t.Width, 100)), mpb.WithAutoRefresh())
+		b.t.live.below(b.p)
 	}
 	one := b.all[phase]
 	if one == nil {
-		name := fmt.Sprintf("%s  %-9s ", task, phase)
+		name := fmt.Sprintf("%s  %-9s ", b.short(task), phase)
 		counter := decor.CountersNoUnit(" %d/%d "+unit, decor.WCSyncSpace)
 		speed := decor.Decorator(decor.AverageSpeed(0, "%.0f/s", decor.WCSyncSpace))
 		if unit == "B" {
 			counter = decor.CountersKibiByte(" % .1f / % .1f", decor.WCSyncSpace)
 			speed = decor.AverageSpeed(decor.SizeB1024(0), "% .1f", decor.WCSyncSpace)
 		}
+		figures := []decor.Decorator{decor.Percentage(decor.WCSyncSpace), counter, speed, decor.Name("  ETA "), decor.AverageETA(decor.ET_STYLE_MMSS)}
+		if b.t.Width < wideBars {
+			figures = slices.Delete(figures, 2, 3)
+		}
 		one = &bar{Bar: b.p.New(total, mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding("-").Rbound("]"),
-			mpb.PrependDecorators(decor.Name(name)),
-			mpb.AppendDecorators(decor.Percentage(decor.WCSyncSpace), counter, speed, decor.Name("  ETA "), decor.AverageETA(decor.ET_STYLE_MMSS))), total: total}
+			mpb.PrependDecorators(decor.Name(name)), mpb.AppendDecorators(figures...)), total: total}
 		b.all[phase] = one
 	}
 	if total > 0 && total != one.total {
 		one.SetTotal(total, false)
 		one.total = total
 	}
-	one.SetCurrent(done)
-	if total > 0 && done >= total {
+	// Reports of several goroutines overtake each other, and a bar does not go back.
+	one.done = max(one.done, done)
+	one.SetCurrent(one.done)
+	if total > 0 && one.done >= total {
 		one.SetTotal(total, true)
 	}
+}
+
+// wideBars is how wide a terminal has to be for the speed to have room.
+const wideBars = 100
+
+// short makes room for the phase, a bar and its figures: of a task, "rehearse NAME",
+// the name is shortened.
+func (b *bars) short(task string) string {
+	room := max(b.t.Width-58, 14)
+	if b.t.Width >= wideBars {
+		room = wideBars - 66
+	}
+	verb, name, _ := strings.Cut(task, " ")
+	return strings.TrimSpace(verb + " " + wording.Middle(name, max(room-len(verb)-1, 5)))
 }
 
 func (b *bars) Close() {
@@ -108,6 +131,7 @@ func (b *bars) Close() {
 			one.Abort(false)
 		}
 	}
+	b.t.live.below(nil)
 	b.p.Wait()
 	b.p, b.all = nil, map[string]*bar{}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/odpm/odpm/host/wording"
 )
 
 // Answer is a prompt's letter. The letters mean the same in every prompt.
@@ -144,12 +146,17 @@ func (t *Terminal) Choose(question string, names []string) (int, error) {
 	}
 }
 
+// ask writes a question so that it fits the terminal; the answer is typed behind it.
+func (t *Terminal) ask(question string) {
+	fmt.Fprint(t.Err, wording.Screen(question, t.ErrWidth)+" ")
+}
+
 // AskName asks the person to type a name exactly, for what cannot be undone.
 func (t *Terminal) AskName(question, name string) (bool, error) {
 	if !t.Interactive {
 		return false, ErrNobodyToAsk
 	}
-	fmt.Fprint(t.Err, question+" ")
+	t.ask(question)
 	line, err := t.readLine()
 	if errors.Is(err, ErrInterrupted) {
 		return false, err
@@ -165,7 +172,7 @@ func (t *Terminal) AskSecret(question string) (string, error) {
 	if !t.Interactive {
 		return "", ErrNobodyToAsk
 	}
-	fmt.Fprint(t.Err, question+" ")
+	t.ask(question)
 	fd := int(t.In.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {

@@ -111,6 +111,9 @@ func width(f *os.File) int {
 func (t *Terminal) Screen(write func(io.Writer)) {
 	var b strings.Builder
 	write(&b)
+	if t.live != nil {
+		t.live.below(nil) // what is drawn there now would stay in the midst of it
+	}
 	io.WriteString(t.Out, wording.Screen(b.String(), t.OutWidth))
 }
 

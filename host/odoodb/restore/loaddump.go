@@ -64,6 +64,11 @@ func (r *restore) loadDump(ctx context.Context) error {
 	}
 	r.notice = l.Notice
 	err = r.readError(l.Load(ctx, sql, r.a.DumpSize))
+	if err == nil {
+		// A load reads a dump to its last statement, not to its end, and a bar that ends
+		// below 100 % looks like a load that failed.
+		r.o.Progress.Send(progress.Event{Phase: progress.PhaseRestore, Done: r.a.DumpSize, Total: r.a.DumpSize, Finished: true})
+	}
 	r.rep.LeftOut = l.LeftOut()
 	r.later = l.Later()
 	return err

@@ -82,10 +82,10 @@ func TestRestore(t *testing.T) {
 	} {
 		t.Run(tc.file, func(t *testing.T) {
 			var mu sync.Mutex
-			phases := map[progress.Phase]bool{}
+			phases := map[progress.Phase]progress.Event{}
 			rep, err := restore.Run(ctx, s, restore.Options{File: tc.file, Database: tc.db, OdooMajor: 18, Progress: func(e progress.Event) {
 				mu.Lock()
-				phases[e.Phase] = true
+				phases[e.Phase] = e
 				mu.Unlock()
 			}})
 			if err != nil {
@@ -116,8 +116,8 @@ func TestRestore(t *testing.T) {
 				t.Errorf("the database is %s", visible)
 			}
 			for _, p := range []progress.Phase{progress.PhaseRestore, progress.PhaseIndexes, progress.PhaseFilestore, progress.PhaseVerify} {
-				if !phases[p] {
-					t.Errorf("no progress of %s", p)
+				if e := phases[p]; !e.Finished || e.Done != e.Total {
+					t.Errorf("progress of %s ends with %+v", p, e)
 				}
 			}
 			odoodbtest.NoLeftovers(t, s)
