@@ -46,7 +46,7 @@ func (r *Run) recover(ctx context.Context) error {
 		case d.Drop && d.Completed:
 			line := "odpm: an interrupted drop of " + ui.Clean(d.Database) + " was completed: the database is gone"
 			if d.Filestore != "" {
-				line += ", and its filestore " + r.Rel(d.Filestore)
+				line += ", and its file store " + r.Rel(d.Filestore)
 				if r.filestores().Recorded(d.Database) {
 					line += " (the directory stays, empty: .env names it)"
 				}

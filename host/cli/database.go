@@ -46,14 +46,19 @@ func (a *App) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			end := a.looking()
 			st, err := status.New(asking(cmd.Context()), opts.Options)
+			end()
 			if err != nil {
 				return err
 			}
 			if isJSON {
 				return st.WriteJSON(asking(cmd.Context()), a.out)
 			}
-			a.term.Screen(func(out io.Writer) { st.WriteTable(asking(cmd.Context()), out, a.term.OutColor) })
+			a.term.Screen(func(out io.Writer) {
+				defer a.looking()()
+				st.WriteTable(asking(cmd.Context()), out, a.term.OutColor)
+			})
 			return nil
 		},
 	}
@@ -79,7 +84,9 @@ where it does not run, and left running.`,
 				return err
 			}
 			if show {
+				end := a.looking()
 				sql, err := roleSQL(asking(cmd.Context()), opts.Options)
+				end()
 				if err != nil {
 					return err
 				}
@@ -124,7 +131,7 @@ func roleSQL(ctx context.Context, o look.Options) ([]string, error) {
 func (a *App) listCommand() *cobra.Command {
 	var form string
 	cmd := &cobra.Command{
-		Use: "list", Short: "List the databases: Odoo version, size, owner, filestore", Args: none,
+		Use: "list", Short: "List the databases: Odoo version, size, owner, file store", Args: none,
 		Annotations: exits(`  0    listed
   1    failed: the server could not be asked
   2    usage
@@ -134,7 +141,9 @@ func (a *App) listCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			end := a.looking()
 			all, warnings, err := database.List(asking(cmd.Context()), opts.Options)
+			end()
 			if err != nil {
 				return err
 			}

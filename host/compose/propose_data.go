@@ -268,7 +268,7 @@ func (p *proposer) odooUnmounted(want string) {
 		}
 		if len(at) > 0 && !p.filled(want) {
 			p.problem(Problem{Code: "data_dir", Blocking: true,
-				Message: fmt.Sprintf("service %s may keep Odoo's data (the filestore) in %s: neither its command nor odoo.conf says what data_dir is", o.Service, strings.Join(at, " or ")),
+				Message: fmt.Sprintf("service %s may keep Odoo's data (the file store) in %s: neither its command nor odoo.conf says what data_dir is", o.Service, strings.Join(at, " or ")),
 				Way:     p.sayDataDir(at[0])})
 			return
 		}
@@ -288,7 +288,7 @@ func (p *proposer) odooUnmounted(want string) {
 		p.out.Copies = append(p.out.Copies, Copy{Container: made.Name, From: o.DataTarget, To: want, Image: p.tools()})
 	default:
 		p.problem(Problem{Code: "odoo_data", Blocking: true,
-			Message: fmt.Sprintf("Odoo's data (the filestore) are in the container %s itself (%s is no mount): they are lost with the container", made.Name, o.DataTarget),
+			Message: fmt.Sprintf("Odoo's data (the file store) are in the container %s itself (%s is no mount): they are lost with the container", made.Name, o.DataTarget),
 			Way:     p.owned(fmt.Sprintf("mkdir -p %s && docker cp -a %s:%s/. %s", shell.Quote(want), made.Name, o.DataTarget, shell.Quote(want)), want)})
 	}
 }
@@ -308,7 +308,7 @@ func (p *proposer) copyData(what, volume, rel, to string) {
 		script += fmt.Sprintf(" && chown -R %d:%d /to", p.UID, p.GID)
 	}
 	p.problem(Problem{Code: "odoo_data", Blocking: true,
-		Message: fmt.Sprintf("Odoo's data (the filestore) are in %s; odpm keeps them in %s", what, p.rel(to)),
+		Message: fmt.Sprintf("Odoo's data (the file store) are in %s; odpm keeps them in %s", what, p.rel(to)),
 		Way: fmt.Sprintf("with Odoo stopped, copy them: mkdir -p %s && docker run --rm --user 0 -v %s:/from:ro -v %s:/to --entrypoint sh %s -c %s",
 			shell.Quote(to), volume, shell.Quote(to), p.tools(), shell.Quote(script))})
 }

@@ -84,7 +84,7 @@ func (w *work) backup(ctx context.Context) error {
 		w.Term.Warn("a restore will say: %s", ui.Clean(o.Text))
 	}
 	if needs := res.Needs.String(); needs != "" {
-		w.Term.Say("odpm: another server that it is restored on needs: %s", ui.Clean(needs))
+		w.Term.Say("odpm: to restore it on another server, that server needs: %s", ui.Clean(needs))
 	}
 	made := receipts.Receipt{Kind: receipts.Backup, Database: w.req.Name, Archive: res.Path, At: time.Now(), External: res.Elsewhere.Files}
 	if err := made.Keep(w.Dirs.State()); err != nil {

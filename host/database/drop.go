@@ -19,7 +19,7 @@ func confirmDrop(t *ui.Terminal, r Request) error {
 	if !r.Drop || r.Restore != "" || r.Yes {
 		return nil
 	}
-	what := fmt.Sprintf("--db-drop removes the database %q and its filestore for good", r.Name)
+	what := fmt.Sprintf("--db-drop removes the database %q and its file store for good", r.Name)
 	ok, err := t.AskName(what+". Type its name to continue:", r.Name)
 	switch {
 	case errors.Is(err, ui.ErrNobodyToAsk):
@@ -76,9 +76,13 @@ func (w *work) drop(ctx context.Context) error {
 		return refuse(err)
 	}
 	w.result.Dropped = &rep
-	line := fmt.Sprintf("odpm: dropped %s (owner %s, %d connections ended)", ui.Clean(rep.Database), ui.Clean(rep.Owner), rep.Sessions)
+	line := fmt.Sprintf("odpm: dropped %s (owner %s", ui.Clean(rep.Database), ui.Clean(rep.Owner))
+	if rep.Sessions > 0 {
+		line += fmt.Sprintf("; connections ended: %d", rep.Sessions)
+	}
+	line += ")"
 	if rep.Filestore != "" {
-		line += ", and its filestore " + w.Rel(rep.Filestore)
+		line += ", and its file store " + w.Rel(rep.Filestore)
 		if rep.FilestoreKept {
 			line += " (the directory stays, empty: .env names it)"
 		}

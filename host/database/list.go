@@ -53,7 +53,7 @@ const notListed = "its databases cannot be listed"
 // WriteList shows them as a table.
 func WriteList(out io.Writer, all []Listed) {
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "Database\tOdoo\tSize\tOwner\tFilestore\tState\tBackups")
+	fmt.Fprintln(tw, "Database\tOdoo\tSize\tOwner\tFile store\tState\tBackups")
 	for _, d := range all {
 		version := d.OdooVersion
 		if version == "" {

@@ -225,7 +225,7 @@ func WriteRehearsed(out io.Writer, r Rehearsed, major int) {
 		rows = "not compared, because the archive has rows that were left out, or rows of an extension"
 	}
 	row("Rows", "%d in %d tables, %s", r.Rows, r.Tables, rows)
-	row("Filestore", "%d files, checksums as in the archive, %d damaged there, %d missing there%s", r.Files, r.DamagedFiles, r.MissingFiles, external(r.Report.Elsewhere))
+	row("File store", "%d files, checksums as in the archive, %d damaged there, %d missing there%s", r.Files, r.DamagedFiles, r.MissingFiles, external(r.Report.Elsewhere))
 	if r.OdooRan {
 		row("Odoo", "updated base in %s", round(r.Report.Ran))
 	}

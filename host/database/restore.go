@@ -84,7 +84,7 @@ func (w *work) restore(ctx context.Context) error {
 func (w *work) sayAway(away time.Duration, answers bool) {
 	w.result.Away = &Away{away.Seconds(), answers}
 	if answers {
-		w.Term.Say("odpm: Odoo was away for %.1f s", away.Seconds())
+		w.Term.Say("odpm: Odoo was down for %.1f s", away.Seconds())
 		return
 	}
 	w.Term.Say("odpm: Odoo was stopped for %.1f s; it is running again, but does not answer HTTP yet", away.Seconds())

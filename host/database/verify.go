@@ -43,7 +43,7 @@ func WriteVerified(out io.Writer, v verify.Result) {
 	if needs := v.Needs.String(); needs != "" {
 		row("Needs", "%s", needs)
 	}
-	row("Filestore", "%d files of attachments, %d more, %d missing, %d damaged%s", v.Files, v.Extra, v.MissingFiles, v.DamagedFiles, external(v.Elsewhere))
+	row("File store", "%d files of attachments, %d more, %d missing, %d damaged%s", v.Files, v.Extra, v.MissingFiles, v.DamagedFiles, external(v.Elsewhere))
 	tw.Flush()
 }
 
