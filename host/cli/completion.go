@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/odpm/odpm/host/database"
 	"github.com/odpm/odpm/host/drift"
@@ -50,22 +51,46 @@ func (a *App) completions(root *cobra.Command) {
 				break
 			}
 		}
+		for _, name := range []string{"odoo", "odoo-version"} {
+			if cmd.Flags().Lookup(name) != nil {
+				must(cmd.RegisterFlagCompletionFunc(name, fixed("19.0", "18.0", "17.0", "16.0")))
+			}
+		}
+		for _, name := range []string{"postgres", "postgres-version", "major"} {
+			if cmd.Flags().Lookup(name) != nil {
+				must(cmd.RegisterFlagCompletionFunc(name, fixed("18", "17", "16", "15", "14", "13", "12")))
+			}
+		}
 		if cmd.Name() == "init" {
-			must(cmd.RegisterFlagCompletionFunc("odoo", fixed("19.0", "18.0", "17.0", "16.0")))
-			must(cmd.RegisterFlagCompletionFunc("postgres", fixed("18", "17", "16", "15", "14", "13", "12")))
 			must(cmd.MarkFlagFilename("from-compose", "yml", "yaml"))
 		}
 		if cmd.Flags().Lookup("pg-bindir") != nil {
 			must(cmd.MarkFlagDirname("pg-bindir"))
 		}
-		if strings.HasPrefix(cmd.Use, "verify ") {
+		switch {
+		case strings.HasPrefix(cmd.Use, "verify "):
 			cmd.ValidArgsFunction = a.completeArchives
-		} else if cmd.ValidArgsFunction == nil {
+		case cmd.Name() == "adopt":
+			cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+				return []string{"yml", "yaml"}, cobra.ShellCompDirectiveFilterFileExt
+			}
+		case cmd.ValidArgsFunction == nil:
 			cmd.ValidArgsFunction = fixed()
 		}
 	}
 	must(root.RegisterFlagCompletionFunc("database", a.completeDatabases))
 	must(root.RegisterFlagCompletionFunc("db-restore", a.completeArchives))
+	for _, cmd := range all(root) {
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if _, known := cmd.GetFlagCompletionFunc(f.Name); known || f.NoOptDefVal != "" {
+				return
+			}
+			// A number or a name is no file.
+			if name, _ := pflag.UnquoteUsage(f); name != "FILE" && name != "DIR" {
+				must(cmd.RegisterFlagCompletionFunc(f.Name, fixed()))
+			}
+		})
+	}
 }
 
 // all are the commands of a tree.
