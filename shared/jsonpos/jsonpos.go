@@ -115,9 +115,33 @@ func Explain(text []byte, err error) (Place, string) {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &syntax) && syntax.Error() == "unexpected end of JSON input":
 		return At(text, end), "not a JSON object: the file ends here, and a bracket or a quote is still open"
 	case errors.As(err, &syntax):
-		return At(text, int(syntax.Offset)-1), "not a JSON object: " + strings.TrimPrefix(syntax.Error(), "json: ")
+		return At(text, int(syntax.Offset)-1), "not a JSON object: " + plain(syntax)
 	}
 	return Place{}, "not a JSON object: " + err.Error()
+}
+
+// expected is what a person would have to write, by encoding/json's words for where
+// it stopped.
+var expected = []struct{ where, say string }{
+	{" after object key:value pair", "expected a comma or }, found "},
+	{" after object key", "expected a colon, found "},
+	{" looking for beginning of object key string", "expected a name in double quotes, found "},
+	{" after array element", "expected a comma or ], found "},
+	{" looking for beginning of value", "expected a value, found "},
+	{" after top-level value", "expected the end of the file, found "},
+}
+
+// plain says what is wrong with a text that is not JSON.
+func plain(err *json.SyntaxError) string {
+	said := strings.TrimPrefix(err.Error(), "json: ")
+	if found, ok := strings.CutPrefix(said, "invalid character "); ok {
+		for _, e := range expected {
+			if found, ok := strings.CutSuffix(found, e.where); ok {
+				return e.say + found
+			}
+		}
+	}
+	return said
 }
 
 // an puts an article before the name of a kind of value.

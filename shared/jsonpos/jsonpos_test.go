@@ -48,7 +48,10 @@ func TestExplain(t *testing.T) {
 		"":                                   "the file is empty; allowed: a JSON object",
 		"\xff\xfe{\x00}\x00":                 utf16text.Why,
 		"\x00{\x00}":                         utf16text.Why,
-		"{\"name\": \"x\",\n}":               "line 2, column 1: not a JSON object: invalid character '}' looking for beginning of object key string",
+		"{\"name\": \"x\",\n}":               "line 2, column 1: not a JSON object: expected a name in double quotes, found '}'",
+		"{\"name\" \"x\"}":                   "line 1, column 9: not a JSON object: expected a colon, found '\"'",
+		"{\"name\": x}":                      "line 1, column 10: not a JSON object: expected a value, found 'x'",
+		"{\"name\": [1 2]}":                  "line 1, column 13: not a JSON object: expected a comma or ], found '2'",
 		"{\"name\": \"ü\",\n \"in\": {\"port\"\n": "line 2, column 15: not a JSON object: the file ends here, and a bracket or a quote is still open",
 	} {
 		var doc struct {

@@ -22,7 +22,7 @@ func TestPlaces(t *testing.T) {
 		`"odoo_conf": {}`:           {`"odoo_conf": []`, `line 10, column 16: odoo_conf is not an object`},
 		`, "image_tag": "15"`:       {``, `line 7, column 14: compose.image_tag is missing`},
 		`"app_role": "odoo",`:       {`"app_role": "odoo", "app_role": "x",`, `line 6, column 47: cluster.app_role appears twice`},
-		`"engine": "postgres",`:     {`"engine": "postgres"`, `line 4, column 3: not a JSON object: invalid character '"' after object key:value pair`},
+		`"engine": "postgres",`:     {`"engine": "postgres"`, `line 4, column 3: not a JSON object: expected a comma or }, found '"'`},
 		`"odoo_conf": {}` + "\n}\n": {`"odoo_conf": {`, `line 10, column 17: not a JSON object: the file ends here`},
 		`{}` + "\n}\n":              {"{}\n}\n{}", `line 12, column 1: `},
 		`"schema_version": 1,`:      {`"schema_version": 1, "engine": "x",`, `line 3, column 13: member "engine" appears twice`},
