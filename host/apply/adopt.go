@@ -51,7 +51,7 @@ func Adopt(ctx context.Context, o Options, t Takeover) (string, error) {
 	err = takeOver(ctx, o, dirs, t)
 	lock.Unlock()
 	if err != nil {
-		return "", fmt.Errorf("%w\nWhat was done is undone by: odpm adopt --undo", err)
+		return "", fmt.Errorf("%w\nTo undo what was done: odpm adopt --undo", err)
 	}
 	return Adopted(ctx, o)
 }
@@ -249,7 +249,7 @@ func emptyDir(projectDir, dir string) error {
 	}
 	defer made.Close()
 	return made.Each(func(name string, _ beneath.Info) error {
-		return fmt.Errorf("%s holds something already (%q), and nothing is copied over it. Move it elsewhere", dir, name)
+		return fmt.Errorf("%s already contains something (%q), and odpm copies nothing over it. Move it elsewhere", dir, name)
 	})
 }
 

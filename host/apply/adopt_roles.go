@@ -34,7 +34,7 @@ func givenBackRoles(ctx context.Context, o Options, dirs state.Dirs, a *state.Ad
 			continue
 		}
 		if !slices.Contains(a.Ran, a.Postgres) {
-			o.Term.Warn("PostgreSQL did not run before the takeover, so the roles that odpm changed in its data stay changed; as they were they are in %s", path)
+			o.Term.Warn("PostgreSQL did not run before the takeover, so the roles that odpm changed in its data stay changed; as they were before, they are in %s", path)
 			return
 		}
 		sql, err := os.ReadFile(path)
@@ -42,7 +42,7 @@ func givenBackRoles(ctx context.Context, o Options, dirs state.Dirs, a *state.Ad
 			err = roleScript(ctx, stack, a.Postgres, rolesScript, "ODPM_ROLES="+string(sql))
 		}
 		if err != nil {
-			o.Term.Warn("the roles could not be given back: %v. As they were they are in %s", err, path)
+			o.Term.Warn("the roles could not be restored: %v. As they were before, they are in %s", err, path)
 			return
 		}
 		admin, had := savedRoles(string(sql))

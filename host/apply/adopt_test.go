@@ -27,7 +27,7 @@ func TestEmptyDir(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "mine"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := emptyDir(project, dir); err == nil || !strings.Contains(err.Error(), `holds something already ("mine")`) {
+	if err := emptyDir(project, dir); err == nil || !strings.Contains(err.Error(), `already contains something ("mine")`) {
 		t.Errorf("one with a file: %v", err)
 	}
 	for _, link := range []string{filepath.Join(project, "link"), filepath.Join(project, "data", "link")} {

@@ -143,7 +143,7 @@ func (r *Run) ownDirs(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("whom %s runs as: %w", r.Project.OdooImage, err)
+			return fmt.Errorf("could not find out which user %s runs as: %w", r.Project.OdooImage, err)
 		}
 	}
 	var err error

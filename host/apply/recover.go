@@ -36,7 +36,7 @@ func (r *Run) recover(ctx context.Context) error {
 	}
 	if w := r.World.Server; w != nil && w.InRecovery {
 		if journal.Interrupted(r.Dirs.State()) {
-			r.Term.Warn("interrupted work on a database waits: this PostgreSQL is a standby, and takes no writes")
+			r.Term.Warn("interrupted work on a database cannot be finished here: this PostgreSQL is a standby and takes no writes")
 		}
 		return nil
 	}
@@ -68,7 +68,7 @@ func (r *Run) recover(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("interrupted work could not be put right: %w", err)
+		return fmt.Errorf("interrupted work could not be cleaned up: %w", err)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ func (a *App) adoptCommand() *cobra.Command {
 	var what setup.Adoption
 	var undo, skipStart bool
 	cmd := &cobra.Command{
-		Use: "adopt [COMPOSE-FILE]", Short: "Take somebody's stack over, up to a proven login",
+		Use: "adopt [COMPOSE-FILE]", Short: "Take over somebody's stack, up to a proven login",
 		Annotations: exits(`  0    the new login is proven, or --undo gave the old stack back
   1    something failed; odpm adopt --undo gives the old stack back
   2    usage

@@ -26,7 +26,7 @@ func none(cmd *cobra.Command, args []string) error {
 func (a *App) databaseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "database",
-		Short: "Look at the cluster and its databases, make the application role",
+		Short: "Look at the cluster and its databases, create the application role",
 		Args:  a.commandsOnly, RunE: needsCommand,
 	}
 	cmd.AddCommand(a.statusCommand(), a.roleCommand(), a.listCommand(), a.verifyCommand(), a.rehearseCommand())

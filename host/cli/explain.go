@@ -37,7 +37,10 @@ an argument all codes are listed. Nothing is written or started.`,
 			}
 			e, ok := codes.Find(args[0])
 			if !ok {
-				return ui.Usagef("%q is not a code%s; see: odpm explain", args[0], wording.DidYouMean(args[0], codes.Names()))
+				if near := wording.Nearest(args[0], codes.Names()); near != "" {
+					return ui.Usagef("%q is not a code; see: odpm explain\nDid you mean: odpm explain %s", args[0], near)
+				}
+				return ui.Usagef("%q is not a code; see: odpm explain", args[0])
 			}
 			a.term.Screen(func(out io.Writer) { a.explain(asking(cmd.Context()), out, e) })
 			return nil

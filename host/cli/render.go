@@ -15,7 +15,7 @@ import (
 
 func (a *App) renderCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "render", Short: "Write the project for an engine that spans machines", Args: a.commandsOnly, RunE: needsCommand,
+		Use: "render", Short: "Write the project as files for Docker Swarm or Kubernetes", Args: a.commandsOnly, RunE: needsCommand,
 	}
 	cmd.AddCommand(a.swarmCommand(), a.kubernetesCommand())
 	return cmd
@@ -43,7 +43,7 @@ of a cluster.`,
 	f.StringVar(&o.Image, "image", "", "Odoo's image, `REF`; else ODOO_IMAGE")
 	f.StringVar(&o.CheckerImage, "checker-image", "", "the image with odpm-checker, `REF`; else Odoo's image carries it")
 	f.StringVar(&o.Storage, "storage", "10Gi", "the `SIZE` of the file store's volume")
-	f.BoolVar(&o.NetworkPolicy, "network-policy", false, "let nothing in but to Odoo's ports")
+	f.BoolVar(&o.NetworkPolicy, "network-policy", false, "allow incoming connections to Odoo's ports only")
 	f.StringVar(&o.Database, "database", "", "with --init or --update: the database `NAME`")
 	f.StringVar(&o.Init, "init", "", "a Job that installs these modules, `MODS`")
 	f.StringVar(&o.Update, "update", "", "a Job that updates these modules, `MODS`")

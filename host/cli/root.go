@@ -176,7 +176,7 @@ starts the stack and waits until Odoo's login is proven.
 	f.BoolVar(&a.common.noInput, "no-input", false, "ask nothing; refuse where an answer is needed")
 	f.StringVar(&a.common.color, "color", "auto", "when to use colour: `WHEN` is auto, always or never")
 	f.StringVar(&a.common.progress, "progress", "auto", "how to show progress: `HOW` is auto, tty, plain or json")
-	f.BoolVarP(&a.common.verbose, "verbose", "v", false, "say more of what is done")
+	f.BoolVarP(&a.common.verbose, "verbose", "v", false, "say more about what is being done")
 	f.BoolVarP(&a.common.quiet, "quiet", "q", false, "say nothing but results, questions, warnings and errors")
 	root.Flags().BoolVar(&a.common.skipStart, "skip-start", false, "do everything but start containers or a server")
 	db.addFlags(root)
@@ -233,7 +233,7 @@ func (a *App) options() (apply.Options, error) {
 	}
 	home := homedir.Dir()
 	if home == "" {
-		return apply.Options{}, fmt.Errorf("HOME is not set, and uid %d is no user of this machine with a home directory; odpm looks there for .odpm/.env, and puts backups into odoo_backups. Set HOME to a directory of this user's", os.Geteuid())
+		return apply.Options{}, fmt.Errorf("HOME is not set, and uid %d is not a user of this machine with a home directory; odpm looks there for .odpm/.env, and puts backups into odoo_backups. Set HOME to a directory of this user's", os.Geteuid())
 	}
 	want := plan.Want{Goal: plan.Odoo, ReplaceCompose: a.common.replaceCompose}
 	if a.common.skipStart {

@@ -68,7 +68,7 @@ func WriteList(out io.Writer, all []Listed) {
 	tw.Flush()
 	for _, d := range all {
 		if d.FilestoreReason != "" {
-			fmt.Fprintf(out, "\nFilestore of %s: %s\n", ui.Clean(d.Name), ui.CleanLines(d.FilestoreReason))
+			fmt.Fprintf(out, "\nFile store of %s: %s\n", ui.Clean(d.Name), ui.CleanLines(d.FilestoreReason))
 		}
 	}
 }

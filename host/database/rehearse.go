@@ -196,7 +196,7 @@ func backupOf(what, backupDir string, known []receipts.Receipt) (file, database 
 	case what == "":
 		return "", "", fmt.Errorf("there is no backup in BACKUP_DIR (%s); make one of the database NAME: odpm -d NAME --db-backup", backupDir)
 	}
-	return "", "", fmt.Errorf("%s is neither an archive, in BACKUP_DIR (%s) or here, nor a database with a backup there%s; make one: odpm -d %s --db-backup",
+	return "", "", fmt.Errorf("%s is neither an archive, in BACKUP_DIR (%s) or here, nor a database with a backup there%s\nTo make one: odpm -d %s --db-backup",
 		what, backupDir, wording.DidYouMean(what, backedUp(known)), what)
 }
 

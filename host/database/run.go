@@ -84,7 +84,7 @@ func readOnly(s *apply.Run, reading bool, database string) error {
 	if database != "" {
 		r.Ways = append(r.Ways, "odpm -d "+shell.Quote(database)+" --db-backup        works on a standby too")
 	}
-	way := "the primary, wherever it runs, takes it"
+	way := "run the same on the primary"
 	if s.Project.External {
 		way = "db_host and db_port of its primary in odoo.conf"
 	}
@@ -350,7 +350,7 @@ func filestoreHere(s *apply.Run, r Request) error {
 	}
 	return &ui.Refusal{
 		Code: codes.FilestoreInVolume,
-		What: fmt.Sprintf("%s keeps Odoo's data_dir in a volume, not in a directory of this machine, so odpm cannot reach the filestore. Nothing was written or started.", file),
+		What: fmt.Sprintf("%s keeps Odoo's data_dir in a volume, not in a directory of this machine, so odpm cannot reach the file store. Nothing was written or started.", file),
 		Ways: []string{fmt.Sprintf("mount a directory in service %s: ./data/odoo:/var/lib/odoo, with the volume's content copied into it", s.Project.OdooServiceName)},
 	}
 }

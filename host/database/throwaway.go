@@ -89,7 +89,7 @@ func throwawayImage(ctx context.Context, s *apply.Run, req RehearseRequest) (str
 		return "", ctx.Err()
 	}
 	if err := engines.DockerAnswers(ctx); err != nil {
-		return "", fmt.Errorf("%w\nThere is no Docker engine either, for a container of %s: %w", missing, official, err)
+		return "", fmt.Errorf("%w\nNor is there a Docker engine for a container of %s: %w", missing, official, err)
 	}
 	return official, nil
 }

@@ -86,7 +86,7 @@ func image(in *inputs.Inputs, w *world.World, conf *odooconf.File) Image {
 	}
 	im := Image{Build: true, InImage: compose.CheckerInImage, BaseKnown: known, Checker: w.Checker.Path, Problem: w.Checker.Err}
 	if im.Problem != nil {
-		im.Ref, im.Reason = p.OdooImage, "odpm-checker is not there to be put into "+p.OdooImage
+		im.Ref, im.Reason = p.OdooImage, "odpm-checker is missing and cannot be put into "+p.OdooImage
 		return im
 	}
 	cmd := base.Cmd

@@ -22,7 +22,7 @@ func ParseAccepted(values []string) (Accepted, error) {
 			case Medium, High:
 				out[k] = true
 			case "":
-				return nil, fmt.Errorf("--accept-database-drift: %q is not a kind of drift%s; allowed: %s", word, near(word), join(Acceptable()))
+				return nil, fmt.Errorf("--accept-database-drift: %q is not a kind of drift; allowed: %s%s", word, join(Acceptable()), near(word))
 			default:
 				return nil, fmt.Errorf("--accept-database-drift: %s is %s and needs no acceptance; allowed: %s", k, s, join(Acceptable()))
 			}

@@ -129,7 +129,7 @@ func (m *matrix) details(b *strings.Builder, s state) {
 		if len(c.did) > 0 {
 			how := "was run"
 			if c.singleUser {
-				how = "was run (PostgreSQL was stopped on the way)"
+				how = "was run (PostgreSQL was stopped for it)"
 			}
 			if strings.Join(c.did, "\n") == strings.Join(statements(c.sql), "\n") {
 				text += "That " + how + ".\n"

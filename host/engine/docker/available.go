@@ -120,11 +120,11 @@ func engineDown(ctx context.Context, err error) error {
 		}
 		next = "Let this user use it, and log in again: sudo usermod -aG docker " + name
 	case os.Getenv("DOCKER_HOST") != "":
-		next = "DOCKER_HOST=" + withoutSecret(os.Getenv("DOCKER_HOST")) + " names it; look: docker info"
+		next = "The address is from DOCKER_HOST (" + withoutSecret(os.Getenv("DOCKER_HOST")) + "); see: docker info"
 	default:
 		next = "Start it (sudo systemctl start docker, or Docker Desktop), then: docker info"
 	}
-	return &Unavailable{"engine", fmt.Sprintf("the Docker engine cannot be used: %s %s. To run PostgreSQL without it: ODPM_RUNTIME=native in .env", sentence(said), next)}
+	return &Unavailable{"engine", fmt.Sprintf("the Docker engine cannot be used: %s %s. To run PostgreSQL without Docker: ODPM_RUNTIME=native in .env", sentence(said), next)}
 }
 
 // sentence ends somebody else's words with one mark.
