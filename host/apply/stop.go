@@ -2,9 +2,13 @@ package apply
 
 import (
 	"context"
+	"errors"
+	"slices"
 
+	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/world"
 )
 
 // Stop is `odpm stop`: what runs for this project is stopped, PostgreSQL last, and
@@ -18,6 +22,9 @@ func Stop(ctx context.Context, o Options) ([]string, error) {
 	if v.World.EngineErr != nil {
 		return nil, v.World.EngineErr
 	}
+	if err := stackElsewhere(v); err != nil {
+		return nil, err
+	}
 	r := &Run{Args: o.Args, Term: o.Term, Verbose: o.Verbose}
 	r.see(v)
 	lock, err := r.Dirs.LockProject(r.LockTarget(), "odpm stop")
@@ -28,6 +35,9 @@ func Stop(ctx context.Context, o Options) ([]string, error) {
 	r.sweep()
 	// What another run started while this one waited for the lock is stopped too.
 	if v, err = look.At(ctx, o.Options); err != nil {
+		return nil, err
+	}
+	if err := stackElsewhere(v); err != nil {
 		return nil, err
 	}
 	r.see(v)
@@ -59,4 +69,20 @@ func Stop(ctx context.Context, o Options) ([]string, error) {
 		return stopped, err
 	}
 	return append(stopped, ui.Clean(r.Project.ServiceName)), nil
+}
+
+// stackElsewhere: what runs under this stack's name was started in another directory.
+// Compose would take its PostgreSQL for this project's, and so did stop: two
+// projects in directories called "shop" stopped each other.
+func stackElsewhere(v *look.View) error {
+	if !slices.ContainsFunc(v.World.Containers, func(c world.Container) bool { return !c.Here && (c.Running || c.Paused) }) {
+		return nil
+	}
+	for _, r := range v.Plan.Refusals {
+		var refused *ui.Refusal
+		if errors.As(r.Err, &refused) && (refused.Code == codes.StackNameTaken || refused.Code == codes.StackMoved) {
+			return refused
+		}
+	}
+	return nil
 }

@@ -14,7 +14,7 @@ func (a *App) stopCommand() *cobra.Command {
 		Long: `Stop what runs for this project, PostgreSQL last: the containers of its compose
 stack, or, without Docker, Odoo and the server that odpm started. Data, containers
 and volumes stay; "odpm" starts them again. An external server is left alone.`,
-		Annotations: exits("  0    nothing runs any more\n  1    failed: something is still running\n  2    usage\n"),
+		Annotations: exits("  0    nothing runs any more\n  1    failed: something is still running\n  2    usage\n  3    refused: what runs under this name was started in another directory\n"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts, err := a.options()
 			if err != nil {
