@@ -28,8 +28,9 @@ setup: ## prepare this machine for test, lint, demo and bench; the only target t
 	@test/setup/setup
 
 build: ## bin/odpm and bin/odpm-checker, static and stripped
-	$(GOBUILD) -o bin/odpm ./host/cmd/odpm
-	$(GOBUILD) -o bin/odpm-checker ./checker/cmd/odpm-checker
+	@echo 'building bin/odpm and bin/odpm-checker; the first time takes minutes'
+	@$(GOBUILD) -o bin/odpm ./host/cmd/odpm
+	@$(GOBUILD) -o bin/odpm-checker ./checker/cmd/odpm-checker
 
 image: ## odpm-checker:VERSION, the program alone, to COPY --from or to run
 	docker build -f Dockerfile.checker --target binary -t odpm-checker -t odpm-checker:$(VERSION) \

@@ -91,6 +91,9 @@ func Examine(ctx context.Context, o look.Options) []Finding {
 			add(Note, "no Docker: %v", dockerErr)
 		}
 	default:
+		if wantDocker && wantNative {
+			add(Missing, "neither Docker nor PostgreSQL's own programs can be used; one of the two is enough")
+		}
 		if wantDocker {
 			add(Missing, "%v", dockerErr)
 		}
