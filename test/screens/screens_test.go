@@ -108,6 +108,8 @@ func typed(t *testing.T, color bool, args ...string) func(*os.File) {
 func TestScreens(t *testing.T) {
 	// Neither Docker nor odpm-checker is to be found, on any machine.
 	t.Setenv("PATH", t.TempDir())
+	// Nor does a busy machine show that it is still at work.
+	t.Setenv("TERM", "dumb")
 	programs, err := localpg.Bin("15")
 	if err != nil {
 		t.Fatal(err)
