@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -78,7 +79,8 @@ func person(ts *testscript.TestScript, neg bool, args []string) {
 		cmd.Process.Kill()
 		ts.Fatalf("the program did not end; the terminal showed:\n%s", screen)
 	}
-	fmt.Fprint(ts.Stdout(), strings.ReplaceAll(screen.String(), "\r\n", "\n"))
+	// A line that shows how long something takes is gone again, for a person too.
+	fmt.Fprint(ts.Stdout(), strings.ReplaceAll(passing.ReplaceAllString(screen.String(), ""), "\r\n", "\n"))
 	code := 0
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
@@ -90,6 +92,8 @@ func person(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("exit code %d, want %s; the terminal showed:\n%s", code, args[0], screen)
 	}
 }
+
+var passing = regexp.MustCompile(`\r\x1b\[K([^\r\n]* … [0-9ms]+)?`)
 
 func lookPath(ts *testscript.TestScript, name string) (string, error) {
 	for _, dir := range strings.Split(ts.Getenv("PATH"), ":") {
