@@ -7,34 +7,55 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
+const (
+	pgBouncer = "PgBouncer"
+	odyssey   = "Odyssey"
+	// pgcat, Supavisor and what clouds have do not differ in form.
+	otherPooler = "pgcat, a cloud's proxy or the like"
+)
+
 // poolerOf names the pooler that made an error in the server's place, "" for a
-// server's own. A PostgreSQL since 9.6 gives with every error the severity
-// untranslated and the place in its source; PgBouncer gives neither, whatever
-// its words and its SQLSTATE are, which were 08P01 for everything up to 1.18.
+// server's own. A PostgreSQL gives with every error the place in its source, and
+// since 9.6 the severity untranslated; PgBouncer gives neither, and others only
+// the second, whatever their words and their SQLSTATE are.
 func poolerOf(e *pgconn.PgError) string {
 	switch {
 	case strings.HasPrefix(e.Message, "odyssey: "):
-		return "Odyssey"
-	case e.SeverityUnlocalized == "" && e.Routine == "" && e.File == "" && e.Line == 0:
-		return "PgBouncer"
+		return odyssey
+	case e.Routine != "" || e.File != "" || e.Line != 0:
+		return ""
+	case e.SeverityUnlocalized == "":
+		return pgBouncer
 	}
-	return ""
+	return otherPooler
 }
 
-// passing are words of PgBouncer's about a state that passes: the server behind
-// it is away (until server_login_retry is over), or its own limits are reached.
-// It translates nothing, so its words can be compared.
-var passing = regexp.MustCompile(`(?i)server|retry|try again|shut|timeout|paus|suspend|too many|no more|limit|busy|connect`)
+// Poolers translate nothing, so their words can be compared.
+var (
+	// passing are words about a state that passes: the server behind PgBouncer is
+	// away (until server_login_retry is over), or its own limits are reached.
+	passing = regexp.MustCompile(`(?i)server|retry|try again|shut|timeout|paus|suspend|too many|no more|limit|busy|connect`)
+	// unroutable are words about a role or database that the configuration does
+	// not have; a name in them may contain any of the words above. pgcat says so
+	// with the code of a system's error, Supavisor with that of an internal one.
+	unroutable = regexp.MustCompile(`(?i)^(\([A-Z]+\) )?(no pool configured|no such (database|user)|unknown (database|user)|(tenant|user|database)\b.* not found)`)
+	// unasked: what has the passwords, the server, could not be asked for them.
+	unasked = regexp.MustCompile(`(?i)auth.?query`)
+	// connectionID changes with every connection.
+	connectionID = regexp.MustCompile(`^odyssey: [a-z][0-9a-f]+: `)
+)
 
-// poolerReason classifies what a pooler said.
+// poolerReason classifies what a pooler said. PgBouncer up to 1.18 and most of
+// later ones give 08P01 for everything.
 func poolerReason(e *pgconn.PgError) Reason {
-	if e.Code != "08P01" {
-		return reasonOf(e)
-	}
-	if passing.MatchString(e.Message) {
+	reason := reasonOf(e)
+	switch {
+	case reason == ServerBusy && (unroutable.MatchString(e.Message) || e.Code == "08P01" && !passing.MatchString(e.Message)):
+		return Pooler
+	case reason == LoginRefused && unasked.MatchString(e.Message):
 		return ServerBusy
 	}
-	return Pooler
+	return reason
 }
 
 // unknownToPooler says whether a pooler does not offer the database.
@@ -57,8 +78,8 @@ func (s *sameWords) count(e *Error) {
 		*s = sameWords{}
 		return
 	}
-	if s.words != e.Server {
-		*s = sameWords{words: e.Server}
+	if words := connectionID.ReplaceAllString(e.Server, ""); s.words != words {
+		*s = sameWords{words: words}
 	}
 	s.n++
 	e.final = s.n >= enoughWords
@@ -73,8 +94,16 @@ func (e *Error) poolerWhat() string {
 }
 
 func (e *Error) poolerNext() string {
-	if e.unknownToPooler() {
-		return "add the database to [databases] of the pooler (pgbouncer.ini: " + Shown(e.Database) + " = host=… port=5432) and reload the pooler; Odoo needs database postgres to list and create databases, and to send notifications"
+	const needs = "; Odoo needs database postgres to list and create databases, and to send notifications"
+	unknown, name := e.unknownToPooler(), Shown(e.Database)
+	psql := "log in to the server itself to see whether the password is right: psql -h SERVER -U " + Shown(e.User) + " -d " + name + "; if it is, see that "
+	switch {
+	case unknown && e.pooler == pgBouncer:
+		return "add the database to [databases] of the pooler (pgbouncer.ini: " + name + " = host=… port=5432) and reload the pooler" + needs
+	case unknown:
+		return "add database " + name + " for role " + Shown(e.User) + " to the pooler's configuration and reload the pooler" + needs
+	case e.pooler == pgBouncer:
+		return psql + "the pooler's [databases] has " + name + ", and its auth_file or auth_query the role"
 	}
-	return "log in to the server itself to see whether the password is right: psql -h SERVER -U " + Shown(e.User) + " -d " + Shown(e.Database) + "; if it is, see that the pooler's [databases] has " + Shown(e.Database) + ", and its auth_file or auth_query the role"
+	return psql + "the pooler's configuration has database " + name + " and the role"
 }

@@ -171,7 +171,9 @@ func copyAll(to, from net.Conn) {
 // refuse speaks for a server without TLS that turns the login down with e. It
 // says whether it was asked for TLS.
 func refuse(c net.Conn, e *pgproto3.ErrorResponse) (asked bool) {
-	e.Severity, e.SeverityUnlocalized = "FATAL", "FATAL"
+	if e.Severity == "" {
+		e.Severity, e.SeverityUnlocalized = "FATAL", "FATAL"
+	}
 	backend := pgproto3.NewBackend(c, c)
 	for {
 		m, err := backend.ReceiveStartupMessage()
