@@ -42,7 +42,7 @@ type Target struct {
 	// Warnings are worth a line each; they never hold a password.
 	Warnings []string
 
-	rootCert, passFile string
+	rootCert, passFile, sessionAttrs string
 }
 
 // Input is all that Resolve looks at.
@@ -63,8 +63,9 @@ type Input struct {
 type Override struct {
 	Host, Port, User, Password, Name, SSLMode string
 	// DirName is the database that a mounted Secret names; it counts where
-	// nobody else names one. RootCert and PassFile are files in its directory.
-	DirName, RootCert, PassFile string
+	// nobody else names one. RootCert and PassFile are files in its directory,
+	// SessionAttrs is target_session_attrs of its URI.
+	DirName, RootCert, PassFile, SessionAttrs string
 }
 
 // ConfigError is a setting that cannot be used.
@@ -142,7 +143,7 @@ func Resolve(in Input) (*Target, error) {
 	if isURI(o.Name) {
 		r.warn("ODPM_DB_NAME is a connection URI, not a name, so that database is not proven; ODPM_DB_DIR takes a mounted Secret with such a URI")
 	}
-	r.t.rootCert, r.t.passFile = o.RootCert, o.PassFile
+	r.t.rootCert, r.t.passFile, r.t.sessionAttrs = o.RootCert, o.PassFile, o.SessionAttrs
 	r.t.Replica = r.replica()
 	return r.t, r.t.check()
 }
@@ -247,7 +248,7 @@ func (t *Target) Config() pglogin.Config {
 	return pglogin.Config{
 		Host: t.Host.Text, Port: port, User: t.User.Text, Password: t.Password.Text,
 		SSLMode: t.SSLMode.Text, Also: t.Databases(), ApplicationName: "odpm-checker",
-		RootCert: t.rootCert, PassFile: t.passFile,
+		RootCert: t.rootCert, PassFile: t.passFile, SessionAttrs: t.sessionAttrs,
 	}
 }
 

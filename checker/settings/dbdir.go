@@ -16,8 +16,10 @@ import (
 
 const envDBDir = "ODPM_DB_DIR"
 
-// fromDir fills what is not set yet from a mounted Secret, as CloudNativePG
-// and the type kubernetes.io/basic-auth lay it out: one file for each key.
+// fromDir fills what is not set yet from a mounted Secret, one file for each key,
+// as CloudNativePG, Crunchy's operator (user), the type kubernetes.io/basic-auth
+// (username and password alone, as Zalando's operator), the Service Binding
+// specification (database) and Crossplane (endpoint) lay it out.
 func (s *Settings) fromDir(o *connection.Override) error {
 	if s.DBDir == "" {
 		return nil
@@ -45,11 +47,11 @@ func (s *Settings) fromDir(o *connection.Override) error {
 	for _, v := range []struct {
 		to    *string
 		names []string
-		uri   string
+		uri   *string
 	}{
-		{&o.Host, []string{"host"}, uri.host}, {&o.Port, []string{"port"}, uri.port},
-		{&o.User, []string{"username", "user"}, uri.user}, {&o.Password, []string{"password"}, uri.password},
-		{&o.DirName, []string{"dbname"}, uri.name},
+		{&o.Host, []string{"host", "endpoint"}, &uri.host}, {&o.Port, []string{"port"}, &uri.port},
+		{&o.User, []string{"username", "user"}, &uri.user}, {&o.Password, []string{"password"}, &uri.password},
+		{&o.DirName, []string{"dbname", "database"}, &uri.name},
 	} {
 		text, err := read(v.names...)
 		switch {
@@ -58,12 +60,19 @@ func (s *Settings) fromDir(o *connection.Override) error {
 		case *v.to != "":
 		case text != "":
 			*v.to = text
+			if host, port, err := net.SplitHostPort(text); v.to == &o.Host && err == nil {
+				// An endpoint may have the port in it.
+				o.Host, uri.port = host, port
+			}
 		default:
-			*v.to = v.uri
+			*v.to = *v.uri
 		}
 	}
 	if o.SSLMode == "" {
 		o.SSLMode = uri.sslmode
+	}
+	if os.Getenv("PGTARGETSESSIONATTRS") == "" {
+		o.SessionAttrs = uri.attrs
 	}
 	for _, f := range []struct {
 		to   *string
@@ -81,16 +90,17 @@ func (s *Settings) fromDir(o *connection.Override) error {
 		}
 	}
 	if !found {
-		return &connection.ConfigError{Where: envDBDir, What: "the directory has none of the files host, port, username, user, password, dbname, uri, pgpass and ca.crt", Next: "mount the Secret there"}
+		return &connection.ConfigError{Where: envDBDir, What: "the directory has none of the files host, endpoint, port, username, user, password, dbname, database, uri, pgpass and ca.crt", Next: "mount the Secret there"}
 	}
 	return nil
 }
 
 // uriParts are a connection URI's.
-type uriParts struct{ host, port, user, password, name, sslmode string }
+type uriParts struct{ host, port, user, password, name, sslmode, attrs string }
 
 // parseURI reads postgresql://user:password@host:port,host:port/name?sslmode=….
-// An error does not repeat it.
+// What the query says beats what stands before it, as in libpq. An error does
+// not repeat it.
 func parseURI(text string) (uriParts, error) {
 	bad := func(why string) (uriParts, error) {
 		return uriParts{}, &connection.ConfigError{Where: envDBDir, What: "the file uri " + why + " (its content is not shown)", Next: "correct the key uri of the Secret, or leave it out"}
@@ -129,10 +139,21 @@ func parseURI(text string) (uriParts, error) {
 		}
 		*part = plain
 	}
-	values, err := url.ParseQuery(query)
+	// For libpq a plus sign is one.
+	values, err := url.ParseQuery(strings.ReplaceAll(query, "+", "%2B"))
 	if err != nil {
 		return bad("has parameters that cannot be read")
 	}
-	p.sslmode = values.Get("sslmode")
+	for _, v := range []struct {
+		key string
+		to  *string
+	}{
+		{"host", &p.host}, {"port", &p.port}, {"user", &p.user}, {"password", &p.password}, {"dbname", &p.name},
+		{"sslmode", &p.sslmode}, {"target_session_attrs", &p.attrs},
+	} {
+		if text := values.Get(v.key); text != "" {
+			*v.to = text
+		}
+	}
 	return p, nil
 }
