@@ -39,6 +39,9 @@ var (
 	// not have; a name in them may contain any of the words above. pgcat says so
 	// with the code of a system's error, Supavisor with that of an internal one.
 	unroutable = regexp.MustCompile(`(?i)^(\([A-Z]+\) )?(no pool configured|no such (database|user)|unknown (database|user)|(tenant|user|database)\b.* not found)`)
+	// wantsTLS and unsupported are refusals of what the client begins with.
+	wantsTLS    = regexp.MustCompile(`(?i)\b(ssl|tls)\b.*\brequired|requires? (ssl|tls)\b`)
+	unsupported = regexp.MustCompile(`(?i)unsupported .*startup parameter|support command-line options`)
 	// unasked: what has the passwords, the server, could not be asked for them.
 	unasked = regexp.MustCompile(`(?i)auth.?query`)
 	// connectionID changes with every connection.
@@ -50,6 +53,8 @@ var (
 func poolerReason(e *pgconn.PgError) Reason {
 	reason := reasonOf(e)
 	switch {
+	case wantsTLS.MatchString(e.Message), unsupported.MatchString(e.Message):
+		return Pooler
 	case reason == ServerBusy && (unroutable.MatchString(e.Message) || e.Code == "08P01" && !passing.MatchString(e.Message)):
 		return Pooler
 	case reason == LoginRefused && unasked.MatchString(e.Message):
@@ -87,8 +92,13 @@ func (s *sameWords) count(e *Error) {
 
 func (e *Error) poolerWhat() string {
 	at := "the connection pooler on " + e.Addr + " (" + e.pooler + ", by the form of its answer)"
-	if e.unknownToPooler() {
+	switch {
+	case e.unknownToPooler():
 		return at + " does not offer database " + quote(e.Database)
+	case wantsTLS.MatchString(e.Server):
+		return at + " takes only connections with TLS"
+	case unsupported.MatchString(e.Server):
+		return at + " does not take a parameter with which the session begins"
 	}
 	return at + " refused role " + quote(e.User) + ": probably the password is wrong, or the pooler does not know the role or database " + quote(e.Database)
 }
@@ -98,6 +108,10 @@ func (e *Error) poolerNext() string {
 	unknown, name := e.unknownToPooler(), Shown(e.Database)
 	psql := "log in to the server itself to see whether the password is right: psql -h SERVER -U " + Shown(e.User) + " -d " + name + "; if it is, see that "
 	switch {
+	case wantsTLS.MatchString(e.Server):
+		return "set db_sslmode = require, or PGSSLMODE=require"
+	case unsupported.MatchString(e.Server):
+		return "remove PGOPTIONS, PGGEQO and the like, or have the pooler ignore it (pgbouncer.ini: ignore_startup_parameters = options,geqo)"
 	case unknown && e.pooler == pgBouncer:
 		return "add the database to [databases] of the pooler (pgbouncer.ini: " + name + " = host=… port=5432) and reload the pooler" + needs
 	case unknown:

@@ -33,6 +33,9 @@ func TestWordsOfPoolers(t *testing.T) {
 	}{
 		{"PgBouncer, a database called like a passing state", pgbouncer("no such database: server_shop"), pglogin.Pooler, true, "does not offer database"},
 		{"PgBouncer, its server is away", pgbouncer("server login has been failing, cached error: connect failed (server_login_retry)"), pglogin.ServerBusy, false, "PgBouncer"},
+		{"PgBouncer, without TLS", pgbouncer("SSL required"), pglogin.Pooler, true, "PGSSLMODE=require"},
+		{"a cloud's, without TLS", other("28000", "This RDS Proxy requires TLS connections"), pglogin.Pooler, true, "takes only connections with TLS"},
+		{"PgBouncer, PGOPTIONS", pgbouncer("unsupported startup parameter: options"), pglogin.Pooler, true, "ignore_startup_parameters"},
 		{"pgcat, no pool", other("58000", `No pool configured for database: "postgres", user: "odoo"`), pglogin.Pooler, true, "pgcat"},
 		{"pgcat, no server", other("58000", "could not get connection from the pool - AllServersDown"), pglogin.ServerBusy, false, "pooler"},
 		{"pgcat, password", other("28P01", `password authentication failed for user "odoo"`), pglogin.WrongPassword, true, "pooler"},
