@@ -99,7 +99,7 @@ func (s *Settings) fromDir(o *connection.Override) error {
 type uriParts struct{ host, port, user, password, name, sslmode, attrs string }
 
 // parseURI reads postgresql://user:password@host:port,host:port/name?sslmode=….
-// What the query says beats what stands before it, as in libpq. An error does
+// A parameter in the query beats the same one before it, as in libpq. An error does
 // not repeat it.
 func parseURI(text string) (uriParts, error) {
 	bad := func(why string) (uriParts, error) {
