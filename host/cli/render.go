@@ -38,6 +38,7 @@ of a cluster.`,
 	f.SortFlags = false
 	f.StringVar(&o.Namespace, "namespace", "", "the `NAMESPACE` of everything; else that of kubectl's context")
 	f.StringVar(&o.Secret, "secret", "odoo-db", "the Secret with the login, by `NAME`")
+	f.StringVar(&o.UserKey, "user-key", "username", "the `KEY` of the role in that Secret")
 	f.StringVar(&o.CASecret, "ca-secret", "", "a Secret with ca.crt, for db_sslmode = verify-full, by `NAME`")
 	f.IntVar(&o.Replicas, "replicas", 1, "how many pods run Odoo")
 	f.StringVar(&o.Image, "image", "", "Odoo's image, `REF`; else ODOO_IMAGE")

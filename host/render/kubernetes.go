@@ -32,6 +32,9 @@ type KubernetesOptions struct {
 	// Secret has the login: username and password, and host and port where
 	// odoo.conf names no server outside of compose.
 	Secret string
+	// UserKey is the key of the role in Secret; "" is username. Crunchy's operator
+	// calls it user.
+	UserKey string
 	// CASecret has ca.crt, for db_sslmode = verify-full; "" without.
 	CASecret string
 	// Replicas of Odoo.
@@ -68,6 +71,7 @@ var (
 	// What a namespace may be called, and what a Secret may: an operator's may be
 	// odoo.shop-pg.credentials.postgresql.acid.zalan.do.
 	label   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+	dataKey = regexp.MustCompile(`^[-._a-zA-Z0-9]+$`)
 	dnsName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 )
 
@@ -168,6 +172,7 @@ func (k *kubernetes) check() error {
 	}{
 		{"--namespace", k.o.Namespace, true, label, 63, "lower-case letters, digits and dashes"},
 		{"--secret", k.o.Secret, false, dnsName, 253, "lower-case letters, digits, dashes and dots"},
+		{"--user-key", k.o.UserKey, true, dataKey, 253, "letters, digits, dashes, dots and underscores"},
 		{"--ca-secret", k.o.CASecret, true, dnsName, 253, "lower-case letters, digits, dashes and dots"},
 	} {
 		if c.value == "" && c.empty {

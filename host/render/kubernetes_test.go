@@ -95,7 +95,9 @@ func TestGolden(t *testing.T) {
 		"external": {input(t, conf), options(func(o *render.KubernetesOptions) {
 			o.Namespace, o.CASecret, o.Replicas, o.NetworkPolicy, o.Image = "shop", "pg-ca", 3, true, "registry.example/odoo-odpm:18.0"
 		})},
-		"checker": {inCompose, options(func(o *render.KubernetesOptions) { o.CheckerImage = "registry.example/odpm-checker:1" })},
+		"checker": {inCompose, options(func(o *render.KubernetesOptions) {
+			o.CheckerImage, o.UserKey = "registry.example/odpm-checker:1", "user"
+		})},
 		"update": {input(t, conf), options(func(o *render.KubernetesOptions) {
 			o.Namespace, o.Database, o.Update, o.Replicas = "shop", "prod", "sale,crm", 3
 		})},
@@ -195,6 +197,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		{"--namespace", func(o *render.KubernetesOptions) { o.Namespace = strings.Repeat("n", 64) }},
 		{"--secret", func(o *render.KubernetesOptions) { o.Secret = "" }},
 		{"--secret", func(o *render.KubernetesOptions) { o.Secret = "pg..app" }},
+		{"--user-key", func(o *render.KubernetesOptions) { o.UserKey = "a/b" }},
 		{"--ca-secret", func(o *render.KubernetesOptions) { o.CASecret = "a b" }},
 		{"--replicas", func(o *render.KubernetesOptions) { o.Replicas = 0 }},
 		{"--storage", func(o *render.KubernetesOptions) { o.Storage = "much" }},

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/odpm/odpm/host/compose"
@@ -194,7 +195,7 @@ func (k *kubernetes) env() list {
 	} else {
 		env = append(env, from("PGHOST", "host", false), from("PGPORT", "port", true))
 	}
-	env = append(env, from("PGUSER", "username", false), from("PGPASSWORD", "password", false))
+	env = append(env, from("PGUSER", cmp.Or(k.o.UserKey, "username"), false), from("PGPASSWORD", "password", false))
 	if strings.Contains(host, ",") && k.confValue("db_replica_host") == "" {
 		// A list: libpq would take the first that answers, and wait for one that
 		// is frozen without end.
