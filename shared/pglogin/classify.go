@@ -144,6 +144,9 @@ func (h *host) classifyOne(err error, a *attempt) *Error {
 		return &Error{Reason: Unreachable}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		if h.direct() {
+			return &Error{Reason: Closed, next: nextDirect}
+		}
 		return &Error{Reason: Closed}
 	case strings.Contains(err.Error(), "server refused TLS connection"):
 		// pgx's own text, not the server's; the answer was 'N'.

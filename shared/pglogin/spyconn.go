@@ -27,12 +27,15 @@ const firstMessageLimit = 1 << 16
 // foreign says whether what came first is not PostgreSQL's protocol: neither a
 // message that may come first, with a length that it may have, nor the answer
 // 'S' to the question for TLS with a TLS record behind it. An SSH server's
-// banner begins with 'S' too. The attempt's mu is held.
+// banner begins with 'S' too. Where TLS is begun without the question
+// (sslnegotiation=direct) its record comes first. The attempt's mu is held.
 func (c *spyConn) foreign() bool {
 	switch {
 	case c == nil:
 		return false
 	case c.count == 0:
+		return false
+	case c.a.direct() && c.head[0] >= 0x14 && c.head[0] <= 0x17 && (c.count == 1 || c.head[1] == 3):
 		return false
 	case !strings.ContainsRune("RNSEv", rune(c.head[0])):
 		return true
@@ -42,6 +45,9 @@ func (c *spyConn) foreign() bool {
 	tlsRecord := c.head[0] == 'S' && c.head[1] >= 0x14 && c.head[1] <= 0x17 && c.head[2] == 3
 	return !tlsRecord && binary.BigEndian.Uint32(c.head[1:]) > firstMessageLimit
 }
+
+// direct says whether TLS is begun without a question for it.
+func (h *host) direct() bool { return h.conn.SSLNegotiation == "direct" }
 
 func (c *spyConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)

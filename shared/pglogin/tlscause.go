@@ -11,6 +11,7 @@ import (
 // None of them tells how to do without: whoever reads one has asked for it.
 const (
 	nextNoTLS     = "enable TLS on the server: ssl = on, ssl_cert_file and ssl_key_file in postgresql.conf, then reload it"
+	nextDirect    = "sslnegotiation=direct needs PostgreSQL 17 or a proxy that takes it: unless that is what starts there, remove PGSSLNEGOTIATION"
 	nextAuthority = "get the certificate of the authority that signed the server's, and name its file: PGSSLROOTCERT=/path/to/ca.crt"
 )
 

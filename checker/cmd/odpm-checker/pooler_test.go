@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/odpm/odpm/test/localpg"
+	"github.com/odpm/odpm/test/programs"
 )
 
 // pooler puts Debian's PgBouncer in front of c, which serves database postgres
@@ -158,4 +159,40 @@ func TestTLSCauses(t *testing.T) {
 	check("no file", env("localhost", filepath.Join(dir, "missing.crt")), 78, "reason=configuration", "missing.crt", "does not exist", "mount")
 	check("no file is named", env("localhost", "")[:5], 78, "reason=configuration", "PGSSLROOTCERT is not set")
 	check("no certificates in it", env("localhost", write(t, filepath.Join(dir, "garbage"), "x")), 78, "reason=configuration", "cannot be used")
+}
+
+// TestDirectTLS: libpq 17 can begin TLS without asking for it, as proxies that
+// choose the server by its name need it. What the server says first is then a
+// record of TLS.
+func TestDirectTLS(t *testing.T) {
+	programs.Tested(t)
+	bin, err := localpg.Bin("17")
+	must(t, err)
+	c, err := localpg.New("", bin)
+	must(t, err)
+	t.Cleanup(c.Remove)
+	must(t, c.Start())
+	makeRole(t, c)
+	root, err := c.WithTLS("localhost")
+	must(t, err)
+	other, _, err := localpg.Certificate("localhost")
+	must(t, err)
+	dir := t.TempDir()
+	ca, wrong := write(t, filepath.Join(dir, "ca.crt"), string(root)), write(t, filepath.Join(dir, "wrong.crt"), string(other))
+	older := server(t)
+	for _, tc := range []struct {
+		name, root, password string
+		port, code           int
+		says                 []string
+	}{
+		{"right", ca, appPassword, c.Port, 0, []string{"login proven"}},
+		{"another authority", wrong, appPassword, c.Port, 77, []string{"reason=tls", "signed by an authority that is not known here"}},
+		{"wrong password", ca, "wrong", c.Port, 77, []string{"reason=role_missing_or_wrong_password"}},
+		{"a server that knows only the question", ca, appPassword, older.Port, 69, []string{"reason=closed", "needs PostgreSQL 17"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			invocation{env: []string{"PGHOST=localhost", "PGPORT=" + strconv.Itoa(tc.port), "PGUSER=" + appRole, "PGPASSWORD=" + tc.password, "ODPM_DB_SSLMODE=verify-full",
+				"PGSSLNEGOTIATION=direct", "PGSSLROOTCERT=" + tc.root}, args: []string{"--check", "--timeout", "3s"}}.run(t).want(t, tc.code, tc.says...)
+		})
+	}
 }
