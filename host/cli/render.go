@@ -66,6 +66,9 @@ first, so that the files that it names are there.`,
 				o.Node, _ = os.Hostname()
 			}
 			return a.render(cmd.Context(), false, func(v *look.View, p project.Project) (*render.Result, error) {
+				for _, file := range v.Inputs.ComposeFiles[1:] {
+					o.Overrides = append(o.Overrides, v.Inputs.Rel(file))
+				}
 				_, inFile := v.Desired.Parsed.Value("db_password", p.OdooMajor)
 				res, err := render.Swarm(render.SwarmInput{Project: p, Compose: v.Desired.Compose, Conf: v.Desired.Conf, Handoff: v.Desired.HandoffBytes, PasswordInFile: inFile}, o)
 				for _, h := range v.World.Holders {

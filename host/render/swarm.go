@@ -15,7 +15,6 @@ import (
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/yamlnode"
 	"github.com/odpm/odpm/shared/handoff"
-	"github.com/odpm/odpm/shared/shell"
 )
 
 // SwarmInput is the project's compose document, from which the stack is made.
@@ -36,6 +35,8 @@ type SwarmOptions struct {
 	Replicas int
 	// Image is Odoo's; "" is that of the compose document.
 	Image string
+	// Overrides are the person's compose files beside it, by their names.
+	Overrides []string
 }
 
 // swarm is one rendering.
@@ -44,59 +45,6 @@ type swarm struct {
 	o     SwarmOptions
 	notes []string
 }
-
-// head are the commands that belong to the stack, as they can be typed.
-func (s *swarm) head(services *yaml.Node) string {
-	stack, odoo, db := s.Project.Name, s.Project.OdooServiceName, s.Project.ServiceName
-	svc := yamlnode.Get(services, odoo)
-	run := []string{"docker", "run", "--rm", "--network", stack + "_default"}
-	if user := yamlnode.Get(svc, "user"); user != nil {
-		run = append(run, "--user", user.Value)
-	}
-	if env := yamlnode.Get(svc, "environment"); env != nil {
-		for i := 0; i+1 < len(env.Content); i += 2 {
-			if name := env.Content[i].Value; name != handoff.EnvID {
-				run = append(run, "-e", shell.Quote(name+"="+unescaped(env.Content[i+1].Value)))
-			}
-		}
-	}
-	run = append(run, "-v", shell.Quote(s.conf()+":"+compose.OdooConfTarget+":ro"))
-	data := ""
-	for _, v := range yamlnode.Get(svc, "volumes").Content {
-		source, target := yamlnode.Get(v, "source"), yamlnode.Get(v, "target")
-		if source == nil || target == nil || target.Value == handoff.DatabaseDir {
-			continue
-		}
-		run = append(run, "-v", shell.Quote(unescaped(source.Value)+":"+target.Value))
-		if target.Value == compose.OdooDataTarget {
-			data = unescaped(source.Value)
-		}
-	}
-	run = append(run, yamlnode.Get(svc, "image").Value)
-	if command := yamlnode.Get(svc, "command"); command != nil {
-		for _, word := range command.Content {
-			run = append(run, shell.Quote(unescaped(word.Value)))
-		}
-	}
-	lines := []string{
-		"Written by: odpm render swarm. Save it as FILE. On the node with the data, a manager of the swarm:",
-		"  docker compose -p " + stack + " down",
-		"  docker stack deploy --resolve-image never -c FILE " + stack,
-		"Install or update MODULES in the database NAME, while no other Odoo works on it:",
-		fmt.Sprintf("  docker service scale %s_%s=0", stack, odoo),
-		"  " + strings.Join(run, " ") + " -d NAME -u MODULES --stop-after-init --no-http",
-		fmt.Sprintf("  docker service scale %s_%s=%d", stack, odoo, s.o.Replicas),
-	}
-	if !s.Project.External {
-		lines = append(lines, "Back up the database NAME and its files:",
-			fmt.Sprintf("  docker exec $(docker ps -q -f label=com.docker.swarm.service.name=%s_%s) pg_dump -U postgres -Fc -d NAME > NAME.dump", stack, db),
-			"  tar -C "+shell.Quote(data)+" -czf NAME-filestore.tar.gz filestore/NAME")
-	}
-	return "# " + strings.Join(lines, "\n# ") + "\n"
-}
-
-// unescaped is a value as compose's interpolation leaves it.
-func unescaped(text string) string { return strings.ReplaceAll(text, "$$", "$") }
 
 // Swarm makes a stack file of the compose document: what Swarm does otherwise
 // than compose is changed, everything else stays as it is.
@@ -133,11 +81,16 @@ func Swarm(in SwarmInput, o SwarmOptions) (*Result, error) {
 		return nil, err
 	}
 	yamlnode.Set(top, "networks", network)
-	version, err := node("3.8")
-	if err != nil {
-		return nil, err
+	if len(o.Overrides) > 0 {
+		s.note("what %s changes is yours and not in the stack file: docker stack deploy takes it as well, as the first lines of the file say", strings.Join(o.Overrides, " and "))
+	} else {
+		// Docker before 25 wants a version; with several files it wants the same in each.
+		version, err := node("3.8")
+		if err != nil {
+			return nil, err
+		}
+		top.Content = append([]*yaml.Node{yamlnode.Scalar("version"), version}, top.Content...)
 	}
-	top.Content = append([]*yaml.Node{yamlnode.Scalar("version"), version}, top.Content...)
 	doc.HeadComment, top.HeadComment = "", ""
 	if len(top.Content) > 2 {
 		top.Content[2].HeadComment = ""
@@ -183,10 +136,7 @@ func (s *swarm) service(name string, svc *yaml.Node) error {
 		remove(svc, "shm_size")
 		add(svc, "volumes", obj{"type", "tmpfs", "target", "/dev/shm", "tmpfs", obj{"size", 1 << 30}})
 	}
-	replicas := 1
-	update := obj{"order", "stop-first", "failure_action", "rollback", "monitor", "30s"}
 	if odoo {
-		replicas = s.o.Replicas
 		if s.o.Image != "" {
 			yamlnode.Set(svc, "image", yamlnode.Scalar(s.o.Image))
 		} else if image := yamlnode.Get(svc, "image"); image != nil && strings.HasPrefix(image.Value, "odpm/") {
@@ -195,12 +145,7 @@ func (s *swarm) service(name string, svc *yaml.Node) error {
 		add(svc, "secrets", obj{"source", "odoo_conf", "target", compose.OdooConfTarget, "mode", octal(0o444)})
 		add(svc, "configs", obj{"source", "handoff", "target", handoff.RuntimeDir + "/" + handoff.FileName, "mode", octal(0o444)})
 	}
-	deploy, err := node(obj{
-		"replicas", replicas,
-		"placement", obj{"constraints", list{"node.hostname == " + s.o.Node}},
-		"update_config", update,
-		"restart_policy", obj{"condition", "any", "delay", "5s"},
-	})
+	deploy, err := s.deploy(svc, odoo)
 	if err != nil {
 		return err
 	}

@@ -7,11 +7,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/render"
 	"github.com/odpm/odpm/shared/odooconf"
+	"github.com/odpm/odpm/shared/pglogin"
 )
 
 func swarmInput(t *testing.T) render.SwarmInput {
@@ -62,6 +66,73 @@ func TestSwarmGolden(t *testing.T) {
 		if !strings.Contains(notes, want) {
 			t.Errorf("%q is missing in\n%s", want, notes)
 		}
+	}
+}
+
+// TestSwarmUpdates: Odoo's replicas are replaced one by one, each of them watched
+// for longer than a checker waits; what a service of the person's own says of
+// deploy stays.
+func TestSwarmUpdates(t *testing.T) {
+	in := swarmInput(t)
+	in.Project.Services["mail"].(map[string]any)["deploy"] = map[string]any{
+		"mode": "global", "resources": map[string]any{"limits": map[string]any{"memory": "64M"}}, "update_config": map[string]any{"order": "start-first"},
+	}
+	doc, err := compose.Build(compose.Spec{Project: in.Project, OdooImage: "odoo:18.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Compose = doc
+	res, err := render.Swarm(in, render.SwarmOptions{Node: "n", Replicas: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type service struct {
+		Deploy struct {
+			Mode     string
+			Replicas *int
+			Update   struct {
+				Parallelism           *int
+				Order, Delay, Monitor string
+				FailureAction         string `yaml:"failure_action"`
+			} `yaml:"update_config"`
+			Resources map[string]map[string]string
+		}
+	}
+	var stack struct{ Services map[string]service }
+	if err := yaml.Unmarshal(res.YAML, &stack); err != nil {
+		t.Fatal(err)
+	}
+	odoo, db, mail := stack.Services["shop-odoo"].Deploy, stack.Services["shop-db"].Deploy, stack.Services["mail"].Deploy
+	u := odoo.Update
+	if *odoo.Replicas != 2 || u.Parallelism == nil || *u.Parallelism != 1 || u.Order != "stop-first" || u.FailureAction != "rollback" {
+		t.Errorf("Odoo: %+v", odoo)
+	}
+	for _, text := range []string{u.Delay, u.Monitor} {
+		if d, err := time.ParseDuration(text); err != nil || d <= pglogin.DefaultTimeout {
+			t.Errorf("the next replica is replaced after %q, when this one's checker may still be waiting", text)
+		}
+	}
+	if db.Update.Order != "stop-first" || *db.Replicas != 1 {
+		t.Errorf("PostgreSQL: %+v", db)
+	}
+	if mail.Mode != "global" || mail.Replicas != nil || mail.Resources["limits"]["memory"] != "64M" || mail.Update.Order != "start-first" {
+		t.Errorf("a service of the person's own: %+v", mail)
+	}
+}
+
+// TestSwarmOverride: what the person's override changes is no part of the file,
+// and docker stack deploy merges files of one version alone.
+func TestSwarmOverride(t *testing.T) {
+	res, err := render.Swarm(swarmInput(t), render.SwarmOptions{Node: "n", Replicas: 1, Overrides: []string{"docker-compose.override.yml"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(res.YAML)
+	if !strings.Contains(text, "-c FILE -c docker-compose.override.yml shop\n") || strings.Contains(text, "\nversion:") || !strings.Contains(text, "# Add to this what docker-compose.override.yml changes in shop-odoo:") {
+		t.Errorf("%s", text)
+	}
+	if !strings.Contains(strings.Join(res.Notes, "\n"), "docker-compose.override.yml") {
+		t.Errorf("%q", res.Notes)
 	}
 }
 
