@@ -44,7 +44,7 @@ test: setup ## everything: unit, command line, native and Docker
 	$(GO) test ./... -p 2 -timeout 60m
 
 test-swarm: setup ## what odpm renders, on a real Swarm of this engine; alone, since other networks notice
-	$(GO) test -tags swarm ./test/e2e -run 'TestSwarm$$' -count=1
+	$(GO) test -tags swarm ./test/e2e -run 'TestSwarm$$' -count=1 -timeout 30m
 
 test-kubernetes-api: ## what odpm renders, taken strictly by a real API server
 	@test/setup/setup apiserver
