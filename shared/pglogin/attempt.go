@@ -321,7 +321,7 @@ func (a *attempt) dial(ctx context.Context, network, addr string) (net.Conn, err
 		}
 		return nil, err
 	}
-	a.connected(&spyConn{Conn: conn, addr: addr, a: a})
+	a.connected(&spyConn{Conn: conn, addr: addr, a: a, direct: a.direct()})
 	return a.last, nil
 }
 

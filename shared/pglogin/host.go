@@ -163,7 +163,7 @@ func (h *host) stillRefused() bool {
 		}
 		conn, refused := probe.ask()
 		if conn != nil {
-			h.opened = &spyConn{Conn: conn, addr: addr}
+			h.opened = &spyConn{Conn: conn, addr: addr, direct: h.direct()}
 		}
 		if !refused {
 			delete(h.probes, addr)

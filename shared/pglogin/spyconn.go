@@ -19,6 +19,8 @@ type spyConn struct {
 	a     *attempt
 	head  [5]byte
 	count int
+	// direct: TLS is begun without the question for it.
+	direct bool
 }
 
 // firstMessageLimit is more than any first message of a PostgreSQL has.
@@ -35,7 +37,7 @@ func (c *spyConn) foreign() bool {
 		return false
 	case c.count == 0:
 		return false
-	case c.a.direct() && c.head[0] >= 0x14 && c.head[0] <= 0x17 && (c.count == 1 || c.head[1] == 3):
+	case c.direct && c.head[0] >= 0x14 && c.head[0] <= 0x17 && (c.count == 1 || c.head[1] == 3):
 		return false
 	case !strings.ContainsRune("RNSEv", rune(c.head[0])):
 		return true
