@@ -58,6 +58,9 @@ func TestLook(t *testing.T) {
 			os.Mkdir(dir, 0o755)
 			tt.make(dir)
 			f := datadir.Look(dir, tt.image)
+			if at := datadir.ClusterDir(f.Path, tt.image); at != f.ClusterDir {
+				t.Errorf("ClusterDir %q, and Look says %q", at, f.ClusterDir)
+			}
 			if f.State != tt.state || f.Major != tt.major || f.ClusterDir != tt.at {
 				t.Errorf("%+v", f)
 			}

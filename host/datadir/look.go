@@ -52,19 +52,16 @@ func Look(path string, imageMajor int) Facts {
 		return owner(info)
 	}
 	f.UID, f.GID = own(".")
-	for _, dir := range candidates(entries, imageMajor) {
-		major, err := version(root, dir)
-		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-			continue
-		case errors.Is(err, fs.ErrPermission):
-			f.ClusterDir, f.Reason = dir, "this user may not read it: "+reason(err)
-			f.UID, f.GID = own(dir)
-			return f
-		case err != nil:
-			f.State, f.ClusterDir, f.Reason = Other, dir, err.Error()
-			return f
-		}
+	switch dir, major, err := find(root, entries, imageMajor); {
+	case dir == "":
+	case errors.Is(err, fs.ErrPermission):
+		f.ClusterDir, f.Reason = dir, "this user may not read it: "+reason(err)
+		f.UID, f.GID = own(dir)
+		return f
+	case err != nil:
+		f.State, f.ClusterDir, f.Reason = Other, dir, err.Error()
+		return f
+	default:
 		f.State, f.Major, f.ClusterDir = Initialised, major, dir
 		f.UID, f.GID = own(dir)
 		f.SystemIdentifier, _ = identity(root, dir)
@@ -81,6 +78,32 @@ func Look(path string, imageMajor int) Facts {
 		}
 	}
 	return f
+}
+
+// ClusterDir is Look's, "" where there is none. It reads no more than it takes to
+// find the cluster: Look lists the databases' directories too, and each session asks
+// this, hundreds of times for a list of hundreds of databases.
+func ClusterDir(path string, imageMajor int) string {
+	entries, root, err := list(path)
+	if err != nil {
+		return ""
+	}
+	defer root.Close()
+	dir, _, _ := find(root, entries, imageMajor)
+	return dir
+}
+
+// find gives the directory in which PG_VERSION is and what it says; dir is ""
+// where there is no such file, and err says why one that is there is none.
+func find(root *os.Root, entries []string, imageMajor int) (dir string, major int, err error) {
+	for _, dir := range candidates(entries, imageMajor) {
+		major, err := version(root, dir)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			continue
+		}
+		return dir, major, err
+	}
+	return "", 0, nil
 }
 
 // list opens a directory and gives its names, sorted, or some of them.

@@ -73,8 +73,8 @@ func (e *Reader) Look(context.Context) (datadir.Facts, error) {
 
 // clusterDir is where PG_VERSION is, or will be.
 func (e *Reader) clusterDir() string {
-	if f := datadir.Look(e.o.DataDir, e.o.Major); f.ClusterDir != "" {
-		return filepath.Join(e.o.DataDir, f.ClusterDir)
+	if dir := datadir.ClusterDir(e.o.DataDir, e.o.Major); dir != "" {
+		return filepath.Join(e.o.DataDir, dir)
 	}
 	if e.o.Major >= 18 {
 		return filepath.Join(e.o.DataDir, strconv.Itoa(e.o.Major), "docker")
@@ -182,7 +182,7 @@ func (e *Reader) Dial(ctx context.Context) (net.Conn, error) {
 	if pm.socketDir == "" {
 		return nil, fmt.Errorf("the server (pid %d) has no Unix socket; set unix_socket_directories in its postgresql.conf", pm.pid)
 	}
-	as, err := e.serverUser()
+	as, err := e.userOf(pm.clusterDir)
 	if err != nil {
 		return nil, err
 	}
@@ -216,11 +216,13 @@ type identity struct {
 
 // serverUser is who PostgreSQL runs as: this user; as root, which PostgreSQL
 // refuses, the directory's owner, or postgres for a directory of root's.
-func (e *Reader) serverUser() (identity, error) {
+func (e *Reader) serverUser() (identity, error) { return e.userOf(e.clusterDir()) }
+
+func (e *Reader) userOf(clusterDir string) (identity, error) {
 	if os.Geteuid() != 0 {
 		return identity{os.Geteuid(), os.Getegid(), userName(os.Geteuid())}, nil
 	}
-	if info, err := os.Stat(e.clusterDir()); err == nil {
+	if info, err := os.Stat(clusterDir); err == nil {
 		st := info.Sys().(*syscall.Stat_t)
 		if st.Uid != 0 {
 			return identity{int(st.Uid), int(st.Gid), userName(int(st.Uid))}, nil

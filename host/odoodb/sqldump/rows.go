@@ -11,10 +11,13 @@ type Rows struct {
 
 	each func(values []string)
 	want map[int]int // column → place in values
+	// first is what rows that matter begin with; see From.
+	first []byte
 	// state of the row that is being read
-	col    int
-	raw    [][]byte
-	values []string
+	partial bool
+	col     int
+	raw     [][]byte
+	values  []string
 }
 
 // maxValue bounds the values that are kept; the rest of a longer one is cut.
@@ -35,6 +38,14 @@ func NewRows(columns, names []string, each func(values []string)) *Rows {
 	return r
 }
 
+// From passes over rows whose first column is another value, as far as that is
+// cheaply seen: those that come in parts go to each all the same. The value has no
+// character that COPY escapes.
+func (r *Rows) From(value string) *Rows {
+	r.first = []byte(value + "\t")
+	return r
+}
+
 func (r *Rows) Write(p []byte) (int, error) {
 	n := len(p)
 	if len(r.want) == 0 {
@@ -46,10 +57,15 @@ func (r *Rows) Write(p []byte) (int, error) {
 		if i := bytes.IndexByte(p, '\n'); i >= 0 {
 			line, ended = p[:i], true
 			p = p[i+1:]
+			if !r.partial && !bytes.HasPrefix(line, r.first) {
+				r.N++
+				continue
+			}
 		} else {
 			p = nil
 		}
 		r.part(line)
+		r.partial = !ended
 		if ended {
 			r.endRow()
 		}

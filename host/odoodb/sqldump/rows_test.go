@@ -18,6 +18,21 @@ func TestRows(t *testing.T) {
 			t.Fatalf("in steps of %d: %q", step, got)
 		}
 	}
+	const modules = "database\tx\t1\nbase\tinstalled\t18\nbase_setup\tinstalled\t18\nbase\t\\N\t2\n"
+	for step := 1; step <= len(modules); step++ {
+		var got []string
+		r := NewRows([]string{"name", "state", "v"}, []string{"name", "state", "v"}, func(v []string) {
+			if v[0] == "base" {
+				got = append(got, strings.Join(v, "|"))
+			}
+		}).From("base")
+		for i := 0; i < len(modules); i += step {
+			_, _ = r.Write([]byte(modules[i:min(i+step, len(modules))]))
+		}
+		if want := []string{"base|installed|18", "base||2"}; !slices.Equal(got, want) || r.N != 4 {
+			t.Fatalf("in steps of %d: %q, %d rows", step, got, r.N)
+		}
+	}
 	huge := NewRows([]string{"blob", "name"}, []string{"name"}, func(v []string) {
 		if v[0] != "n" {
 			t.Error(v)

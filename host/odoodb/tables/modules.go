@@ -77,7 +77,7 @@ func BaseAtOnce(ctx context.Context, c *pgx.Conn, database string) (string, erro
 		if v[0] == "base" {
 			all = append(all, Module{v[0], v[1], v[2]})
 		}
-	})
+	}).From("base")
 	if _, err := c.PgConn().CopyTo(ctx, rows, `COPY public.ir_module_module (`+strings.Join(moduleColumns, ", ")+`) TO STDOUT`); err != nil {
 		return "", err
 	}
