@@ -21,6 +21,9 @@ type column struct {
 	empty string
 	// filled: an INSERT that does not name the column is given a value.
 	filled bool
+	// distinct is another text for each row, as SQL on t, where a unique index has the
+	// column; "" where none has it.
+	distinct string
 }
 
 func readCatalog(ctx context.Context, tx pgx.Tx) (catalog, error) {
@@ -55,7 +58,40 @@ func readCatalog(ctx context.Context, tx pgx.Tx) (catalog, error) {
 		all[table][name] = col
 		return nil
 	})
+	if err == nil {
+		err = all.readUnique(ctx, tx)
+	}
 	return all, err
+}
+
+// readUnique finds the columns of unique indexes, of their expressions too: the index
+// of a constraint has its columns in indkey, and what an expression uses in pg_depend.
+func (c catalog) readUnique(ctx context.Context, tx pgx.Tx) error {
+	rows, err := tx.Query(ctx, `SELECT DISTINCT c.relname::pg_catalog.text, a.attname::pg_catalog.text
+		FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.indrelid
+		JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+		JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) c.oid
+		WHERE n.nspname OPERATOR(pg_catalog.=) 'public'::pg_catalog.name AND i.indisunique
+		AND (a.attnum OPERATOR(pg_catalog.=) ANY (i.indkey::pg_catalog.int2[])
+			OR EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+				AND d.objid OPERATOR(pg_catalog.=) i.indexrelid AND d.refobjid OPERATOR(pg_catalog.=) c.oid AND d.refobjsubid OPERATOR(pg_catalog.=) a.attnum::pg_catalog.int4))`)
+	if err != nil {
+		return err
+	}
+	var table, name string
+	_, err = pgx.ForEachRow(rows, []any{&table, &name}, func() error {
+		col, ok := c[table][name]
+		if !ok {
+			return nil
+		}
+		col.distinct = `t.ctid::text`
+		if _, ok := c[table]["id"]; ok {
+			col.distinct = `t.id::text`
+		}
+		c[table][name] = col
+		return nil
+	})
+	return err
 }
 
 // each calls f for every column, in the order of the names.

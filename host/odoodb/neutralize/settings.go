@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -12,7 +13,8 @@ import (
 )
 
 // setting is a value that a column has in a copy. It applies where the table has the
-// column. NULL is the empty value in a column that takes no NULL. where is a
+// column. NULL is the empty value in a column that takes no NULL, and a text that no
+// two rows have in common where they have to differ. where is a
 // condition on t, and needs the columns that it names.
 type setting struct {
 	table, column, value string
@@ -114,7 +116,13 @@ func isSet(table, name string) bool {
 
 // set leaves rows alone that have the value, so that a large table is not written anew.
 func set(ctx context.Context, tx pgx.Tx, table, name string, col column, value, where string) error {
-	if value == `NULL` && col.notNull {
+	switch different := col.text && col.distinct != ""; {
+	case value == `NULL` && !col.notNull:
+	case different && value == `NULL`:
+		value = col.distinct
+	case different && strings.HasPrefix(value, "'"):
+		value += ` || ` + col.distinct
+	case value == `NULL`:
 		value = col.empty
 	}
 	c := quote.Ident(name)
