@@ -166,7 +166,7 @@ func (a *App) verifyCommand() *cobra.Command {
 	var anyFiles bool
 	cmd := &cobra.Command{
 		Use: "verify FILE", Short: "Prove an archive without restoring it",
-		Annotations: exits(`  0    the archive is complete
+		Annotations: exits(`  0    the archive is complete, or complete as "database only", which is said
   1    it is not, or could not be read
   2    usage
 `),
@@ -198,7 +198,7 @@ func (a *App) verifyCommand() *cobra.Command {
 				return a.writeJSON(database.VerifiedJSON(res))
 			}
 			a.term.Screen(func(out io.Writer) { database.WriteVerified(out, res) })
-			fmt.Fprintln(a.out, "The archive is complete.")
+			fmt.Fprintln(a.out, database.Verdict(res))
 			return nil
 		},
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/odpm/odpm/host/odoodb/archive"
 	"github.com/odpm/odpm/host/odoodb/backup"
 	"github.com/odpm/odpm/host/odoodb/progress"
+	"github.com/odpm/odpm/host/odoodb/verify"
 	"github.com/odpm/odpm/host/receipts"
 	"github.com/odpm/odpm/host/ui"
 )
@@ -71,7 +72,11 @@ func (w *work) backup(ctx context.Context) error {
 		return refuse(err)
 	}
 	w.result.Archive, w.result.BackedUp = res.Path, &res
-	line := fmt.Sprintf("odpm: backed up %s: %s, %d files", ui.Clean(w.req.Name), ui.Bytes(res.Bytes), res.Files)
+	files := fmt.Sprintf("%d files", res.Files)
+	if res.DatabaseOnly {
+		files = verify.DatabaseOnlyText(res.Stored)
+	}
+	line := fmt.Sprintf("odpm: backed up %s: %s, %s", ui.Clean(w.req.Name), ui.Bytes(res.Bytes), files)
 	if n := res.Elsewhere.Files; n > 0 {
 		line += fmt.Sprintf(" (%d more are external)", n)
 	}
@@ -86,7 +91,7 @@ func (w *work) backup(ctx context.Context) error {
 	if needs := res.Needs.String(); needs != "" {
 		w.Term.Say("odpm: to restore it on another server, that server needs: %s", ui.Clean(needs))
 	}
-	made := receipts.Receipt{Kind: receipts.Backup, Database: w.req.Name, Archive: res.Path, At: time.Now(), External: res.Elsewhere.Files}
+	made := receipts.Receipt{Kind: receipts.Backup, Database: w.req.Name, Archive: res.Path, At: time.Now(), External: res.Elsewhere.Files, DatabaseOnly: res.DatabaseOnly}
 	if err := made.Keep(w.Dirs.State()); err != nil {
 		w.Term.Warn("the backup is complete, but odpm cannot remember it, so --keep will never remove it: %s", ui.Clean(err.Error()))
 	}

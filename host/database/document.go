@@ -29,6 +29,7 @@ type backupDoc struct {
 	OdooVersion string `json:"odoo_version"`
 	Files       int    `json:"files"`
 	Missing     int    `json:"missing_files"`
+	Only        bool   `json:"database_only"`
 	elsewhereDoc
 	Removed  []string   `json:"removed"`
 	Warnings []string   `json:"warnings"`
@@ -53,6 +54,7 @@ type restoreDoc struct {
 	Files      int    `json:"files"`
 	Missing    int    `json:"missing_files"`
 	WrongSized int    `json:"wrong_size_files"`
+	Only       bool   `json:"database_only"`
 	elsewhereDoc
 	Neutralized bool              `json:"neutralized"`
 	StillActive neutralize.Active `json:"still_active"`
@@ -119,6 +121,7 @@ type verifiedDoc struct {
 	MissingFiles  int    `json:"missing_files"`
 	DamagedFiles  int    `json:"damaged_files"`
 	WrongSized    int    `json:"wrong_size_files"`
+	Only          bool   `json:"database_only"`
 	elsewhereDoc
 	Needs    needsDoc   `json:"needs"`
 	LeftOut  []omission `json:"left_out"`
@@ -136,13 +139,13 @@ type listDoc struct {
 func (r Result) JSON() any {
 	doc := doneDoc{Version: 1, URL: r.URL}
 	if b := r.BackedUp; b != nil {
-		doc.Backup = &backupDoc{b.Path, b.Bytes, ui.Clean(b.OdooVersion), b.Files, len(b.Missing), elsewhereJSON(b.Elsewhere), list(r.Removed), list(b.Warnings), needsJSON(b.Needs), leftJSON(b.LeftOut)}
+		doc.Backup = &backupDoc{b.Path, b.Bytes, ui.Clean(b.OdooVersion), b.Files, len(b.Missing), b.DatabaseOnly, elsewhereJSON(b.Elsewhere), list(r.Removed), list(b.Warnings), needsJSON(b.Needs), leftJSON(b.LeftOut)}
 	}
 	if d := r.Dropped; d != nil {
 		doc.Drop = &dropDoc{ui.Clean(d.Database), ui.Clean(d.Owner), d.Sessions, d.Filestore, d.FilestoreKept}
 	}
 	if d := r.Restored; d != nil {
-		doc.Restore = &restoreDoc{ui.Clean(d.Database), d.Replaced, ui.Clean(d.Kept), d.OdooMajor, d.Modules, d.Files - d.Missing, d.Missing, d.WrongSized,
+		doc.Restore = &restoreDoc{ui.Clean(d.Database), d.Replaced, ui.Clean(d.Kept), d.OdooMajor, d.Modules, d.Files - d.Missing, d.Missing, d.WrongSized, d.DatabaseOnly(),
 			elsewhereJSON(d.Elsewhere), d.Neutralized, d.Active, d.Copied, leftJSON(d.LeftOut), list(d.Warnings), r.Away != nil, nil}
 		if a := r.Away; a != nil {
 			doc.Restore.awayDoc = &awayDoc{a.Seconds, a.Answers}
@@ -160,7 +163,7 @@ func (r Result) JSON() any {
 // VerifiedJSON is the JSON form of an archive that was proven.
 func VerifiedJSON(v verify.Result) any {
 	return verifiedDoc{1, v.Path, string(v.Format), v.Bytes, ui.Clean(v.Database), ui.Clean(v.OdooVersion), ui.Clean(v.ServerVersion), ui.Clean(v.DumpVersion),
-		v.Modules, v.Tables, v.Rows, v.Files, v.Extra, v.MissingFiles, v.DamagedFiles, v.WrongSized, elsewhereJSON(v.Elsewhere), needsJSON(v.Needs), leftJSON(v.Needs.LeftOut), list(v.Warnings)}
+		v.Modules, v.Tables, v.Rows, v.Files, v.Extra, v.MissingFiles, v.DamagedFiles, v.WrongSized, v.DatabaseOnly(), elsewhereJSON(v.Elsewhere), needsJSON(v.Needs), leftJSON(v.Needs.LeftOut), list(v.Warnings)}
 }
 
 func needsJSON(n needs.Needs) needsDoc {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/odoodb/restore"
+	"github.com/odpm/odpm/host/odoodb/verify"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/receipts"
 	"github.com/odpm/odpm/host/ui"
@@ -149,7 +150,7 @@ func receiptOf(file, database string, rep restore.RehearseReport, err error, too
 	if err != nil {
 		h.Error = err.Error()
 	}
-	return receipts.Receipt{Kind: receipts.Rehearsed, Database: database, Archive: file, At: time.Now(), External: rep.Elsewhere.Files, Rehearsal: h}
+	return receipts.Receipt{Kind: receipts.Rehearsed, Database: database, Archive: file, At: time.Now(), External: rep.Elsewhere.Files, DatabaseOnly: rep.DatabaseOnly(), Rehearsal: h}
 }
 
 // backupOf finds the archive that is meant, and whose it is where odpm knows it.
@@ -238,6 +239,10 @@ func WriteRehearsed(out io.Writer, r Rehearsed, major int) {
 		row("Left out", "%d things", len(r.LeftOut))
 	}
 	tw.Flush()
+	if r.DatabaseOnly {
+		fmt.Fprintf(out, "The archive has been proven restorable, as %s.\n", verify.DatabaseOnlyText(r.MissingFiles))
+		return
+	}
 	fmt.Fprintln(out, "The archive has been proven restorable.")
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/odoodb/neutralize"
 	"github.com/odpm/odpm/host/odoodb/restore"
+	"github.com/odpm/odpm/host/odoodb/verify"
 	"github.com/odpm/odpm/host/ui"
 )
 
@@ -52,8 +53,13 @@ func (w *work) restore(ctx context.Context) error {
 		return refuse(err)
 	}
 	w.result.Restored = &rep
-	line := fmt.Sprintf("odpm: restored %s: Odoo %d, %d modules, %d files", ui.Clean(rep.Database), rep.OdooMajor, rep.Modules, rep.Files-rep.Missing)
-	if rep.Missing > 0 {
+	line := fmt.Sprintf("odpm: restored %s: Odoo %d, %d modules, ", ui.Clean(rep.Database), rep.OdooMajor, rep.Modules)
+	if rep.DatabaseOnly() {
+		line += verify.DatabaseOnlyText(rep.Files)
+	} else {
+		line += fmt.Sprintf("%d files", rep.Files-rep.Missing)
+	}
+	if rep.Missing > 0 && !rep.DatabaseOnly() {
 		line += fmt.Sprintf(" (%d more are missing)", rep.Missing)
 	}
 	if n := rep.Elsewhere.Files; n > 0 {

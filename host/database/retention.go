@@ -88,7 +88,10 @@ var datedName = regexp.MustCompile(`_[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2
 // itself has made, under dated names, in the directory of the newest one, and
 // that have not changed since. The newest stays, and the last one that a
 // rehearsal has proven. While a receipt cannot be read it removes none: that
-// one may be the proof. It gives their paths.
+// one may be the proof. Archives with files and those without are counted apart:
+// while a file store is not where odpm looks for it, every new archive is of the
+// database only, and none of those may take the place of one that has the files.
+// It gives their paths.
 func prune(stateDir string, newest, database string, k Keep, say func(format string, args ...any)) (removed []string, err error) {
 	all, unread := receipts.All(stateDir)
 	if len(unread) > 0 {
@@ -101,9 +104,12 @@ func prune(stateDir string, newest, database string, k Keep, say func(format str
 			ours = append(ours, r)
 		}
 	}
-	proven := receipts.Proofs(all)[database].LastProven
+	full, bare := split(all)
+	proofs := map[bool]*receipts.Receipt{false: receipts.Proofs(full)[database].LastProven, true: receipts.Proofs(bare)[database].LastProven}
+	full, bare = split(ours)
 	var errs []error
-	for _, r := range k.removed(ours) {
+	for _, r := range slices.Concat(k.removed(full), k.removed(bare)) {
+		proven := proofs[r.WithoutFiles()]
 		switch {
 		case r.Archive == newest:
 			continue
@@ -120,4 +126,16 @@ func prune(stateDir string, newest, database string, k Keep, say func(format str
 		errs = append(errs, r.Remove())
 	}
 	return removed, errors.Join(errs...)
+}
+
+// split gives the archives with files, and those without.
+func split(all []receipts.Receipt) (full, bare []receipts.Receipt) {
+	for _, r := range all {
+		if r.WithoutFiles() {
+			bare = append(bare, r)
+		} else {
+			full = append(full, r)
+		}
+	}
+	return full, bare
 }

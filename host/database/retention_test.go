@@ -146,6 +146,44 @@ func TestPruneSpares(t *testing.T) {
 	}
 }
 
+// Archives without files take the place of none that has them: a file store that is
+// not mounted for a week would cost all of them.
+func TestPruneWithoutFiles(t *testing.T) {
+	d, dir := state.NewDirs(t.TempDir()), t.TempDir()
+	if err := d.Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	keep := func(r receipts.Receipt) {
+		t.Helper()
+		r.Database = "prod"
+		if err := r.Keep(d.State()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	day := func(n int) time.Time { return time.Date(2026, 1, n, 12, 0, 0, 0, time.Local) }
+	var newest string
+	for n := 1; n <= 8; n++ {
+		if n <= 4 {
+			newest = made(t, d, dir, "prod", day(n))
+		} else {
+			newest = filepath.Join(dir, backup.DefaultFile("prod", archive.Zip, day(n)))
+			if err := os.WriteFile(newest, []byte("x"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			keep(receipts.Receipt{Kind: receipts.Backup, Archive: newest, At: day(n), DatabaseOnly: true})
+		}
+		if n == 1 || n == 6 {
+			keep(receipts.Receipt{Kind: receipts.Rehearsed, Archive: newest, At: day(n), DatabaseOnly: n == 6, Rehearsal: &receipts.Rehearsal{Proven: true}})
+		}
+	}
+	if _, err := prune(d.State(), newest, "prod", Keep{Last: 1, Days: 1}, t.Logf); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := stay(t, dir, "prod"), []string{"2026-01-01", "2026-01-04", "2026-01-06", "2026-01-08"}; !slices.Equal(got, want) {
+		t.Errorf("%v stay, not %v", got, want)
+	}
+}
+
 // The receipt of a rehearsal that cannot be read may be the one of the last
 // proven backup: nothing is removed before a person has looked.
 func TestPruneUnreadReceipt(t *testing.T) {

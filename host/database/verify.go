@@ -47,6 +47,14 @@ func WriteVerified(out io.Writer, v verify.Result) {
 	tw.Flush()
 }
 
+// Verdict is the sentence that verify ends with.
+func Verdict(v verify.Result) string {
+	if v.DatabaseOnly() {
+		return "The archive is " + verify.DatabaseOnlyText(v.Files) + "; the database in it is complete."
+	}
+	return "The archive is complete."
+}
+
 // external is the end of a sentence about files.
 func external(e verify.Elsewhere) string {
 	if e.Files == 0 {

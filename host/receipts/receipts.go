@@ -40,6 +40,8 @@ type Receipt struct {
 	// External is how many files its attachments have in storages such as s3://,
 	// which are in no archive.
 	External int `json:"external_files"`
+	// DatabaseOnly: attachments have files, and the archive has none of them.
+	DatabaseOnly bool `json:"database_only"`
 
 	// The rest is a rehearsal's.
 	*Rehearsal `json:",omitempty"`
@@ -156,15 +158,20 @@ func (r *Receipt) day() string {
 	if r == nil {
 		return "never"
 	}
-	return r.At.Local().Format("2006-01-02 15:04")
+	day := r.At.Local().Format("2006-01-02 15:04")
+	if r.DatabaseOnly {
+		day += " (database only)"
+	}
+	return day
 }
 
 // Brief is a receipt in a list, nil for none.
 type Brief struct {
 	Archive string    `json:"archive"`
 	At      time.Time `json:"at"`
-	// External is Receipt.External.
-	External int `json:"external_files"`
+	// External and DatabaseOnly are the receipt's.
+	External     int  `json:"external_files"`
+	DatabaseOnly bool `json:"database_only"`
 }
 
 // Brief is for JSON.
@@ -172,7 +179,7 @@ func (r *Receipt) Brief() *Brief {
 	if r == nil {
 		return nil
 	}
-	return &Brief{r.Archive, r.At.UTC().Truncate(time.Second), r.External}
+	return &Brief{r.Archive, r.At.UTC().Truncate(time.Second), r.External, r.DatabaseOnly}
 }
 
 // Newer is the later of two, nil for none.
@@ -202,6 +209,10 @@ func Proofs(all []Receipt) map[string]Proof {
 	}
 	return out
 }
+
+// WithoutFiles: the archive has no file of an attachment's. A dump has no file store,
+// also where the receipt is older than DatabaseOnly.
+func (r Receipt) WithoutFiles() bool { return r.DatabaseOnly || strings.HasSuffix(r.Archive, ".dump") }
 
 // compareArchive orders two by the age of their archives. A file system keeps
 // times in steps of some milliseconds, so that two archives can have the same;

@@ -271,15 +271,21 @@ func (b *backup) snapshot(ctx context.Context) error {
 	if b.res.Elsewhere = b.snap.elsewhere; b.res.Elsewhere.Files > 0 {
 		b.res.warn("%s: a backup has Odoo's own file store; back up the other storage as well", b.res.Elsewhere)
 	}
+	b.res.Stored = len(b.snap.stored)
 	if b.staged == nil {
-		if n := len(b.snap.stored); n > 0 {
+		b.res.DatabaseOnly = b.res.Stored > 0
+		if n := b.res.Stored; n > 0 {
 			b.res.warn("a dump has no file store: the %d files that attachments have are not in it", n)
 		}
 		return nil
 	}
 	b.res.Files, b.res.FilesBytes, b.res.Missing = len(b.staged.names), b.staged.bytes, b.staged.missing
-	if n := len(b.res.Missing); n > 0 {
-		b.res.warn("%d of %d attachments' files are not in the file store: %s", n, len(b.snap.stored), verify.Few(b.res.Missing))
+	b.res.DatabaseOnly = verify.DatabaseOnly(b.res.Stored, len(b.res.Missing))
+	switch n := len(b.res.Missing); {
+	case b.res.DatabaseOnly:
+		b.res.warn("none of the files that attachments have (%d) is in the file store %s, so the archive is of the database only; if Odoo has them, its data are elsewhere: compare data_dir in odoo.conf, and what is mounted there", n, b.s.Files.Path(b.o.Database))
+	case n > 0:
+		b.res.warn("%d of %d attachments' files are not in the file store: %s", n, b.res.Stored, verify.Few(b.res.Missing))
 	}
 	if n := len(b.staged.foreign); n > 0 {
 		b.res.warn("%d files are left out, because they are not files of Odoo's: %s", n, verify.Few(b.staged.foreign))

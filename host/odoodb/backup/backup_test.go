@@ -205,15 +205,25 @@ func TestBackupMissingFiles(t *testing.T) {
 	odoodbtest.MustApp(t, s, "db", `UPDATE ir_attachment SET store_fname = '../../../../etc/passwd' WHERE id = (SELECT min(id) FROM ir_attachment WHERE store_fname LIKE '54/%')`)
 	dir := t.TempDir()
 	res, err := backup.Run(ctx, s, backup.Options{Database: "db", File: dir + "/a.zip"})
-	if err != nil || len(res.Missing) != 2 || !slices.Contains(res.Missing, "../../../../etc/passwd") || len(res.Warnings) != 2 {
+	if err != nil || len(res.Missing) != 2 || !slices.Contains(res.Missing, "../../../../etc/passwd") || len(res.Warnings) != 2 || res.DatabaseOnly {
 		t.Errorf("%v %+v", err, res)
 	}
 	if err := os.RemoveAll(s.Files.Path("db")); err != nil {
 		t.Fatal(err)
 	}
 	res, err = backup.Run(ctx, s, backup.Options{Database: "db", File: dir + "/b.zip"})
-	if err != nil || res.Files != 0 || len(res.Missing) < 9 {
+	if err != nil || res.Files != 0 || len(res.Missing) < 9 || !res.DatabaseOnly || !strings.Contains(strings.Join(res.Warnings, "\n"), s.Files.Path("db")) {
 		t.Errorf("%v %+v", err, res)
+	}
+	v, err := verify.File(ctx, res.Path, verify.Options{})
+	if err != nil || !v.DatabaseOnly() {
+		t.Errorf("%v %+v", err, v)
+	}
+	// Attachments without files in the file store, and none at all: nothing is missing.
+	odoodbtest.MustApp(t, s, "db", `UPDATE ir_attachment SET store_fname = NULL`)
+	res, err = backup.Run(ctx, s, backup.Options{Database: "db", File: dir + "/c.zip"})
+	if v, verr := verify.File(ctx, res.Path, verify.Options{}); err != nil || verr != nil || res.DatabaseOnly || v.DatabaseOnly() || len(res.Warnings) > 0 {
+		t.Errorf("%v %v %+v", err, verr, res)
 	}
 }
 

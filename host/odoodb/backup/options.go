@@ -47,9 +47,13 @@ type Result struct {
 	// their size before they are compressed.
 	Files      int
 	FilesBytes int64
+	// Stored is how many files attachments have in the file store.
+	Stored int
 	// Missing names files that attachments have and that were not there before
-	// the backup began.
+	// the backup began; a dump has no files, and names none.
 	Missing []string
+	// DatabaseOnly: attachments have files, and the archive has none of them.
+	DatabaseOnly bool
 	// Elsewhere are files that attachments have in no file store; they are not in
 	// the archive.
 	Elsewhere verify.Elsewhere

@@ -79,6 +79,10 @@ type Report struct {
 	Warnings []string
 }
 
+// DatabaseOnly: none of the files that attachments have is there, neither from the
+// archive nor from the replaced database.
+func (r Report) DatabaseOnly() bool { return verify.DatabaseOnly(r.Files, r.Missing) }
+
 func (r *Report) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 }

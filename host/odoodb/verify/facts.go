@@ -91,6 +91,19 @@ func compareModules(want, have map[string]string) []string {
 	return diff
 }
 
+// DatabaseOnly says whether nothing but the database is there: attachments have
+// files in the file store, and none of them is in the archive. Odoo opens such a
+// database, and every document in it is lost; so nobody calls it complete.
+func DatabaseOnly(stored, missing int) bool { return stored > 0 && missing == stored }
+
+// DatabaseOnlyText says it in a line about a result.
+func DatabaseOnlyText(stored int) string {
+	if stored == 1 {
+		return "database only (without the file that an attachment has)"
+	}
+	return fmt.Sprintf("database only (none of the %d files that attachments have)", stored)
+}
+
 // Few lists the first ones and counts the rest.
 func Few(items []string) string { return FewOf(items, len(items)) }
 

@@ -65,6 +65,9 @@ type Result struct {
 	Warnings []string
 }
 
+// DatabaseOnly: the archive has none of the files that attachments have.
+func (r Result) DatabaseOnly() bool { return DatabaseOnly(r.Files, r.MissingFiles) }
+
 func (r *Result) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 }
