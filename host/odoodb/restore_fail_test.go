@@ -333,6 +333,43 @@ func TestRestoreHeld(t *testing.T) {
 	odoodbtest.MustAdmin(t, u.s, "db", `ROLLBACK PREPARED 'somebody''s'`)
 }
 
+// TestRestoreDropsLater: the server goes away while the replaced database is
+// dropped, after the swap, as it does on a full disk. It is the next run's then, and
+// does not stay for good; while the server still refuses, every run says so.
+func TestRestoreDropsLater(t *testing.T) {
+	u := newUntouched(t)
+	defer func() { fault.At = func(string) {} }()
+	gone := func() {
+		odoodbtest.MustAdmin(t, u.s, server.Maintenance, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'odpm' AND pid <> pg_backend_pid()`)
+	}
+	swapped := false
+	fault.At = func(now string) {
+		if swapped = swapped || now == "swapped"; swapped && now == "dropping" {
+			gone()
+		}
+	}
+	rep, err := restore.Run(ctx, u.s, restore.Options{File: "testdata/o18.zip", Database: "db", Odoo: u.odoo})
+	if err != nil || rep.Kept == "" || !strings.Contains(strings.Join(rep.Warnings, "\n"), "the next run of odpm tries again") {
+		t.Errorf("%v, kept %q, warnings %q", err, rep.Kept, rep.Warnings)
+	}
+	done, err := Recover(ctx, u.s, u.odoo)
+	if err != nil || len(done) != 1 || !done[0].Completed || !strings.Contains(done[0].Kept, "the next run of odpm tries again") {
+		t.Errorf("while it is still refused: %+v %v", done, err)
+	}
+	fault.At = func(string) {}
+	done, err = Recover(ctx, u.s, u.odoo)
+	if err != nil || len(done) != 1 || !done[0].Completed || done[0].Kept != "" {
+		t.Errorf("%+v %v", done, err)
+	}
+	odoodbtest.NoLeftovers(t, u.s)
+	if dbs := odoodbtest.Databases(t, u.s); len(dbs) != 1 {
+		t.Errorf("databases: %q", dbs)
+	}
+	if done, err := Recover(ctx, u.s, u.odoo); err != nil || len(done) != 0 {
+		t.Errorf("once more: %+v %v", done, err)
+	}
+}
+
 // TestRestoreNeedsSpace: a PostgreSQL whose disk is full goes down, and every
 // other database with it.
 func TestRestoreNeedsSpace(t *testing.T) {

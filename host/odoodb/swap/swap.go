@@ -334,11 +334,17 @@ func revertSwap(ctx context.Context, s *server.Server, c *cluster.Session, j *Jo
 }
 
 // Finish drops what was replaced, or leaves it where nobody can log in, and
-// ends the journal. held names what kept the old database from being dropped.
+// ends the journal. held names what kept the old database from being dropped: with
+// somebody who holds it, it stays; where the drop failed (a full disk, a server
+// that went down in it), the journal stays as well, and the next run drops it.
 func Finish(ctx context.Context, s *server.Server, c *cluster.Session, j *Journal) (held error, err error) {
 	if !j.KeepOld {
-		held = dropOld(ctx, c, j)
+		var failed error
+		held, failed = dropOld(ctx, c, j)
 		fault.At("finish dropped")
+		if failed != nil {
+			return fmt.Errorf("%w; the next run of odpm tries again", failed), nil
+		}
 		if held == nil && !j.KeepFiles {
 			if err := j.removeFiles(ctx, j.Old); err != nil {
 				return nil, fmt.Errorf("remove the old file store; do it with: sudo rm -rf %s: %w", shell.Quote(j.At(j.Old)), err)
@@ -350,20 +356,23 @@ func Finish(ctx context.Context, s *server.Server, c *cluster.Session, j *Journa
 }
 
 // dropOld drops the replaced database, unless something has come to hold it.
-func dropOld(ctx context.Context, c *cluster.Session, j *Journal) error {
+func dropOld(ctx context.Context, c *cluster.Session, j *Journal) (held, failed error) {
 	name, err := server.ByOID(ctx, c, j.OldOID)
 	if err != nil || name == "" {
-		return err
+		return nil, err
 	}
 	if name != j.Old {
-		return fmt.Errorf("the replaced database is called %q by now", name)
+		return fmt.Errorf("the replaced database is called %q by now", name), nil
 	}
-	held, err := drop.Holders(ctx, c, name)
+	holders, err := drop.Holders(ctx, c, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if len(held) > 0 {
-		return server.HeldBy(name, "", held)
+	if len(holders) > 0 {
+		return server.HeldBy(name, "", holders), nil
 	}
-	return drop.Hidden(ctx, c, name, j.OldOID)
+	if err = drop.Hidden(ctx, c, name, j.OldOID); server.Holders(err) != nil {
+		return err, nil
+	}
+	return nil, err
 }
