@@ -86,7 +86,7 @@ RACE = ./host/apply ./host/database ./host/engine ./host/filestore ./host/odoodb
 	./shared/entrypoint ./shared/handoff ./shared/homedir ./shared/jsonpos ./shared/libpq ./shared/odooconf ./shared/redact \
 	./shared/regular ./shared/shell ./shared/snapshot ./shared/utf16text
 
-engines: ## a short suite on Podman and on Docker with userns-remap, as root, beside the engine of the tests
+engines: ## a short suite on Podman, rootful and rootless, and on Docker with userns-remap; root starts it, beside the engine of the tests
 	test/engines/run
 
 race: ## the race detector on the packages that need no server

@@ -72,7 +72,7 @@ func TestMadeData(t *testing.T) {
 	}
 	const unmounted = "name: shop\nservices:\n  web: {image: \"odoo:17.0\", environment: {HOST: db, USER: odoo, PASSWORD: pw1}}\n  db: {image: \"postgres:15\", environment: {POSTGRES_PASSWORD: pw1, POSTGRES_USER: odoo}}\n"
 	t.Run("anonymous volumes", func(t *testing.T) {
-		p := read(unmounted).Propose(Place{Dir: dir, UID: 1000, GID: 1000, Made: map[string]Made{
+		p := read(unmounted).Propose(Place{Dir: dir, Owner: "1000:1000", Made: map[string]Made{
 			"db":  {Name: "shop-db-1", Mounts: []MadeMount{{Volume: "aaa", Destination: "/var/lib/postgresql/data"}}},
 			"web": {Name: "shop-web-1", Mounts: []MadeMount{{Volume: "bbb", Destination: "/var/lib/odoo"}}},
 		}})

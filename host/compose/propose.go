@@ -84,8 +84,9 @@ type Place struct {
 	// Copying: who proposes copies what must be copied, and no command is given for
 	// it.
 	Copying bool
-	// UID and GID are the person's; 0 leaves what is copied to its owner.
-	UID, GID int
+	// Owner is whom copies belong to, uid:gid in a container; "" leaves what is
+	// copied to its owner.
+	Owner string
 }
 
 // Propose makes the files for a directory.

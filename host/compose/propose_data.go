@@ -304,8 +304,8 @@ func (p *proposer) copyData(what, volume, rel, to string) {
 		from = path.Join(from, rel)
 	}
 	script := "cp -a " + shell.Quote(from+"/.") + " /to/"
-	if p.UID != 0 {
-		script += fmt.Sprintf(" && chown -R %d:%d /to", p.UID, p.GID)
+	if p.Owner != "" {
+		script += " && chown -R " + p.Owner + " /to"
 	}
 	p.problem(Problem{Code: "odoo_data", Blocking: true,
 		Message: fmt.Sprintf("Odoo's data (the file store) are in %s; odpm keeps them in %s", what, p.rel(to)),
@@ -315,10 +315,10 @@ func (p *proposer) copyData(what, volume, rel, to string) {
 
 // owned adds what makes a copy the person's.
 func (p *proposer) owned(command, dir string) string {
-	if p.UID == 0 {
+	if p.Owner == "" {
 		return command
 	}
-	return command + fmt.Sprintf(" && docker run --rm --user 0 -v %s:/to --entrypoint chown %s -R %d:%d /to", shell.Quote(dir), p.tools(), p.UID, p.GID)
+	return command + fmt.Sprintf(" && docker run --rm --user 0 -v %s:/to --entrypoint chown %s -R %s /to", shell.Quote(dir), p.tools(), p.Owner)
 }
 
 // tools is an image that is on this machine, or can be got, and has a shell and

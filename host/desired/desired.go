@@ -97,10 +97,8 @@ func Make(in *inputs.Inputs, w *world.World) (*Desired, error) {
 		Project: p, OdooImage: d.Image.Ref, Entrypoint: d.Image.Entrypoint, Command: d.Image.Command,
 		HandoffID: id, PostgresPasswordFile: in.Dirs.SecretPath(state.BootstrapSecret), ImagePGData: w.PGData,
 	}
-	if w.UID != 0 {
-		// What Odoo writes into mounts belongs to the person.
-		d.Spec.User = strconv.Itoa(w.UID) + ":" + strconv.Itoa(w.GID)
-	}
+	// What Odoo writes into mounts belongs to the person.
+	d.Spec.User = w.Person()
 	if d.PasswordEnv != nil {
 		d.Spec.OdooEnvFile = in.Dirs.SecretPath(state.OdooEnvFile)
 	}

@@ -3,7 +3,6 @@ package desired
 import (
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/odpm/odpm/host/compose"
@@ -108,7 +107,7 @@ func (d *Desired) overlay(in *inputs.Inputs, w *world.World) (err error) {
 		}
 		if s.Records && w.UID != 0 {
 			// Their Odoo keeps its user, who cannot write to what is the person's.
-			s.Group = strconv.Itoa(w.GID)
+			_, s.Group, _ = strings.Cut(w.Person(), ":")
 		}
 		o.Services = append(o.Services, s)
 	}

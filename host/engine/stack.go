@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/odpm/odpm/shared/entrypoint"
@@ -55,6 +56,8 @@ type StackReader interface {
 	CheckAccess(ctx context.Context, image, user string, paths []Access) ([]string, error)
 	// EngineInfo says which engine answers.
 	EngineInfo(ctx context.Context) (Info, error)
+	// Rootless is Info's, asked only of an engine that an ordinary user may run.
+	Rootless(ctx context.Context) (bool, error)
 	// Sees tells whether a container of the image finds at path, an absolute one
 	// of this machine, a file with that content: it looks from a read-only,
 	// network-less container. An engine elsewhere has other files there.
@@ -105,6 +108,20 @@ type Info struct {
 	// Remapped: uids in containers are others on this machine (userns-remap, an
 	// engine without root).
 	Remapped bool
+	// Rootless: an ordinary user runs it, and root in its containers is that user.
+	Rootless bool
+}
+
+// Person is the uid:gid in a container whose files belong, on this machine, to
+// the person who runs odpm: "" for root, who leaves files to the image's own user.
+func Person(uid, gid int, rootless bool) string {
+	switch {
+	case uid == 0:
+		return ""
+	case rootless:
+		return "0:0"
+	}
+	return fmt.Sprintf("%d:%d", uid, gid)
 }
 
 // Access is a right that a container's user must have on a host path.
@@ -273,6 +290,6 @@ type CopyData struct {
 	Volume, Container, From string
 	// To is a directory of this machine, Image one with a shell and cp.
 	To, Image string
-	// UID and GID are the new owner's, 0 keeps the old.
-	UID, GID int
+	// Owner is the new one, uid:gid as a container counts them; "" keeps the old.
+	Owner string
 }

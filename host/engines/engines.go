@@ -5,6 +5,7 @@ package engines
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/odpm/odpm/host/engine"
@@ -176,6 +177,16 @@ func Made(ctx context.Context, project string) map[string]Container {
 		return nil
 	}
 	return made
+}
+
+// Person is engine.Person for the engine that answers, the rootful one's where
+// none does.
+func Person(ctx context.Context) string {
+	uid, rootless := os.Getuid(), false
+	if uid != 0 && docker.Available(ctx) == nil {
+		rootless, _ = docker.NewReader(docker.Options{}).Rootless(ctx)
+	}
+	return engine.Person(uid, os.Getgid(), rootless)
 }
 
 // Volumes are the names of the engine's volumes; nil where no engine answers.

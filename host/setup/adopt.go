@@ -205,7 +205,7 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 			}
 		})
 		for _, c := range copies {
-			t.Copies = append(t.Copies, engine.CopyData{Volume: c.Volume, Container: c.Container, From: c.From, To: c.To, Image: c.Image, UID: place.UID, GID: place.GID})
+			t.Copies = append(t.Copies, engine.CopyData{Volume: c.Volume, Container: c.Container, From: c.From, To: c.To, Image: c.Image, Owner: place.Owner})
 		}
 	}
 	if err != nil {

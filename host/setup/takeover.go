@@ -103,7 +103,7 @@ func proposedFor(ctx context.Context, o apply.Options, file string, f *compose.F
 // readForeign reads the file with the settings that are in the directory
 // already: which service is meant, whether the server is elsewhere.
 func readForeign(ctx context.Context, o apply.Options, file string) (*compose.Foreign, compose.Place, error) {
-	place := compose.Place{Dir: o.Dir, UID: os.Getuid(), GID: os.Getgid()}
+	place := compose.Place{Dir: o.Dir, Owner: engines.Person(ctx)}
 	// docker compose reads the .env where it is started, also for a file elsewhere.
 	env, err := project.Environment(o.Dir, "", o.Environ)
 	if err != nil {

@@ -281,6 +281,11 @@ func (r *Reader) stack(ctx context.Context, w *World) error {
 	}
 	p := r.in.Project
 	var err error
+	if w.UID != 0 {
+		if w.Rootless, err = r.Stack.Rootless(ctx); err != nil {
+			return err
+		}
+	}
 	if w.Containers, err = r.containers(ctx, p.Name); err != nil {
 		return err
 	}

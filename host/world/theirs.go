@@ -65,7 +65,7 @@ func (r *Reader) theirs(ctx context.Context, w *World) {
 			return
 		}
 	}
-	place := compose.Place{Dir: p.Dir, External: p.External, UID: w.UID, GID: w.GID, OdooData: p.OdooDataDir, Data: p.Setting("POSTGRES_DATA_DIR")}
+	place := compose.Place{Dir: p.Dir, External: p.External, Owner: w.Person(), OdooData: p.OdooDataDir, Data: p.Setting("POSTGRES_DATA_DIR")}
 	// One that cannot be read is odpm adopt's to say.
 	if a, err := state.NewDirs(p.Dir).Adoption(); err == nil && a != nil {
 		place.Copied = a.Copied

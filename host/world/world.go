@@ -24,8 +24,9 @@ type World struct {
 	Stack     bool
 	// Warnings are what could not be asked.
 	Warnings []string
-	// UID and GID are this process's.
+	// UID and GID are this process's. Rootless: an ordinary user runs the engine.
 	UID, GID int
+	Rootless bool
 
 	// Snapshot is the last proven login, nil on the first run. SnapshotFile is
 	// its file: the checker replaces it, so another file means that it has recorded.
@@ -177,6 +178,9 @@ type Run struct {
 	// Started: PostgreSQL was started. Up: so was Odoo, and its login is proven.
 	Started, Up bool
 }
+
+// Person is engine.Person for this world.
+func (w *World) Person() string { return engine.Person(w.UID, w.GID, w.Rootless) }
 
 // Odoo is the Odoo service's container, the zero value for none.
 func (w *World) Odoo(service string) engine.Container {

@@ -2,7 +2,9 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,16 +17,34 @@ func (e *Reader) EngineInfo(ctx context.Context) (engine.Info, error) {
 	var info struct {
 		ID              string
 		SecurityOptions []string
+		// Podman's own; its 4.3 says it nowhere else.
+		Rootless bool
 	}
 	if err := e.cl.api.get(ctx, "info", "/info", nil, &info); err != nil {
 		return engine.Info{}, err
 	}
-	out := engine.Info{ID: info.ID}
+	out := engine.Info{ID: info.ID, Rootless: info.Rootless}
 	for _, o := range info.SecurityOptions {
 		name, _, _ := strings.Cut(strings.TrimPrefix(o, "name="), ",")
-		out.Remapped = out.Remapped || name == "userns" || name == "rootless"
+		out.Rootless = out.Rootless || name == "rootless"
+		out.Remapped = out.Remapped || name == "userns"
 	}
+	out.Remapped = out.Remapped || out.Rootless
 	return out, nil
+}
+
+// Rootless tells whether an ordinary user runs the engine. A socket that belongs
+// to root is no such engine's: that takes no question.
+func (e *Reader) Rootless(ctx context.Context) (bool, error) {
+	if path := e.cl.api.socket(); path != "" {
+		if info, err := os.Stat(path); err == nil {
+			if uid, _, ok := ownerOf(info); ok && uid == 0 {
+				return false, nil
+			}
+		}
+	}
+	info, err := e.EngineInfo(ctx)
+	return info.Rootless, err
 }
 
 // Sees tells whether a container sees a file of this machine with the content
@@ -40,8 +60,10 @@ func (e *Reader) Sees(ctx context.Context, image, path, content string) (bool, e
 	if err == nil {
 		return strings.TrimSuffix(strings.TrimSpace(out), ".") == content, nil
 	}
-	if ctx.Err() != nil {
-		return false, err
+	// A container that does not answer in time has seen nothing, and missed nothing.
+	var late noAnswer
+	if ctx.Err() != nil || errors.As(err, &late) {
+		return false, fmt.Errorf("ask the engine whether it sees the files of this machine: %w", err)
 	}
 	// The directory may be what it does not have; or it cannot run containers.
 	run.name, run.mounts, run.args = "odpm-sees-"+token(), nil, []string{"-c", ":"}

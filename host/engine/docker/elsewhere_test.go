@@ -2,11 +2,16 @@ package docker_test
 
 import (
 	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engine/docker"
@@ -85,5 +90,75 @@ func TestRunOnceRefused(t *testing.T) {
 	}
 	if all, err := e.Containers(ctx, o.Project); err != nil || len(all) != 0 {
 		t.Errorf("left: %+v %v", all, err)
+	}
+}
+
+// Root in a rootless engine's container is the person here; Podman 4.3 says that
+// it is rootless in a field of its own. A socket of root's takes no question.
+func TestRootless(t *testing.T) {
+	ctx := limit(t)
+	other := os.Getuid()
+	if other == 0 {
+		other = 4711
+	}
+	for name, tc := range map[string]struct {
+		info  string
+		owner int
+		want  bool
+	}{
+		"podman":             {`{"ID": "a", "SecurityOptions": ["name=seccomp,profile=default"], "Rootless": true}`, other, true},
+		"docker":             {`{"ID": "a", "SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"]}`, other, true},
+		"a socket lent":      {`{"ID": "a", "SecurityOptions": ["name=seccomp,profile=builtin"]}`, other, false},
+		"the socket of root": {`not asked`, 0, false},
+	} {
+		socket := filepath.Join(t.TempDir(), "sock")
+		l, err := net.Listen("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Api-Version", "1.41")
+			if strings.HasSuffix(r.URL.Path, "/info") {
+				fmt.Fprint(w, tc.info)
+			}
+		})}}
+		s.Start()
+		if tc.owner != os.Getuid() && os.Getuid() != 0 {
+			continue // root alone gives files away
+		}
+		if err := os.Chown(socket, tc.owner, -1); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("DOCKER_HOST", "unix://"+socket)
+		e := docker.NewReader(docker.Options{})
+		if got, err := e.Rootless(ctx); err != nil || got != tc.want {
+			t.Errorf("%s: %v %v", name, got, err)
+		}
+		if info, err := e.EngineInfo(ctx); tc.owner != 0 && (err != nil || info.Rootless != tc.want || info.Remapped != tc.want) {
+			t.Errorf("%s: %+v %v", name, info, err)
+		}
+		s.Close()
+	}
+}
+
+// On a busy machine the first container of an image may take more than a minute:
+// that engine is slow, not elsewhere.
+func TestSeesLate(t *testing.T) {
+	ctx := limit(t)
+	need(t, image)
+	program, err := exec.LookPath(docker.Program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	script := "#!/bin/sh\ncase $* in *type=bind*) exec sleep 600 ;; esac\nexec " + program + " \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	e := docker.New(docker.Options{})
+	e.SetAnswerTime(2 * time.Second)
+	if _, err := e.Sees(ctx, image, filepath.Join(dir, "docker"), script); err == nil || !strings.Contains(err.Error(), "no answer within 2s") {
+		t.Errorf("%v", err)
 	}
 }

@@ -185,13 +185,18 @@ type oneOff struct {
 	limit time.Duration
 }
 
+// noAnswer is how long a container was waited for.
+type noAnswer time.Duration
+
+func (n noAnswer) Error() string { return fmt.Sprintf("no answer within %s", time.Duration(n)) }
+
 // runOneOff runs a container without a network and removes it, also when ctx
 // ends: a docker client that dies leaves its container running.
 func (e *Reader) runOneOff(ctx context.Context, r oneOff) (stdout, stderr string, err error) {
 	args := []string{"run", "--rm", "-i", "--name", r.name, "--network", "none", "--pull", "never", "--log-driver", "none", "--user", r.user, "--entrypoint", r.entrypoint}
 	args = append(append(append(args, r.options...), r.mounts...), r.image)
 	limit := cmp.Or(r.limit, e.cl.answer)
-	timed, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %s", limit))
+	timed, cancel := context.WithTimeoutCause(ctx, limit, noAnswer(limit))
 	defer cancel()
 	bounded, full := context.WithCancelCause(timed)
 	defer full(nil)

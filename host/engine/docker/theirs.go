@@ -68,8 +68,8 @@ func (e *Engine) CopyData(ctx context.Context, c engine.CopyData) error {
 	} else {
 		script = ""
 	}
-	if c.UID != 0 {
-		script += fmt.Sprintf("chown -R %d:%d /to", c.UID, c.GID)
+	if c.Owner != "" {
+		script += "chown -R " + c.Owner + " /to"
 	} else {
 		script += ":"
 	}
