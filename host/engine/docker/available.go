@@ -120,7 +120,7 @@ func engineDown(ctx context.Context, err error) error {
 		}
 		next = "Let this user use it, and log in again: sudo usermod -aG docker " + name
 	case os.Getenv("DOCKER_HOST") != "":
-		next = "The address is from DOCKER_HOST (" + withoutSecret(os.Getenv("DOCKER_HOST")) + "); see: docker info"
+		next = "DOCKER_HOST=" + withoutSecret(os.Getenv("DOCKER_HOST")) + " points there; see: docker info"
 	default:
 		next = "Start it (sudo systemctl start docker, or Docker Desktop), then: docker info"
 	}
