@@ -122,7 +122,7 @@ var commonRules = map[string]rule{
 	"image":        silent,
 	"build":        silent,
 	"pull_policy":  silent,
-	"env_file":     silent, // what it sets is compared as environment
+	"env_file":     (*differ).envFiles,
 	"extends":      silent, // it is resolved
 	"environment":  (*differ).environment,
 	"volumes":      (*differ).mounts,

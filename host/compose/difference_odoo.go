@@ -44,7 +44,7 @@ func (d *differ) odooCommand(s, o types.ServiceConfig, _, _ any) {
 	if slices.Equal(words, o.Command) {
 		return
 	}
-	d.out.set(d.own(s), "command", words2node(words))
+	d.out.set(d.own(s), "command", d.words(s.Name, words))
 	d.carried("services." + d.own(s) + ".command")
 }
 
@@ -103,11 +103,11 @@ func (d *differ) odooEntrypoint(s, o types.ServiceConfig, _, _ any) {
 		command = []string{}
 	}
 	if words = append([]string{CheckerInImage, "--"}, words...); !slices.Equal(words, o.Entrypoint) {
-		d.out.set(own, "entrypoint", words2node(words))
+		d.out.set(own, "entrypoint", d.words(s.Name, words))
 		d.carried("services." + own + ".entrypoint")
 	}
 	if command != nil && !slices.Equal(command, o.Command) {
-		d.out.set(own, "command", words2node(command))
+		d.out.set(own, "command", d.words(s.Name, command))
 		d.carried("services." + own + ".command")
 	}
 }

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -43,6 +44,7 @@ func (d *differ) loginVariable(s types.ServiceConfig, key string) bool {
 func (d *differ) environment(s, o types.ServiceConfig, _, _ any) {
 	n := &yaml.Node{Kind: yaml.MappingNode}
 	var own []string
+	files := d.fromFiles(s)
 	for key, v := range s.Environment {
 		if have, ok := o.Environment[key]; d.loginVariable(s, key) || ok && (v == nil || have != nil && *have == *v) {
 			if d.loginVariable(s, key) {
@@ -50,8 +52,10 @@ func (d *differ) environment(s, o types.ServiceConfig, _, _ any) {
 			}
 			continue
 		}
-		item := d.variable(s, key)
-		yamlnode.Set(n, key, item)
+		if slices.Contains(files, key) && d.inFile(s, o, key) {
+			continue // envFiles
+		}
+		yamlnode.Set(n, key, d.variable(s, key))
 	}
 	if len(own) > 0 {
 		slices.Sort(own)
@@ -71,8 +75,8 @@ func (d *differ) environment(s, o types.ServiceConfig, _, _ any) {
 	d.carried("services." + d.own(s) + ".environment")
 }
 
-// variable is a value as the file writes it. What an env_file sets is written by
-// its name where .env has the same, so that a secret stays in one place.
+// variable is a value as the file writes it. What .env sets as an env_file is
+// written by its name, so that a secret stays in one place.
 func (d *differ) variable(s types.ServiceConfig, key string) *yaml.Node {
 	if list := d.written(s.Name, "environment"); list != nil {
 		if list.Kind == yaml.MappingNode {
@@ -90,12 +94,22 @@ func (d *differ) variable(s types.ServiceConfig, key string) *yaml.Node {
 		}
 	}
 	v := s.Environment[key]
+	if own, said := d.unresolved.Services[s.Name].Environment[key]; said && own == nil {
+		v = nil // it comes from whoever starts compose, and from .env
+	}
+	if v != nil {
+		text, _ := d.uninterpolatedVariable(s.Name, key)
+		if text, ok := d.reference(text, *v); ok {
+			return quoted(text)
+		}
+	}
 	switch {
 	case v == nil:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}
 	case d.p.Env[key] == *v && *v != "":
 		return quoted("${" + key + "}")
 	}
+	d.writtenOut(s.Name, key)
 	return quoted(strings.ReplaceAll(*v, "$", "$$"))
 }
 
@@ -154,7 +168,7 @@ func (d *differ) postgresCommand(s, o types.ServiceConfig, _, _ any) {
 	if keep = append(keep, serverCommand[1:]...); slices.Equal(keep, o.Command) {
 		return
 	}
-	d.out.set(d.own(s), "command", words2node(keep))
+	d.out.set(d.own(s), "command", d.words(s.Name, keep))
 	d.carried("services." + d.own(s) + ".command")
 }
 
@@ -175,6 +189,13 @@ func (d *differ) others() error {
 		case n == nil:
 			n = d.resolvedService(name)
 			d.moveMounts(n)
+			for _, key := range slices.Sorted(maps.Keys(s.Environment)) {
+				if text, said := d.uninterpolatedVariable(name, key); said && s.Environment[key] != nil {
+					if _, kept := d.reference(text, *s.Environment[key]); !kept {
+						d.writtenOut(name, key)
+					}
+				}
+			}
 		case moved:
 			// The rest stays as it is written: ${PASSWORD} is no place for its value.
 			mounts := d.resolvedService(name)

@@ -34,6 +34,8 @@ type Foreign struct {
 	Doc *types.Project
 
 	raw map[string]any
+	// unresolved is Doc without what env_file and the variables without a value bring.
+	unresolved *types.Project
 	// read are all files that make the document: those that Files include or
 	// extend too.
 	read []string

@@ -146,9 +146,9 @@ func (f *Foreign) load(ctx context.Context, env map[string]string) (warnings []s
 	if err != nil {
 		return nil, err
 	}
-	if doc, err := o.LoadProject(ctx); err != nil {
+	if f.unresolved, err = o.LoadProject(ctx); err != nil {
 		return nil, err
-	} else if err := files.envFiles(doc); err != nil {
+	} else if err := files.envFiles(f.unresolved); err != nil {
 		return nil, err
 	}
 	if o, err = load(); err != nil {

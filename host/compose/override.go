@@ -244,10 +244,11 @@ func expand(n *yaml.Node) *yaml.Node {
 // copied.
 func (d *differ) written(service, key string) *yaml.Node { return yamlnode.Get(d.source[service], key) }
 
-// resolvedService is a service as compose resolves it, with interpolation
-// switched off and paths of the project relative again.
+// resolvedService is a service as compose resolves it, with what it has by
+// reference as that reference, and paths of the project relative again.
 func (d *differ) resolvedService(name string) *yaml.Node {
 	s := d.Doc.Services[name]
+	s.Environment, s.PreStart = d.unresolved.Services[name].Environment, d.unresolved.Services[name].PreStart
 	text, err := yaml.Marshal(s)
 	if err != nil {
 		return nil
@@ -257,7 +258,7 @@ func (d *differ) resolvedService(name string) *yaml.Node {
 		return nil
 	}
 	n := doc.Content[0]
-	escape(n)
+	d.references(n, d.uninterpolated("services", name))
 	d.relative(n)
 	return n
 }
@@ -328,12 +329,10 @@ func (d *differ) shared() error {
 			if n == nil || name == "default" && section == "networks" && !d.ownDefault() {
 				continue
 			}
-			if section == "configs" {
-				if c := yamlnode.Get(n, "content"); c != nil {
-					c.Value = d.rebased(c.Value)
-				}
+			d.references(n, d.uninterpolated(section, name))
+			if c := yamlnode.Get(n, "content"); c != nil && section == "configs" {
+				c.Value = d.rebased(c.Value)
 			}
-			escape(n)
 			d.relative(n)
 			key := d.renamed(section, name)
 			if have := yamlnode.Get(yamlnode.Get(d.out.doc, section), key); have != nil {
