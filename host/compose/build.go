@@ -34,6 +34,9 @@ func Build(s Spec) ([]byte, error) {
 		}
 	}
 	doc.Services[s.Project.OdooServiceName] = odooService(s)
+	for _, svc := range doc.Services {
+		label(s.Project, svc.Volumes)
+	}
 
 	root, err := node(doc)
 	if err != nil {
@@ -90,6 +93,21 @@ func bind(source, target string, readOnly bool) types.ServiceVolumeConfig {
 	return types.ServiceVolumeConfig{
 		Type: types.VolumeTypeBind, Source: source, Target: target, ReadOnly: readOnly,
 		Bind: &types.ServiceVolumeBind{CreateHostPath: false},
+	}
+}
+
+// label gives mounts of directories the label that a container may read where
+// SELinux is enforced. It is the shared one (z, never Z): a one-off Odoo mounts the
+// same as the one that runs. Volumes that Docker keeps itself have it.
+func label(p project.Project, mounts []types.ServiceVolumeConfig) {
+	for i, v := range mounts {
+		switch {
+		case p.SELinux == "" || v.Type == types.VolumeTypeVolume && p.DataVolume != "":
+		case v.Bind == nil:
+			mounts[i].Bind = &types.ServiceVolumeBind{CreateHostPath: true, SELinux: p.SELinux}
+		default:
+			v.Bind.SELinux = p.SELinux
+		}
 	}
 }
 

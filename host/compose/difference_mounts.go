@@ -57,7 +57,6 @@ func (d *differ) mounts(s, o types.ServiceConfig, _, _ any) {
 	if d.isOdoo(s) {
 		keep = append(keep, d.ownPlaces(s, o)...)
 	}
-	keep = append(keep, d.labels(s, o)...)
 	if len(keep) > 0 {
 		d.out.add(d.own(s), "volumes", keep...)
 		d.carried("services." + d.own(s) + ".volumes")
@@ -74,36 +73,14 @@ func shownSource(dir string, v types.ServiceVolumeConfig) string {
 	return "the volume " + v.Source
 }
 
-// labels gives odpm's own mounts the SELinux label that the file's have: without
-// it a container may not read them where SELinux is enforced.
-func (d *differ) labels(s, o types.ServiceConfig) []*yaml.Node {
-	labels := map[string]string{}
-	for _, v := range s.Volumes {
-		if v.Bind != nil && v.Bind.SELinux != "" {
-			labels[path.Clean(v.Target)] = v.Bind.SELinux
+// labelled: a mount of one of the two services has an SELinux label.
+func (f *Foreign) labelled() bool {
+	for _, s := range []string{f.PostgresService(), f.OdooService()} {
+		if slices.ContainsFunc(f.Doc.Services[s].Volumes, func(v types.ServiceVolumeConfig) bool { return v.Bind != nil && v.Bind.SELinux != "" }) {
+			return true
 		}
 	}
-	if len(labels) == 0 {
-		return nil
-	}
-	own := odooMounts(d.spec)
-	if !d.isOdoo(s) {
-		own = postgresService(d.spec).Volumes
-	}
-	var out []*yaml.Node
-	for _, v := range own {
-		if slices.ContainsFunc(o.Volumes, func(w types.ServiceVolumeConfig) bool {
-			return w.Target == v.Target && w.Bind != nil && w.Bind.SELinux != ""
-		}) {
-			continue
-		}
-		mode := firstOf(labels[v.Target], "z")
-		if v.ReadOnly {
-			mode = "ro," + mode
-		}
-		out = append(out, quoted(v.Source+":"+v.Target+":"+mode))
-	}
-	return out
+	return false
 }
 
 // place is where a mount goes in odpm's container, not ok where odpm has its
@@ -195,6 +172,7 @@ func (d *differ) moveMounts(n *yaml.Node) {
 			yamlnode.Set(within, "type", scalar(types.VolumeTypeBind))
 			yamlnode.Set(within, "source", scalar(hostPath(d.p.Dir, dir)))
 			yamlnode.Set(within, "target", scalar(path.Join(yamlnode.Get(item, "target").Value, rel)))
+			d.label(within)
 			list.Content = append(list.Content, within)
 		}
 		switch {
@@ -202,8 +180,16 @@ func (d *differ) moveMounts(n *yaml.Node) {
 			yamlnode.Set(item, "type", scalar(types.VolumeTypeBind))
 			yamlnode.Set(item, "source", scalar(hostPath(d.p.Dir, dir)))
 			drop(item, "volume")
+			d.label(item)
 		case d.taken("volumes", source.Value):
 			yamlnode.Set(item, "source", scalar(d.renamed("volumes", source.Value)))
 		}
+	}
+}
+
+// label is label of a mount that is carried over to a directory of this machine.
+func (d *differ) label(mount *yaml.Node) {
+	if d.p.SELinux != "" {
+		yamlnode.Set(mapping(mount, "bind"), "selinux", scalar(d.p.SELinux))
 	}
 }

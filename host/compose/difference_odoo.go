@@ -124,6 +124,9 @@ func (d *differ) ownPlaces(s, o types.ServiceConfig) []*yaml.Node {
 	}
 	var out []*yaml.Node
 	add := func(source, target, mode string) {
+		if d.p.SELinux != "" {
+			mode = strings.Replace(firstOf(mode, ":rw")+",z", ":rw,", ":", 1)
+		}
 		if !slices.ContainsFunc(o.Volumes, func(w types.ServiceVolumeConfig) bool { return path.Clean(w.Target) == target }) {
 			out = append(out, quoted(hostPath(d.p.Dir, source)+":"+target+mode))
 		}

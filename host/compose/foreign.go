@@ -65,14 +65,23 @@ func (f *Foreign) KnowMajor(major int) error {
 
 func (f *Foreign) know(image PostgresImage) error {
 	f.known = image
-	postgres, odoo := "", ""
-	if f.Postgres != nil {
-		postgres = f.Postgres.Service
+	return f.Use(f.PostgresService(), f.OdooService())
+}
+
+// PostgresService is the name of PostgreSQL's service, "" where there is none.
+func (f *Foreign) PostgresService() string {
+	if f.Postgres == nil {
+		return ""
 	}
-	if f.Odoo != nil {
-		odoo = f.Odoo.Service
+	return f.Postgres.Service
+}
+
+// OdooService is the name of Odoo's service, "" where there is none.
+func (f *Foreign) OdooService() string {
+	if f.Odoo == nil {
+		return ""
 	}
-	return f.Use(postgres, odoo)
+	return f.Odoo.Service
 }
 
 // Problem is what somebody should know of a foreign file before odpm goes on

@@ -7,6 +7,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/shared/handoff"
 )
 
@@ -29,6 +30,8 @@ func CheckerMounted(digest string) string { return handoff.RuntimeDir + "/" + Ch
 type Overlay struct {
 	// Dir is compose's project directory, Project odpm's.
 	Dir, Project string
+	// SELinux is the label of the overlay's mounts, see project.Project.
+	SELinux string
 	// HandoffID is what the checker must find in checker.json.
 	HandoffID string
 	Services  []Overlaid
@@ -69,6 +72,7 @@ func (o Overlay) Build() ([]byte, error) {
 		} else {
 			env["ODPM_NO_RECORD"] = "true"
 		}
+		label(project.Project{SELinux: o.SELinux}, volumes)
 		svc.Environment, svc.Volumes = environment(env), volumes
 		doc.Services[s.Service] = svc
 	}

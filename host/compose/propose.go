@@ -114,6 +114,9 @@ func (f *Foreign) Propose(at Place) Proposal {
 	p.names()
 	p.images()
 	p.data()
+	if v := f.Labels(); v != nil {
+		p.out.Vars = append(p.out.Vars, *v)
+	}
 	p.ports()
 	p.login()
 	p.around()
@@ -170,13 +173,7 @@ func (p *proposer) problem(x Problem) { p.out.Problems = append(p.out.Problems, 
 func (p *proposer) rel(path string) string { return hostPath(p.dir, path) }
 
 func (p *proposer) names() {
-	pg, odoo := "", ""
-	if p.Postgres != nil {
-		pg = p.Postgres.Service
-	}
-	if p.Odoo != nil {
-		odoo = p.Odoo.Service
-	}
+	pg, odoo := p.PostgresService(), p.OdooService()
 	if prefix, ok := strings.CutSuffix(pg, "-db"); ok && prefix == p.Name && odoo == prefix+"-odoo" {
 		p.set("ODPM_COMPOSE_PREFIX", prefix, "the names of the services and of the compose project")
 		return
@@ -190,6 +187,14 @@ func (p *proposer) names() {
 	if odoo != "" && odoo != "odoo" {
 		p.set("ODOO_SERVICE_NAME", odoo, "")
 	}
+}
+
+// Labels is the setting for mounts that have an SELinux label, nil where none has.
+func (f *Foreign) Labels() *Var {
+	if !f.labelled() {
+		return nil
+	}
+	return &Var{Key: "ODPM_SELINUX", Value: "z", Why: "mounts have an SELinux label, as in the file"}
 }
 
 func (p *proposer) images() {

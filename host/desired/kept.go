@@ -90,7 +90,7 @@ func (d *Desired) overlay(in *inputs.Inputs, w *world.World) (err error) {
 	if w.Kind == engines.Native || d.Image.Problem != nil {
 		return nil
 	}
-	o := compose.Overlay{Dir: in.StackDir(), Project: in.Project.Dir, HandoffID: d.Handoff.ID}
+	o := compose.Overlay{Dir: in.StackDir(), Project: in.Project.Dir, SELinux: in.Project.SELinux, HandoffID: d.Handoff.ID}
 	for _, name := range in.Kept.OdooServices() {
 		s := compose.Overlaid{Service: name, Records: name == in.Project.OdooServiceName}
 		if d.Image.Beside == nil && isCheckerMounted(d.Image.InImage) {

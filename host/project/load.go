@@ -208,6 +208,9 @@ func (l *loader) settings() error {
 		l.env.bad("ODPM_COMPOSE_NETWORK", "allowed: letters, digits, . _ -, as Docker names networks", "")
 	}
 	p.KeepCompose = l.env.word("ODPM_COMPOSE", "write", "write", "keep") == "keep"
+	if _, set := l.env.get("ODPM_SELINUX"); set {
+		p.SELinux = l.env.word("ODPM_SELINUX", "z", "z")
+	}
 	p.PostgresBind = l.env.ip("POSTGRES_BIND", "127.0.0.1")
 	p.PostgresPort = l.env.port("POSTGRES_PORT", 5432)
 	p.OdooPort = l.env.port("ODOO_PORT", 8069)

@@ -85,7 +85,10 @@ type Project struct {
 
 	// KeepCompose is ODPM_COMPOSE=keep; External is ODPM_POSTGRES=external.
 	KeepCompose bool
-	External    bool
+	// SELinux is "z" where mounts get the label that all containers share, "" where
+	// Docker leaves labels alone.
+	SELinux  string
+	External bool
 
 	// OdooCommand is ODOO_COMMAND, split: what native starts after the checker.
 	OdooCommand []string

@@ -296,6 +296,9 @@ func keeping(o apply.Options, f *compose.Foreign, a Adoption) ([]newFile, error)
 			p.Vars = append(p.Vars, compose.Var{Key: v.key, Value: v.value})
 		}
 	}
+	if v := f.Labels(); v != nil {
+		p.Vars = append(p.Vars, *v)
+	}
 	existing, err := read(o.Dir, ".env")
 	if err != nil {
 		return nil, err
