@@ -173,7 +173,7 @@ func (r *Run) write(ctx context.Context, f plan.File) error {
 			return err
 		}
 	}
-	done, err := compose.Write(f.Path, f.New, compose.WriteOptions{Replace: r.Want.ReplaceCompose})
+	done, err := compose.Write(f.Path, f.New, compose.WriteOptions{Replace: r.Want.ReplaceCompose, External: r.Project.External})
 	for _, c := range done.Copies {
 		r.Term.Say("odpm: the previous %s is kept as %s", r.Rel(c.Path), r.Rel(c.Copy))
 	}

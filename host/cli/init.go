@@ -91,7 +91,11 @@ func (a *App) sayInit(rep setup.Report, adopted bool) {
 	for _, line := range rep.Notes {
 		a.term.Say("%s", line)
 	}
-	if rep.Wrote() {
+	switch {
+	case !rep.Wrote():
+	case adopted:
+		a.term.Say("Check them, then run: odpm plan --replace-compose, and to do it: odpm --replace-compose")
+	default:
 		a.term.Say("Check them, then run: odpm plan")
 	}
 }

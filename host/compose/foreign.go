@@ -234,7 +234,7 @@ func (f *Foreign) describe() error {
 			return err
 		}
 	} else {
-		f.undecided("PostgreSQL", "no_postgres", f.PostgresCandidates, "if PostgreSQL runs elsewhere: ODPM_POSTGRES=external in .env")
+		f.undecided("PostgreSQL", "no_postgres", f.PostgresCandidates, `printf '\nODPM_POSTGRES=external\n' >> .env        if PostgreSQL runs elsewhere`)
 	}
 	f.Others = nil
 	for _, name := range f.Doc.ServiceNames() {

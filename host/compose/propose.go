@@ -244,7 +244,10 @@ func (p *proposer) data() {
 	case pg == nil:
 	case pg.DataVolume != "" && !p.has(pg.DataVolume):
 		if p.Data == "" {
-			p.problem(Problem{Code: "never_ran", Message: fmt.Sprintf("Docker has no volume %s: this stack never ran on this machine as compose project %s, and a new cluster is made in data/postgresql", pg.DataVolume, p.Name),
+			if p.newCluster() != defaultCluster {
+				p.set("POSTGRES_DATA_DIR", "./"+p.newCluster(), "a new cluster, beside Odoo's data")
+			}
+			p.problem(Problem{Code: "never_ran", Message: fmt.Sprintf("Docker has no volume %s: this stack never ran on this machine as compose project %s, and a new cluster is made in %s", pg.DataVolume, p.Name, p.newCluster()),
 				Way: "if it ran under another name: COMPOSE_PROJECT_NAME=NAME in .env, then run the same command again (docker volume ls shows the volumes that there are)"})
 		}
 	case pg.DataVolume != "":

@@ -124,8 +124,19 @@ func (p *proposer) withoutContainer(x Problem) Problem {
 		return x
 	}
 	x.Message += fmt.Sprintf(". No container of %s is there: either it never ran on this machine, or its data are in an anonymous volume that nothing uses now", p.Postgres.Service)
-	x.Way = "if it never ran: POSTGRES_DATA_DIR=data/postgresql in .env, for a new cluster; otherwise find the volume: docker volume ls -f dangling=true, and name it in .env: POSTGRES_DATA_DIR=volume:NAME"
+	x.Way = "if it never ran: POSTGRES_DATA_DIR=" + p.newCluster() + " in .env, for a new cluster; otherwise find the volume: docker volume ls -f dangling=true, and name it in .env: POSTGRES_DATA_DIR=volume:NAME"
 	return x
+}
+
+// defaultCluster is where a project has its cluster.
+const defaultCluster = "data/postgresql"
+
+// newCluster is where a new cluster is made: never in the directory of Odoo's data.
+func (p *proposer) newCluster() string {
+	if o := p.Odoo; o != nil && o.DataDir != "" && below(filepath.Join(p.dir, defaultCluster), o.DataDir) {
+		return "postgresql"
+	}
+	return defaultCluster
 }
 
 // has tells whether a volume is there that could have data.

@@ -7,12 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 
 	"github.com/odpm/odpm/shared/durable"
 	"github.com/odpm/odpm/shared/regular"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // ErrForeign is what IsForeign looks for: the compose file is not ours.
@@ -23,20 +25,26 @@ var ErrForeign = errors.New("the compose file was not written by odpm")
 type foreignError struct {
 	path   string
 	beside bool
+	// external: a file is kept only together with its PostgreSQL.
+	external bool
 }
 
 func (e *foreignError) Error() string {
 	name := filepath.Base(e.path)
+	what, kept := e.path+" was not written by odpm and is not overwritten.", "a dated copy of this one"
 	if e.beside {
-		return fmt.Sprintf(`%s was not written by odpm, and docker compose reads it by its name: beside odpm's %s it would not be clear which one is meant. Choose one:
-  ODPM_COMPOSE=keep in .env        odpm works with this file as it is; POSTGRES_SERVICE_NAME names its PostgreSQL service
-  odpm init --from-compose %s        writes settings and an override that keep its data and services
-  odpm --replace-compose        odpm writes its own and keeps this one under a dated name; it refuses where the new stack would lack data`, e.path, FileName, name)
+		what = fmt.Sprintf("%s was not written by odpm, and docker compose reads it by its name: beside odpm's %s it would not be clear which one is meant.", e.path, FileName)
+		kept = "this one under a dated name"
 	}
-	return fmt.Sprintf(`%s was not written by odpm and is not overwritten. Choose one:
-  ODPM_COMPOSE=keep in .env        odpm works with this file as it is; POSTGRES_SERVICE_NAME names its PostgreSQL service
-  odpm init --from-compose %s        writes settings and an override that keep its data and services
-  odpm --replace-compose        odpm writes its own and keeps a dated copy of this one; it refuses where the new stack would lack data`, e.path, name)
+	ways := []string{
+		"ODPM_COMPOSE=keep in .env        odpm works with this file as it is; POSTGRES_SERVICE_NAME names its PostgreSQL service",
+		"odpm init --from-compose " + shell.Quote(name) + "        writes settings and an override that keep its data and services",
+		"odpm --replace-compose        odpm writes its own and keeps " + kept + "; it refuses where the new stack would lack data",
+	}
+	if e.external {
+		ways = ways[1:]
+	}
+	return what + " Choose one:\n  " + strings.Join(ways, "\n  ")
 }
 
 func (e *foreignError) Is(target error) bool { return target == ErrForeign }
@@ -45,6 +53,8 @@ func (e *foreignError) Is(target error) bool { return target == ErrForeign }
 type WriteOptions struct {
 	// Replace takes the place of a foreign file and keeps a dated copy of it.
 	Replace bool
+	// External: PostgreSQL runs elsewhere, so that the file cannot be kept.
+	External bool
 	// Now dates the copy; zero is the present.
 	Now time.Time
 }
@@ -90,9 +100,9 @@ func (f Found) Check(content []byte, o WriteOptions) (changes bool, err error) {
 	case f.Err != nil:
 		return false, f.Err
 	case f.Bytes != nil && !IsOurs(f.Bytes) && !o.Replace:
-		return false, &foreignError{path: f.Path}
+		return false, &foreignError{path: f.Path, external: o.External}
 	case len(f.Beside) > 0 && !o.Replace:
-		return false, &foreignError{path: f.Beside[0], beside: true}
+		return false, &foreignError{path: f.Beside[0], beside: true, external: o.External}
 	case len(f.Beside) > 0 || f.Bytes == nil:
 		return true, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/shared/odooconf"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // readKept reads a person's own compose file (ODPM_COMPOSE=keep). The project
@@ -21,6 +22,9 @@ func (in *Inputs) readKept(ctx context.Context) error {
 	}
 	if err := f.Use(was.Setting("POSTGRES_SERVICE_NAME"), was.Setting("ODOO_SERVICE_NAME")); err != nil {
 		return err
+	}
+	if f.Postgres == nil && was.External {
+		return fmt.Errorf("ODPM_COMPOSE=keep and ODPM_POSTGRES=external: a compose file is kept only together with its PostgreSQL, and %s has none. Take ODPM_COMPOSE=keep out of .env, then:\n  odpm adopt %s --external        odpm's own file in its place, with what this one has", in.Rel(f.Files[0]), shell.Quote(in.Rel(f.Files[0])))
 	}
 	if f.Postgres == nil {
 		return undecided("PostgreSQL", "POSTGRES_SERVICE_NAME", f.Files[0], f.PostgresCandidates)

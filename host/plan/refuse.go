@@ -66,7 +66,7 @@ func (m *maker) refuse() {
 	m.refused(Files, m.foreignHost())
 	m.data()
 	if m.d.Compose != nil || m.d.Image.Problem != nil {
-		_, err := m.w.Files.Compose.Check(m.d.Compose, compose.WriteOptions{Replace: m.Want.ReplaceCompose})
+		_, err := m.w.Files.Compose.Check(m.d.Compose, compose.WriteOptions{Replace: m.Want.ReplaceCompose, External: m.p.External})
 		if errors.Is(err, compose.ErrForeign) {
 			err = &ui.Refusal{Code: codes.ComposeForeign, What: err.Error(), Err: err}
 		}

@@ -132,6 +132,9 @@ func (l *layers) or(key, fallback string) string {
 func (l *layers) bad(key, allowed, hint string) {
 	key = l.own(key)
 	at := l.source[key]
+	if at.file == "" {
+		at.file = ".env" // nobody sets it, and that is the place to
+	}
 	*l.errs = append(*l.errs, &ConfigError{File: at.file, Line: at.line, Key: key, Found: l.values[key], Allowed: allowed, Hint: hint})
 }
 

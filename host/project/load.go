@@ -300,6 +300,9 @@ func (l *loader) paths() error {
 		l.odooDataDir()
 	}
 	l.filestores()
+	if p.External {
+		return nil // the server's data are elsewhere
+	}
 	switch p.DataDir {
 	case "":
 		return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/look"
+	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
 )
 
@@ -204,4 +205,66 @@ func adoption(t *testing.T, command string) Adoption {
 		}
 	}
 	return a
+}
+
+// TestInitExternal: a server elsewhere through init. What is printed is typed, and
+// the same command gets further, up to settings that odpm takes.
+func TestInitExternal(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		host  string
+	}{
+		"odoo.conf says where": {map[string]string{
+			"docker-compose.yml": "services:\n  web: {image: \"odoo:15.0\", ports: [\"22075:8069\"], volumes: [\"./data:/var/lib/odoo\", \"./config:/etc/odoo\"]}\n",
+			"config/odoo.conf":   "[options]\ndb_host = 192.168.33.12\ndb_user = erp\ndb_password = pw\n"}, "192.168.33.12"},
+		"a name":      {map[string]string{"docker-compose.yml": "services:\n  web: {image: \"odoo:18.0\", environment: {HOST: dbserver, USER: erp, PASSWORD: pw}, volumes: [\"./data:/var/lib/odoo\"]}\n", ".env": "X=y"}, "dbserver"},
+		"an address":  {map[string]string{"docker-compose.yml": "services:\n  web: {image: \"odoo:18.0\", environment: {HOST: 10.0.0.5, PORT: \"5433\", USER: erp, PASSWORD: pw}, volumes: [\"./data:/var/lib/odoo\"]}\n"}, "10.0.0.5"},
+		"nobody says": {map[string]string{"docker-compose.yml": "services:\n  web: {image: \"odoo:18.0\", environment: {USER: erp, PASSWORD: pw}, volumes: [\"./data:/var/lib/odoo\"]}\n"}, "192.168.33.12"},
+	} {
+		dir := t.TempDir()
+		for file, text := range c.files {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer null.Close()
+		o := apply.Options{Options: look.Options{Dir: dir, Home: t.TempDir()}, Term: ui.New(null, null, null, ui.Options{NoInput: true})}
+		var said []string
+		for range 4 {
+			_, err = Init(t.Context(), o, First{}, filepath.Join(dir, "docker-compose.yml"))
+			var r *ui.Refusal
+			if !errors.As(err, &r) {
+				break
+			}
+			said = append(said, r.Ways...)
+			for _, w := range r.Ways {
+				if command, _, _ := strings.Cut(strings.ReplaceAll(w, "ADDRESS", c.host), "        "); strings.HasPrefix(w, "printf ") {
+					run := exec.Command("sh", "-c", command)
+					run.Dir = dir
+					if out, err := run.CombinedOutput(); err != nil {
+						t.Fatalf("%s: %v\n%s", command, err, out)
+					}
+				}
+			}
+		}
+		if err != nil {
+			t.Errorf("%s: %v\nafter %q", name, err, said)
+			continue
+		}
+		p, err := project.Load(dir, nil, o.Home)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if host, _ := p.OdooConf.Value("db_host", 18); !p.External || host != c.host {
+			t.Errorf("%s: external %t, db_host %q", name, p.External, host)
+		}
+	}
 }
