@@ -146,7 +146,25 @@ func odooScore(s types.ServiceConfig) int {
 	if s.Name == "odoo" || s.Name == "web" {
 		score++
 	}
+	if apart(s) {
+		return min(score, 3)
+	}
 	return score
+}
+
+// apart: an Odoo beside the one that people open, for the crons or for what waits
+// (longpolling, websocket). What it publishes, or is told, is no less Odoo's.
+func apart(s types.ServiceConfig) bool {
+	if options, ok := startsOdoo(slices.Concat([]string(s.Entrypoint), []string(s.Command))); ok && len(options) > 0 && options[0] == "gevent" {
+		return true
+	}
+	options := odooOptions(s)
+	if slices.ContainsFunc(options, func(w string) bool { return w == "--no-http" || w == "--no-xmlrpc" }) {
+		return true
+	}
+	gevent := slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return p.Target == OdooGeventPort })
+	http := slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return p.Target == OdooHTTPPort })
+	return gevent && !http
 }
 
 // env is a service's variable, "" where it is not set.

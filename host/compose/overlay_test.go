@@ -68,3 +68,46 @@ func TestOverlay(t *testing.T) {
 		t.Error("another image's Odoo is changed too")
 	}
 }
+
+// Of several Odoos on one database the one that people open is meant, whatever the
+// others publish and say.
+func TestTheOneThatPeopleOpen(t *testing.T) {
+	for _, text := range []string{`
+  app: {image: "odoo:17.0", ports: ["8069:8069"], environment: {HOST: db}, volumes: ["./data:/var/lib/odoo"]}
+  longpolling: {image: "odoo:17.0", command: odoo gevent, ports: ["8072:8072"], environment: {HOST: db}, volumes: ["./data:/var/lib/odoo"]}
+  worker: {image: "odoo:17.0", command: odoo --no-http --max-cron-threads=2, environment: {HOST: db}, volumes: ["./data:/var/lib/odoo"]}
+`, `
+  app: {image: "odoo:17.0", environment: {HOST: db}, volumes: ["./data:/var/lib/odoo"]}
+  live: {image: "odoo:17.0", command: odoo --http-port=8072, ports: ["8072:8072"], environment: {HOST: db, DB_FILTER: x}, volumes: ["./data:/var/lib/odoo"]}
+`} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte("services:\n  db: {image: \"postgres:15\", environment: {POSTGRES_PASSWORD: x}}"+text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		f, err := Read(t.Context(), dir, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.OdooService() != "app" || len(f.OdooServices()) != len(f.OdooCandidates) {
+			t.Errorf("it is %q of %v, in front of %v", f.OdooService(), f.OdooCandidates, f.OdooServices())
+		}
+	}
+}
+
+// A stack that never ran gets its cluster beside Odoo's data, not in them.
+func TestNewClusterBesideOdoo(t *testing.T) {
+	f := readText(t, `
+services:
+  odoo: {image: "odoo:17.0", environment: {HOST: db, USER: a, PASSWORD: b}, volumes: ["./data:/var/lib/odoo"]}
+  db: {image: "postgres:15", environment: {POSTGRES_USER: a, POSTGRES_PASSWORD: b}, volumes: ["pg:/var/lib/postgresql/data"]}
+volumes: {pg: {}}
+`, nil)
+	p := f.Propose(Place{Dir: f.Dir, Copying: true, Volumes: map[string]bool{}})
+	content, _, err := p.EnvFile(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at := loadWith(t, f.Dir, content, p.Manifest).DataDir; at != filepath.Join(f.Dir, "postgresql") {
+		t.Errorf("%s\n%s", at, content)
+	}
+}
