@@ -60,10 +60,16 @@ func Adopt(ctx context.Context, o Options, t Takeover) (string, error) {
 func Adopted(ctx context.Context, o Options) (string, error) {
 	o.Want.ReplaceCompose = true
 	done, err := All(ctx, o)
-	if err != nil || o.Want.Goal < plan.Odoo {
+	dirs := state.NewDirs(o.Dir)
+	if err != nil {
+		if a, _ := dirs.Adoption(); a != nil && !a.Proven {
+			o.Term.Say("odpm: the takeover of %s is not complete. Once what follows is put right: odpm adopt continues; odpm adopt --undo brings the old stack back", filepath.Base(a.File))
+		}
 		return done.URL, err
 	}
-	dirs := state.NewDirs(o.Dir)
+	if o.Want.Goal < plan.Odoo {
+		return done.URL, nil
+	}
 	a, err := dirs.Adoption()
 	if err != nil || a == nil || a.Proven {
 		return done.URL, err

@@ -8,9 +8,14 @@ import (
 	"os/exec"
 	"slices"
 
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/odpm/odpm/host/codes"
+	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/odoodb/swap"
 	"github.com/odpm/odpm/host/plan"
+	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/world"
 	"github.com/odpm/odpm/shared/exitcode"
 )
@@ -40,7 +45,11 @@ func (s *Run) CanRunOdoo(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return plan.AccessRefusal(*w.Access, "Odoo was not started.")
+		if err := plan.AccessRefusal(*w.Access, "Odoo was not started."); err != nil {
+			return err
+		}
+		_, err = s.once(nil)
+		return err
 	}
 	return s.CanRunOdooNative()
 }
@@ -113,12 +122,59 @@ func (s *Run) RunOdooOnce(ctx context.Context, args []string) error {
 	return err
 }
 
+// HandsOn tells whether what stands in front of Odoo gives it its arguments as they
+// are, a command such as neutralize included.
+func (s *Run) HandsOn() bool {
+	run, err := s.once(nil)
+	return err == nil && run.Entrypoint == ""
+}
+
+// once is a one-off Odoo with args, behind what the service starts it with.
+func (s *Run) once(args []string) (engine.RunOnce, error) {
+	run := engine.RunOnce{Service: s.Project.OdooServiceName, Args: append(s.OdooCommand(), args...), NoDeps: true}
+	var service types.ServiceConfig
+	var entry []string
+	command := s.OdooCommand()
+	switch {
+	case s.kept != nil && s.Desired.Image.Beside != nil:
+		return run, nil // the program in front is known to hand them on
+	case s.kept != nil:
+		service = s.kept.Doc.Services[s.Project.OdooServiceName]
+		entry = s.Desired.Image.Entrypoint
+		if checker := s.Desired.Image.InImage; checker != "" && !slices.Contains(entry, checker) && !slices.ContainsFunc(entry, isChecker) {
+			entry = append([]string{checker, "--"}, entry...)
+		}
+	case s.Inputs.Merged != nil:
+		service = s.Inputs.Merged.Services[s.Project.OdooServiceName]
+		if entry = service.Entrypoint; len(entry) > 0 && len(service.Command) == 0 {
+			command = nil // it takes options alone
+			run.Args = args
+		}
+	}
+	if len(entry) == 0 {
+		return run, nil // the image's own
+	}
+	line, changed, why := compose.OnceLine(service, entry, command, args)
+	if why != "" {
+		return run, &ui.Refusal{Code: codes.SettingsConflict, What: fmt.Sprintf("Service %s is started in a way that gives Odoo no arguments: %s. Odoo was not started.", s.Project.OdooServiceName, why),
+			Ways: []string{`add "$@" to the arguments of Odoo there, for example: exec odoo "$@"        then the same command`}}
+	}
+	if changed {
+		run.Entrypoint, run.Args = line[0], line[1:]
+	}
+	return run, nil
+}
+
 func (s *Run) odooOnce(ctx context.Context, args []string) error {
 	stream, back := s.Term.Lend()
 	defer back()
 	if s.Stack != nil {
-		return s.Stack.RunOnce(ctx, engine.RunOnce{Service: s.Project.OdooServiceName,
-			Args: append(s.OdooCommand(), args...), Stdout: stream, Stderr: stream, NoDeps: true})
+		run, err := s.once(args)
+		if err != nil {
+			return err
+		}
+		run.Stdout, run.Stderr = stream, stream
+		return s.Stack.RunOnce(ctx, run)
 	}
 	argv, err := s.OdooArgv(ctx, args...)
 	if err != nil {

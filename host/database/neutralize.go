@@ -46,8 +46,8 @@ func (w *work) neutralize(ctx context.Context, database string, modules []string
 		return modulesMissing(names)
 	}
 	// An image whose own entrypoint names Odoo is given options alone, and the
-	// command neutralize has to be the first word.
-	if command := w.OdooCommand(); len(command) == 0 || strings.HasPrefix(command[0], "-") {
+	// command neutralize has to be the first word. So has a shell's line.
+	if command := w.OdooCommand(); !w.HandsOn() || len(command) == 0 || strings.HasPrefix(command[0], "-") {
 		return w.Stack.RunOnce(ctx, engine.RunOnce{Service: w.Project.OdooServiceName, NoDeps: true, Entrypoint: "odoo",
 			Args: []string{"neutralize", "-c", compose.OdooConfTarget, "-d", database}, Stdout: w.Term.Err, Stderr: w.Term.Err})
 	}
