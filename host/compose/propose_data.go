@@ -123,6 +123,11 @@ func (p *proposer) withoutContainer(x Problem) Problem {
 	if _, ok := p.Made[p.Postgres.Service]; ok || p.Made == nil {
 		return x
 	}
+	if from := p.containersOf(p.Postgres.Service); from != "" {
+		x.Message += fmt.Sprintf(". It takes mounts from %s (volumes_from), and no container of %s is there to look at", from, p.Postgres.Service)
+		x.Way = p.makeContainers()
+		return x
+	}
 	x.Message += fmt.Sprintf(". No container of %s is there: either it never ran on this machine, or its data are in an anonymous volume that nothing uses now", p.Postgres.Service)
 	x.Way = "if it never ran: POSTGRES_DATA_DIR=" + p.newCluster() + " in .env, for a new cluster; otherwise find the volume: docker volume ls -f dangling=true, and name it in .env: POSTGRES_DATA_DIR=volume:NAME"
 	return x
@@ -137,6 +142,23 @@ func (p *proposer) newCluster() string {
 		return "postgresql"
 	}
 	return defaultCluster
+}
+
+// containersOf are the containers outside of the file whose mounts a service has, ""
+// for none. What they have, the service's own container says once it is made.
+func (p *proposer) containersOf(service string) string {
+	var names []string
+	for _, from := range p.Doc.Services[service].VolumesFrom {
+		if name, ok := strings.CutPrefix(from, "container:"); ok {
+			name, _, _ = strings.Cut(name, ":")
+			names = append(names, "the container "+name)
+		}
+	}
+	return strings.Join(names, " and ")
+}
+
+func (p *proposer) makeContainers() string {
+	return "docker compose -f " + shell.Quote(p.Files[0]) + " up --no-start        makes the containers and starts none; odpm finds the data by them"
 }
 
 // has tells whether a volume is there that could have data.
@@ -285,6 +307,12 @@ func (p *proposer) odooUnmounted(want string) {
 		}
 	}
 	made, ok := p.Made[o.Service]
+	if from := p.containersOf(o.Service); !ok && p.Made != nil && from != "" && !p.filled(want) {
+		p.problem(Problem{Code: "odoo_data", Blocking: true,
+			Message: fmt.Sprintf("service %s takes mounts from %s (volumes_from), which may have Odoo's data (the filestore), and no container of %s is there to look at", o.Service, from, o.Service),
+			Way:     p.makeContainers()})
+		return
+	}
 	if !ok || p.filled(want) {
 		return
 	}

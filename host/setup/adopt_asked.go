@@ -2,7 +2,10 @@ package setup
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/odpm/odpm/host/apply"
@@ -73,6 +76,15 @@ func inLayer(a Adoption, f *compose.Foreign, container string) error {
 			fmt.Sprintf("mkdir -p data && docker cp -a %s:%s data/odoo        then mount ./data/odoo at %[2]s in %[3]s, and run the same command again", container, f.Odoo.DataTarget, shell.Quote(a.File)),
 			again(replace, "") + "        odpm's own file in its place, and copies them",
 		}}
+}
+
+// takenOut: the file has a place for Odoo's data by now, and there is something in it.
+func takenOut(f *compose.Foreign, place compose.Place) bool {
+	if f.Odoo.DataVolume != "" {
+		return place.Volumes[f.Odoo.DataVolume]
+	}
+	entries, err := os.ReadDir(f.Odoo.DataDir)
+	return f.Odoo.DataDir != "" && (len(entries) > 0 || errors.Is(err, fs.ErrPermission))
 }
 
 // again is the same command with something more.

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"crypto/rand"
 	"errors"
 	"io"
 	"os"
@@ -266,5 +267,64 @@ func TestInitExternal(t *testing.T) {
 		if host, _ := p.OdooConf.Value("db_host", 18); !p.External || host != c.host {
 			t.Errorf("%s: external %t, db_host %q", name, p.External, host)
 		}
+	}
+}
+
+// TestKeepInLayer: Odoo's data are in its container alone, which the checker in
+// front would replace. What is printed is typed, and then the same command goes on.
+func TestKeepInLayer(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "layer"+strings.ToLower(rand.Text()))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const file = `
+services:
+  odoo: {image: "odoo:17.0", environment: {HOST: db, USER: a, PASSWORD: b}, volumes: ["./odoo.conf:/etc/odoo/odoo.conf:ro"]}
+  db: {image: "postgres:15", environment: {POSTGRES_USER: a, POSTGRES_PASSWORD: b}, volumes: ["./pg:/var/lib/postgresql/data"]}
+`
+	write("odoo.conf", "[options]\ndata_dir = /srv/odoo\n")
+	write("docker-compose.yml", file)
+	write("attached", "attached")
+	docker(t, "compose", "-f", filepath.Join(dir, "docker-compose.yml"), "create", "odoo")
+	t.Cleanup(func() { docker(t, "compose", "-f", filepath.Join(dir, "docker-compose.yml"), "down", "-v") })
+	docker(t, "cp", dir, filepath.Base(dir)+"-odoo-1:/srv/odoo")
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	o := apply.Options{Options: look.Options{Dir: dir, Home: t.TempDir()}, Term: ui.New(null, null, null, ui.Options{NoInput: true})}
+	_, err = Adopt(t.Context(), o, Adoption{Keep: true})
+	var r *ui.Refusal
+	if !errors.As(err, &r) || r.Code != codes.TakeoverData || !strings.Contains(r.What, "are in the container "+filepath.Base(dir)+"-odoo-1 itself, at /srv/odoo") || len(r.Ways) != 2 {
+		t.Fatalf("%v", err)
+	}
+	command, _, _ := strings.Cut(r.Ways[0], "        ")
+	other, _, _ := strings.Cut(r.Ways[1], "        ")
+	run := exec.Command("sh", "-c", command)
+	run.Dir = dir
+	if out, err := run.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "data/odoo/attached")); err != nil {
+		t.Error(err)
+	}
+	write("docker-compose.yml", strings.Replace(file, `["./odoo.conf`, `["./data/odoo:/srv/odoo", "./odoo.conf`, 1))
+	if _, err = Adopt(t.Context(), o, Adoption{Keep: true}); !errors.As(err, &r) || r.Code != codes.Declined {
+		t.Errorf("with the mount: %v", err)
+	}
+	// The other way copies them itself.
+	write("docker-compose.yml", file)
+	if err := os.RemoveAll(filepath.Join(dir, "data")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = Adopt(t.Context(), o, adoption(t, other)); !errors.As(err, &r) || r.Code != codes.Declined {
+		t.Errorf("replaced: %v", err)
 	}
 }
