@@ -388,6 +388,7 @@ func (d *differ) fileRefs(s types.ServiceConfig, section, dir string, refs []typ
 		item := list.Content[i]
 		if d.taken(section, r.Source) {
 			yamlnode.Set(item, "source", scalar(d.renamed(section, r.Source)))
+			yamlnode.Set(item, "target", scalar(firstOf(r.Target, r.Source)))
 		}
 		keep = append(keep, item)
 		d.refer(section, r.Source)

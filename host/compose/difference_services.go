@@ -1,8 +1,10 @@
 package compose
 
 import (
+	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -106,7 +108,7 @@ func (d *differ) variable(s types.ServiceConfig, key string) *yaml.Node {
 	switch {
 	case v == nil:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}
-	case d.p.Env[key] == *v && *v != "":
+	case d.p.Env[key] == *v && *v != "" && !slices.Contains(shells, key):
 		return quoted("${" + key + "}")
 	}
 	d.writtenOut(s.Name, key)
@@ -153,6 +155,10 @@ func (d *differ) postgresCommand(s, o types.ServiceConfig, _, _ any) {
 		switch {
 		case word == "-p" || word == "-i", name == "port", name == "listen_addresses":
 			d.otherwise(s.Name, "command", "PostgreSQL listens on every address of the container at 5432; the published port is POSTGRES_PORT")
+		case name == "config_file" && d.confDirectory(s, strings.TrimPrefix(setting, "config_file=")) != "":
+			file := strings.TrimPrefix(setting, "config_file=")
+			d.problem(Problem{Code: "command", Blocking: true, Message: fmt.Sprintf("%s of service %s names the data directory (data_directory = %s), which PostgreSQL would take instead of where odpm mounts the data", file, s.Name, d.confDirectory(s, file)),
+				Way: "say it as PGDATA in the service's environment instead, or keep using this file: ODPM_COMPOSE=keep in .env"})
 		case word == "-D", name == "data_directory":
 			d.problem(Problem{Code: "command", Blocking: true, Message: "service " + s.Name + " names the data directory in its command (" + setting + ")",
 				Way: "say it as PGDATA in the service's environment instead, or keep using this file: ODPM_COMPOSE=keep in .env"})
@@ -170,6 +176,42 @@ func (d *differ) postgresCommand(s, o types.ServiceConfig, _, _ any) {
 	}
 	d.out.set(d.own(s), "command", d.words(s.Name, keep))
 	d.carried("services." + d.own(s) + ".command")
+}
+
+// confDirectory is data_directory in a configuration file that is mounted, "" where
+// it says none or the one that odpm mounts.
+func (d *differ) confDirectory(s types.ServiceConfig, at string) string {
+	m := dataDirectory.FindStringSubmatch(mountedFile(s, at))
+	if m == nil || path.Clean(m[1]) == d.p.PGData() {
+		return ""
+	}
+	return m[1]
+}
+
+var dataDirectory = regexp.MustCompile(`(?mi)^\s*data_directory\s*=?\s*'?([^'#\s]+)`)
+
+// renameSecrets gives a service the file's own secret where odpm's document has
+// another one under that name. The path in the container stays.
+func (d *differ) renameSecrets(n *yaml.Node) {
+	list := yamlnode.Get(n, "secrets")
+	if list == nil {
+		return
+	}
+	for _, item := range list.Content {
+		source := yamlnode.Get(item, "source")
+		switch {
+		case item.Kind == yaml.ScalarNode && d.taken("secrets", item.Value):
+			long := &yaml.Node{Kind: yaml.MappingNode}
+			yamlnode.Set(long, "source", scalar(d.renamed("secrets", item.Value)))
+			yamlnode.Set(long, "target", scalar(item.Value))
+			*item = *long
+		case source != nil && d.taken("secrets", source.Value):
+			if yamlnode.Get(item, "target") == nil {
+				yamlnode.Set(item, "target", scalar(source.Value))
+			}
+			source.Value = d.renamed("secrets", source.Value)
+		}
+	}
 }
 
 // others are carried over whole.
@@ -205,6 +247,7 @@ func (d *differ) others() error {
 		default:
 			n = expand(n)
 		}
+		d.renameSecrets(n)
 		d.out.service(name, n)
 		d.carried("services." + name)
 		for _, v := range s.Volumes {

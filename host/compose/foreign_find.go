@@ -23,11 +23,18 @@ var (
 func (f *Foreign) find() {
 	pg, odoo := map[string]int{}, map[string]int{}
 	for name, s := range f.Doc.Services {
-		if n := postgresScore(s); n >= 3 {
-			pg[name] = n
+		least := 3
+		limit := func(n int) int {
+			if f.started(s) {
+				return n
+			}
+			return min(n, least) // what docker compose up starts is meant first
 		}
-		if n := odooScore(s); n >= 3 {
-			odoo[name] = n
+		if n := postgresScore(s); n >= least {
+			pg[name] = limit(n)
+		}
+		if n := odooScore(s); n >= least {
+			odoo[name] = limit(n)
 		}
 	}
 	// A service is one or the other: an Odoo that is given POSTGRES_* variables

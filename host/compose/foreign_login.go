@@ -174,13 +174,13 @@ func (f *Foreign) clear(s types.ServiceConfig, keys ...string) {
 	}
 }
 
+// started: docker compose up starts the service.
+func (f *Foreign) started(s types.ServiceConfig) bool {
+	return len(s.Profiles) == 0 || slices.ContainsFunc(s.Profiles, f.enabled)
+}
+
 func (f *Foreign) profiles(s types.ServiceConfig) {
-	for _, p := range s.Profiles {
-		if f.enabled(p) {
-			return
-		}
-	}
-	if len(s.Profiles) > 0 {
+	if !f.started(s) {
 		f.problem(Problem{Code: "profile", Message: fmt.Sprintf("service %s belongs to the profile %s and is not started without it", s.Name, strings.Join(s.Profiles, ", ")),
 			Way: "odpm's own compose file has no profiles; under ODPM_COMPOSE=keep set COMPOSE_PROFILES=" + s.Profiles[0] + " in .env"})
 	}

@@ -92,6 +92,15 @@ var wrappersOfOdoo = []string{"env", "tini", "dumb-init", "catatonit", "time"}
 // mountedScript is a shell script of this machine that a service has mounted, "" for
 // what is none.
 func mountedScript(s types.ServiceConfig, at string) string {
+	if text := mountedFile(s, at); entrypoint.IsShell(text) {
+		return text
+	}
+	return ""
+}
+
+// mountedFile is the text of a file of this machine that a service has mounted, ""
+// where there is none that can be read.
+func mountedFile(s types.ServiceConfig, at string) string {
 	if !path.IsAbs(at) {
 		return ""
 	}
@@ -99,8 +108,7 @@ func mountedScript(s types.ServiceConfig, at string) string {
 		if v.Type != types.VolumeTypeBind || !below(at, v.Target) {
 			continue
 		}
-		data, err := regular.Read(v.Source+strings.TrimPrefix(at, path.Clean(v.Target)), entrypoint.MaxSize)
-		if err == nil && entrypoint.IsShell(string(data)) {
+		if data, err := regular.Read(v.Source+strings.TrimPrefix(path.Clean(at), path.Clean(v.Target)), entrypoint.MaxSize); err == nil {
 			return string(data)
 		}
 	}

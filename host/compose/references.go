@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v4"
@@ -187,11 +188,23 @@ func (d *differ) inFile(s, o types.ServiceConfig, key string) bool {
 	return !ours && !d.loginVariable(s, key) && !d.inEnv(s, key)
 }
 
-// inEnv: the file is the project's own .env.
+// inEnv: an env_file has the variable that is the project's own .env. A variable of
+// the shell's may hide it from interpolation.
 func (d *differ) inEnv(s types.ServiceConfig, key string) bool {
-	v := s.Environment[key]
-	return v != nil && *v != "" && d.p.Env[key] == *v && slices.ContainsFunc(s.EnvFiles, func(x types.EnvFile) bool { return x.Path == filepath.Join(d.p.Dir, ".env") })
+	own := filepath.Join(d.p.Dir, ".env")
+	if !slices.ContainsFunc(s.EnvFiles, func(x types.EnvFile) bool { return x.Path == own }) {
+		return false
+	}
+	v, have := s.Environment[key], ""
+	if values, err := dotenv.Read(own); err == nil {
+		have = values[key]
+	}
+	return len(s.EnvFiles) == 1 || v != nil && have == *v
 }
+
+// shells are variables that a shell sets: of .env they are no reference, because
+// compose prefers the shell's.
+var shells = []string{"USER", "LOGNAME", "HOME", "HOST", "HOSTNAME", "PATH", "SHELL", "LANG", "TERM", "PWD", "MAIL", "TMPDIR", "EDITOR", "DISPLAY", "TZ"}
 
 // instead is what a variable of the login is, where an env_file that is carried over
 // sets it: odpm says these things in its own way.

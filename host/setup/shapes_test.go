@@ -11,10 +11,12 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/yamlnode"
 )
 
 var update = flag.Bool("update", false, "write the matrix of shapes anew")
@@ -129,7 +131,7 @@ func outcome(t *testing.T, o apply.Options, a Adoption) string {
 			continue
 		}
 		if base == "docker-compose.override.yml" {
-			said = append(said, "an override: "+strings.Join(sections(string(f.New)), ", "))
+			said = append(said, "an override: "+strings.Join(sections(t, string(f.New)), ", "))
 		}
 	}
 	for _, c := range do.Copies {
@@ -149,31 +151,21 @@ func outcome(t *testing.T, o apply.Options, a Adoption) string {
 }
 
 // sections are the service keys in an override: "odoo.volumes".
-func sections(text string) []string {
+func sections(t *testing.T, text string) []string {
+	t.Helper()
+	var doc yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+		t.Fatal(err)
+	}
 	var out []string
-	section, service := "", ""
-	for line := range strings.Lines(text) {
-		key, _, ok := strings.Cut(strings.TrimSpace(line), ":")
-		switch indent := len(line) - len(strings.TrimLeft(line, " ")); {
-		case !ok || strings.HasPrefix(key, "#") || strings.HasPrefix(key, "-"):
-		case indent == 0:
-			section, service = key, ""
-		case section == "services" && (service == "" || indent <= 2 || indent == serviceIndent(text)):
-			service = key
-		case section == "services" && indent == 2*serviceIndent(text):
-			out = append(out, "`"+service+"."+key+"`")
+	services := yamlnode.Get(doc.Content[0], "services")
+	for i := 0; i+1 < len(services.Content); i += 2 {
+		keys := services.Content[i+1].Content
+		for j := 0; j+1 < len(keys); j += 2 {
+			out = append(out, "`"+services.Content[i].Value+"."+keys[j].Value+"`")
 		}
 	}
 	return out
-}
-
-func serviceIndent(text string) int {
-	for line := range strings.Lines(text) {
-		if n := len(line) - len(strings.TrimLeft(line, " ")); n > 0 {
-			return n
-		}
-	}
-	return 2
 }
 
 // inFront are the services that the overlay is for.
