@@ -122,8 +122,8 @@ func (s *Run) RunOdooOnce(ctx context.Context, args []string) error {
 	return err
 }
 
-// HandsOn tells whether what stands in front of Odoo gives it its arguments as they
-// are, a command such as neutralize included.
+// HandsOn tells whether Odoo gets its arguments unchanged, a command such as
+// neutralize included, from the program that the service starts first.
 func (s *Run) HandsOn() bool {
 	run, err := s.once(nil)
 	return err == nil && run.Entrypoint == ""

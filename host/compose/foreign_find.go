@@ -159,8 +159,8 @@ func odooScore(s types.ServiceConfig) int {
 	return score
 }
 
-// apart: an Odoo beside the one that people open, for the crons or for what waits
-// (longpolling, websocket). What it publishes, or is told, is no less Odoo's.
+// apart: an Odoo beside the one that people open, for the crons or for longpolling.
+// Its ports and its command make it no less an Odoo, and no more the main one.
 func apart(s types.ServiceConfig) bool {
 	if options, ok := startsOdoo(slices.Concat([]string(s.Entrypoint), []string(s.Command))); ok && len(options) > 0 && options[0] == "gevent" {
 		return true

@@ -71,7 +71,7 @@ func endsInOdoo(text string) bool {
 	}
 	before := last[:odoo]
 	if i := slices.Index(before, "--"); i >= 0 {
-		before = before[i+1:] // what stands there waits, and starts the rest
+		before = before[i+1:] // a program such as wait-for-it.sh executes the rest
 	}
 	for i, w := range before {
 		base := path.Base(w)
