@@ -309,7 +309,7 @@ func (p *proposer) odooUnmounted(want string) {
 	made, ok := p.Made[o.Service]
 	if from := p.containersOf(o.Service); !ok && p.Made != nil && from != "" && !p.filled(want) {
 		p.problem(Problem{Code: "odoo_data", Blocking: true,
-			Message: fmt.Sprintf("service %s takes mounts from %s (volumes_from), which may have Odoo's data (the filestore), and no container of %s is there to look at", o.Service, from, o.Service),
+			Message: fmt.Sprintf("service %s takes mounts from %s (volumes_from), which may have Odoo's data (the file store), and no container of %s is there to look at", o.Service, from, o.Service),
 			Way:     p.makeContainers()})
 		return
 	}
