@@ -30,6 +30,7 @@ const (
 	CauseAuthMethod      = "auth_method"
 	CauseDatabaseMissing = "database_missing"
 	CauseDatabaseClosed  = "database_closed"
+	CauseDatabaseInvalid = "database_invalid"
 	CauseNoConnect       = "no_connect_privilege"
 	CauseRoleLimit       = "role_connection_limit"
 	CauseDatabaseLimit   = "database_connection_limit"
@@ -118,7 +119,7 @@ func (d *diagnostician) diagnose(ctx context.Context) (Diagnosis, error) {
 		switch d.client.Reason {
 		case pglogin.WrongPassword, pglogin.RoleNoLogin:
 			steps = []func(context.Context) error{d.exists, d.secret, d.attributes}
-		case pglogin.DatabaseMissing, pglogin.NoConnectPrivilege, pglogin.NotAcceptingConnections:
+		case pglogin.DatabaseMissing, pglogin.NoConnectPrivilege, pglogin.NotAcceptingConnections, pglogin.DatabaseInvalid:
 			steps = []func(context.Context) error{d.databaseState}
 		case pglogin.TooManyConnections:
 			steps = []func(context.Context) error{d.limits}
@@ -198,8 +199,8 @@ func (d *diagnostician) attributes(context.Context) error {
 }
 
 func (d *diagnostician) databaseState(ctx context.Context) error {
-	var open bool
-	err := d.conn.QueryRow(ctx, `SELECT datallowconn FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) $1::pg_catalog.name`, d.database).Scan(&open)
+	var open, invalid bool
+	err := d.conn.QueryRow(ctx, `SELECT datallowconn, `+DatabaseInvalid+` FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) $1::pg_catalog.name`, d.database).Scan(&open, &invalid)
 	if errors.Is(err, pgx.ErrNoRows) {
 		next := "odpm -d " + shell.Quote(d.database) + " -i base"
 		if d.database == pglogin.DefaultDatabase {
@@ -211,6 +212,15 @@ func (d *diagnostician) databaseState(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	// Before 15.4 and its like there is no mark; the client was told that the directory is missing.
+	if invalid || d.client != nil && d.client.Reason == pglogin.DatabaseInvalid {
+		next := []string{"odpm -d " + shell.Quote(d.database) + " --db-drop"}
+		if d.database == pglogin.DefaultDatabase {
+			next = []string{d.sqlIn("template1", "DROP DATABASE "+quote.Ident(d.database)), d.sqlIn("template1", "CREATE DATABASE "+quote.Ident(d.database)+" TEMPLATE template0")}
+		}
+		d.is(CauseDatabaseInvalid, next, "database %s is invalid: PostgreSQL was interrupted while dropping it, so nothing in it can be read any more", shown(d.database))
+		return nil
 	}
 	if !open {
 		d.is(CauseDatabaseClosed, []string{d.sql("ALTER DATABASE " + quote.Ident(d.database) + " ALLOW_CONNECTIONS true")}, "database %s does not accept connections (ALLOW_CONNECTIONS false)", shown(d.database))

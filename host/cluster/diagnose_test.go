@@ -23,7 +23,7 @@ func TestDiagnoseLogin(t *testing.T) {
 		t.Run(language, func(t *testing.T) {
 			ctx := deadline(t)
 			c := legacy.New(t, legacy.Spec{Major: 15, Conf: []string{"lc_messages = '" + language + "'"}, Setup: []string{
-				`CREATE ROLE odoo LOGIN CREATEDB PASSWORD 's3cret of odoo'`, `CREATE DATABASE shop`, `CREATE DATABASE closed ALLOW_CONNECTIONS false`,
+				`CREATE ROLE odoo LOGIN CREATEDB PASSWORD 's3cret of odoo'`, `CREATE DATABASE shop`, `CREATE DATABASE closed ALLOW_CONNECTIONS false`, `CREATE DATABASE half`,
 			}})
 			admin, err := cluster.Admin(ctx, c, cluster.Hints{}, "")
 			if err != nil {
@@ -88,6 +88,7 @@ func TestDiagnoseLogin(t *testing.T) {
 				{name: "database missing", database: "shöp", cause: cluster.CauseDatabaseMissing, next: "-i base"},
 				{name: "postgres closed", database: "postgres", do: func() { inTemplate1(`ALTER DATABASE postgres ALLOW_CONNECTIONS false`) }, cause: cluster.CauseDatabaseClosed, next: "-d template1 "},
 				{name: "database closed", database: "closed", cause: cluster.CauseDatabaseClosed, next: "ALLOW_CONNECTIONS true"},
+				{name: "database invalid", database: "half", do: func() { sql(`UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'half'`) }, cause: cluster.CauseDatabaseInvalid, says: "interrupted while dropping", next: "odpm -d half --db-drop"},
 				{name: "no CONNECT", do: func() { sql(`REVOKE CONNECT ON DATABASE shop FROM PUBLIC`) }, database: "shop", cause: cluster.CauseNoConnect, next: `GRANT CONNECT ON DATABASE "shop" TO "odoo"`},
 				{name: "role limit", do: func() { sql(`ALTER ROLE odoo CONNECTION LIMIT 0`) }, undo: func() { sql(`ALTER ROLE odoo CONNECTION LIMIT -1`) }, cause: cluster.CauseRoleLimit},
 				{name: "database limit", do: func() {

@@ -148,6 +148,12 @@ func roleFacts(ctx context.Context, conn *Session, name string, super bool) (*Ro
 	return r, nil
 }
 
+// DatabaseInvalid is a condition on pg_database: the mark that PostgreSQL sets (since
+// 15.4, 14.9, 13.12 and 12.16) before it removes a database's files. A crash in the
+// middle leaves it, and such a database takes no login and no ALTER: it can only be
+// dropped.
+const DatabaseInvalid = `datconnlimit OPERATOR(pg_catalog.=) '-2'::int`
+
 func databases(ctx context.Context, conn *Session) ([]DatabaseFacts, error) {
 	rows, err := conn.Query(ctx, `SELECT datname::pg_catalog.text, pg_catalog.pg_get_userbyid(datdba)::pg_catalog.text, pg_catalog.pg_encoding_to_char(encoding)::pg_catalog.text,
 		coalesce(datcollate::pg_catalog.text, ''::pg_catalog.text), coalesce(datctype::pg_catalog.text, ''::pg_catalog.text), datallowconn, datistemplate, datconnlimit
@@ -165,7 +171,7 @@ func collations(ctx context.Context, conn *Session, major int) ([]CollationProbl
 	}
 	rows, err := conn.Query(ctx, `SELECT datname::pg_catalog.text, datcollversion, pg_catalog.pg_database_collation_actual_version(oid)
 		FROM pg_catalog.pg_database
-		WHERE datcollversion OPERATOR(pg_catalog.<>) pg_catalog.pg_database_collation_actual_version(oid) ORDER BY datname`)
+		WHERE NOT `+DatabaseInvalid+` AND datcollversion OPERATOR(pg_catalog.<>) pg_catalog.pg_database_collation_actual_version(oid) ORDER BY datname`)
 	if err != nil {
 		return nil, err
 	}

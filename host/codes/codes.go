@@ -18,6 +18,7 @@ const (
 	DataNotACluster    Code = "data_not_a_cluster"
 	DataUnfinished     Code = "data_unfinished"
 	DataUnreadable     Code = "data_unreadable"
+	DatabaseInvalid    Code = "database_invalid"
 	DBHostElsewhere    Code = "db_host_elsewhere"
 	DBHostLocalhost    Code = "db_host_localhost"
 	Declined           Code = "declined"

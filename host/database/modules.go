@@ -46,7 +46,7 @@ func (w *work) nameModules() error {
 // the database afterwards: Odoo exits 0 for a module that does not exist.
 func (w *work) modules(ctx context.Context) error {
 	r := w.req
-	exists, err := w.exists(ctx, r.Name)
+	_, exists, err := w.lookup(ctx)
 	if err != nil {
 		return err
 	}

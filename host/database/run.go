@@ -263,9 +263,13 @@ func (w *work) beforeStart() error {
 // do is the order of things.
 func (w *work) do(ctx context.Context) error {
 	r := &w.req
-	var err error
-	if w.existed, err = w.exists(ctx, r.Name); err != nil {
+	info, existed, err := w.lookup(ctx)
+	if err != nil {
 		return err
+	}
+	w.existed = existed
+	if info.Invalid && !r.mayMeetInvalid() {
+		return invalid(r.Name)
 	}
 	if r.Open && !w.existed {
 		r.Init, r.InitModules = true, w.Project.Settings.InitModules
@@ -321,15 +325,29 @@ func (w *work) do(ctx context.Context) error {
 	return err
 }
 
-func (w *work) exists(ctx context.Context, name string) (bool, error) {
-	c, err := w.server.Admin(ctx, "postgres")
+// lookup finds the database, if it exists.
+func (w *work) lookup(ctx context.Context) (info server.Info, exists bool, err error) {
+	c, err := w.server.Administrator(ctx, server.Maintenance)
 	if err != nil {
-		return false, err
+		return info, false, err
 	}
 	defer engine.Close(c)
-	var there bool
-	err = c.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) $1::pg_catalog.name)", name).Scan(&there)
-	return there, err
+	info, err = server.Lookup(ctx, c, w.req.Name)
+	if server.IsMissing(err) {
+		return info, false, nil
+	}
+	return info, err == nil, err
+}
+
+// mayMeetInvalid tells whether what is asked for can be done with a database that
+// PostgreSQL was interrupted in dropping: it can be dropped or replaced.
+func (r Request) mayMeetInvalid() bool {
+	return !r.Backup && (r.Drop || r.Restore != "" && !r.KeepOld)
+}
+
+func invalid(name string) error {
+	return &ui.Refusal{Code: codes.DatabaseInvalid, What: fmt.Sprintf("Database %q is invalid: PostgreSQL was interrupted while dropping it, so nothing in it can be read any more. Nothing was changed.", name),
+		Ways: []string{"odpm -d " + shell.Quote(name) + " --db-drop        to drop what is left of it, with its file store"}, Err: server.Invalid(name)}
 }
 
 // refuse makes odoodb's refusals a refusal of the run: nothing was touched.

@@ -71,7 +71,7 @@ func purposes(s *server.Server) (map[string]purpose, error) {
 }
 
 // remedy is what a person types about a database that no journal knows.
-func remedy(database string) string { return "odpm -d " + database + " --db-drop" }
+func remedy(database string) string { return "odpm -d " + shell.Quote(database) + " --db-drop" }
 
 // LeftOvers names databases and file stores with odpm's names: of interrupted
 // work that Recover will deal with, and those whose journal is gone.

@@ -37,6 +37,9 @@ const (
 	// Closed lets nobody in (ALLOW_CONNECTIONS false), as --keep-old leaves a
 	// replaced database: what is in it cannot be seen.
 	Closed DatabaseState = "closed"
+	// Invalid is one that PostgreSQL was interrupted in dropping: it can only be
+	// dropped.
+	Invalid DatabaseState = "invalid"
 	// Unreadable could not be looked at; Reason says why.
 	Unreadable DatabaseState = "unreadable"
 )
@@ -59,9 +62,11 @@ type Database struct {
 	// AllowConnections and Template are pg_database's. Odoo neither lists
 	// templates nor runs their crons.
 	AllowConnections, Template bool
+	// Marked: PostgreSQL says itself that it is Invalid.
+	Marked bool
 
 	State DatabaseState
-	// Reason is for Unreadable, LeftOverState and, in the middle of a swap, Closed.
+	// Reason is for Unreadable, Invalid, LeftOverState and, in the middle of a swap, Closed.
 	Reason string
 	// IsOdoo: Initialised.
 	IsOdoo bool
@@ -165,7 +170,7 @@ func Names(ctx context.Context, s *server.Server) ([]string, error) {
 		return nil, err
 	}
 	defer engine.Close(c)
-	names, err := tables.Collect(ctx, c, `SELECT datname::pg_catalog.text FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname`)
+	names, err := tables.Collect(ctx, c, `SELECT datname::pg_catalog.text FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate AND NOT `+cluster.DatabaseInvalid+` ORDER BY datname`)
 	if err != nil {
 		return nil, fmt.Errorf("list databases: %w", err)
 	}
@@ -178,14 +183,14 @@ func Names(ctx context.Context, s *server.Server) ([]string, error) {
 // readDatabases reads pg_database.
 func readDatabases(ctx context.Context, c *cluster.Session) ([]Database, error) {
 	rows, err := c.Query(ctx, `SELECT datname::pg_catalog.text, pg_catalog.pg_get_userbyid(datdba)::pg_catalog.text,
-		pg_catalog.pg_encoding_to_char(encoding)::pg_catalog.text, datallowconn, datistemplate
+		pg_catalog.pg_encoding_to_char(encoding)::pg_catalog.text, datallowconn, datistemplate, `+cluster.DatabaseInvalid+`
 		FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.<>) ALL (ARRAY['template0', 'template1']::pg_catalog.name[]) ORDER BY datname`)
 	if err != nil {
 		return nil, fmt.Errorf("list databases: %w", err)
 	}
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d Database, err error) {
 		d.Bytes = -1
-		err = row.Scan(&d.Name, &d.Owner, &d.Encoding, &d.AllowConnections, &d.Template)
+		err = row.Scan(&d.Name, &d.Owner, &d.Encoding, &d.AllowConnections, &d.Template, &d.Marked)
 		return d, err
 	})
 	if err != nil {
@@ -246,6 +251,9 @@ func lookInto(ctx context.Context, s *server.Server, d *Database, skip bool) (an
 	case server.IsLeftOver(d.Name):
 		d.State = LeftOverState
 		return true
+	case d.Marked:
+		d.State = Invalid
+		return true
 	case !d.AllowConnections:
 		d.State = Closed
 		return true
@@ -256,7 +264,7 @@ func lookInto(ctx context.Context, s *server.Server, d *Database, skip bool) (an
 	ctx, cancel := context.WithTimeout(ctx, inspectTime)
 	defer cancel()
 	err := inspectAsOwner(ctx, s, d)
-	if err != nil && ctx.Err() == nil && !server.IsLocked(err) {
+	if err != nil && ctx.Err() == nil && !server.IsLocked(err) && !server.IsInvalid(err) {
 		var c *cluster.Session
 		if c, err = s.Administrator(ctx, d.Name); err == nil {
 			defer engine.Close(c)
@@ -265,6 +273,9 @@ func lookInto(ctx context.Context, s *server.Server, d *Database, skip bool) (an
 	}
 	var pgErr *pgconn.PgError
 	switch {
+	case server.IsInvalid(err):
+		d.State = Invalid
+		return true
 	case errors.As(err, &pgErr) && pgErr.Code == "3D000":
 		d.State, d.Reason = Unreadable, "it was dropped meanwhile"
 	case err != nil:
@@ -295,6 +306,10 @@ func (d *Database) explain(p purpose) {
 		d.Reason = fmt.Sprintf("of a restore of %s that was interrupted or runs; the next run of odpm deals with it", p.target)
 	case d.State == LeftOverState:
 		d.Reason = "nothing says what for; drop it: " + remedy(d.Name)
+	case d.State == Invalid && p.journal != "":
+		d.Reason = "PostgreSQL was interrupted while dropping it; the next run of odpm drops the rest"
+	case d.State == Invalid:
+		d.Reason = "PostgreSQL was interrupted while dropping it; drop the rest: " + remedy(d.Name)
 	case d.State == Closed && p.journal != "":
 		d.Reason = "whole; a restore was interrupted in its swap, or runs: the next run of odpm opens it again"
 	}

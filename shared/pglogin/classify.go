@@ -31,10 +31,16 @@ func reasonOf(e *pgconn.PgError) Reason {
 		}
 		return LoginRefused
 	case "3D000":
+		if IsDatabaseInvalid(e) {
+			return DatabaseInvalid
+		}
 		return DatabaseMissing
 	case "42501":
 		return NoConnectPrivilege
 	case "55000":
+		if IsDatabaseInvalid(e) {
+			return DatabaseInvalid
+		}
 		return NotAcceptingConnections
 	case "53300":
 		return TooManyConnections
@@ -62,6 +68,21 @@ func reasonOf(e *pgconn.PgError) Reason {
 		return ServerBusy
 	}
 	return LoginRefused
+}
+
+// IsDatabaseInvalid says whether a login was refused because a drop of the database
+// was cut short. PostgreSQL marks a database as invalid before it removes the files
+// (since 15.4, 14.9, 13.12 and 12.16), and refuses it in InitPostgres; one that takes no
+// connections is refused with the same SQLSTATE by CheckMyDatabase. Before that the row
+// of a crash stayed as it was, and the directory was gone: the detail names that.
+func IsDatabaseInvalid(e *pgconn.PgError) bool {
+	switch e.Code {
+	case "55000":
+		return e.Routine == "InitPostgres"
+	case "3D000":
+		return strings.Contains(e.Detail, "base/") || strings.Contains(e.Detail, "pg_tblspc/")
+	}
+	return false
 }
 
 // classify makes the *Error of an attempt out of everything that went wrong in

@@ -158,6 +158,8 @@ func (e *Error) what() string {
 		return "PostgreSQL on " + e.Addr + " is a primary, and target_session_attrs asks for " + e.attrs
 	case NotAcceptingConnections:
 		return fmt.Sprintf("database %s on %s does not accept connections", quote(e.Database), e.Addr)
+	case DatabaseInvalid:
+		return fmt.Sprintf("database %s on %s is invalid: PostgreSQL was interrupted while dropping it, so nothing in it can be read any more", quote(e.Database), e.Addr)
 	}
 	if e.iterations > 0 {
 		return fmt.Sprintf("PostgreSQL on %s asks for more than %d SCRAM iterations to prove the password of role %s, which is more than allowed here", e.Addr, maxIterations, quote(e.User))
@@ -244,6 +246,12 @@ func (e *Error) Next() string {
 	case NotAcceptingConnections:
 		// A restore that was interrupted closes it until its files are in place.
 		return fmt.Sprintf(`after an interrupted restore: odpm; else: %s -d template1 -c 'ALTER DATABASE %s ALLOW_CONNECTIONS true'`, admin, ident(e.Database))
+	case DatabaseInvalid:
+		drop := fmt.Sprintf(`%s -d template1 -c 'DROP DATABASE %s'`, admin, ident(e.Database))
+		if e.Database == DefaultDatabase {
+			return drop + fmt.Sprintf(` -c 'CREATE DATABASE %s TEMPLATE template0'`, ident(e.Database))
+		}
+		return fmt.Sprintf("drop what is left of it: odpm -d %s --db-drop; without odpm: %s", shell.Quote(Shown(e.Database)), drop)
 	}
 	return "odpm database status"
 }

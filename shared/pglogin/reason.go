@@ -51,6 +51,9 @@ const (
 	NoConnectPrivilege
 	// NotAcceptingConnections: 55000, ALLOW_CONNECTIONS false.
 	NotAcceptingConnections
+	// DatabaseInvalid: 55000 too, or 3D000 for want of its directory: a drop of it was
+	// cut short, and it can only be dropped.
+	DatabaseInvalid
 	// LoginRefused: the server refused for a reason of its own.
 	LoginRefused
 	// Pooler: a connection pooler in front of the server refused.
@@ -85,6 +88,7 @@ var reasonNames = [...]string{
 	DatabaseMissing:         "database_missing",
 	NoConnectPrivilege:      "no_connect_privilege",
 	NotAcceptingConnections: "not_accepting_connections",
+	DatabaseInvalid:         "database_invalid",
 	LoginRefused:            "login_refused",
 	Pooler:                  "pooler_refused",
 	Primary:                 "primary",

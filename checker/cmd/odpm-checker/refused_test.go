@@ -32,6 +32,8 @@ func refusingServer(t *testing.T, conf ...string) *localpg.Cluster {
 		"CREATE DATABASE private",
 		"REVOKE CONNECT ON DATABASE private FROM PUBLIC",
 		"CREATE DATABASE frozen ALLOW_CONNECTIONS false",
+		"CREATE DATABASE half",
+		"UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'half'",
 	)
 	return c
 }
@@ -52,6 +54,7 @@ var refusals = []struct {
 	{"no hba line", "unlisted", "pw", "", "28000", "hba_rejected", "pg_hba_file_rules"},
 	{"no CONNECT", "odoo", appPassword, "private", "42501", "no_connect_privilege", `GRANT CONNECT ON DATABASE \"private\" TO \"odoo\"`},
 	{"ALLOW_CONNECTIONS false", "odoo", appPassword, "frozen", "55000", "not_accepting_connections", `after an interrupted restore: odpm; else: psql -U postgres -d template1 -c 'ALTER DATABASE \"frozen\" ALLOW_CONNECTIONS true`},
+	{"a drop that was cut short", "odoo", appPassword, "half", "55000", "database_invalid", `odpm -d half --db-drop; without odpm: psql -U postgres -d template1 -c 'DROP DATABASE \"half\"'`},
 }
 
 func testRefusals(t *testing.T, c *localpg.Cluster) {

@@ -209,6 +209,9 @@ func (b *backup) server(ctx context.Context) error {
 	if err == nil && b.o.Database == "template0" {
 		return server.CheckTarget(b.o.Database) // nobody should open it for a backup
 	}
+	if err == nil && info.Invalid {
+		return server.Invalid(b.o.Database)
+	}
 	if err == nil && !info.AllowC {
 		err = fmt.Errorf("database %q accepts no connections; to back it up: psql -d postgres -c 'ALTER DATABASE %s ALLOW_CONNECTIONS true'", b.o.Database, quote.Ident(b.o.Database))
 	}

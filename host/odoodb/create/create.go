@@ -54,7 +54,10 @@ func Empty(ctx context.Context, s *server.Server, database string, o Options) er
 		return err
 	}
 	defer engine.Close(c)
-	if _, err := server.Lookup(ctx, c, database); !server.IsMissing(err) {
+	if info, err := server.Lookup(ctx, c, database); !server.IsMissing(err) {
+		if info.Invalid {
+			return server.Invalid(database)
+		}
 		return cmp.Or[error](err, &existsError{database})
 	}
 	hidden := server.HiddenPrefix + server.Token()

@@ -53,8 +53,10 @@ func dropDatabase(ctx context.Context, c *cluster.Session, database string, info
 // come in, those who are in are ended, until the drop succeeds. The caller opens
 // the database again where it does not.
 func dropWithoutForce(ctx context.Context, c *cluster.Session, database string, info server.Info) error {
-	if _, err := c.Exec(ctx, `ALTER DATABASE `+quote.Ident(database)+` ALLOW_CONNECTIONS false`); err != nil {
-		return err
+	if !info.Invalid { // into which nobody comes, and which cannot be altered
+		if _, err := c.Exec(ctx, `ALTER DATABASE `+quote.Ident(database)+` ALLOW_CONNECTIONS false`); err != nil {
+			return err
+		}
 	}
 	fault.At("drop closed")
 	var err error

@@ -86,7 +86,8 @@ func undo(ctx context.Context, s *server.Server, j *Journal) (done journal.Recov
 }
 
 // Settle opens the database again that was to be dropped, or, where it is
-// gone, removes its file store.
+// gone, removes its file store. One that PostgreSQL had begun to remove is dropped to
+// the end: that cannot be undone.
 func Settle(ctx context.Context, s *server.Server, c *cluster.Session, j *Journal) (journal.Recovered, error) {
 	r := journal.Recovered{Database: j.Database, Drop: true}
 	if err := server.Quiesce(ctx, c, j.Lock); err != nil {
@@ -96,7 +97,18 @@ func Settle(ctx context.Context, s *server.Server, c *cluster.Session, j *Journa
 	if err != nil {
 		return r, err
 	}
+	hollow, info := false, server.Info{}
 	if name != "" {
+		if info, hollow, err = server.Hollow(ctx, c, name); err != nil {
+			return r, err
+		}
+	}
+	switch {
+	case hollow:
+		if _, err := dropDatabase(ctx, c, name, info); err != nil {
+			return r, err
+		}
+	case name != "":
 		if j.Allowed {
 			_, err = c.Exec(ctx, `ALTER DATABASE `+quote.Ident(name)+` ALLOW_CONNECTIONS true`)
 		}

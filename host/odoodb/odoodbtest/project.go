@@ -187,7 +187,14 @@ const AdminPasswordEnv = "ODPM_TEST_ADMIN_PASSWORD"
 // Server12 is a server of its own without DROP DATABASE … WITH (FORCE).
 func Server12(t *testing.T) (s *server.Server, password string) {
 	t.Helper()
-	bin, err := localpg.Bin("12")
+	return ServerOf(t, "12")
+}
+
+// ServerOf is a server of its own of a major version, whose superuser is the
+// application role too.
+func ServerOf(t *testing.T, major string) (s *server.Server, password string) {
+	t.Helper()
+	bin, err := localpg.Bin(major)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,13 +210,20 @@ func Server12(t *testing.T) (s *server.Server, password string) {
 	before := RootPassword
 	RootPassword = cl.Password
 	t.Cleanup(func() { RootPassword = before })
-	return &server.Server{PG: pg, AppRole: "postgres", Admin: AdminWith(pg, cl.Password), Files: filestore.Layout{DataDir: t.TempDir()}, StateDir: t.TempDir()}, cl.Password
+	return &server.Server{PG: pg, AppRole: "postgres", AppPassword: cl.Password, Admin: AdminWith(pg, cl.Password), Files: filestore.Layout{DataDir: t.TempDir()}, StateDir: t.TempDir()}, cl.Password
 }
 
 // Allowed is datallowconn, nil where the database is gone.
 func Allowed(t *testing.T, s *server.Server, database string) *bool {
 	t.Helper()
 	return Value[*bool](t, s, server.Maintenance, `SELECT (SELECT datallowconn FROM pg_database WHERE datname = $1)`, database)
+}
+
+// Interrupt makes a database what PostgreSQL leaves of one where its server ends in the
+// middle of DROP DATABASE.
+func Interrupt(t *testing.T, s *server.Server, database string) {
+	t.Helper()
+	MustAdmin(t, s, server.Maintenance, `UPDATE pg_database SET datconnlimit = -2, datistemplate = false WHERE datname = `+quote.Literal(database))
 }
 
 // makeDatabase is what create.Empty does, by the plainest means.

@@ -135,6 +135,9 @@ func (r *restore) checkTargetDatabase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if old.Invalid && r.o.KeepOld {
+		return server.Invalid(r.o.Database)
+	}
 	r.plan.old = old
 	held, err := drop.PreparedHolders(ctx, r.c, r.o.Database)
 	if err == nil && !r.o.KeepOld {
@@ -148,6 +151,12 @@ func (r *restore) checkTargetDatabase(ctx context.Context) error {
 	}
 	if len(held) > 0 {
 		return server.HeldBy(r.o.Database, old.Owner, held)
+	}
+	if old.Invalid {
+		// The swap drops it. As after a drop, there may be a file store without a database.
+		r.plan.old = server.Info{Tablespace: old.Tablespace}
+		r.rep.warn("the database %q that was there was invalid: PostgreSQL had been interrupted while dropping it, and nothing of it was taken over", r.o.Database)
+		return nil
 	}
 	if r.plan.searchPath, err = r.ownSearchPath(ctx); err != nil {
 		return err

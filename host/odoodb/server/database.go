@@ -10,9 +10,12 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/host/odoodb/tables"
+	"github.com/odpm/odpm/host/quote"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // ExplainDenied adds the owner to a refusal for lack of rights.
@@ -42,6 +45,27 @@ func Missing(database string) error { return &missingError{database} }
 // IsMissing says whether the work failed because the database does not exist.
 func IsMissing(err error) bool {
 	var e *missingError
+	return errors.As(err, &e)
+}
+
+// invalidError is a database whose drop was cut short.
+type invalidError struct{ database string }
+
+func (e *invalidError) Error() string {
+	next := "odpm -d " + shell.Quote(e.database) + " --db-drop"
+	if CheckTarget(e.database) != nil {
+		next = "psql -d template1 -c " + shell.Quote("DROP DATABASE "+quote.Ident(e.database)) + " -c " + shell.Quote("CREATE DATABASE "+quote.Ident(e.database)+" TEMPLATE template0")
+	}
+	return fmt.Sprintf("database %q is invalid: PostgreSQL was interrupted while dropping it, so nothing in it can be read any more. Drop what is left of it: %s", e.database, next)
+}
+
+// Invalid is the error of a database that a drop which was cut short has left, and
+// that can only be dropped.
+func Invalid(database string) error { return &invalidError{database} }
+
+// IsInvalid says whether the work failed because the database is invalid.
+func IsInvalid(err error) bool {
+	var e *invalidError
 	return errors.As(err, &e)
 }
 
@@ -75,19 +99,34 @@ type Info struct {
 	OID               uint32
 	Owner, Tablespace string
 	Template, AllowC  bool
+	// Invalid: a drop of it was cut short (cluster.DatabaseInvalid).
+	Invalid bool
 }
 
 // Lookup finds a database; a missing one is IsMissing.
 func Lookup(ctx context.Context, q tables.Querier, database string) (Info, error) {
 	var i Info
-	err := q.QueryRow(ctx, `SELECT d.oid, pg_catalog.pg_get_userbyid(datdba), spcname, datistemplate, datallowconn
+	err := q.QueryRow(ctx, `SELECT d.oid, pg_catalog.pg_get_userbyid(datdba), spcname, datistemplate, datallowconn, `+cluster.DatabaseInvalid+`
 		FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace t ON t.oid OPERATOR(pg_catalog.=) d.dattablespace
 		WHERE datname OPERATOR(pg_catalog.=) $1::pg_catalog.name`, database).
-		Scan(&i.OID, &i.Owner, &i.Tablespace, &i.Template, &i.AllowC)
+		Scan(&i.OID, &i.Owner, &i.Tablespace, &i.Template, &i.AllowC, &i.Invalid)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return i, Missing(database)
 	}
 	return i, err
+}
+
+// Hollow says whether an interrupted drop has left no more of a database than its row:
+// it is invalid or, by a server that does not know that mark yet, its directory is gone.
+func Hollow(ctx context.Context, q tables.Querier, database string) (Info, bool, error) {
+	i, err := Lookup(ctx, q, database)
+	if err != nil || i.Invalid {
+		return i, i.Invalid, err
+	}
+	var gone bool
+	err = q.QueryRow(ctx, `SELECT CASE WHEN pg_catalog.has_database_privilege($1::pg_catalog.oid, 'CONNECT'::pg_catalog.text)
+		THEN pg_catalog.pg_database_size($1::pg_catalog.oid) IS NULL ELSE false END`, i.OID).Scan(&gone)
+	return i, gone, err
 }
 
 // ByOID finds a database's present name, "" where it is gone.

@@ -16,6 +16,7 @@ import (
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/shared/libpq"
+	"github.com/odpm/odpm/shared/pglogin"
 )
 
 // Server is the PostgreSQL that holds a project's Odoo databases, and the
@@ -59,7 +60,11 @@ func (s *Server) App(ctx context.Context, database string) (*pgx.Conn, error) {
 func (s *Server) Owner(ctx context.Context, pg engine.Server, l engine.Login) (*pgx.Conn, error) {
 	c, err := s.startup.Owner(ctx, pg, l)
 	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Code == "3D000" {
+	switch {
+	case !errors.As(err, &pgErr):
+	case pglogin.IsDatabaseInvalid(pgErr):
+		return nil, Invalid(l.Database)
+	case pgErr.Code == "3D000":
 		return nil, Missing(l.Database)
 	}
 	if err != nil {
@@ -71,6 +76,10 @@ func (s *Server) Owner(ctx context.Context, pg engine.Server, l engine.Login) (*
 // Administrator connects to a database as a superuser.
 func (s *Server) Administrator(ctx context.Context, database string) (*cluster.Session, error) {
 	c, err := s.Admin(ctx, database)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pglogin.IsDatabaseInvalid(pgErr) {
+		return nil, Invalid(database)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("log in to database %q as administrator: %w", database, err)
 	}

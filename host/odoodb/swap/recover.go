@@ -30,6 +30,14 @@ func Recover(ctx context.Context, s *server.Server, c *cluster.Session, j *Journ
 		return r, err
 	}
 	r.Completed = j.Step == stepSwapped || j.Step == StepSwapping && name == j.Target
+	if r.Completed && j.Step == StepSwapping {
+		// Somebody's drop of it was cut short: then the replaced one is what is left.
+		info, err := server.Lookup(ctx, c, name)
+		if err != nil {
+			return r, err
+		}
+		r.Completed = !info.Invalid
+	}
 	if r.Completed {
 		r.Kept, err = complete(ctx, s, c, j, odoo)
 	} else {

@@ -101,6 +101,11 @@ func steps(ctx, work context.Context, s *server.Server, c *cluster.Session, j *J
 			return fmt.Errorf("keep connections out of database %q: %w", j.Target, err)
 		}
 	}
+	if j.OldOID == 0 {
+		if err := dropInvalid(work, c, j.Target); err != nil {
+			return err
+		}
+	}
 	fault.At("shut")
 	if err := renameBoth(ctx, work, c, j); err != nil {
 		return err
@@ -111,6 +116,19 @@ func steps(ctx, work context.Context, s *server.Server, c *cluster.Session, j *J
 	}
 	fault.At("files moved")
 	return nil
+}
+
+// dropInvalid makes the name free that an interrupted drop keeps. Nothing in such a
+// database can be read, so there is nothing to bring back if the swap fails.
+func dropInvalid(ctx context.Context, c *cluster.Session, database string) error {
+	info, err := server.Lookup(ctx, c, database)
+	if server.IsMissing(err) || err == nil && !info.Invalid {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return drop.Hidden(ctx, c, database, info.OID)
 }
 
 // renameBoth does both renames in one transaction: there is no moment without
@@ -286,7 +304,15 @@ func revertSwap(ctx context.Context, s *server.Server, c *cluster.Session, j *Jo
 		return err
 	}
 	if newName == j.Target || oldName == j.Old && oldName != "" {
+		invalid := false // cannot be altered, and is dropped after this
 		if newName != "" {
+			info, err := server.Lookup(ctx, c, newName)
+			if err != nil {
+				return err
+			}
+			invalid = info.Invalid
+		}
+		if newName != "" && !invalid {
 			if _, err := c.Exec(ctx, `ALTER DATABASE `+quote.Ident(newName)+` IS_TEMPLATE true`); err != nil {
 				return err
 			}
@@ -325,7 +351,7 @@ func revertSwap(ctx context.Context, s *server.Server, c *cluster.Session, j *Jo
 	// Where it is open, nothing is written: somebody's lock on its row may be what
 	// ended the swap.
 	old, err := server.Lookup(ctx, c, j.Target)
-	if err == nil && !old.AllowC {
+	if err == nil && !old.AllowC && !old.Invalid {
 		if _, err := c.Exec(ctx, `ALTER DATABASE `+quote.Ident(j.Target)+` ALLOW_CONNECTIONS true`); err != nil {
 			return fmt.Errorf("let connections into database %q again: %w", j.Target, err)
 		}
