@@ -43,6 +43,20 @@ func TableColumns(stmt []byte) (schema, table string, columns []string, ok bool)
 	return schema, table, columns, true
 }
 
+// DroppedTable is the table of a DROP TABLE.
+func DroppedTable(stmt []byte) (schema, table string, ok bool) {
+	t := Tokens(stmt, 16)
+	if !has(t, "drop", "table") {
+		return "", "", false
+	}
+	t = t[2:]
+	if has(t, "if", "exists") {
+		t = t[2:]
+	}
+	schema, table, _ = qualified(t)
+	return schema, table, true
+}
+
 func qualified(t []string) (schema, table string, rest []string) {
 	n, rest := name(t)
 	schema, table, found := strings.Cut(n, "\x00")

@@ -28,6 +28,9 @@ type content struct {
 
 	// rowsOnly: the dump has rows of a table that it does not make.
 	rowsOnly bool
+	// twice: the dump makes a table that it has made before, as where a script
+	// appended one dump to another.
+	twice bool
 
 	base    string
 	modules map[string]string
@@ -129,7 +132,12 @@ func (c *content) statement(stmt []byte) {
 		}
 	case "create":
 		if schema, table, columns, ok := sqldump.TableColumns(stmt); ok && c.ours(schema, table) {
+			c.twice = c.twice || c.columns[table] != nil
 			c.columns[table] = columns
+		}
+	case "drop":
+		if schema, table, ok := sqldump.DroppedTable(stmt); ok && c.ours(schema, table) {
+			delete(c.columns, table)
 		}
 	case "insert":
 		if ins, ok := sqldump.ParseInsert(stmt); ok {
@@ -175,6 +183,9 @@ func (c *content) facts() (Facts, error) {
 	}
 	if c.rowsOnly {
 		return Facts{}, Unproven("the dump has rows and does not make the tables that they are in, as with pg_dump --data-only or -a; a backup has both")
+	}
+	if c.twice {
+		return Facts{}, Unproven("the dump makes its tables twice: two dumps are in one file, as a script writes with >> instead of >, and a restore would fail at the second")
 	}
 	slices.Sort(c.stored.wrongNames)
 	return Facts{base: c.base, Modules: c.modules, notUTF8: c.utf8.Bad, Stored: c.stored.files(), Missing: c.stored.missing(), names: c.stored.sorted(),

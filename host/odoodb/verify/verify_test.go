@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,6 +49,14 @@ func TestVerifyFixtures(t *testing.T) {
 	}
 }
 
+// twice appends the dump to itself, as a script does with >>.
+func twice(name string, b []byte) []byte {
+	if name == "dump.sql" {
+		return slices.Concat(b, b)
+	}
+	return b
+}
+
 func TestVerifyFinds(t *testing.T) {
 	custom, err := os.ReadFile("../testdata/o18.dump")
 	if err != nil {
@@ -69,6 +78,7 @@ func TestVerifyFinds(t *testing.T) {
 		"file missing": {odoodbtest.Rebuild(t, odoodbtest.Without("filestore/1c/")), "1 of the 9 files", verify.IsUnproven},
 		"no base":      {odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", "COPY public.ir_module_module ", "COPY public.other ")), "not the backup of an Odoo database", verify.IsUnproven},
 		"rows only":    {odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", "CREATE TABLE public.ir_module_module ", "CREATE TABLE public.other ")), "does not make the tables", verify.IsUnproven},
+		"two dumps":    {odoodbtest.Rebuild(t, twice), "two dumps are in one file", verify.IsUnproven},
 		"more behind":  {behind, "behind its data stands something", archive.IsRefused},
 	} {
 		if _, err := verify.File(ctx, tc.file, verify.Options{}); err == nil || !strings.Contains(err.Error(), tc.want) || !tc.is(err) {
