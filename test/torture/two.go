@@ -24,6 +24,9 @@ func twoAtOnce(t *tries) error {
 			other = append(other, &work{name: strings.Join(args, " "), args: args, before: nothing, after: func(bool) error { return nil }})
 		}
 		for _, w := range other { // so that both know how long it takes
+			if err := w.before(); err != nil { // a promise before this one may have left an archive
+				return err
+			}
 			if _, err := p.moment(w); err != nil {
 				return err
 			}
