@@ -3,11 +3,9 @@ package docker_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,16 +18,10 @@ import (
 func TestQuestionsShareAProcess(t *testing.T) {
 	ctx := limit(t)
 	need(t, image)
-	program, err := exec.LookPath(docker.Program)
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	script := fmt.Sprintf("#!/bin/sh\necho \"$*\" >>%s/ran\nexec %s \"$@\"\n", dir, program)
-	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	fake(t, `echo "$*" >>`+dir+`/ran
+exec $docker "$@"
+`)
 	e := docker.New(docker.Options{Project: "odpm-nobody", Service: "db", OdooService: "odoo", Dir: dir, DataDir: dir, VolumeName: "v"})
 	for range 5 {
 		if _, err := e.Image(ctx, image); err != nil {

@@ -52,18 +52,14 @@ func TestSees(t *testing.T) {
 func TestOneOffNeverRan(t *testing.T) {
 	ctx := limit(t)
 	need(t, image)
-	program, err := exec.LookPath(docker.Program)
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	script := "#!/bin/sh\n[ \"$1\" = run ] || exec " + program + " \"$@\"\nshift\n" +
-		program + " create \"$@\" >" + dir + "/made\necho 'unable to upgrade to tcp, received 409' >&2\nexit 1\n"
-	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
-	_, _, err = docker.New(docker.Options{}).HostIDs(ctx, image, 0, 0)
+	e := fake(t, `[ "$1" = run ] || exec $docker "$@"
+shift
+$docker create "$@" >`+dir+`/made
+echo 'unable to upgrade to tcp, received 409' >&2
+exit 1
+`)
+	_, _, err := e.HostIDs(ctx, image, 0, 0)
 	var exit *engine.ExitError
 	if err == nil || errors.As(err, &exit) || !strings.Contains(err.Error(), "409") {
 		t.Errorf("%v", err)
@@ -72,7 +68,7 @@ func TestOneOffNeverRan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(program, "inspect", strings.TrimSpace(string(id))).CombinedOutput(); err == nil {
+	if out, err := exec.Command("docker", "inspect", strings.TrimSpace(string(id))).CombinedOutput(); err == nil {
 		t.Errorf("it is still there: %.200s", out)
 	}
 }
@@ -146,19 +142,11 @@ func TestRootless(t *testing.T) {
 func TestSeesLate(t *testing.T) {
 	ctx := limit(t)
 	need(t, image)
-	program, err := exec.LookPath(docker.Program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	script := "#!/bin/sh\ncase $* in *type=bind*) exec sleep 600 ;; esac\nexec " + program + " \"$@\"\n"
-	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
-	e := docker.New(docker.Options{})
+	e := fake(t, `case $* in *type=bind*) exec sleep 600 ;; esac
+exec $docker "$@"
+`)
 	e.SetAnswerTime(2 * time.Second)
-	if _, err := e.Sees(ctx, image, filepath.Join(dir, "docker"), script); err == nil || !strings.Contains(err.Error(), "no answer within 2s") {
+	if _, err := e.Sees(ctx, image, filepath.Join(t.TempDir(), "nonce"), "right"); err == nil || !strings.Contains(err.Error(), "no answer within 2s") {
 		t.Errorf("%v", err)
 	}
 }

@@ -3,7 +3,9 @@ package docker_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -99,11 +101,16 @@ func TestEvilShell(t *testing.T) {
 	}
 }
 
-// fake puts a docker of ours first on PATH.
+// fake puts a docker of ours first on PATH: a script in which $docker is the
+// client itself.
 func fake(t *testing.T, text string) *docker.Engine {
 	t.Helper()
+	program, err := exec.LookPath(docker.Program)
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte("#!/bin/sh\n"+text), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "docker"), fmt.Appendf(nil, "#!/bin/sh\ndocker='%s'\n%s", program, text), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
