@@ -31,8 +31,11 @@ func reasonOf(e *pgconn.PgError) Reason {
 		}
 		return LoginRefused
 	case "3D000":
-		if IsDatabaseInvalid(e) {
+		switch {
+		case IsDatabaseInvalid(e):
 			return DatabaseInvalid
+		case WithoutTablespace(e):
+			return LoginRefused
 		}
 		return DatabaseMissing
 	case "42501":
@@ -74,15 +77,23 @@ func reasonOf(e *pgconn.PgError) Reason {
 // was cut short. PostgreSQL marks a database as invalid before it removes the files
 // (since 15.4, 14.9, 13.12 and 12.16), and refuses it in InitPostgres; one that takes no
 // connections is refused with the same SQLSTATE by CheckMyDatabase. Before that the row
-// of a crash stayed as it was, and the directory was gone: the detail names that.
+// of a crash stayed as it was, and the directory was gone: the detail names that. A
+// directory that is missing in a tablespace is WithoutTablespace's.
 func IsDatabaseInvalid(e *pgconn.PgError) bool {
 	switch e.Code {
 	case "55000":
 		return e.Routine == "InitPostgres"
 	case "3D000":
-		return strings.Contains(e.Detail, "base/") || strings.Contains(e.Detail, "pg_tblspc/")
+		return strings.Contains(e.Detail, "base/")
 	}
 	return false
+}
+
+// WithoutTablespace says whether a login was refused because the database's directory
+// is missing in a tablespace. Usually a disk is not mounted there, and everything is
+// on it: such a database must not be taken for one that is gone.
+func WithoutTablespace(e *pgconn.PgError) bool {
+	return e.Code == "3D000" && strings.Contains(e.Detail, "pg_tblspc/")
 }
 
 // classify makes the *Error of an attempt out of everything that went wrong in
@@ -132,6 +143,8 @@ func rank(e *Error) int {
 
 var errNoTLS = errors.New("the server offers none")
 
+const nextTablespace = "mount the disk of the database's tablespace, and try again; where it belongs: psql -d postgres -c 'SELECT spcname, pg_tablespace_location(oid) FROM pg_tablespace'"
+
 func (h *host) classifyOne(err error, a *attempt) *Error {
 	var (
 		pgErr  *pgconn.PgError
@@ -146,6 +159,9 @@ func (h *host) classifyOne(err error, a *attempt) *Error {
 		e := &Error{Reason: reasonOf(pgErr), SQLState: oneLine(pgErr.Code), Routine: oneLine(pgErr.Routine), Server: oneLine(pgErr.Message), pooler: poolerOf(pgErr)}
 		if e.pooler != "" {
 			e.Reason = poolerReason(pgErr)
+		}
+		if WithoutTablespace(pgErr) {
+			e.Server, e.next = oneLine(pgErr.Message+": "+pgErr.Detail), nextTablespace
 		}
 		return e
 	case errors.As(err, &dnsErr):

@@ -35,6 +35,13 @@ func refusingServer(t *testing.T, conf ...string) *localpg.Cluster {
 		"CREATE DATABASE half",
 		"UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'half'",
 	)
+	disk := filepath.Clean(sql(t, c, "SELECT current_setting('data_directory')") + "/../disk")
+	sql(t, c, "COPY (SELECT) TO PROGRAM 'mkdir "+disk+"'",
+		"CREATE TABLESPACE disk LOCATION '"+disk+"'",
+		"CREATE DATABASE unmounted TABLESPACE disk",
+		"CHECKPOINT",
+		"COPY (SELECT) TO PROGRAM 'mv "+disk+" "+disk+".away'",
+	)
 	return c
 }
 
@@ -55,6 +62,7 @@ var refusals = []struct {
 	{"no CONNECT", "odoo", appPassword, "private", "42501", "no_connect_privilege", `GRANT CONNECT ON DATABASE \"private\" TO \"odoo\"`},
 	{"ALLOW_CONNECTIONS false", "odoo", appPassword, "frozen", "55000", "not_accepting_connections", `after an interrupted restore: odpm; else: psql -U postgres -d template1 -c 'ALTER DATABASE \"frozen\" ALLOW_CONNECTIONS true`},
 	{"a drop that was cut short", "odoo", appPassword, "half", "55000", "database_invalid", `odpm -d half --db-drop; without odpm: psql -U postgres -d template1 -c 'DROP DATABASE \"half\"'`},
+	{"a disk that is not mounted", "odoo", appPassword, "unmounted", "3D000", "login_refused", "mount the disk of the database's tablespace"},
 }
 
 func testRefusals(t *testing.T, c *localpg.Cluster) {

@@ -118,9 +118,10 @@ func Lookup(ctx context.Context, q tables.Querier, database string) (Info, error
 
 // Hollow says whether an interrupted drop has left no more of a database than its row:
 // it is invalid or, by a server that does not know that mark yet, its directory is gone.
+// In a tablespace a directory that is missing may be on a disk that is not mounted.
 func Hollow(ctx context.Context, q tables.Querier, database string) (Info, bool, error) {
 	i, err := Lookup(ctx, q, database)
-	if err != nil || i.Invalid {
+	if err != nil || i.Invalid || i.Tablespace != "pg_default" {
 		return i, i.Invalid, err
 	}
 	var gone bool

@@ -60,11 +60,10 @@ func (s *Server) App(ctx context.Context, database string) (*pgx.Conn, error) {
 func (s *Server) Owner(ctx context.Context, pg engine.Server, l engine.Login) (*pgx.Conn, error) {
 	c, err := s.startup.Owner(ctx, pg, l)
 	var pgErr *pgconn.PgError
-	switch {
-	case !errors.As(err, &pgErr):
-	case pglogin.IsDatabaseInvalid(pgErr):
-		return nil, Invalid(l.Database)
-	case pgErr.Code == "3D000":
+	if refused := refusedFor(l.Database, err); refused != nil {
+		return nil, refused
+	}
+	if errors.As(err, &pgErr) && pgErr.Code == "3D000" {
 		return nil, Missing(l.Database)
 	}
 	if err != nil {
@@ -73,12 +72,25 @@ func (s *Server) Owner(ctx context.Context, pg engine.Server, l engine.Login) (*
 	return c, nil
 }
 
+// refusedFor is what a refused login says of the database itself, nil for nothing.
+func refusedFor(database string, err error) error {
+	var pgErr *pgconn.PgError
+	switch {
+	case !errors.As(err, &pgErr):
+	case pglogin.IsDatabaseInvalid(pgErr):
+		return Invalid(database)
+	case pglogin.WithoutTablespace(pgErr):
+		// Not wrapped: for everybody else that SQLSTATE is a database that does not exist.
+		return fmt.Errorf("the files of database %q are in a tablespace whose directory is missing (%s). Usually its disk is not mounted: mount it, and try again; where it belongs: psql -d postgres -c 'SELECT spcname, pg_tablespace_location(oid) FROM pg_tablespace'", database, pgErr.Detail)
+	}
+	return nil
+}
+
 // Administrator connects to a database as a superuser.
 func (s *Server) Administrator(ctx context.Context, database string) (*cluster.Session, error) {
 	c, err := s.Admin(ctx, database)
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pglogin.IsDatabaseInvalid(pgErr) {
-		return nil, Invalid(database)
+	if refused := refusedFor(database, err); refused != nil {
+		return nil, refused
 	}
 	if err != nil {
 		return nil, fmt.Errorf("log in to database %q as administrator: %w", database, err)
