@@ -10,6 +10,7 @@ func FuzzParse(f *testing.F) {
 		"[DEFAULT]\nx=1\n[options]\n y\n  z\n\n w = 2\n",
 		"\ufeff[options]\r\nA : b\r\n# c\r\n",
 		"[options]\na =\n\n  b\n\x0c c = d\n",
+		"[\x00o0s]\n0n00N\x1400=",
 	} {
 		f.Add(seed)
 	}

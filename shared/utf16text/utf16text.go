@@ -9,13 +9,23 @@ import "bytes"
 const Why = "the file is in UTF-16, as Windows PowerShell writes it; save it as UTF-8"
 
 // Is tells whether a text begins with UTF-16's byte order mark, or, without one,
-// with a character and a zero byte in either order, which no other text does.
+// with characters of ASCII, each beside a zero byte on the same side. One zero byte
+// among others is a broken file, and not in UTF-16.
 func Is(data []byte) bool {
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
 		return true
 	}
-	return len(data) >= 2 && (data[0] == 0) != (data[1] == 0)
+	begin := data[:min(len(data)&^1, looked)]
+	for i := 0; i < len(begin); i += 2 {
+		if (begin[i] == 0) == (begin[i+1] == 0) || (begin[i] == 0) != (begin[0] == 0) {
+			return false
+		}
+	}
+	return len(begin) > 0
 }
+
+// looked is how many bytes are looked at without a mark.
+const looked = 16
 
 // Encoding is iconv's name for that of a text in UTF-16.
 func Encoding(data []byte) string {

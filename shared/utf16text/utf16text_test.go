@@ -13,6 +13,8 @@ func TestIs(t *testing.T) {
 		"{}":                 "",
 		"\x00\x00\x00":       "",
 		"\xff\xe4":           "",
+		"[\x00op":            "", // one zero byte of a broken file
+		"\x00[o\x00":         "",
 		"a":                  "",
 		"":                   "",
 	} {
