@@ -60,10 +60,10 @@ func shellText(line []string) int {
 // endsInOdoo: the last command of a shell's text is Odoo itself, and what is added
 // to the text becomes its arguments.
 func endsInOdoo(text string) bool {
-	if strings.Contains(text, "#") || strings.Contains(text, "<<") || strings.HasSuffix(text, `\`) || strings.ContainsAny(text[len(text)-1:], "&|(){}") {
+	commands := simpleCommands(text)
+	if len(commands) == 0 || strings.Contains(text, "#") || strings.Contains(text, "<<") || strings.HasSuffix(text, `\`) || strings.ContainsAny(text[len(text)-1:], "&|(){}") {
 		return false
 	}
-	commands := simpleCommands(text)
 	last := commands[len(commands)-1]
 	odoo := odooWord(last)
 	if odoo < 0 || odoo > 0 && slices.Contains([]string{"su", "sudo", "runuser"}, path.Base(last[0])) {

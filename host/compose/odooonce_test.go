@@ -30,6 +30,7 @@ func TestOnceLine(t *testing.T) {
 		{"bash|-c|su odoo -c \"odoo -d x\"", "", "!neither ends in Odoo"},
 		{"bash|-c|if true; then odoo; fi", "", "!neither ends in Odoo"},
 		{"bash|-c|odoo &", "", "!neither ends in Odoo"},
+		{"bash|-c| ; ", "", "!neither ends in Odoo"},
 		{"/checker|--|/srv/on.sh", "", "/checker|--|/srv/on.sh|-d|shop|-i|base"},
 		{"/checker|--|/srv/off.sh", "", "!/srv/off.sh does not hand its arguments on"},
 		{"/srv/other", "", "/srv/other|-d|shop|-i|base"},
