@@ -19,21 +19,23 @@ var (
 	notOdoo      = regexp.MustCompile(`backup|exporter|nginx|proxy|traefik|postgres|cron-only`)
 )
 
+// leastScore is what a service needs to be taken for PostgreSQL or Odoo.
+const leastScore = 3
+
 // find scores every service; what a service does says more than its name.
 func (f *Foreign) find() {
 	pg, odoo := map[string]int{}, map[string]int{}
 	for name, s := range f.Doc.Services {
-		least := 3
 		limit := func(n int) int {
 			if f.started(s) {
 				return n
 			}
-			return min(n, least) // what docker compose up starts is meant first
+			return min(n, leastScore) // what docker compose up starts is meant first
 		}
-		if n := postgresScore(s); n >= least {
+		if n := postgresScore(s); n >= leastScore {
 			pg[name] = limit(n)
 		}
-		if n := odooScore(s); n >= least {
+		if n := odooScore(s); n >= leastScore {
 			odoo[name] = limit(n)
 		}
 	}
@@ -154,7 +156,7 @@ func odooScore(s types.ServiceConfig) int {
 		score++
 	}
 	if apart(s) {
-		return min(score, 3)
+		return min(score, leastScore)
 	}
 	return score
 }
