@@ -109,7 +109,7 @@ func (l *Lock) take(path, what, command string, mode os.FileMode) error {
 			b.Holder, b.PID = holder(path)
 			return b
 		}
-		if errors.Is(err, regular.ErrNotRegular) {
+		if errors.Is(err, regular.ErrNotRegular) || errors.Is(err, errPrivate) {
 			return fmt.Errorf("%s: %w; odpm does not lock it. Find out who created it, then: rm %s", path, err, shell.Quote(path))
 		}
 		return fmt.Errorf("lock %s: %w", path, err)
@@ -131,7 +131,13 @@ func (l *Lock) take(path, what, command string, mode os.FileMode) error {
 // everybody is the mode of a lock that all users of the machine share.
 const everybody os.FileMode = 0o666
 
-var errBusy = errors.New("somebody else has it")
+var (
+	errBusy = errors.New("somebody else has it")
+	// errPrivate: whoever makes a lock gives it to everybody at once. Another file is
+	// of another mode, whatever its name leads to at the moment that it is looked at;
+	// one that everybody may write is nobody's loss.
+	errPrivate = errors.New("it is not open to everybody (mode 0666), as odpm makes a lock")
+)
 
 // lockIn opens and locks a file of a directory. The holder before may remove
 // it at the same time; it is then taken anew.
@@ -145,13 +151,16 @@ func lockIn(dir *os.File, name string, mode os.FileMode) (*os.File, error) {
 			case errors.Is(err, unix.EWOULDBLOCK):
 				err = errBusy
 			case err == nil && same(f, dir, name):
-				return f, nil
+				if mode != everybody || isOpen(f) {
+					return f, nil
+				}
+				err = errPrivate
 			}
 			f.Close()
 		}
 		switch {
 		case err == nil, errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrExist), errors.Is(err, unix.EINTR):
-		case errors.Is(err, os.ErrPermission) && mode == everybody:
+		case errors.Is(err, errPrivate), errors.Is(err, os.ErrPermission) && mode == everybody:
 			// Whoever makes it has not given it to everybody yet.
 		default:
 			return nil, err
@@ -202,6 +211,11 @@ func openLock(dir *os.File, name string, mode os.FileMode) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+func isOpen(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode().Perm() == everybody
 }
 
 // same: the name still leads to the file.

@@ -83,6 +83,8 @@ func TestLockRefuses(t *testing.T) {
 		"a pipe":          func() error { return syscall.Mkfifo(path, 0o666) },
 		"a directory":     func() error { return os.Mkdir(path, 0o777) },
 		"a hard link of":  func() error { return os.Link(other, path) },
+		// As another name of somebody's file looks once its first name is gone.
+		"not open to everybody": func() error { return os.WriteFile(path, []byte("text"), 0o600) },
 	} {
 		if err := make(); err != nil {
 			t.Fatal(err)
