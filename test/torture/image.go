@@ -143,14 +143,16 @@ func (i *image) fill(but int64) error {
 		return err
 	}
 	f, err := os.Create(i.ballast())
-	if err != nil {
-		return err
+	if err == nil {
+		defer f.Close()
+		if n := int64(st.Bavail)*st.Bsize - but; n > 0 {
+			err = syscall.Fallocate(int(f.Fd()), 0, 0, n)
+		}
 	}
-	defer f.Close()
-	if n := int64(st.Bavail)*st.Bsize - but; n > 0 {
-		return syscall.Fallocate(int(f.Fd()), 0, 0, n)
+	if errors.Is(err, syscall.ENOSPC) {
+		return nil // the server took it in the meantime: it is full
 	}
-	return nil
+	return err
 }
 
 func (i *image) empty() error { return remove(i.ballast()) }
