@@ -90,6 +90,10 @@ type Writer interface {
 	SingleUser(ctx context.Context, script string) (stderr string, err error)
 }
 
+// CannotConnectNow is ERRCODE_CANNOT_CONNECT_NOW: the server starts, recovers or
+// shuts down.
+const CannotConnectNow = "57P03"
+
 // Status is what an engine can say without logging in.
 type Status struct {
 	// Exists: a container (any state) or an initialised directory exists.

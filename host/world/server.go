@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines"
@@ -75,7 +77,7 @@ func (r *Reader) server(ctx context.Context, with asking) (a answer) {
 	}
 	timed, cancel := context.WithTimeoutCause(ctx, probeTime, fmt.Errorf("no answer within %s", probeTime))
 	defer cancel()
-	f, err := cluster.Probe(timed, r.Server, with.hints, r.in.Project.AppRole)
+	f, err := r.probe(timed, with.hints)
 	if err != nil {
 		if ctx.Err() != nil {
 			a.err = ctx.Err()
@@ -93,6 +95,28 @@ func (r *Reader) server(ctx context.Context, with asking) (a answer) {
 	}
 	a.facts = &f
 	return a
+}
+
+// recoveryTime is how long a look waits for a server that is on its way back.
+const recoveryTime = 15 * time.Second
+
+// probe waits for a server that ended its sessions and recovers, as on a disk that
+// was full: its postmaster runs on, and everything says that it is ready. One that
+// takes nobody for another reason, a standby without hot_standby, gives a detail
+// (since 14).
+func (r *Reader) probe(ctx context.Context, hints cluster.Hints) (f cluster.Facts, err error) {
+	for end := time.Now().Add(recoveryTime); ; {
+		f, err = cluster.Probe(ctx, r.Server, hints, r.in.Project.AppRole)
+		var pgErr *pgconn.PgError
+		if !errors.As(err, &pgErr) || pgErr.Code != engine.CannotConnectNow || pgErr.Detail != "" || time.Now().After(end) {
+			return f, err
+		}
+		select {
+		case <-ctx.Done():
+			return f, err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // oldServer looks for a native server of the last run on another directory or

@@ -6,14 +6,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/odpm/odpm/host/engine"
 )
 
 // acceptsTime is for one answer over this machine's own loopback or bridge.
 const acceptsTime = 2 * time.Second
-
-// cannotConnectNow is ERRCODE_CANNOT_CONNECT_NOW: the server starts, recovers or
-// shuts down.
-const cannotConnectNow = "57P03"
 
 // accepts asks a published address what pg_isready asks inside, without a
 // program in the container: any answer to a startup packet but "not now" is a
@@ -40,5 +38,5 @@ func accepts(ctx context.Context, addr string) bool {
 		return false
 	}
 	refused, ok := msg.(*pgproto3.ErrorResponse)
-	return !ok || refused.Code != cannotConnectNow
+	return !ok || refused.Code != engine.CannotConnectNow
 }
