@@ -77,12 +77,13 @@ func (r *Reader) read(ctx context.Context, run Run) (*World, error) {
 		w.Warnings = append(w.Warnings, err.Error())
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	asked, held := r.ask(ctx, asking{w.Snapshot, w.SameData, r.hints(w.Bootstrap)}), r.holding(ctx)
+	asked, held, built := r.ask(ctx, asking{w.Snapshot, w.SameData, r.hints(w.Bootstrap)}), r.holding(ctx), r.building(ctx)
 	defer func() {
 		cancel()
-		// Both are closed when nothing is asked any more.
+		// They are closed when nothing is asked any more.
 		<-asked
 		<-held
+		<-built
 	}()
 	if err := r.files(w); err != nil {
 		return nil, err
@@ -103,6 +104,10 @@ func (r *Reader) read(ctx context.Context, run Run) (*World, error) {
 		return nil, err
 	}
 	if err := r.last(ctx, w); err != nil {
+		return nil, err
+	}
+	b := <-built
+	if w.Built, err = b.list, b.err; err != nil {
 		return nil, err
 	}
 	r.theirs(ctx, w)
@@ -219,6 +224,28 @@ func (r *Reader) holding(ctx context.Context) <-chan holders {
 	return out
 }
 
+// builds are the images that odpm built for the project.
+type builds struct {
+	list []engine.BuiltImage
+	err  error
+}
+
+// building asks for them beside everything else: Docker goes through all images
+// of the machine to list a few.
+func (r *Reader) building(ctx context.Context) <-chan builds {
+	out := make(chan builds, 1)
+	if r.Stack == nil || r.in.Kept != nil { // odpm builds none for a kept file
+		close(out)
+		return out
+	}
+	go func() {
+		defer close(out)
+		list, err := r.Stack.Built(ctx, BuiltRepository(r.in.Project.Name))
+		out <- builds{list, err}
+	}()
+	return out
+}
+
 // postgres looks at the data, and takes what the server said.
 func (r *Reader) postgres(ctx context.Context, w *World, asked <-chan answer, held <-chan holders) error {
 	if r.Server == nil {
@@ -313,11 +340,7 @@ func (r *Reader) stack(ctx context.Context, w *World) error {
 	case !errors.Is(err, engine.ErrNoImage):
 		return err
 	}
-	if r.in.Kept != nil {
-		return nil // odpm builds none for it
-	}
-	w.Built, err = r.Stack.Built(ctx, BuiltRepository(p.Name))
-	return err
+	return nil
 }
 
 // BuiltRepository names the images that odpm builds for a project.
