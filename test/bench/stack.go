@@ -46,6 +46,9 @@ func measureStack(ctx context.Context, b *bench) ([]row, error) {
 		end := exec.Command("docker", compose("down", "-v", "-t", "10")[1:]...)
 		end.Env = env
 		end.Run()
+		if ids, err := exec.Command("docker", "images", "-q", "odpm/"+project+"-odoo").Output(); err == nil && len(ids) > 0 {
+			exec.Command("docker", append([]string{"rmi", "-f"}, strings.Fields(string(ids))...)...).Run()
+		}
 		if os.Geteuid() != 0 {
 			// The data directory belongs to the image's user.
 			exec.Command("docker", "run", "--rm", "-v", dir+":/project", "--entrypoint", "rm", "postgres:15", "-rf", "/project/data/postgresql").Run()
