@@ -72,9 +72,15 @@ func setup(env *testscript.Env) error {
 // cleanUp stops what a script started: servers by their pid, containers by
 // where they were started.
 func cleanUp(dir, project string) {
+	names := []string{project, project + "x"}
 	filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if err == nil && (d.Name() == "postmaster.pid" || d.Name() == "odoo.pid") {
+		switch {
+		case err != nil:
+		case d.Name() == "postmaster.pid" || d.Name() == "odoo.pid":
 			stopPid(path)
+		case d.Name() == ".odpm":
+			// A project without a name of its own has its directory's.
+			names = append(names, filepath.Base(filepath.Dir(path)))
 		}
 		return nil
 	})
@@ -86,8 +92,10 @@ func cleanUp(dir, project string) {
 	removeAll("ps", []string{"rm", "-f", "-v"}, "odpm.test="+project)
 	// By name: projects with the same checker share an image, and removing it
 	// by its id would take the other scripts' names for it too.
-	if out, err := exec.Command("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "odpm/"+project+"-odoo").Output(); err == nil && len(out) > 0 {
-		exec.Command("docker", append([]string{"rmi"}, strings.Fields(string(out))...)...).Run()
+	for _, name := range names {
+		if out, err := exec.Command("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "odpm/"+name+"-odoo").Output(); err == nil && len(out) > 0 {
+			exec.Command("docker", append([]string{"rmi"}, strings.Fields(string(out))...)...).Run()
+		}
 	}
 }
 
