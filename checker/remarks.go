@@ -25,7 +25,7 @@ func remark(ctx context.Context, s *settings.Settings, log *slog.Logger, t *conn
 		log.Warn("the password file is in a Secret, and its group may read it (fsGroup): odpm-checker used it, but libpq, and so Odoo, ignores such a file: give Odoo the password in db_password or PGPASSWORD", "file", pglogin.Shown(path))
 	}
 	if len(res.Silent) > 0 && res.Unlimited {
-		log.Warn("a host earlier in the list does not answer, and libpq, and so Odoo, waits for it forever: set PGCONNECT_TIMEOUT", "hosts", strings.Join(res.Silent, ","), "next", "PGCONNECT_TIMEOUT=5")
+		log.Warn("a host earlier in the list, or another address of the same name, does not answer, and libpq, and so Odoo, waits for it at each connection, for minutes or forever: set PGCONNECT_TIMEOUT", "hosts", strings.Join(res.Silent, ","), "next", "PGCONNECT_TIMEOUT=5")
 	}
 	if res.Stale {
 		log.Warn("the connection pooler still reports whether the server was a standby when the pool was filled, and libpq, and so Odoo, believes that where target_session_attrs is set: Odoo's connections may fail",

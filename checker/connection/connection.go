@@ -5,6 +5,7 @@
 package connection
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -43,6 +44,9 @@ type Target struct {
 	Warnings []string
 
 	rootCert, passFile, sessionAttrs string
+	// ports is a list of ports, one for each host, which only ODPM_DB_* may give:
+	// Odoo's db_port is a number.
+	ports string
 }
 
 // Input is all that Resolve looks at.
@@ -66,6 +70,13 @@ type Override struct {
 	// nobody else names one. RootCert and PassFile are files in its directory,
 	// SessionAttrs is target_session_attrs of its URI.
 	DirName, RootCert, PassFile, SessionAttrs string
+	// From says of host, port, user, password and name where each comes from, if not
+	// from the variable ODPM_DB_…; Port may be a list, one for each host.
+	From map[string]string
+}
+
+func (o Override) isSet() bool {
+	return o.Host+o.Port+o.User+o.Password+o.Name+o.SSLMode+o.DirName+o.RootCert+o.PassFile+o.SessionAttrs != ""
 }
 
 // ConfigError is a setting that cannot be used.
@@ -118,18 +129,21 @@ func Resolve(in Input) (*Target, error) {
 	}
 	o := in.Override
 	for _, p := range []struct {
-		name, override, variable string
-		to                       *Value
+		name, override, variable, from string
+		to                             *Value
 	}{
-		{dbHost, o.Host, "ODPM_DB_HOST", &r.t.Host},
-		{dbPort, o.Port, "ODPM_DB_PORT", &r.t.Port},
-		{dbUser, o.User, "ODPM_DB_USER", &r.t.User},
-		{dbPassword, o.Password, "ODPM_DB_PASSWORD", &r.t.Password},
-		{dbName, o.Name, "ODPM_DB_NAME", &r.t.Database},
-		{dbSSLMode, o.SSLMode, "ODPM_DB_SSLMODE", &r.t.SSLMode},
+		{dbHost, o.Host, "ODPM_DB_HOST", o.From["host"], &r.t.Host},
+		{dbPort, o.Port, "ODPM_DB_PORT", o.From["port"], &r.t.Port},
+		{dbUser, o.User, "ODPM_DB_USER", o.From["user"], &r.t.User},
+		{dbPassword, o.Password, "ODPM_DB_PASSWORD", o.From["password"], &r.t.Password},
+		{dbName, o.Name, "ODPM_DB_NAME", "", &r.t.Database},
+		{dbSSLMode, o.SSLMode, "ODPM_DB_SSLMODE", "", &r.t.SSLMode},
 	} {
 		if p.override != "" {
-			*p.to = Value{p.override, p.variable}
+			*p.to = Value{p.override, cmp.Or(p.from, p.variable)}
+			if p.name == dbPort && strings.Contains(p.override, ",") {
+				r.t.ports = p.override
+			}
 		} else {
 			*p.to = r.value(p.name)
 		}
@@ -138,7 +152,7 @@ func Resolve(in Input) (*Target, error) {
 		r.warn("PGHOSTADDR is set: libpq, and so Odoo, connects to that address whatever db_host says")
 	}
 	if r.t.Database.Text == "" && o.DirName != "" {
-		r.t.Database = Value{o.DirName, "ODPM_DB_DIR"}
+		r.t.Database = Value{o.DirName, cmp.Or(o.From["name"], "ODPM_DB_DIR")}
 	}
 	if isURI(o.Name) {
 		r.warn("ODPM_DB_NAME is a connection URI, not a name, so that database is not proven; ODPM_DB_DIR takes a mounted Secret with such a URI")
@@ -230,7 +244,10 @@ func (t *Target) check() error {
 		return &ConfigError{t.Host.Source, "db_host is not a host name, an address or a socket directory (its value is not shown, it may contain a password)",
 			"set db_host to the name of PostgreSQL's service"}
 	}
-	if p := t.Port.Text; p != "" {
+	for _, p := range strings.Split(cmp.Or(t.ports, t.Port.Text), ",") {
+		if p == "" && t.ports == "" {
+			continue
+		}
 		if n, err := strconv.Atoi(strings.TrimSpace(p)); err != nil || n < 1 || n > 65535 {
 			return &ConfigError{t.Port.Source, "db_port is not a number between 1 and 65535 (" + digits(p) + ")", "set db_port to PostgreSQL's port, usually 5432"}
 		}
@@ -248,7 +265,7 @@ func (t *Target) Config() pglogin.Config {
 	return pglogin.Config{
 		Host: t.Host.Text, Port: port, User: t.User.Text, Password: t.Password.Text,
 		SSLMode: t.SSLMode.Text, Also: t.Databases(), ApplicationName: "odpm-checker",
-		RootCert: t.rootCert, PassFile: t.passFile, SessionAttrs: t.sessionAttrs,
+		Ports: t.ports, RootCert: t.rootCert, PassFile: t.passFile, SessionAttrs: t.sessionAttrs,
 	}
 }
 

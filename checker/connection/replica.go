@@ -52,7 +52,7 @@ func (r *resolver) replicaValue(name string) (Value, bool) {
 // one.
 func (t *Target) ReplicaConfig() (pglogin.Config, error) {
 	cfg := t.Config()
-	cfg.Host, cfg.Port = t.Replica.Host.Text, 0
+	cfg.Host, cfg.Port, cfg.Ports = t.Replica.Host.Text, 0, ""
 	if !libpq.ValidHost(cfg.Host) {
 		return cfg, &ConfigError{t.Replica.Host.Source, "db_replica_host is not a host name, an address or a socket directory (its value is not shown, it may contain a password)",
 			"set db_replica_host to the name of the standby"}

@@ -77,7 +77,7 @@ func (r *resolver) startsOdoo(name, text string, argv []string, tail int) (done 
 		}
 		r.t.Script = found
 		return true, nil
-	case r.Override != Override{}:
+	case r.Override.isSet():
 		// A person says what the connection is.
 		return false, nil
 	case options:

@@ -7,10 +7,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/odpm/odpm/checker/connection"
+	"github.com/odpm/odpm/shared/libpq"
 	"github.com/odpm/odpm/shared/regular"
 )
 
@@ -24,34 +26,39 @@ func (s *Settings) fromDir(o *connection.Override) error {
 	if s.DBDir == "" {
 		return nil
 	}
-	found := false
+	found, last := false, ""
 	read := func(names ...string) (string, error) {
 		for _, name := range names {
 			data, err := regular.Read(filepath.Join(s.DBDir, name), 64<<10)
 			switch {
 			case err == nil:
-				found = true
+				found, last = true, name
 				return strings.TrimRight(string(data), "\r\n"), nil
-			case !errors.Is(err, fs.ErrNotExist):
+			case errors.Is(err, fs.ErrPermission):
 				return "", &connection.ConfigError{Where: envDBDir, What: name + " cannot be read: " + reason(err),
 					Next: "mount the Secret readable for uid " + strconv.Itoa(os.Getuid()) + ": defaultMode: 0440 with fsGroup, or 0444"}
+			case !errors.Is(err, fs.ErrNotExist):
+				return "", &connection.ConfigError{Where: envDBDir, What: name + " cannot be read: " + reason(err),
+					Next: "mount a Secret there, which has a file for each key"}
 			}
 		}
 		return "", nil
 	}
 	text, err := read("uri")
-	uri, uriErr := parseURI(text)
-	if err = errors.Join(err, uriErr); err != nil {
+	if err != nil {
 		return err
 	}
+	uri, uriErr := parseURI(text)
+	portFrom := "uri"
 	for _, v := range []struct {
 		to    *string
+		name  string
 		names []string
 		uri   *string
 	}{
-		{&o.Host, []string{"host", "endpoint"}, &uri.host}, {&o.Port, []string{"port"}, &uri.port},
-		{&o.User, []string{"username", "user"}, &uri.user}, {&o.Password, []string{"password"}, &uri.password},
-		{&o.DirName, []string{"dbname", "database"}, &uri.name},
+		{&o.Host, "host", []string{"host", "endpoint"}, &uri.host}, {&o.Port, "port", []string{"port"}, &uri.port},
+		{&o.User, "user", []string{"username", "user"}, &uri.user}, {&o.Password, "password", []string{"password"}, &uri.password},
+		{&o.DirName, "name", []string{"dbname", "database"}, &uri.name},
 	} {
 		text, err := read(v.names...)
 		switch {
@@ -60,19 +67,35 @@ func (s *Settings) fromDir(o *connection.Override) error {
 		case *v.to != "":
 		case text != "":
 			*v.to = text
-			if host, port, err := net.SplitHostPort(text); v.to == &o.Host && err == nil {
+			o.From[v.name] = envDBDir + "/" + last
+			if host, port, err := net.SplitHostPort(text); v.name == "host" && err == nil {
 				// An endpoint may have the port in it.
-				o.Host, uri.port = host, port
+				o.Host, uri.port, portFrom = host, port, last
 			}
-		default:
+		case *v.uri != "":
 			*v.to = *v.uri
+			o.From[v.name] = envDBDir + "/uri"
+			if v.name == "port" {
+				o.From[v.name] = envDBDir + "/" + portFrom
+			}
 		}
+	}
+	switch {
+	case uriErr != nil && o.Host == "":
+		return uriErr
+	case uriErr != nil:
+		s.Warnings = append(s.Warnings, uriErr.Error()+"; it is ignored, since other files say what to connect to")
+	case len(uri.unused) > 0:
+		s.Warnings = append(s.Warnings, envDBDir+": the file uri has parameters that odpm-checker does not take from it: "+strings.Join(uri.unused, ", "))
 	}
 	if o.SSLMode == "" {
 		o.SSLMode = uri.sslmode
 	}
 	if os.Getenv("PGTARGETSESSIONATTRS") == "" {
 		o.SessionAttrs = uri.attrs
+	}
+	if os.Getenv("PGSSLROOTCERT") == "" {
+		o.RootCert = uri.root
 	}
 	for _, f := range []struct {
 		to   *string
@@ -96,7 +119,12 @@ func (s *Settings) fromDir(o *connection.Override) error {
 }
 
 // uriParts are a connection URI's.
-type uriParts struct{ host, port, user, password, name, sslmode, attrs string }
+type uriParts struct {
+	host, port, user, password, name, sslmode, attrs, root string
+	// unused are parameters of libpq that change what is connected to, and are not
+	// looked at.
+	unused []string
+}
 
 // parseURI reads postgresql://user:password@host:port,host:port/name?sslmode=….
 // A parameter in the query beats the same one before it, as in libpq. An error does
@@ -120,18 +148,15 @@ func parseURI(text string) (uriParts, error) {
 		authority = authority[i+1:]
 	}
 	p.name = name
-	var hosts []string
-	for i, one := range strings.Split(authority, ",") {
+	var hosts, ports []string
+	for _, one := range strings.Split(authority, ",") {
 		host, port := one, ""
 		if h, n, err := net.SplitHostPort(one); err == nil {
 			host, port = h, n
 		}
-		if i > 0 && port != p.port {
-			return bad("has hosts with different ports")
-		}
-		hosts, p.port = append(hosts, strings.Trim(host, "[]")), port
+		hosts, ports = append(hosts, strings.Trim(host, "[]")), append(ports, port)
 	}
-	p.host = strings.Join(hosts, ",")
+	p.host, p.port = strings.Join(hosts, ","), onePort(ports)
 	for _, part := range []*string{&p.user, &p.password, &p.host, &p.name} {
 		plain, err := url.PathUnescape(*part)
 		if err != nil {
@@ -149,11 +174,36 @@ func parseURI(text string) (uriParts, error) {
 		to  *string
 	}{
 		{"host", &p.host}, {"port", &p.port}, {"user", &p.user}, {"password", &p.password}, {"dbname", &p.name},
-		{"sslmode", &p.sslmode}, {"target_session_attrs", &p.attrs},
+		{"sslmode", &p.sslmode}, {"target_session_attrs", &p.attrs}, {"sslrootcert", &p.root},
 	} {
 		if text := values.Get(v.key); text != "" {
 			*v.to = text
 		}
+		values.Del(v.key)
 	}
+	for key := range values {
+		if libpq.LeadsElsewhere(key) {
+			p.unused = append(p.unused, key)
+		}
+	}
+	slices.Sort(p.unused)
 	return p, nil
+}
+
+// onePort is the list of ports of so many hosts, as libpq takes it: where none is
+// given it is 5432, and a single one counts for all of them.
+func onePort(ports []string) string {
+	same := true
+	for _, port := range ports {
+		same = same && port == ports[0]
+	}
+	if same {
+		return ports[0]
+	}
+	for i, port := range ports {
+		if port == "" {
+			ports[i] = "5432"
+		}
+	}
+	return strings.Join(ports, ",")
 }

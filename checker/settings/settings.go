@@ -191,16 +191,16 @@ func major(version string) (int, bool) {
 
 // Override reads the ODPM_DB_* settings, files included.
 func (s *Settings) Override() (connection.Override, error) {
-	o := connection.Override{SSLMode: s.DBSSLMode}
+	o := connection.Override{SSLMode: s.DBSSLMode, From: map[string]string{}}
 	for _, v := range []struct {
-		name, value, file string
-		to                *string
+		what, name, value, file string
+		to                      *string
 	}{
-		{"ODPM_DB_HOST", s.DBHost, s.DBHostFile, &o.Host},
-		{"ODPM_DB_PORT", s.DBPort, s.DBPortFile, &o.Port},
-		{"ODPM_DB_USER", s.DBUser, s.DBUserFile, &o.User},
-		{"ODPM_DB_PASSWORD", s.DBPassword, s.DBPasswordFile, &o.Password},
-		{"ODPM_DB_NAME", s.DBName, s.DBNameFile, &o.Name},
+		{"host", "ODPM_DB_HOST", s.DBHost, s.DBHostFile, &o.Host},
+		{"port", "ODPM_DB_PORT", s.DBPort, s.DBPortFile, &o.Port},
+		{"user", "ODPM_DB_USER", s.DBUser, s.DBUserFile, &o.User},
+		{"password", "ODPM_DB_PASSWORD", s.DBPassword, s.DBPasswordFile, &o.Password},
+		{"name", "ODPM_DB_NAME", s.DBName, s.DBNameFile, &o.Name},
 	} {
 		*v.to = v.value
 		if v.file == "" {
@@ -214,6 +214,7 @@ func (s *Settings) Override() (connection.Override, error) {
 			return o, &connection.ConfigError{Where: v.name + "_FILE", What: "the file " + strconv.Quote(pglogin.Shown(v.file)) + " cannot be read: " + reason(err), Next: "mount it readable for uid " + strconv.Itoa(os.Getuid())}
 		}
 		*v.to = strings.TrimRight(string(data), "\r\n")
+		o.From[v.what] = v.name + "_FILE"
 	}
 	err := s.fromDir(&o)
 	return o, err

@@ -19,6 +19,8 @@ type Settings struct {
 	Host string
 	// Port is 0 for PGPORT or 5432.
 	Port int
+	// Ports are several, separated by commas, one for each of Host; "" is Port.
+	Ports string
 	// User is the role; "" is that of User.
 	User string
 	// Password is "" for PGPASSWORD or the password file.
@@ -127,7 +129,10 @@ func Hosts(c Settings) (*List, error) {
 	case c.Host != "":
 		kv = append(kv, "host="+QuoteKV(c.Host))
 	}
-	if c.Port != 0 {
+	switch {
+	case c.Ports != "":
+		kv = append(kv, "port="+QuoteKV(c.Ports))
+	case c.Port != 0:
 		kv = append(kv, "port="+strconv.Itoa(c.Port))
 	}
 	switch {

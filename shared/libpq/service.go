@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/odpm/odpm/shared/homedir"
@@ -98,6 +99,13 @@ var libpqKeys = func() map[string]bool {
 	}
 	return known
 }()
+
+// harmless are parameters that change neither the server nor whether a login succeeds.
+var harmless = regexp.MustCompile(`^(application_name|fallback_application_name|client_encoding|connect_timeout|tcp_user_timeout|keepalives.*)$`)
+
+// LeadsElsewhere says whether key is a parameter of libpq that may change which server
+// is connected to, or whether a login succeeds there.
+func LeadsElsewhere(key string) bool { return libpqKeys[key] && !harmless.MatchString(key) }
 
 // sentKeys are those that go to the server.
 var sentKeys = map[string]bool{"client_encoding": true, "options": true, "application_name": true, "replication": true}

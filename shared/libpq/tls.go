@@ -28,6 +28,8 @@ func (o outside) tlsFiles() (kv []string, unusable string) {
 	}
 	root := cmp.Or(o.root, o.tls("sslrootcert", "PGSSLROOTCERT"), home("root.crt"))
 	switch text, err := regular.Read(root, 4<<20); {
+	case root == "system" && o.root != "":
+		kv = append(kv, "sslrootcert=system")
 	case root == "system":
 	case errors.Is(err, fs.ErrNotExist):
 		kv = append(kv, "sslrootcert=''")

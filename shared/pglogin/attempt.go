@@ -79,6 +79,7 @@ func (a *attempt) end() {
 
 func newAttempt(h *host) *attempt {
 	a := &attempt{host: h, ready: map[string]net.Conn{}, failed: map[string]error{}, strange: map[string]bool{}}
+	h.heard.Store(false)
 	if c := h.opened; c != nil {
 		h.opened = nil
 		c.a, a.ready[c.addr] = a, c
@@ -159,9 +160,12 @@ func (h *host) everyDatabase(ctx context.Context, res *Result) (*Result, *Error)
 		if before == h {
 			break
 		}
-		if before.last != nil && before.last.Reason == Timeout {
+		if before.last != nil && (before.last.Reason == Timeout || before.last.lost) {
 			res.Silent = append(res.Silent, before.last.Addr)
 		}
+	}
+	for addr := range h.muted {
+		res.Silent = append(res.Silent, addr)
 	}
 	res.Unlimited = h.limit == 0
 	return res, nil
@@ -229,7 +233,7 @@ func (a *attempt) connect(ctx context.Context, conf *pgconn.Config) (*pgconn.PgC
 	}
 	conf = conf.Copy()
 	a.plain.spare(conf, a.reached, a.addresses)
-	conf.LookupFunc = a.lookup.find
+	conf.LookupFunc = a.inOrder
 	conf.DialFunc = a.dial
 	// ctx bounds the attempt, by PGCONNECT_TIMEOUT as well.
 	conf.ConnectTimeout = 0
@@ -242,7 +246,11 @@ func (a *attempt) connect(ctx context.Context, conf *pgconn.Config) (*pgconn.PgC
 	conn, err := a.authenticate(ctx, conf)
 	a.end()
 	if err != nil {
-		return nil, a.classify(err, a, conf.Database)
+		e := a.classify(err, a, conf.Database)
+		if e.Reason == Timeout {
+			a.mute(a.reached)
+		}
+		return nil, e
 	}
 	return conn, nil
 }
@@ -256,7 +264,7 @@ func (a *attempt) reach(ctx context.Context, conf *pgconn.Config) error {
 	for _, h := range hosts {
 		names := []string{h.Host}
 		if network, _ := pgconn.NetworkAddress(h.Host, h.Port); network == "tcp" {
-			found, err := a.lookup.find(ctx, h.Host)
+			found, err := a.inOrder(ctx, h.Host)
 			if err != nil {
 				if !seen[h.Host] {
 					errs = append(errs, err)
@@ -267,15 +275,16 @@ func (a *attempt) reach(ctx context.Context, conf *pgconn.Config) error {
 			names = found
 		}
 		a.addresses = max(a.addresses, len(names))
-		for _, name := range names {
+		for i, name := range names {
 			network, addr := pgconn.NetworkAddress(name, h.Port)
 			if seen[addr] {
 				continue
 			}
 			seen[addr] = true
-			if conn, err := a.dial(ctx, network, addr); err != nil {
+			if conn, err := a.dialWithin(ctx, network, addr, len(names)-i); err != nil {
 				errs = append(errs, err)
 			} else {
+				delete(a.muted, addr)
 				a.ready[addr] = conn
 				a.reached = addr
 				return nil
@@ -293,6 +302,21 @@ func (a *attempt) reach(ctx context.Context, conf *pgconn.Config) error {
 		a.refused = nil
 	}
 	return &joined{errs}
+}
+
+// dialWithin gives one of so many addresses its part of the time: a packet filter
+// that drops what goes to the first one is not to keep us from the others.
+func (a *attempt) dialWithin(ctx context.Context, network, addr string, left int) (net.Conn, error) {
+	if end, ok := ctx.Deadline(); ok && left > 1 {
+		part, cancel := context.WithTimeout(ctx, time.Until(end)/time.Duration(left))
+		defer cancel()
+		ctx = part
+	}
+	conn, err := a.dial(ctx, network, addr)
+	if err != nil && isTimeout(err) {
+		a.mute(addr)
+	}
+	return conn, err
 }
 
 // dial is pgconn's DialFunc and reach's.

@@ -47,6 +47,9 @@ func reasonOf(e *pgconn.PgError) Reason {
 		return NotAcceptingConnections
 	case "53300":
 		return TooManyConnections
+	case "25006":
+		// A trigger on login (PostgreSQL 17) writes, and the server takes no writes now.
+		return ServerBusy
 	case "57P03":
 		// The protocol gives no code for "starting", "recovering" and
 		// "stopping"; only the not-yet-consistent state carries a detail.
@@ -61,9 +64,10 @@ func reasonOf(e *pgconn.PgError) Reason {
 	}
 	if len(e.Code) == 5 {
 		switch e.Code[:2] {
-		// Connection, resources, operator, system and internal errors pass;
+		// Connection, resources, operator, system and internal errors pass, and so does
+		// a rollback: a standby cancels what conflicts with its recovery (40001).
 		// 55006 is a database that is being dropped or copied right now.
-		case "08", "53", "57", "58", "XX":
+		case "08", "40", "53", "57", "58", "XX":
 			return ServerBusy
 		}
 	}
@@ -101,9 +105,12 @@ func WithoutTablespace(e *pgconn.PgError) bool {
 // that ends the matter (pgx tries no further host after it) counts most, then
 // whatever may pass, then the last one.
 func (h *host) classify(err error, a *attempt, database string) *Error {
-	var best *Error
+	var best, broken *Error
 	for _, leaf := range leaves(err) {
 		e := h.classifyOne(leaf, a)
+		if e.Reason == TLS && !errors.Is(e.err, errNoTLS) {
+			broken = e
+		}
 		switch {
 		case best == nil, rank(e) >= rank(best):
 			best = e
@@ -111,6 +118,12 @@ func (h *host) classify(err error, a *attempt, database string) *Error {
 	}
 	if best == nil {
 		best = &Error{Reason: Closed}
+	}
+	if broken != nil && best != broken && best.wantsTLS() {
+		// prefer: pgx went on without TLS after the handshake had failed, and the
+		// refusal of that says less.
+		broken.without = best
+		best = broken
 	}
 	best.User, best.Database, best.err = h.conn.User, database, err
 	if best.Reason == WrongPassword && h.conn.Password == "" {
@@ -124,6 +137,9 @@ func (h *host) classify(err error, a *attempt, database string) *Error {
 		best.Addr = last.addr
 	}
 	best.Addr = h.named(best.Addr)
+	if w := best.without; w != nil {
+		w.Addr, w.User, w.Database = best.Addr, best.User, best.Database
+	}
 	return best
 }
 
@@ -160,7 +176,12 @@ func (h *host) classifyOne(err error, a *attempt) *Error {
 		if e.pooler != "" {
 			e.Reason = poolerReason(pgErr)
 		}
-		if WithoutTablespace(pgErr) {
+		switch {
+		case pgErr.Code == "57P03" && pgErr.Detail != "":
+			// Only the detail tells a standby that is never to accept logins
+			// (hot_standby = off) from one that soon will.
+			e.Server = oneLine(pgErr.Message + ": " + pgErr.Detail)
+		case WithoutTablespace(pgErr):
 			e.Server, e.next = oneLine(pgErr.Message+": "+pgErr.Detail), nextTablespace
 		}
 		return e
@@ -169,14 +190,14 @@ func (h *host) classifyOne(err error, a *attempt) *Error {
 	case isRefused(err), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return &Error{Reason: Refused, Addr: addrOf(err)}
 	case errors.As(err, &opErr) && opErr.Op == "dial":
-		return &Error{Reason: Unreachable, Addr: addrOf(err)}
+		return &Error{Reason: Unreachable, Addr: addrOf(err), lost: isTimeout(err)}
 	case a.foreign():
 		return &Error{Reason: NotPostgreSQL}
 	case isTLS(err):
 		return tlsError(err)
 	case isTimeout(err):
 		if a.dialled() != nil {
-			return &Error{Reason: Timeout}
+			return &Error{Reason: Timeout, heard: a.heard.Load()}
 		}
 		return &Error{Reason: Unreachable}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),

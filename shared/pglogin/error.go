@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -40,6 +41,11 @@ type Error struct {
 	final bool
 	// attrs is target_session_attrs; better is a host that libpq does not get to.
 	attrs, better string
+	// heard: it spoke PostgreSQL's protocol before it fell silent; lost: it did not even
+	// accept, and said nothing else either.
+	heard, lost bool
+	// without is how the login ended that went on without TLS.
+	without *Error
 	// iterations: the server asks for so many of them under SCRAM.
 	iterations int
 	// noPassword: a password was wanted and there is none; passfile is a file
@@ -87,6 +93,9 @@ func (e *Error) Error() string {
 		}
 		b.WriteString(")")
 	}
+	if e.without != nil {
+		b.WriteString("; without TLS: " + e.without.Error())
+	}
 	if e.pooler != "" && e.Reason != Pooler {
 		b.WriteString("; a connection pooler said so (" + e.pooler + ", by the form of its answer)")
 	}
@@ -114,6 +123,9 @@ func (e *Error) what() string {
 	case Timeout:
 		if e.iterations > 0 {
 			return fmt.Sprintf("PostgreSQL on %s asks for %d SCRAM iterations to prove the password of role %s, which this machine cannot compute in time", e.Addr, e.iterations, quote(e.User))
+		}
+		if e.heard {
+			return e.Addr + " speaks PostgreSQL's protocol and does not finish the login; a connection pooler waits like that while it cannot reach its server"
 		}
 		return e.Addr + " accepts connections and does not answer; it may not be PostgreSQL"
 	case NotPostgreSQL:
@@ -181,10 +193,7 @@ func (e *Error) taken() string {
 
 // Next is the exact next step for a person, in one line.
 func (e *Error) Next() string {
-	admin := "psql -U postgres"
-	if h := e.host(); h != "" && net.ParseIP(h) == nil && h != "localhost" && !strings.ContainsAny(h, "./,") {
-		admin = "docker compose exec " + h + " psql -U postgres"
-	}
+	admin, compose := e.admin()
 	if e.iterations > 0 {
 		next := fmt.Sprintf(`set the password again with fewer: %s -c 'SET scram_iterations = 4096' -c '\password %s'`, admin, ident(e.User))
 		if e.Reason == Timeout {
@@ -212,16 +221,25 @@ func (e *Error) Next() string {
 	case Primary:
 		return "add the standby to db_host, or change target_session_attrs (PGTARGETSESSIONATTRS)"
 	case DNS:
-		return "correct db_host, or start the service of that name: docker compose up -d " + e.host()
+		switch {
+		case compose:
+			return "correct db_host, or start the service of that name: docker compose up -d " + e.host()
+		case inPod():
+			return "correct db_host; the Services there are: kubectl get services --all-namespaces"
+		}
+		return "correct db_host, or see why the name is not known here: getent hosts " + shell.Quote(e.host())
 	case Refused, Unreachable, Closed, Timeout:
-		if strings.HasPrefix(admin, "docker") {
+		if e.heard {
+			return "read the log of what listens there; behind a pooler see why it cannot log in to its server: the server may be away, or its TLS settings or the pooler's password for it (auth_file) may be wrong"
+		}
+		if compose {
 			return "see why PostgreSQL is not up: docker compose logs --tail 50 " + e.host()
 		}
 		return "check that PostgreSQL runs there: pg_isready -h " + e.host() + " -p " + e.port()
 	case NotPostgreSQL:
 		return "correct db_host and db_port"
 	case StartingUp, Recovering, ShuttingDown, ServerBusy:
-		if strings.HasPrefix(admin, "docker") {
+		if compose {
 			return "read the server's log: docker compose logs --tail 50 " + e.host()
 		}
 		return "read the server's log; recovery of a large database takes longer: --timeout 10m"
@@ -255,6 +273,24 @@ func (e *Error) Next() string {
 	}
 	return "odpm database status"
 }
+
+// admin is the command with which a superuser asks the server, and whether that is by
+// docker compose: a name without dots is taken for a service of it, unless there are
+// several hosts or this is a pod.
+func (e *Error) admin() (command string, compose bool) {
+	h := e.host()
+	ip := net.ParseIP(h)
+	switch {
+	case h == "", h == "localhost", strings.HasPrefix(h, "/"), ip != nil && ip.IsLoopback():
+		return "psql -U postgres", false
+	case ip != nil, strings.ContainsAny(h, ".,"), len(e.Hosts) > 1, inPod():
+		return "psql -h " + shell.Quote(h) + " -p " + e.port() + " -U postgres", false
+	}
+	return "docker compose exec " + h + " psql -U postgres", true
+}
+
+// inPod: Kubernetes gives this variable to each container.
+func inPod() bool { return os.Getenv("KUBERNETES_SERVICE_HOST") != "" }
 
 func (e *Error) host() string {
 	if h, _, err := net.SplitHostPort(e.Addr); err == nil {

@@ -3,6 +3,7 @@ package pglogin
 import (
 	"context"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -43,6 +44,11 @@ type host struct {
 	refusedAt time.Time
 	opened    *spyConn
 	probes    map[string]*portProbe
+	// muted are addresses that did not answer when they were asked; the others
+	// come first then.
+	muted map[string]bool
+	// heard: what listens there has said something in PostgreSQL's protocol.
+	heard atomic.Bool
 	// plain is what the server said of TLS a moment ago.
 	plain withoutTLS
 	// proof is one that the last attempt did not wait for.
@@ -95,6 +101,35 @@ func (h *host) ask(ctx context.Context) (*Result, *Error) {
 		return nil, err
 	}
 	return res, nil
+}
+
+// mute notes an address that does not answer.
+func (h *host) mute(addr string) {
+	if h.muted == nil {
+		h.muted = map[string]bool{}
+	}
+	h.muted[addr] = true
+}
+
+// inOrder looks a name up. libpq goes on to a name's next address where one does
+// not answer within connect_timeout; one that did not is asked last.
+func (h *host) inOrder(ctx context.Context, name string) ([]string, error) {
+	found, err := h.lookup.find(ctx, name)
+	if err != nil || len(h.muted) == 0 {
+		return found, err
+	}
+	var ordered, last []string
+	still := map[string]bool{}
+	for _, ip := range found {
+		if _, addr := pgconn.NetworkAddress(ip, h.conn.Port); h.muted[addr] {
+			last, still[addr] = append(last, ip), true
+		} else {
+			ordered = append(ordered, ip)
+		}
+	}
+	// What the name does not lead to any more is nobody's concern.
+	h.muted = still
+	return append(ordered, last...), nil
 }
 
 // note remembers what became of the host, and when to ask it again.
@@ -190,7 +225,7 @@ func (p *prober) close() {
 // cutShort describes an attempt that the deadline ended.
 func (p *prober) cutShort() *Error {
 	h := p.hosts[0]
-	e := &Error{Reason: Timeout, Addr: h.named(h.firstAddr()), User: h.conn.User, Database: h.conn.Database}
+	e := &Error{Reason: Timeout, Addr: h.named(h.firstAddr()), User: h.conn.User, Database: h.conn.Database, heard: h.heard.Load()}
 	if proof := p.proving(); proof != nil {
 		e.iterations = proof.err.iterations
 	}

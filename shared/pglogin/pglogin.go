@@ -34,6 +34,8 @@ type Config struct {
 	Host string
 	// Port is 0 for PGPORT or 5432.
 	Port int
+	// Ports are several, separated by commas, one for each of Host; "" is Port.
+	Ports string
 	// User is the role; "" is that of the connection service, else PGUSER, else
 	// the operating-system user, resolved by us so that the user of a connection
 	// is always explicit.
@@ -124,7 +126,7 @@ func (c Config) list() (*libpq.List, error) {
 	}
 	role, database := c.EffectiveUser(), cmp.Or(c.Database, DefaultDatabase)
 	l, err := libpq.Hosts(libpq.Settings{
-		Host: c.Host, Port: c.Port, User: role, Password: c.Password, Database: database, SSLMode: c.SSLMode, Explicit: c.Explicit, Addr: c.Addr, TLSFiles: c.TLSFiles,
+		Host: c.Host, Port: c.Port, Ports: c.Ports, User: role, Password: c.Password, Database: database, SSLMode: c.SSLMode, Explicit: c.Explicit, Addr: c.Addr, TLSFiles: c.TLSFiles,
 		SessionAttrs: c.SessionAttrs, RootCert: c.RootCert, PassFile: c.PassFile,
 	})
 	var e *libpq.Error

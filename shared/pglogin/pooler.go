@@ -63,6 +63,11 @@ func poolerReason(e *pgconn.PgError) Reason {
 	return reason
 }
 
+// wantsTLS says whether a login without TLS was refused, perhaps for the want of it.
+func (e *Error) wantsTLS() bool {
+	return e.Reason == HBARejected || e.Reason == Pooler && wantsTLS.MatchString(e.Server)
+}
+
 // unknownToPooler says whether a pooler does not offer the database.
 func (e *Error) unknownToPooler() bool {
 	return e.pooler != "" && (e.Reason == DatabaseMissing || e.Reason == Pooler && strings.Contains(strings.ToLower(e.Server), "no such database"))

@@ -59,6 +59,9 @@ func (c *spyConn) Read(b []byte) (int, error) {
 		copy(c.head[c.count:], b[:n])
 	}
 	c.count += n
+	if c.count > 0 {
+		c.a.heard.Store(!c.foreign())
+	}
 	return n, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net"
 	"strings"
 )
 
@@ -22,8 +23,8 @@ func tlsError(err error) *Error {
 		name      x509.HostnameError
 		authority x509.UnknownAuthorityError
 		invalid   x509.CertificateInvalidError
-		alert     tls.AlertError
 	)
+	alert := alertOf(err)
 	switch {
 	case errors.As(err, &name):
 		names := append([]string(nil), name.Certificate.DNSNames...)
@@ -44,28 +45,39 @@ func tlsError(err error) *Error {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		e.detail = "the server's certificate is not valid at this time (" + e.detail + ")"
 		e.next = "renew the server's certificate, or correct this machine's clock (see: date)"
-	case errors.As(err, &alert):
-		switch text := alert.Error(); {
-		case strings.Contains(text, "protocol version"):
-			e.next = "let both sides share a version: ssl_min_protocol_version of the server, PGSSLMINPROTOCOLVERSION and PGSSLMAXPROTOCOLVERSION here"
-		case strings.Contains(text, "certificate"), strings.Contains(text, "unknown authority"):
-			e.detail = "the server does not take the client's certificate: " + e.detail
-			e.next = "give it one that the server's ssl_ca_file has signed: PGSSLCERT=/path/to/client.crt and PGSSLKEY=/path/to/client.key"
+	case strings.Contains(alert, "protocol version"):
+		e.next = "let both sides share a version: ssl_min_protocol_version of the server, PGSSLMINPROTOCOLVERSION and PGSSLMAXPROTOCOLVERSION here"
+	case strings.Contains(alert, "certificate"):
+		e.detail = "the server does not take the client's certificate: " + alert
+		if strings.Contains(alert, "required") {
+			e.detail = "the server wants a certificate of the client, and there is none here"
 		}
+		e.next = "name one that an authority of the server's ssl_ca_file (of PgBouncer: client_tls_ca_file) has signed: PGSSLCERT=/path/to/client.crt and PGSSLKEY=/path/to/client.key"
 	}
 	return e
+}
+
+// alertOf is the text of the alert with which a side ended TLS, "" without one. From
+// TLS 1.3 on a server judges the client's certificate after the client's handshake is
+// over, so that it comes in the place of the first message. crypto/tls has no type for
+// it (its AlertError is QUIC's).
+func alertOf(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Err != nil && (op.Op == "remote error" || op.Op == "local error") {
+		return strings.TrimPrefix(op.Err.Error(), "tls: ")
+	}
+	return ""
 }
 
 func isTLS(err error) bool {
 	var (
 		record    tls.RecordHeaderError
 		verify    *tls.CertificateVerificationError
-		alert     tls.AlertError
 		host      x509.HostnameError
 		authority x509.UnknownAuthorityError
 		invalid   x509.CertificateInvalidError
 	)
-	return errors.As(err, &record) || errors.As(err, &verify) || errors.As(err, &alert) ||
+	return errors.As(err, &record) || errors.As(err, &verify) || alertOf(err) != "" ||
 		errors.As(err, &host) || errors.As(err, &authority) || errors.As(err, &invalid) ||
 		strings.Contains(err.Error(), "tls error: ") && strings.Contains(err.Error(), "tls: ")
 }

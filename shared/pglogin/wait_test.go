@@ -330,7 +330,7 @@ func TestWrongPasswordAfterStartingUp(t *testing.T) {
 // TestUnfamiliarCodes: classes that pass and classes that do not.
 func TestUnfamiliarCodes(t *testing.T) {
 	for code, transient := range map[string]bool{
-		"53200": true, "58000": true, "XX000": true, "08P01": true, "57P01": true, "57P02": true, "55006": true,
+		"40001": true, "25006": true, "53200": true, "58000": true, "XX000": true, "08P01": true, "57P01": true, "57P02": true, "55006": true,
 		"0A000": false, "28000": false, "22023": false, "": false, "3D000": false,
 	} {
 		port := proxy(t, 0, func(_ int, c net.Conn) bool {

@@ -98,3 +98,15 @@ func (p *Pooler) Remove() {
 	p.Stop()
 	os.RemoveAll(p.dir)
 }
+
+// File writes one that the pooler may read, and nobody else, and gives its path.
+func (p *Pooler) File(name string, data []byte) (path string, err error) {
+	path = filepath.Join(p.dir, name)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		return "", err
+	}
+	if p.cred != nil {
+		err = os.Chown(path, int(p.cred.Uid), int(p.cred.Gid))
+	}
+	return path, err
+}

@@ -47,6 +47,7 @@ func TestMountedSecret(t *testing.T) {
 	must(t, err)
 	other, _, err := localpg.Certificate("localhost")
 	must(t, err)
+	rootFile := write(t, filepath.Join(t.TempDir(), "ca.crt"), string(root))
 	at := []string{"PGHOST=localhost", "PGPORT=" + port}
 	uriPassword := strings.NewReplacer("'", "%27", `\`, "%5C", " ", "%20", "$", "%24").Replace(appPassword)
 	for name, tc := range map[string]struct {
@@ -70,14 +71,21 @@ func TestMountedSecret(t *testing.T) {
 		"Bitnami's chart": {map[string]string{"postgres-password": "superuser's\n", "password": appPassword + "\n", "replication-password": "other"}, with(at, "PGUSER="+appRole), nil, 0, []string{"login proven"}},
 		"Service Binding": {map[string]string{"type": "postgresql\n", "provider": "x\n", "host": "localhost\n", "port": port + "\n", "username": appRole + "\n", "password": appPassword + "\n", "database": "app\n"},
 			nil, nil, 0, []string{"login proven", "databases=postgres,app"}},
-		"Crossplane":               {map[string]string{"endpoint": "localhost:" + port, "username": appRole, "password": appPassword}, nil, nil, 0, []string{"login proven"}},
-		"an address of IPv6":       {map[string]string{"host": "::1", "port": "1", "username": appRole, "password": appPassword}, nil, []string{"--timeout", "300ms"}, 69, []string{"[::1]:1"}},
-		"a uri of IPv6":            {map[string]string{"uri": "postgresql://odoo:x@[::1]:1/app"}, nil, []string{"--timeout", "300ms"}, 69, []string{"[::1]:1"}},
-		"a uri with parameters":    {map[string]string{"uri": "postgresql:///app?host=localhost&port=" + port + "&user=" + appRole + "&password=" + uriPassword + "&target_session_attrs=standby"}, []string{"PGTARGETSESSIONATTRS=read-write"}, nil, 0, []string{"login proven", "databases=postgres,app"}},
-		"a uri with session attrs": {map[string]string{"uri": "postgresql://" + appRole + ":" + uriPassword + "@localhost:" + port + "/app?target_session_attrs=standby"}, nil, []string{"--timeout", "1s"}, 69, []string{"reason=primary", "asks for standby"}},
-		"another Secret":           {map[string]string{"token": "x"}, at, nil, 78, []string{"ODPM_DB_DIR", "none of the files"}},
-		"a uri that is none":       {map[string]string{"uri": "topsecret"}, nil, nil, 78, []string{"the file uri", "not shown"}},
-		"a uri with several hosts": {map[string]string{"uri": "postgresql://" + appRole + ":" + uriPassword + "@localhost:" + port + ",127.0.0.1:" + port + "/app"}, nil, nil, 0, []string{"login proven"}},
+		"Crossplane":                          {map[string]string{"endpoint": "localhost:" + port, "username": appRole, "password": appPassword}, nil, nil, 0, []string{"login proven"}},
+		"an address of IPv6":                  {map[string]string{"host": "::1", "port": "1", "username": appRole, "password": appPassword}, nil, []string{"--timeout", "300ms"}, 69, []string{"[::1]:1"}},
+		"a uri of IPv6":                       {map[string]string{"uri": "postgresql://odoo:x@[::1]:1/app"}, nil, []string{"--timeout", "300ms"}, 69, []string{"[::1]:1"}},
+		"a uri with parameters":               {map[string]string{"uri": "postgresql:///app?host=localhost&port=" + port + "&user=" + appRole + "&password=" + uriPassword + "&target_session_attrs=standby"}, []string{"PGTARGETSESSIONATTRS=read-write"}, nil, 0, []string{"login proven", "databases=postgres,app"}},
+		"a uri with session attrs":            {map[string]string{"uri": "postgresql://" + appRole + ":" + uriPassword + "@localhost:" + port + "/app?target_session_attrs=standby"}, nil, []string{"--timeout", "1s"}, 69, []string{"reason=primary", "asks for standby"}},
+		"a uri with ports that differ":        {map[string]string{"uri": "postgresql://" + appRole + ":" + uriPassword + "@127.0.0.1:1,localhost:" + port + "/app"}, nil, nil, 0, []string{"port=1," + port, "login proven"}},
+		"a uri with its authority":            {map[string]string{"uri": "postgresql://" + appRole + ":" + uriPassword + "@localhost:" + port + "/app?sslmode=verify-full&sslrootcert=" + rootFile}, nil, nil, 0, []string{"settings=ODPM_DB_DIR/uri", "login proven"}},
+		"a uri with the system's authorities": {map[string]string{"uri": "postgresql://" + appRole + ":" + uriPassword + "@localhost:" + port + "/app?sslmode=verify-full&sslrootcert=system"}, nil, nil, 77, []string{"reason=tls", "signed by an authority that is not known here"}},
+		"a uri with more":                     {map[string]string{"uri": "postgresql://" + appRole + ":" + uriPassword + "@localhost:" + port + "/app?connect_timeout=3&pgbouncer=true&options=-c%20x&channel_binding=disable"}, nil, nil, 0, []string{"level=WARN", "does not take from it: channel_binding, options", "login proven"}},
+		"a uri that is of no use":             {map[string]string{"uri": "jdbc:topsecret", "host": "localhost", "port": port, "username": appRole, "password": appPassword}, nil, nil, 0, []string{"level=WARN", "it is ignored", "login proven"}},
+		"a password with a slash":             {map[string]string{"uri": "postgresql://odoo:top/secret@localhost:" + port + "/app"}, nil, nil, 78, []string{"ODPM_DB_DIR/uri: db_port", "not shown"}},
+		"more ports than hosts":               {map[string]string{"host": "localhost", "port": "1,2", "username": appRole}, nil, nil, 78, []string{"numbers of hosts and of ports differ"}},
+		"another Secret":                      {map[string]string{"token": "x"}, at, nil, 78, []string{"ODPM_DB_DIR", "none of the files"}},
+		"a uri that is none":                  {map[string]string{"uri": "topsecret"}, nil, nil, 78, []string{"the file uri", "not shown"}},
+		"a uri with several hosts":            {map[string]string{"uri": "postgresql://" + appRole + ":" + uriPassword + "@localhost:" + port + ",127.0.0.1:" + port + "/app"}, nil, nil, 0, []string{"login proven"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := invocation{env: with(tc.env, "ODPM_DB_DIR="+secretVolume(t, tc.files)), args: tc.args}.run(t)
@@ -87,6 +95,9 @@ func TestMountedSecret(t *testing.T) {
 			}
 		})
 	}
+	folder := secretVolume(t, map[string]string{"username": appRole})
+	must(t, os.Mkdir(filepath.Join(folder, "host"), 0o755))
+	invocation{env: with(at, "ODPM_DB_DIR="+folder)}.run(t).want(t, 78, "host cannot be read", "a file for each key")
 	invocation{env: with(at, "ODPM_DB_DIR=/nowhere")}.run(t).want(t, 78, "none of the files")
 	invocation{env: with(at, "ODPM_DB_NAME=postgresql://odoo:topsecret@localhost/app", "PGUSER="+appRole, "PGPASSWORD="+appPassword)}.run(t).want(t, 0, "is a connection URI")
 }
@@ -130,4 +141,22 @@ func TestResult(t *testing.T) {
 	nowhere := filepath.Join(t.TempDir(), "missing", "file")
 	invocation{env: connection(c), args: []string{"--check", "--result", nowhere}}.run(t).want(t, 0, "level=WARN", "--result")
 	invocation{env: with(connection(c), "ODPM_RESULT="+nowhere), args: []string{"--check", "--no-record", "--require-baseline"}}.run(t).want(t, 73)
+}
+
+// TestAdviceInAPod: there is no docker compose where Kubernetes runs a container.
+func TestAdviceInAPod(t *testing.T) {
+	for _, tc := range []struct {
+		env  []string
+		says string
+	}{
+		{[]string{"KUBERNETES_SERVICE_HOST=10.96.0.1", "PGHOST=no-such-service"}, "kubectl get services"},
+		{[]string{"PGHOST=no-such-service"}, "docker compose up -d no-such-service"},
+		{[]string{"PGHOST=no-such.invalid"}, "getent hosts no-such.invalid"},
+	} {
+		r := invocation{env: append(tc.env, "PGUSER=odoo", "PGPASSWORD=x"), args: []string{"--check", "--timeout", "200ms"}}.run(t)
+		r.want(t, 69, "reason=dns", tc.says)
+		if tc.says[0] != 'd' && strings.Contains(r.stderr, "docker") {
+			t.Errorf("%s", r.stderr)
+		}
+	}
 }
