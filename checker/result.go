@@ -1,8 +1,10 @@
 package checker
 
 import (
+	"errors"
 	"log/slog"
 	"os"
+	"syscall"
 
 	"github.com/odpm/odpm/checker/settings"
 	"github.com/odpm/odpm/shared/pglogin"
@@ -28,7 +30,7 @@ func writeResult(s *settings.Settings, log *slog.Logger, res *pglogin.Result, a 
 	}
 	data, err := snapshot.EncodeProven(p)
 	if err == nil {
-		err = os.WriteFile(s.Result, data, 0o644)
+		err = writeInPlace(s.Result, data)
 	}
 	switch {
 	case err == nil:
@@ -38,4 +40,15 @@ func writeResult(s *settings.Settings, log *slog.Logger, res *pglogin.Result, a 
 	}
 	log.Warn("what was proven was not written for --result: " + err.Error())
 	return nil
+}
+
+// writeInPlace is os.WriteFile that waits for nobody: opening a pipe that nobody reads
+// from would last beyond every deadline, and beyond a signal.
+func writeInPlace(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NONBLOCK, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
 }

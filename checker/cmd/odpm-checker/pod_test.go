@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/odpm/odpm/shared/snapshot"
@@ -138,6 +139,10 @@ func TestResult(t *testing.T) {
 	if *p != want || len(data) > 4096 {
 		t.Errorf("%s, want %+v", data, want)
 	}
+	// Nobody reads from a pipe: that is a file that cannot be written, and no wait.
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	must(t, syscall.Mkfifo(pipe, 0o600))
+	invocation{env: connection(c), args: []string{"--check", "--result", pipe}}.run(t).want(t, 0, "level=WARN", "--result", "login proven")
 	nowhere := filepath.Join(t.TempDir(), "missing", "file")
 	invocation{env: connection(c), args: []string{"--check", "--result", nowhere}}.run(t).want(t, 0, "level=WARN", "--result")
 	invocation{env: with(connection(c), "ODPM_RESULT="+nowhere), args: []string{"--check", "--no-record", "--require-baseline"}}.run(t).want(t, 73)
