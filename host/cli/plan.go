@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -120,6 +121,9 @@ func (a *App) baseline(path string) (*snapshot.Proven, error) {
 		in, where = bytes.NewReader(data), path
 	}
 	p, err := snapshot.DecodeProven(in)
+	if errors.Is(err, snapshot.ErrNewer) {
+		return nil, fmt.Errorf("--baseline: %s: %w: use an odpm that is as new as that odpm-checker", where, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("--baseline: %s is not what odpm-checker --result writes: %w; in Kubernetes it is the termination message of the init container of a pod, NAME: kubectl get pod NAME -o jsonpath='{.status.initContainerStatuses[0].state.terminated.message}'", where, err)
 	}

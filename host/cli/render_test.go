@@ -127,7 +127,10 @@ func TestPlanBaseline(t *testing.T) {
 	if err != nil || !strings.Contains(out, `"baseline": {`) || !strings.Contains(out, `"member": "app_role"`) {
 		t.Errorf("%v\n%s", err, out)
 	}
-	for _, bad := range []string{"", "not JSON", `{"proven_version":2,"pg_major":17}`, `{"proven_version":1}`, strings.Repeat(" ", 5000), `{"proven_version":1,"pg_major":17,"server":"primary","proven_at":"2026-06-17T20:00:00+00:00","app_role":"\u001b[31m"}`} {
+	if _, err := plan(`{"proven_version":2,"pg_major":17}`); err == nil || !strings.Contains(err.Error(), "use an odpm that is as new") || strings.Contains(err.Error(), "kubectl") {
+		t.Errorf("%v", err)
+	}
+	for _, bad := range []string{"", "not JSON", `{"proven_version":1}`, strings.Repeat(" ", 5000), `{"proven_version":1,"pg_major":17,"server":"primary","proven_at":"2026-06-17T20:00:00+00:00","app_role":"\u001b[31m"}`} {
 		if _, err := plan(bad); err == nil || !strings.Contains(err.Error(), "kubectl get pod") {
 			t.Errorf("%.20q: %v", bad, err)
 		}

@@ -8,7 +8,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -135,6 +137,12 @@ func Kubernetes(in Input, o KubernetesOptions) (*Result, error) {
 	if in.Project.AddonsDir != "" {
 		k.note("addons/ of this project is not in the cluster: build it into the image (COPY addons /mnt/extra-addons)")
 	}
+	if mode := k.confValue("db_sslmode"); strings.HasPrefix(mode, "verify-") && o.CASecret == "" {
+		k.note("db_sslmode = %s needs the certificate of the authority that signed the server's, in a Secret with the key ca.crt: --ca-secret NAME", mode)
+	}
+	if host := k.confValue("db_host"); in.Project.External && onlyHere(host) {
+		k.note("db_host = %s is the pod itself in a pod: set db_host to a name or address that the cluster's nodes can reach", host)
+	}
 	if strings.HasPrefix(k.image(), "odpm/") {
 		k.note("%s was built on this machine; push it to a registry and name it: --image", k.image())
 	}
@@ -195,6 +203,15 @@ func (k *kubernetes) check() error {
 		return &OptionError{"--image", "the project names no image of Odoo (ODOO_IMAGE or odoo_version)"}
 	}
 	return nil
+}
+
+// onlyHere says whether one of the hosts in a list is this machine, by its loopback
+// interface or by a socket.
+func onlyHere(hosts string) bool {
+	return slices.ContainsFunc(strings.Split(hosts, ","), func(host string) bool {
+		ip := net.ParseIP(host)
+		return host == "localhost" || strings.HasPrefix(host, "/") || ip != nil && ip.IsLoopback()
+	})
 }
 
 func (k *kubernetes) note(format string, args ...any) {

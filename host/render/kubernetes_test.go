@@ -237,3 +237,29 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// TestNotesOfTheConnection: what a pod could not start with is told before it is there.
+func TestNotesOfTheConnection(t *testing.T) {
+	for name, tc := range map[string]struct {
+		conf, says string
+		ca         string
+	}{
+		"an authority is missing": {"db_host = pg\ndb_sslmode = verify-ca\n", "--ca-secret NAME", ""},
+		"and is named":            {"db_host = pg\ndb_sslmode = verify-ca\n", "", "pg-ca"},
+		"this machine":            {"db_host = pg,127.0.0.1\n", "is the pod itself", ""},
+		"by IPv6":                 {"db_host = ::1\n", "is the pod itself", ""},
+		"a socket":                {"db_host = /run/postgresql\n", "is the pod itself", ""},
+		"another one":             {"db_host = 10.0.0.7\n", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			res, err := render.Kubernetes(input(t, "[options]\nadmin_passwd =\nlist_db = False\n"+tc.conf), options(func(o *render.KubernetesOptions) { o.CASecret, o.Image = tc.ca, "registry.example/odoo:1" }))
+			if err != nil {
+				t.Fatal(err)
+			}
+			notes := strings.Join(res.Notes, "\n")
+			if tc.says == "" && (strings.Contains(notes, "db_host") || strings.Contains(notes, "db_sslmode")) || !strings.Contains(notes, tc.says) {
+				t.Errorf("%q", notes)
+			}
+		})
+	}
+}
