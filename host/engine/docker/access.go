@@ -8,6 +8,9 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/shared/shell"
@@ -30,8 +33,39 @@ sed "s/^/uid /" /proc/self/uid_map
 sed "s/^/gid /" /proc/self/gid_map
 `
 
+// grants remembers whom nothing was denied, by image, user and paths as they were.
+// A container is most of a second, and a run asks in each of its looks.
+type grants struct {
+	mu sync.Mutex
+	by map[string]bool
+}
+
+func (g *grants) has(question string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.by[question]
+}
+
+func (g *grants) add(question string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.by == nil {
+		g.by = map[string]bool{}
+	}
+	g.by[question] = true
+}
+
+// asItIs stands for all that rights to a path depend on: whoever changes owner,
+// mode or access list changes the time of the inode, too.
+func asItIs(path string) (string, error) {
+	var st unix.Stat_t
+	err := unix.Stat(path, &st)
+	return fmt.Sprint(st.Dev, st.Ino, st.Mode, st.Uid, st.Gid, st.Ctim), err
+}
+
 // CheckAccess tells what a user of an image cannot do with host paths, a line
-// for each, with the command that changes it.
+// for each, with the command that changes it. What is allowed is not asked again
+// while the paths stay as they are.
 func (e *Reader) CheckAccess(ctx context.Context, image, user string, paths []engine.Access) ([]string, error) {
 	img, err := e.inspectImage(ctx, image)
 	if err != nil {
@@ -56,11 +90,15 @@ func (e *Reader) CheckAccess(ctx context.Context, image, user string, paths []en
 	}
 	var problems []string
 	var asked []engine.Access
+	question, known := img.ID+" "+who, true
 	for _, a := range paths {
-		if _, err := os.Stat(a.Path); errors.Is(err, fs.ErrNotExist) {
+		is, err := asItIs(a.Path)
+		if errors.Is(err, fs.ErrNotExist) {
 			problems = append(problems, a.Path+" does not exist")
 			continue
 		}
+		known = known && err == nil
+		question += fmt.Sprintf(" %q %v %s", a.Path, a.Write, is)
 		run.mounts = append(run.mounts, "--mount", bindMount(a.Path, "/odpm/"+strconv.Itoa(len(asked)), !a.Write))
 		want := "r"
 		if a.Write {
@@ -69,9 +107,10 @@ func (e *Reader) CheckAccess(ctx context.Context, image, user string, paths []en
 		run.args = append(run.args, want)
 		asked = append(asked, a)
 	}
-	if len(asked) == 0 {
+	if len(asked) == 0 || known && e.granted.has(question) {
 		return problems, nil
 	}
+	missing := len(problems)
 	out, _, err := e.runOneOff(ctx, run)
 	if err != nil {
 		return nil, fmt.Errorf("ask an image's user for its rights: %w", err)
@@ -85,6 +124,9 @@ func (e *Reader) CheckAccess(ctx context.Context, image, user string, paths []en
 				problems = append(problems, accessProblem(asked[i], who, onHost(out, uid, gid)))
 			}
 		}
+	}
+	if known && len(problems) == missing {
+		e.granted.add(question)
 	}
 	return problems, nil
 }

@@ -58,6 +58,7 @@ type Reader struct {
 	cl client
 	// contents remembers what only an image's files tell, by image id.
 	contents *contentCache
+	granted  *grants
 }
 
 // Engine looks and acts. It implements engine.Writer and engine.StackWriter.
@@ -72,7 +73,7 @@ var (
 
 // NewReader makes one; nothing is asked yet. See Available.
 func NewReader(o Options) *Reader {
-	return &Reader{o: o, cl: newClient(o.Env, o.Dir), contents: &contentCache{by: maps.Clone(o.Known)}}
+	return &Reader{o: o, cl: newClient(o.Env, o.Dir), contents: &contentCache{by: maps.Clone(o.Known)}, granted: &grants{}}
 }
 
 // Moment is the same reader of one look: what it has been told of containers it

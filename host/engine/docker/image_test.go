@@ -199,6 +199,43 @@ func TestCheckAccess(t *testing.T) {
 	}
 }
 
+// TestCheckAccessOnce: what was allowed is not asked again in each look of a run,
+// and is asked again once somebody has changed the rights.
+func TestCheckAccessOnce(t *testing.T) {
+	ctx := limit(t)
+	need(t, image)
+	log := filepath.Join(t.TempDir(), "asked")
+	e := fake(t, "echo \"$*\" >>"+log+"\nexec \"$docker\" \"$@\"\n")
+	dir := t.TempDir()
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Chown(dir, 4321, 4321)); err != nil {
+		t.Fatal(err)
+	}
+	asked := func(problems int) int {
+		t.Helper()
+		got, err := e.Moment().CheckAccess(ctx, image, "4321:4321", []engine.Access{{Path: dir, Write: true}})
+		if err != nil || len(got) != problems {
+			t.Fatalf("%v %q, want %d", err, got, problems)
+		}
+		text, _ := os.ReadFile(log)
+		return strings.Count(string(text), "odpm-access-")
+	}
+	if asked(0) != 1 || asked(0) != 1 {
+		t.Error("what was allowed was asked again")
+	}
+	if err := os.Chmod(dir, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	if asked(1) != 2 || asked(1) != 3 {
+		t.Error("what was not allowed was not asked again")
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if n := asked(0); n != 4 {
+		t.Errorf("asked %d times after the rights were given back", n)
+	}
+}
+
 // TestEveryClient: the clients on PATH are of several ages (Debian 12 has
 // 20.10), and say the same in other words.
 func TestEveryClient(t *testing.T) {
