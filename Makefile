@@ -40,11 +40,17 @@ install: build ## both programs into PREFIX/bin (PREFIX=/usr/local)
 	install -d "$(DESTDIR)$(PREFIX)/bin"
 	install -m 755 bin/odpm bin/odpm-checker "$(DESTDIR)$(PREFIX)/bin/"
 
+# The longest first, so that none of them is left to run alone at the end; three at
+# once, since a good part of their time they wait for servers. go test prints
+# results in this order.
+LONGEST = ./test/e2e ./host/odoodb ./host/engine/docker ./test/inherited ./host/odoodb/restore ./checker/cmd/odpm-checker
+
 test: setup ## everything: unit, command line, native and Docker
-	$(GO) test ./... -p 2 -timeout 60m
+	@echo 'the longest package is the first whose result is printed, after about ten minutes'
+	test/in-memory $(GO) test -p 3 -timeout 60m $(LONGEST) ./...
 
 test-swarm: setup ## what odpm renders, on a real Swarm of this engine; alone, since other networks notice
-	$(GO) test -tags swarm ./test/e2e -run 'TestSwarm$$' -count=1 -timeout 30m
+	test/in-memory $(GO) test -tags swarm ./test/e2e -run 'TestSwarm$$' -count=1 -timeout 30m
 
 test-kubernetes-api: ## what odpm renders, taken strictly by a real API server
 	@test/setup/setup apiserver
@@ -57,10 +63,9 @@ test-kubernetes: setup ## the same on a whole node of Kubernetes made of this ma
 lint: ## gofmt, go vet, and the directions between packages
 	@unformatted=$$(gofmt -l checker host release shared test); \
 	if [ -n "$$unformatted" ]; then echo "not formatted; run: gofmt -w" $$unformatted; exit 1; fi
-	$(GO) vet ./...
 	@test/setup/setup lint
 	$(CACHE)/bin/golangci-lint run ./...
-	cd release && $(GO) vet ./... && $(CACHE)/bin/golangci-lint run --config ../.golangci.yml ./...
+	cd release && $(CACHE)/bin/golangci-lint run --config ../.golangci.yml ./...
 
 demo: build ## the main job on a machine without Docker: an inherited cluster, adopted
 	@test/setup/setup native
@@ -91,7 +96,7 @@ engines: ## a short suite on Podman, rootful and rootless, and on Docker with us
 
 race: ## the race detector on the packages that need no server
 	@test/setup/setup faults
-	CGO_ENABLED=1 $(GO) test -race -p 2 -timeout 10m $(RACE)
+	CGO_ENABLED=1 test/in-memory $(GO) test -race -p 2 -timeout 10m $(RACE)
 
 dist: ## what is published of this commit, in dist/: archives, packages, the checker's image, SBOM, checksums
 	cd release && $(GO) run . -o "$(CURDIR)/dist"

@@ -28,7 +28,7 @@ func shop(t *testing.T) (context.Context, *inputs.Inputs) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
-	dir, err := os.MkdirTemp("/tmp", "odpm-world-")
+	dir, err := os.MkdirTemp("", "odpm-world-")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ import (
 // t.TempDir are 0700.
 func place(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "odpm-native-")
+	dir, err := os.MkdirTemp("", "odpm-native-")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ package legacy
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +47,7 @@ type Spec struct {
 	HBA string
 	// Conf are lines of postgresql.conf.
 	Conf []string
-	// Parent is where its directory is made, /tmp when empty.
+	// Parent is where its directory is made, os.TempDir() when empty.
 	Parent string
 	// Setup are statements that the bootstrap superuser runs, one by one.
 	Setup []string
@@ -123,7 +122,7 @@ func create(s Spec) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(cmp.Or(s.Parent, "/tmp"), "odpm-inherited-")
+	dir, err := os.MkdirTemp(s.Parent, "odpm-inherited-")
 	if err != nil {
 		return nil, err
 	}
@@ -320,7 +319,7 @@ func templateOf(major int, superuser, bin string, cred *syscall.Credential) (str
 	templates.Lock()
 	defer templates.Unlock()
 	if templates.dir == "" {
-		dir, err := os.MkdirTemp("/tmp", "odpm-inherited-templates-")
+		dir, err := os.MkdirTemp("", "odpm-inherited-templates-")
 		if err != nil {
 			return "", err
 		}
