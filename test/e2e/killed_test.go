@@ -19,7 +19,7 @@ import (
 )
 
 // killed TIMES DATABASE ARCHIVE PORT PASSWORD restores an archive over a
-// database again and again (for two minutes at most, once it has tried every
+// database again and again (for a minute at most, once it has tried every
 // kind of moment), and each time odpm is killed with kill -9 at a
 // random moment. What it leaves must always be a whole database of that name,
 // the old or the new one, as `odpm database list` shows it and as psql reads
@@ -47,7 +47,7 @@ func killed(ts *testscript.TestScript, neg bool, args []string) {
 	for n := range times {
 		// On a machine that is busy with other tests a round takes long; each
 		// kind of moment is tried twice in any case.
-		if n >= 8 && time.Since(begin) > 2*time.Minute {
+		if n >= 8 && time.Since(begin) > time.Minute {
 			break
 		}
 		if k.halfSwapped() {
