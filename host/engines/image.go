@@ -35,7 +35,7 @@ func RememberImage(d state.Dirs, id string, files engine.ImageFiles) error {
 
 // knownImages is empty where nothing is remembered, or not by this odpm.
 func knownImages(d state.Dirs) map[string]engine.ImageFiles {
-	text, err := os.ReadFile(filepath.Join(d.State(), state.ImageFile))
+	text, err := d.Read(state.ImageFile)
 	var r remembered
 	if err != nil || json.Unmarshal(text, &r) != nil || r.ID == "" || r.By == "" || r.By != program() {
 		return nil

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/shared/durable"
-	"github.com/odpm/odpm/shared/shell"
 )
 
 // Acceptance is a drift that a person accepted, with both values: it counts
@@ -24,7 +23,7 @@ type Acceptance struct {
 // Acceptances reads what was accepted; nothing where there is no file.
 func (d Dirs) Acceptances() ([]Acceptance, error) {
 	path := filepath.Join(d.State(), AcceptedFile)
-	data, err := os.ReadFile(path)
+	data, err := d.Read(AcceptedFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -33,7 +32,7 @@ func (d Dirs) Acceptances() ([]Acceptance, error) {
 		err = json.Unmarshal(data, &all)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("what was accepted before is not readable, so it is asked again (%w); remove the file: rm %s", err, shell.Quote(path))
+		return nil, fmt.Errorf("what was accepted before is not readable, so it is asked again (%w); %s", err, MoveAside(path))
 	}
 	return all, nil
 }

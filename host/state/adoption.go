@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -61,15 +62,19 @@ type Pin struct {
 
 // Adoption reads it, nil where nothing was taken over.
 func (d Dirs) Adoption() (*Adoption, error) {
-	data, err := os.ReadFile(filepath.Join(d.State(), AdoptionFile))
+	data, err := d.Read(AdoptionFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
 	var a Adoption
-	return &a, json.Unmarshal(data, &a)
+	if err == nil {
+		err = json.Unmarshal(data, &a)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the record of the stack as it was before odpm adopt cannot be read (%w). Without it odpm adopt --undo cannot give that stack back. To continue without it, %s",
+			err, MoveAside(filepath.Join(d.State(), AdoptionFile)))
+	}
+	return &a, nil
 }
 
 // KeepAdoption writes it.

@@ -103,7 +103,7 @@ func ensureDir(path string, mode os.FileMode) (*beneath.Dir, error) {
 	var link *beneath.LinkError
 	var other *beneath.KindError
 	if errors.As(err, &link) || errors.As(err, &other) {
-		return nil, fmt.Errorf("%w; move it aside: mv %s %s", err, shell.Quote(path), shell.Quote(path+".aside"))
+		return nil, fmt.Errorf("%w; %s", err, MoveAside(path))
 	}
 	return at, err
 }
@@ -132,10 +132,22 @@ func (d Dirs) SaveSnapshot(s *snapshot.Snapshot) error {
 	return at.WriteFile(snapshot.FileName, data, 0o644, d.UID, d.GID)
 }
 
+// Read reads a file under .odpm/state that odpm wrote. A pipe or a directory that
+// a project was unpacked with is an error, and keeps no run waiting.
+func (d Dirs) Read(name string) ([]byte, error) {
+	// adoption.json has somebody's compose files in it.
+	return regular.ReadNoLink(filepath.Join(d.State(), name), 64<<20)
+}
+
+// MoveAside says how to get something out of the way and keep it.
+func MoveAside(path string) string {
+	return "move it aside: mv " + shell.Quote(path) + " " + shell.Quote(path+".aside")
+}
+
 // Remembered reads a word that odpm remembers under .odpm/state; "" where
 // nothing is remembered. It never writes.
 func (d Dirs) Remembered(name string) (string, error) {
-	data, err := regular.ReadNoLink(filepath.Join(d.State(), name), 1<<20)
+	data, err := d.Read(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return "", nil
 	}
@@ -144,8 +156,12 @@ func (d Dirs) Remembered(name string) (string, error) {
 
 // Remember keeps a word under .odpm/state.
 func (d Dirs) Remember(name, word string) error {
-	if old, err := d.Remembered(name); err == nil && old == word {
+	old, err := d.Remembered(name)
+	if err == nil && old == word {
 		return nil
+	}
+	if path := filepath.Join(d.State(), name); errors.Is(err, regular.ErrNotRegular) {
+		return fmt.Errorf("%w; %s", err, MoveAside(path))
 	}
 	return durable.WriteFile(filepath.Join(d.State(), name), []byte(word+"\n"), 0o600)
 }

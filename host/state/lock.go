@@ -110,7 +110,7 @@ func (l *Lock) take(path, what, command string, mode os.FileMode) error {
 			return b
 		}
 		if errors.Is(err, regular.ErrNotRegular) || errors.Is(err, errPrivate) {
-			return fmt.Errorf("%s: %w; odpm does not lock it. Find out who created it, then: rm %s", path, err, shell.Quote(path))
+			return fmt.Errorf("%s: %w; odpm does not lock it. Find out who created it, then %s", path, err, MoveAside(path))
 		}
 		return fmt.Errorf("lock %s: %w", path, err)
 	}

@@ -91,7 +91,7 @@ func TestLockRefuses(t *testing.T) {
 		}
 		l := &Lock{}
 		err := l.take(path, "x", "odpm", everybody)
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasSuffix(err.Error(), "rm "+path) {
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasSuffix(err.Error(), "mv "+path+" "+path+".aside") {
 			t.Errorf("%s: %v", want, err)
 		}
 		os.Remove(path)

@@ -147,8 +147,44 @@ func TestInTheWay(t *testing.T) {
 	if err := os.Symlink(other, lock); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.LockProject("", "odpm"); err == nil || !strings.HasSuffix(err.Error(), "then: rm '"+lock+"'") {
+	if _, err := d.LockProject("", "odpm"); err == nil || !strings.HasSuffix(err.Error(), "then move it aside: mv '"+lock+"' '"+lock+".aside'") {
 		t.Errorf("a link: %v", err)
+	}
+}
+
+// TestReadsFilesAlone: what a project was unpacked with under the names of odpm's
+// own records keeps no run waiting, and is named with a command that takes it
+// away, whatever it is.
+func TestReadsFilesAlone(t *testing.T) {
+	d := state.NewDirs(filepath.Join(t.TempDir(), "my project"))
+	if err := d.Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	for kind, make := range map[string]func(path string) error{
+		"a pipe":          func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a directory":     func(path string) error { return os.MkdirAll(filepath.Join(path, "x"), 0o700) },
+		"a symbolic link": func(path string) error { return os.Symlink("/etc/passwd", path) },
+		"end of JSON":     func(path string) error { return os.WriteFile(path, nil, 0o600) },
+	} {
+		for name, read := range map[string]func() error{
+			state.AdoptionFile: func() error { _, err := d.Adoption(); return err },
+			state.AcceptedFile: func() error { _, err := d.Acceptances(); return err },
+			state.EngineFile:   func() error { return d.Remember(state.EngineFile, "docker") },
+		} {
+			if name == state.EngineFile && kind == "end of JSON" {
+				continue
+			}
+			path := filepath.Join(d.State(), name)
+			if err := make(path); err != nil {
+				t.Fatal(err)
+			}
+			if err := read(); err == nil || !strings.Contains(err.Error(), kind) || !strings.HasSuffix(err.Error(), "mv '"+path+"' '"+path+".aside'") {
+				t.Errorf("%s is %s: %v", name, kind, err)
+			}
+			if err := os.RemoveAll(path); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

@@ -138,6 +138,8 @@ func (r *Reader) files(w *World) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, nil
+		case errors.Is(err, regular.ErrNotRegular):
+			return nil, fmt.Errorf("%s: %w; %s", r.in.Rel(path), err, state.MoveAside(path))
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", r.in.Rel(path), err)
 		case b == nil:
@@ -195,7 +197,7 @@ func (r *Reader) mounted(w *World) {
 // read is no proof, and the zero value.
 func RememberedUp(d state.Dirs) Up {
 	var up Up
-	data, err := os.ReadFile(filepath.Join(d.State(), state.UpFile))
+	data, err := d.Read(state.UpFile)
 	if err != nil || json.Unmarshal(data, &up) != nil {
 		return Up{}
 	}

@@ -133,7 +133,7 @@ func Journals(stateDir string) ([]*Journal, error) {
 }
 
 func readBackupJournal(path string) (*Journal, error) {
-	b, err := os.ReadFile(path)
+	b, err := journal.Read(path)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/odpm/odpm/host/cluster"
@@ -51,7 +50,7 @@ func Journals(stateDir string) ([]*Journal, error) {
 	}
 	var all []*Journal
 	for _, path := range found {
-		b, err := os.ReadFile(path)
+		b, err := journal.Read(path)
 		if err != nil {
 			return nil, journal.Unreadable(path, err)
 		}

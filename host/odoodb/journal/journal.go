@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -30,6 +31,10 @@ func Save(what, path string, content any, hold func(tmp string) error) error {
 	}
 	return nil
 }
+
+// Read reads one, which is some hundred bytes long. A pipe that a project was
+// unpacked with would keep every later run waiting.
+func Read(path string) ([]byte, error) { return regular.ReadNoLink(path, 1<<20) }
 
 // Remove removes it durably: work that is done must not be recovered from
 // once more.

@@ -146,7 +146,7 @@ func Journals(stateDir string) ([]*Journal, error) {
 			continue
 		}
 		path := filepath.Join(stateDir, e.Name())
-		b, err := os.ReadFile(path)
+		b, err := journal.Read(path)
 		if err != nil {
 			return nil, journal.Unreadable(path, err)
 		}
