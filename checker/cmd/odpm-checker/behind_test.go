@@ -61,7 +61,7 @@ func TestUnknownScripts(t *testing.T) {
 			write(t, filepath.Join(dir, "second"), shebang+"exec odoo \"$@\"\n")
 			os.Chmod(filepath.Join(dir, "second"), 0o755)
 			write(t, filepath.Join(dir, "py/odoo-bin"), "import sys\nprint('python', sys.argv[-1])\n")
-			args := []string{"--timeout", "300ms", "--", file}
+			args := []string{"--timeout", patience(tc.code), "--", file}
 			for _, a := range tc.args {
 				args = append(args, in(a))
 			}
@@ -110,7 +110,7 @@ func TestUnseenScript(t *testing.T) {
 func TestShellLine(t *testing.T) {
 	ok := good(server(t).Port)
 	line := `exec odoo --db_host ` + ok.host + ` --db_port ` + ok.port + ` "$@"`
-	r := invocation{env: bad.pg(), args: []string{"--timeout", "300ms", "--", "sh", "-ec", line, "odoo", "-r", ok.user, "-w", ok.password}}.run(t)
+	r := invocation{env: bad.pg(), args: []string{"--timeout", patience(0), "--", "sh", "-ec", line, "odoo", "-r", ok.user, "-w", ok.password}}.run(t)
 	r.want(t, 0, "login proven", "odoo pid=")
 	invocation{env: ok.pg(), args: []string{"--", "sh", "-c", "exit 3"}}.run(t).want(t, 3, "login proven")
 }
@@ -195,23 +195,24 @@ func TestCheckOfAScript(t *testing.T) {
 	for _, form := range []string{"until-2026", "17-18", "19"} {
 		entry, path := installed(t, form)
 		rc := write(t, filepath.Join(t.TempDir(), "odoo.conf"), "[options]\n")
-		run := func(env []string, args ...string) result {
+		run := func(code int, says string, env []string, args ...string) {
+			t.Helper()
 			tmp := t.TempDir()
-			r := invocation{env: with(env, "ODOO_RC="+rc, "PATH="+path, "TMPDIR="+tmp), args: append([]string{"--timeout", "300ms", "--check", "--", entry}, args...)}.run(t)
+			r := invocation{env: with(env, "ODOO_RC="+rc, "PATH="+path, "TMPDIR="+tmp), args: append([]string{"--timeout", patience(code), "--check", "--", entry}, args...)}.run(t)
+			r.want(t, code, says)
 			if left, _ := filepath.Glob(filepath.Join(tmp, "*")); len(left) > 0 {
 				t.Errorf("left behind: %v", left)
 			}
 			if strings.Contains(r.stdout, "arg=") {
 				t.Errorf("Odoo was started:\n%s", r.stdout)
 			}
-			return r
 		}
-		run(ok.image(), "odoo").want(t, 0, "login proven")
-		run(ok.pg(), filepath.Join(filepath.Dir(entry), "odoo")).want(t, 0, "login proven")
-		run(with(ok.image(), "PASSWORD=wrong"), "odoo").want(t, 77, "refused role")
-		run(with(ok.image(), "PORT=1"), "odoo").want(t, 69)
-		run(ok.image(), "true").want(t, 78, "ended without starting Odoo by its name")
-		run(with(ok.image(), "PASSWORD_FILE=/nowhere"), "odoo").want(t, 78, "PASSWORD_FILE")
+		run(0, "login proven", ok.image(), "odoo")
+		run(0, "login proven", ok.pg(), filepath.Join(filepath.Dir(entry), "odoo"))
+		run(77, "refused role", with(ok.image(), "PASSWORD=wrong"), "odoo")
+		run(69, "", with(ok.image(), "PORT=1"), "odoo")
+		run(78, "ended without starting Odoo by its name", ok.image(), "true")
+		run(78, "PASSWORD_FILE", with(ok.image(), "PASSWORD_FILE=/nowhere"), "odoo")
 	}
 	// A script that calls the checker itself does not start Odoo either.
 	file, path := script(t, "start", shebang+"exec "+binary+" -- odoo \"$@\"\n")

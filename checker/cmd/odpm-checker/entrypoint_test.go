@@ -107,7 +107,7 @@ func TestEntrypoint(t *testing.T) {
 				entry, path := installed(t, form)
 				rc := write(t, filepath.Join(filepath.Dir(entry), "odoo.conf"), tc.conf)
 				r := invocation{env: with(tc.env, "PATH="+path, "ODOO_RC="+rc, "ODOO_VERSION="+version, "TMPDIR="+t.TempDir()),
-					args: append([]string{"--timeout", "300ms", "--", entry, "odoo"}, tc.args...)}.run(t)
+					args: append([]string{"--timeout", patience(tc.codes[i]), "--", entry, "odoo"}, tc.args...)}.run(t)
 				r.want(t, tc.codes[i])
 				if r.code == 0 && strings.Contains(r.stdout, "waited with") {
 					t.Error("the script has waited itself")
