@@ -23,6 +23,7 @@ import (
 
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/test/inherited/legacy"
 )
 
 // Superuser is the cluster's bootstrap role.
@@ -54,6 +55,7 @@ func Main(m *testing.M) {
 		shared.shutdown()
 	}
 	mu.Unlock()
+	legacy.CleanUp()
 	os.Exit(code)
 }
 

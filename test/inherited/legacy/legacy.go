@@ -347,16 +347,21 @@ func templateOf(major int, superuser, bin string, cred *syscall.Credential) (str
 	return at, nil
 }
 
-// Main runs a package's tests and removes the templates.
+// Main runs a package's tests and removes what they shared.
 func Main(m *testing.M) {
 	code := m.Run()
+	CleanUp()
+	os.Exit(code)
+}
+
+// CleanUp removes what the tests of a binary shared, for a TestMain of one's own.
+func CleanUp() {
 	if templates.dir != "" {
 		os.RemoveAll(templates.dir)
 	}
 	if odpm.dir != "" {
 		os.RemoveAll(odpm.dir)
 	}
-	os.Exit(code)
 }
 
 // serverUser is postgres where the tests run as root, whom PostgreSQL refuses.
