@@ -31,6 +31,8 @@ type NoAdmin struct {
 	// Superusers are the cluster's that have LOGIN, where a lesser role could
 	// look; nil where nobody could.
 	Superusers []string
+	// Remote: they were tried over the network.
+	Remote bool
 }
 
 // Attempt is one login over the socket that gave no administrator.
@@ -45,6 +47,9 @@ func (n *NoAdmin) Error() string {
 	var tried []string
 	for _, a := range n.Attempts {
 		tried = append(tried, fmt.Sprintf("%s (%s)", shown(a.Role), a.why()))
+	}
+	if n.Remote {
+		return "no role can log in as superuser; tried " + strings.Join(tried, ", ")
 	}
 	return "no role can log in as superuser over the server's own socket; tried " + strings.Join(tried, ", ")
 }
@@ -119,7 +124,8 @@ func Admin(ctx context.Context, pg engine.Server, h Hints, database string) (*Se
 
 // admin leaves out one role: the application role before it is demoted.
 func admin(ctx context.Context, pg engine.Server, h Hints, database, except string) (*Session, error) {
-	none := &NoAdmin{}
+	_, own := pg.(engine.Reader)
+	none := &NoAdmin{Remote: !own}
 	var full error
 	queue := h.candidates()
 	for i := 0; i < len(queue); i++ {

@@ -86,7 +86,9 @@ func (r *Reader) server(ctx context.Context, with asking) (a answer) {
 		if timed.Err() != nil {
 			err = context.Cause(timed)
 		}
-		if !errors.Is(err, cluster.ErrNoAdmin) {
+		// Odoo's own role is enough for an external server: one that lets nobody in does
+		// not let Odoo in either.
+		if !errors.Is(err, cluster.ErrNoAdmin) || r.Kind == engines.External {
 			a.warnings = append(a.warnings, fmt.Sprintf("the running server could not be asked: %v", err))
 		}
 	}
