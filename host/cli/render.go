@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -11,6 +13,7 @@ import (
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/render"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 func (a *App) renderCommand() *cobra.Command {
@@ -62,21 +65,27 @@ first, so that the files that it names are there.`,
   odpm render swarm > stack.yml
   docker stack deploy --resolve-image never -c stack.yml shop`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.Node == "" {
-				o.Node, _ = os.Hostname()
-			}
+			here, _ := os.Hostname()
+			o.Node = cmp.Or(o.Node, here)
 			return a.render(cmd.Context(), false, func(v *look.View, p project.Project) (*render.Result, error) {
 				for _, file := range v.Inputs.ComposeFiles[1:] {
 					o.Overrides = append(o.Overrides, v.Inputs.Rel(file))
 				}
 				_, inFile := v.Desired.Parsed.Value("db_password", p.OdooMajor)
 				res, err := render.Swarm(render.SwarmInput{Project: p, Compose: v.Desired.Compose, Conf: v.Desired.Conf, Handoff: v.Desired.HandoffBytes, PasswordInFile: inFile}, o)
-				for _, h := range v.World.Holders {
-					if err == nil {
-						res.Notes = append(res.Notes, "the data directory is in use by "+h.Kind+" "+h.Name+", and a second server on it would destroy the cluster: stop it before docker stack deploy: "+h.StopCommand)
-					}
+				if err != nil {
+					return nil, err
 				}
-				return res, err
+				for _, h := range v.World.Holders {
+					res.Notes = append(res.Notes, "the data directory is in use by "+h.Kind+" "+h.Name+", and a second server on it would destroy the cluster: stop it before docker stack deploy: "+h.StopCommand)
+				}
+				switch {
+				case v.World.Snapshot == nil && !p.External:
+					res.Notes = append(res.Notes, "no login was ever proven for this project, and a stack makes neither Odoo's role nor a directory for the data: run odpm once before docker stack deploy")
+				case o.Node == here:
+					res.Notes = append(res.Notes, missing(res.Binds)...)
+				}
+				return res, nil
 			})
 		},
 	}
@@ -86,6 +95,17 @@ first, so that the files that it names are there.`,
 	f.IntVar(&o.Replicas, "replicas", 1, "how many tasks run Odoo")
 	f.StringVar(&o.Image, "image", "", "Odoo's image with the checker, `REF`; else that of docker-compose.yml")
 	return cmd
+}
+
+// missing are the places that compose makes where they are not there. Swarm refuses a
+// container's start instead, again and again, and docker service ps alone says so.
+func missing(binds []string) (notes []string) {
+	for _, path := range binds {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			notes = append(notes, path+" does not exist, and Swarm does not make it: mkdir -p "+shell.Quote(path))
+		}
+	}
+	return notes
 }
 
 func (a *App) renderKubernetes(ctx context.Context, o render.KubernetesOptions) error {

@@ -55,6 +55,9 @@ type KubernetesOptions struct {
 type Result struct {
 	YAML  []byte
 	Notes []string
+	// Binds are the directories and files of a node that Swarm's containers need: it
+	// makes none, as compose does.
+	Binds []string
 }
 
 // The official image's group: what it writes into a volume belongs to it.

@@ -44,6 +44,7 @@ type swarm struct {
 	SwarmInput
 	o     SwarmOptions
 	notes []string
+	binds []string
 }
 
 // Swarm makes a stack file of the compose document: what Swarm does otherwise
@@ -105,7 +106,7 @@ func Swarm(in SwarmInput, o SwarmOptions) (*Result, error) {
 	if err := enc.Close(); err != nil {
 		return nil, err
 	}
-	return &Result{YAML: b.Bytes(), Notes: s.notes}, nil
+	return &Result{YAML: b.Bytes(), Notes: s.notes, Binds: s.binds}, nil
 }
 
 func (s *swarm) note(format string, args ...any) {
@@ -203,6 +204,7 @@ func (s *swarm) volumes(svc *yaml.Node, odoo bool) {
 		}
 		if kind, source := yamlnode.Get(v, "type"), yamlnode.Get(v, "source"); kind != nil && kind.Value == "bind" && source != nil {
 			source.Value = s.absolute(source.Value)
+			s.binds = append(s.binds, unescaped(source.Value))
 		}
 		kept.Content = append(kept.Content, v)
 	}
