@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -279,11 +280,12 @@ func (e *Error) Next() string {
 // several hosts or this is a pod.
 func (e *Error) admin() (command string, compose bool) {
 	h := e.host()
-	ip := net.ParseIP(h)
+	// With its zone, fe80::1%eth0.
+	ip, err := netip.ParseAddr(h)
 	switch {
-	case h == "", h == "localhost", strings.HasPrefix(h, "/"), ip != nil && ip.IsLoopback():
+	case h == "", h == "localhost", strings.HasPrefix(h, "/"), ip.IsLoopback():
 		return "psql -U postgres", false
-	case ip != nil, strings.ContainsAny(h, ".,"), len(e.Hosts) > 1, inPod():
+	case err == nil, strings.ContainsAny(h, ".,"), len(e.Hosts) > 1, inPod():
 		return "psql -h " + shell.Quote(h) + " -p " + e.port() + " -U postgres", false
 	}
 	return "docker compose exec " + h + " psql -U postgres", true
