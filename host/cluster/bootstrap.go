@@ -57,7 +57,7 @@ func goodAsItIs(ctx context.Context, pg engine.Server, w Wanted) (string, bool) 
 	if Prove(ctx, addr, w, "") != nil || Prove(ctx, addr, w.otherPassword(), "") == nil {
 		return "", false
 	}
-	conn, err := new(Startup).Owner(ctx, overTCP{pg, w.at(addr)}, engine.Login{User: w.Role, Password: saslprep.Password(w.Password), Database: pglogin.DefaultDatabase})
+	conn, err := new(Startup).Owner(ctx, engine.OverTCP{Server: pg, At: w.At(addr)}, engine.Login{User: w.Role, Password: saslprep.Password(w.Password), Database: pglogin.DefaultDatabase})
 	if err != nil {
 		return "", false
 	}

@@ -27,9 +27,9 @@ type Wanted struct {
 	TLSFiles      bool
 }
 
-// at is the server as this machine reaches it over TCP. Odoo may have a list of
+// At is the server as this machine reaches it over TCP. Odoo may have a list of
 // hosts (libpq's); this is one of them.
-func (w Wanted) at(addr string) engine.TCP {
+func (w Wanted) At(addr string) engine.TCP {
 	name := w.Host
 	if strings.Contains(name, ",") {
 		if host, _, err := net.SplitHostPort(addr); err == nil {

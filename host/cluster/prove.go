@@ -2,9 +2,7 @@ package cluster
 
 import (
 	"context"
-	"net"
 
-	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/shared/pglogin"
 )
 
@@ -12,7 +10,7 @@ import (
 // is, never through the trusted socket. addr is engine.Server.HostAddr's;
 // database "" is postgres. A refusal is a *pglogin.Error, for DiagnoseLogin.
 func Prove(ctx context.Context, addr string, w Wanted, database string) error {
-	s, err := w.at(addr).Settings()
+	s, err := w.At(addr).Settings()
 	if err != nil {
 		return err
 	}
@@ -22,11 +20,3 @@ func Prove(ctx context.Context, addr string, w Wanted, database string) error {
 	})
 	return err
 }
-
-// overTCP is a server that engine.Connect reaches where Odoo does.
-type overTCP struct {
-	engine.Server
-	at engine.TCP
-}
-
-func (o overTCP) Dial(ctx context.Context) (net.Conn, error) { return o.at.Dial(ctx) }

@@ -50,6 +50,16 @@ func (t TCP) Settings() (libpq.Settings, error) {
 	return s, nil
 }
 
+// OverTCP is a server that Connect reaches at an address, as Odoo does, and not by
+// its own socket.
+type OverTCP struct {
+	Server
+	At TCP
+}
+
+// Dial connects to the address.
+func (o OverTCP) Dial(ctx context.Context) (net.Conn, error) { return o.At.Dial(ctx) }
+
 // tcpTimeout bounds one connect.
 const tcpTimeout = 5 * time.Second
 

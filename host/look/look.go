@@ -174,9 +174,15 @@ func Databases(ctx context.Context, o Options, why string) (*server.Server, erro
 		bootstrap = "" // as where none was ever made
 	}
 	hints := in.Hints(bootstrap, r.Stack != nil)
-	hints.Startup = &cluster.Startup{}
+	hints.Startup = cluster.StartupOf(in.Project.PostgresMajor)
+	var direct engine.Server
+	if r.Kind == engines.Docker {
+		if addr, err := r.Server.HostAddr(ctx); err == nil && addr != "" {
+			direct = engine.OverTCP{Server: r.Server, At: in.Wanted(r.Stack != nil).At(addr)}
+		}
+	}
 	return &server.Server{
-		PG: r.Server, AppRole: in.Project.AppRole, AppPassword: in.Project.AppPassword,
+		PG: r.Server, Direct: direct, Startup: hints.Startup, AppRole: in.Project.AppRole, AppPassword: in.Project.AppPassword,
 		Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
 			return cluster.Admin(ctx, r.Server, hints, database)
 		},

@@ -104,13 +104,14 @@ func List(ctx context.Context, s *server.Server) ([]Database, error) {
 	// A journal that cannot be read is the next run's business, and no reason
 	// not to list what is there.
 	known, _ := purposes(s)
+	many := s.ForMany(ctx)
 	var silent atomic.Int32
 	var wg sync.WaitGroup
 	next := make(chan *Database)
 	for range sessions {
 		wg.Go(func() {
 			for d := range next {
-				if !lookInto(ctx, s, d, silent.Load() >= maxSilent) {
+				if !lookInto(ctx, many, d, silent.Load() >= maxSilent) {
 					silent.Add(1)
 				}
 				d.explain(known[d.Name])
@@ -165,19 +166,35 @@ func Look(ctx context.Context, s *server.Server, database string) (Database, err
 // templates, postgres only if it is an Odoo database. It takes one session,
 // however many databases there are, and looks into none of them.
 func Names(ctx context.Context, s *server.Server) ([]string, error) {
+	if s.Direct != nil {
+		// Everybody may read pg_database.
+		if c, err := s.Owner(ctx, s.Direct, engine.Login{User: s.AppRole, Password: s.AppPassword, Database: server.Maintenance}); err == nil {
+			defer engine.Close(c)
+			if names, sure, err := namesOf(ctx, c); err == nil && sure {
+				return names, nil
+			}
+		}
+	}
 	c, err := s.Administrator(ctx, server.Maintenance)
 	if err != nil {
 		return nil, err
 	}
 	defer engine.Close(c)
-	names, err := tables.Collect(ctx, c, `SELECT datname::pg_catalog.text FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate AND NOT `+cluster.DatabaseInvalid+` ORDER BY datname`)
+	names, _, err := namesOf(ctx, c.Conn)
+	return names, err
+}
+
+// namesOf is not sure where it could not be seen whether postgres is Odoo's.
+func namesOf(ctx context.Context, c *pgx.Conn) (names []string, sure bool, err error) {
+	names, err = tables.Collect(ctx, c, `SELECT datname::pg_catalog.text FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate AND NOT `+cluster.DatabaseInvalid+` ORDER BY datname`)
 	if err != nil {
-		return nil, fmt.Errorf("list databases: %w", err)
+		return nil, false, fmt.Errorf("list databases: %w", err)
 	}
-	if _, err := tables.BaseVersion(ctx, c.Conn, server.Maintenance); err != nil {
+	_, odoo := tables.BaseVersion(ctx, c, server.Maintenance)
+	if odoo != nil {
 		names = slices.DeleteFunc(names, func(n string) bool { return n == server.Maintenance })
 	}
-	return names, nil
+	return names, odoo == nil || tables.IsNotOdoo(odoo), nil
 }
 
 // readDatabases reads pg_database.

@@ -2,6 +2,7 @@ package odoodb
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -174,6 +175,49 @@ func TestListOfOddModuleTables(t *testing.T) {
 }
 
 // Names asks with one session, whatever the databases are.
+// shut is a server whose own socket nobody may use.
+type shut struct{ engine.Remote }
+
+func (shut) Dial(context.Context) (net.Conn, error) { return nil, errors.New("the socket is shut") }
+
+// TestListOverTCP: where each connection to the socket is a process of its own, the
+// application role's databases are looked into over TCP; where that does not work,
+// over the socket all the same.
+func TestListOverTCP(t *testing.T) {
+	s := odoodbtest.NewServer(t)
+	name := "direkt" + server.Token()
+	if err := create.Empty(ctx, s, name, create.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for want, ways := range map[string][2]engine.Server{
+		"TCP":    {shut{s.PG.(engine.Remote)}, s.PG},
+		"socket": {s.PG, shut{s.PG.(engine.Remote)}},
+	} {
+		one := *s
+		one.PG, one.Direct = ways[0], ways[1]
+		admins := 0
+		one.Admin = func(ctx context.Context, database string) (*cluster.Session, error) {
+			admins++
+			if database == name {
+				return nil, errors.New("nobody has to be an administrator for this one")
+			}
+			return s.Admin(ctx, database)
+		}
+		all, err := List(ctx, &one)
+		if i := slices.IndexFunc(all, func(d Database) bool { return d.Name == name }); err != nil || i < 0 || all[i].State != Empty {
+			t.Errorf("%s: %v %+v", want, err, all)
+		}
+		admins = 0
+		names, err := Names(ctx, &one)
+		if err != nil || !slices.Contains(names, name) || slices.Contains(names, server.Maintenance) {
+			t.Errorf("%s: %v %q", want, err, names)
+		}
+		if (admins == 0) != (want == "TCP") {
+			t.Errorf("%s: %d sessions of an administrator", want, admins)
+		}
+	}
+}
+
 func TestNames(t *testing.T) {
 	s := odoodbtest.NewServer(t)
 	for _, db := range []string{"eins", "zu", "vorlage"} {

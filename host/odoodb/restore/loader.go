@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
@@ -92,7 +91,7 @@ func (r *restore) admitLoader(ctx context.Context) error {
 		return err
 	}
 	if addr, noAddr := r.s.PG.HostAddr(ctx); noAddr == nil && addr != "" {
-		r.server = overTCP{r.s.PG, engine.TCP{Addr: addr}}
+		r.server = engine.OverTCP{Server: r.s.PG, At: engine.TCP{Addr: addr}}
 		if c, overTCP := r.loader(ctx); overTCP == nil {
 			engine.Close(c)
 			return nil
@@ -100,15 +99,6 @@ func (r *restore) admitLoader(ctx context.Context) error {
 	}
 	return loaderRefused(err)
 }
-
-// overTCP is a server whose socket does not admit a role.
-type overTCP struct {
-	engine.Server
-	at engine.TCP
-}
-
-// Dial connects to the address and not to the socket.
-func (o overTCP) Dial(ctx context.Context) (net.Conn, error) { return o.at.Dial(ctx) }
 
 // loaderRefused explains a pg_hba.conf that lets certain roles in and no others.
 func loaderRefused(err error) error {
