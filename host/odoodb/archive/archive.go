@@ -18,8 +18,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/klauspost/compress/gzip"
-
 	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/shell"
 )
@@ -185,7 +183,21 @@ func (a *Archive) damaged(err error) error {
 	if IsRefused(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return a.refuse("%v", err)
+	switch {
+	case !isCut(err):
+		return a.refuse("%v", err)
+	case strings.HasPrefix(err.Error(), "is damaged"):
+		return a.refuse("%v; %s", err, a.copyAgain())
+	}
+	return a.refuse("is damaged or truncated (%v); %s", err, a.copyAgain())
+}
+
+// copyAgain is the next step for an archive that is not what was written.
+func (a *Archive) copyAgain() string {
+	if a.Format == Folder {
+		return "copy it again from where it was made"
+	}
+	return "copy it again from where it was made, and compare: sha256sum " + shell.Quote(a.Path)
 }
 
 func (a *Archive) warn(format string, args ...any) {
@@ -209,7 +221,7 @@ func (a *Archive) open() error {
 	case bytes.HasPrefix(magic, []byte("PK")):
 		a.Format = Zip
 		return a.openZip()
-	case bytes.Equal(magic, []byte("PGDMP")):
+	case bytes.Equal(magic, []byte(dumpMagic)):
 		a.Format = Dump
 		return a.openDump()
 	}
@@ -220,38 +232,41 @@ func (a *Archive) open() error {
 // them compressed with gzip.
 func (a *Archive) openOther() error {
 	whole := &member{name: filepath.Base(a.Path), size: a.Size, open: func() (io.ReadCloser, error) { return io.NopCloser(io.NewSectionReader(a.f, 0, a.Size)), nil }}
-	head := make([]byte, 512)
-	n, _ := a.f.ReadAt(head, 0)
-	if bytes.HasPrefix(head[:n], []byte{0x1f, 0x8b}) {
-		whole.gz = true
-		z, err := gzip.NewReader(io.NewSectionReader(a.f, 0, a.Size))
-		if err != nil {
-			return a.refuse("is damaged (%v)", err)
-		}
-		n, _ = io.ReadFull(z, head)
+	layers, head, err := layersOf(whole.open)
+	if err != nil {
+		return a.damaged(err)
 	}
-	head = head[:n]
+	whole.layers = layers
 	switch {
-	case n == 512 && bytes.Equal(head[257:262], []byte("ustar")):
-		a.Format, a.src = Tar, tarSource{a.f, a.Size, whole.gz}
+	case len(head) == headSize && bytes.Equal(head[257:262], []byte("ustar")):
+		a.Format, a.src = Tar, tarSource{a.f, a.Size, layers}
 		return a.openBackup()
-	case bytes.HasPrefix(head, []byte("PGDMP")):
+	case bytes.HasPrefix(head, []byte(dumpMagic)):
 		a.Format, a.dump = Dump, whole
 		return a.openDump()
-	case bytes.HasPrefix(bytes.TrimPrefix(head, []byte(byteOrderMark)), []byte("--")):
+	case isScript(head):
 		a.Format, a.dump = Plain, whole
-		if !whole.gz {
+		if layers == 0 {
 			a.DumpSize = a.Size
 		}
 		return a.readPlainHeader()
 	}
-	return a.neither(head, whole.gz)
+	return a.neither(head, layers, "")
+}
+
+// dumpMagic begins pg_dump's own formats.
+const dumpMagic = "PGDMP"
+
+// isScript is what pg_dump's SQL begins with, also where somebody has put lines of his
+// own in front of it.
+func isScript(head []byte) bool {
+	return bytes.HasPrefix(bytes.TrimPrefix(head, []byte(byteOrderMark)), []byte("--")) || bytes.Contains(head, []byte(plainTitle)) && !saidByDump(head)
 }
 
 func (a *Archive) openZip() error {
 	dir, err := openZipDir(a.f, a.Size)
 	if err != nil {
-		return a.refuse("is a damaged or truncated zip: %v", err)
+		return a.refuse("is a damaged or truncated zip: %v; %s", err, a.copyAgain())
 	}
 	err = dir.each(func(e zipEntry) error {
 		switch err := dir.check(e); {
@@ -286,7 +301,16 @@ func (a *Archive) openBackup() error {
 	if err := a.readManifest(); err != nil {
 		return err
 	}
-	if contents := path.Base(a.layout.dump) == contentsFile; contents || strings.HasSuffix(strings.ToLower(a.dump.name), ".dump") {
+	// What the dump is, its content says: pg_dump -Fc is often called dump.sql, and a
+	// dump.sql is often compressed.
+	layers, head, err := layersOf(a.dump.open)
+	if err != nil {
+		return a.damaged(err)
+	}
+	if a.dump.layers = layers; layers == 0 {
+		a.DumpSize = a.dump.size
+	}
+	if contents := path.Base(a.layout.dump) == contentsFile; contents || bytes.HasPrefix(head, []byte(dumpMagic)) {
 		a.Format, a.DumpSize = Dump, 0
 		if contents && a.Size == 0 {
 			a.Size = a.partsSize // a folder
@@ -344,31 +368,8 @@ func (a *Archive) entry(m *member) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, a.damaged(err)
 	}
-	if !m.gz {
-		return &checkedReader{r, a}, nil
-	}
-	z, err := gzip.NewReader(r)
-	if err != nil {
-		r.Close()
+	if r, err = gunzipped(r, m.layers); err != nil {
 		return nil, a.refuse("has %q damaged (%v)", m.name, err)
 	}
-	return &checkedReader{&gunzip{z, r}, a}, nil
+	return &checkedReader{r, a}, nil
 }
-
-// gunzip ends when what is compressed has ended, too.
-type gunzip struct {
-	z *gzip.Reader
-	r io.ReadCloser
-}
-
-func (g *gunzip) Read(p []byte) (int, error) {
-	n, err := g.z.Read(p)
-	if errors.Is(err, io.EOF) {
-		if _, cerr := io.Copy(io.Discard, g.r); cerr != nil {
-			err = cerr
-		}
-	}
-	return n, err
-}
-
-func (g *gunzip) Close() error { return g.r.Close() }

@@ -3,6 +3,9 @@ package archive
 import (
 	"archive/zip"
 	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -32,6 +35,99 @@ func TestOpenFixtures(t *testing.T) {
 
 const header = "--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 15.1\n-- Dumped by pg_dump version 15.1\n"
 
+func gzipped(b []byte) []byte {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	_, _ = z.Write(b)
+	_ = z.Close()
+	return out.Bytes()
+}
+
+// zipOf and add are for contents that fit into memory, where nothing fails.
+func zipOf(fill func(w *zip.Writer)) []byte {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	fill(w)
+	_ = w.Close()
+	return b.Bytes()
+}
+
+func add(w *zip.Writer, name, content string) {
+	f, _ := w.Create(name)
+	_, _ = io.WriteString(f, content)
+}
+
+// TestByContent: what a dump is, and how often it is compressed, its content says.
+func TestByContent(t *testing.T) {
+	custom, err := os.ReadFile("../testdata/o18.dump")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		content []byte
+		want    Format
+	}{
+		"SQL, twice":              {gzipped(gzipped([]byte(header))), Plain},
+		"custom format, 3 times":  {gzipped(gzipped(gzipped(custom))), Dump},
+		"after lines of his own":  {[]byte("SET x = 1;\n" + header), Plain},
+		"dump.sql, custom format": {zipOf(func(w *zip.Writer) { add(w, "dump.sql", string(custom)) }), Dump},
+		"dump.sql, compressed":    {zipOf(func(w *zip.Writer) { add(w, "dump.sql", string(gzipped([]byte(header)))) }), Zip},
+		"dump.sql.gz, twice":      {zipOf(func(w *zip.Writer) { add(w, "dump.sql.gz", string(gzipped(gzipped([]byte(header))))) }), Zip},
+		"dump.sql.gz that is not": {zipOf(func(w *zip.Writer) { add(w, "dump.sql.gz", header) }), Zip},
+		"x.dump, SQL":             {zipOf(func(w *zip.Writer) { add(w, "x.dump", header) }), Zip},
+	} {
+		path := filepath.Join(t.TempDir(), "backup")
+		if err := os.WriteFile(path, tc.content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a, err := Open(path)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if a.Format != tc.want || a.Header.ServerMajor() != 15 {
+			t.Errorf("%s: %s of %q", name, a.Format, a.Header.ServerVersion)
+		}
+		if tc.want != Dump {
+			r, err := a.SQL()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b, err := io.ReadAll(r); err != nil || !bytes.Contains(b, []byte(header)) {
+				t.Errorf("%s: %v %q", name, err, b)
+			}
+			r.Close()
+		}
+		a.Close()
+	}
+}
+
+// TestCutGzip: a download that ended early is found where it ends.
+func TestCutGzip(t *testing.T) {
+	long := []byte(header)
+	for i := range 20_000 {
+		long = fmt.Appendf(long, "-- %x\n", sha256.Sum256([]byte{byte(i), byte(i >> 8)}))
+	}
+	path := filepath.Join(t.TempDir(), "backup.sql.gz")
+	if err := os.WriteFile(path, gzipped(long)[:100_000], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	r, err := a.SQL()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	_, err = io.Copy(io.Discard, r)
+	if want := "is damaged or truncated (unexpected EOF); copy it again from where it was made, and compare: sha256sum " + path; !IsRefused(err) || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	fixture, err := os.ReadFile("../testdata/o18.zip")
 	if err != nil {
@@ -40,22 +136,6 @@ func TestRefused(t *testing.T) {
 	dump, err := os.ReadFile("../testdata/o18.dump")
 	if err != nil {
 		t.Fatal(err)
-	}
-	zipOf := func(fill func(w *zip.Writer)) []byte {
-		var b bytes.Buffer
-		w := zip.NewWriter(&b)
-		fill(w)
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return b.Bytes()
-	}
-	add := func(w *zip.Writer, name, content string) {
-		f, err := w.Create(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.WriteString(f, content)
 	}
 	with := func(name string) []byte {
 		return zipOf(func(w *zip.Writer) { add(w, "dump.sql", header); add(w, name, "x") })
@@ -71,6 +151,18 @@ func TestRefused(t *testing.T) {
 		"bzip2":      {[]byte("BZh91AY"), "compressed with bzip2"},
 		"7-Zip":      {[]byte("7z\xbc\xaf\x27\x1c..."), "7z x '"},
 		"gzip of 0":  {[]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "is empty: the backup that made it failed"},
+		"gzip again": {gzipped(gzipped(gzipped(gzipped([]byte(header))))), "compressed with gzip more than 3 times, which odpm does not read; take off the gzip, and name what comes out: gzip -dc '"},
+		"zip in gz":  {gzipped(fixture), "a zip that is packed once more, which odpm does not read; take off the gzip, and name what comes out: gzip -dc '"},
+		"xz in gz":   {gzipped(gzipped([]byte("\xfd7zXZ\x00..."))), "compressed with xz, which odpm does not read; take off the gzip, and name what comes out: gzip -dc '"},
+		"GnuPG":      {[]byte("\x8c\x0d\x04\x09..."), "is encrypted with GnuPG, which odpm does not read; decode it and name what comes out: gpg -d '"},
+		"armor":      {[]byte("-----BEGIN PGP MESSAGE-----\n\nhQ"), "is encrypted with GnuPG"},
+		"age":        {[]byte("age-encryption.org/v1\n-> X25519"), "is encrypted with age"},
+		"openssl":    {[]byte("Salted__12345678"), "is encrypted with openssl enc"},
+		"base64":     {[]byte("UEsDBBQAAAAIABF6"), "is written as base64, which odpm does not read; decode it and name what comes out: base64 -d '"},
+		"MySQL":      {[]byte("-- MySQL dump 10.13\n--\n"), "is a dump of MySQL"},
+		"a cluster":  {zipOf(func(w *zip.Writer) { add(w, "PG_VERSION", "15"); add(w, "global/pg_control", "x") }), "a copy of a server's data directory"},
+		"zip in zip": {zipOf(func(w *zip.Writer) { add(w, "one/b.zip", "PK") }), `but "one/b.zip", which is packed once more: unpack it, and name `},
+		"its xz":     {zipOf(func(w *zip.Writer) { add(w, "dump.sql", "\xfd7zXZ\x00...") }), `has "dump.sql", which is compressed with xz, which odpm does not read; unpack the archive into a folder`},
 		"UTF-16":     {[]byte("\xff\xfe-\x00-\x00\n\x00"), "iconv -f UTF-16 -t UTF-8 "},
 		"destroyed":  {[]byte("\xff\xfeP\x00G\x00D\x00M\x00P\x00"), "destroyed by PowerShell"},
 		"web page":   {[]byte("\n<!DOCTYPE html><html>"), "is a web page"},
@@ -100,7 +192,7 @@ func TestRefused(t *testing.T) {
 		}), "as a file and as a directory"},
 		"Deflate64": {zipOf(func(w *zip.Writer) { _, _ = w.CreateRaw(&zip.FileHeader{Name: "dump.sql", Method: 9}) }), `compressed with Deflate64; Odoo reads stored and deflated files only; unpack it, and name the folder: 7z x '-o`},
 		"no dump":   {zipOf(func(w *zip.Writer) { add(w, "manifest.json", "{}") }), "no dump.sql"},
-		"no header": {zipOf(func(w *zip.Writer) { add(w, "dump.sql", "DROP TABLE x;") }), "not what pg_dump writes"},
+		"no header": {zipOf(func(w *zip.Writer) { add(w, "dump.sql", "DROP TABLE x;") }), `has "dump.sql", which is not what pg_dump writes; it begins with "DROP TABLE x;"`},
 		"twice":     {zipOf(func(w *zip.Writer) { add(w, "dump.sql", header); add(w, "dump.sql", header) }), "twice"},
 		"symlink": {zipOf(func(w *zip.Writer) {
 			add(w, "dump.sql", header)

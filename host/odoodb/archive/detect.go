@@ -2,6 +2,7 @@ package archive
 
 import (
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,9 +23,14 @@ type detector struct {
 	stores map[string]int
 	// contents are pg_dump's toc.dat: the dump is in its directory or tar format.
 	contents []string
+	// cluster: there is a whole server's data directory.
+	cluster bool
 	// packed are members that are archives themselves.
 	packed []string
 }
+
+// clusterFile is in every data directory of PostgreSQL's.
+const clusterFile = "global/pg_control"
 
 // maxStores is more databases than anybody puts into one archive.
 const maxStores = 100
@@ -44,6 +50,9 @@ func (d *detector) member(m member) error {
 		return nil
 	}
 	lower := strings.ToLower(path.Base(name))
+	if name == clusterFile || strings.HasSuffix(name, "/"+clusterFile) {
+		d.cluster = true
+	}
 	if lower == contentsFile && len(d.contents) < maxStores {
 		d.contents = append(d.contents, name)
 		return nil
@@ -112,7 +121,9 @@ func (a *Archive) detect() error {
 		a.layout.manifest, a.layout.files = path.Join(above, "manifest.json"), path.Join(above, "filestore")+"/"
 		return a.detectFiles(d.stores)
 	case len(d.dumps) == 0 && len(d.packed) > 0:
-		return a.refuse("has no dump.sql, but %q, which is packed once more: unpack the archive, and name what is in it", short(d.packed[0]))
+		return a.packedOnceMore(d)
+	case d.cluster:
+		return a.refuse("is a copy of a server's data directory (pg_basebackup makes one) and not the backup of a database; start PostgreSQL of its major on an unpacked copy, and there: pg_dump -Fc -f backup.dump NAME")
 	case len(d.dumps) == 0:
 		return a.refuse("has no dump.sql: it is not a backup of an Odoo database")
 	case len(d.dumps) > 1 && rank(d.dumps[0]) == rank(d.dumps[1]):
@@ -125,6 +136,18 @@ func (a *Archive) detect() error {
 	}
 	a.layout.manifest, a.layout.files = top+"manifest.json", top+"filestore/"
 	return a.detectFiles(d.stores)
+}
+
+// packedOnceMore is the error of an archive whose dump is in another one.
+func (a *Archive) packedOnceMore(d detector) error {
+	one := d.packed[0]
+	switch {
+	case a.Format == Folder:
+		return a.refuse("has no dump.sql, but %q, which is packed once more: name that file, %s", short(one), shell.Quote(filepath.Join(a.Path, one)))
+	case len(d.stores) > 0:
+		return a.refuse("has no dump.sql, but %q, which is packed once more: unpack the archive into a folder, and in it that file, and name the folder: %s", short(one), a.unpackAll())
+	}
+	return a.refuse("has no dump.sql, but %q, which is packed once more: unpack it, and name %s: %s", short(one), shell.Quote(filepath.Join(a.unpackedFolder(), one)), a.unpackAll(one))
 }
 
 // detectFiles chooses among the roots of file stores.

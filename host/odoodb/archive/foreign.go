@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -9,46 +10,127 @@ import (
 )
 
 // foreign are files that a backup is often found in and that are not read here, by
-// how they begin. unpack is a command that takes the file's name and leaves the file.
+// how they begin. unpack is a command that takes the file's name and leaves the file;
+// of a file with another suffix, one that goes by it is given the file as its input.
 var foreign = []struct{ magic, name, suffix, unpack string }{
-	{"\xfd7zXZ\x00", "xz", ".xz", "xz -dk"},
-	{"\x28\xb5\x2f\xfd", "zstd", ".zst", "zstd -d"},
-	{"BZh", "bzip2", ".bz2", "bzip2 -dk"},
-	{"\x04\x22\x4d\x18", "lz4", ".lz4", "lz4 -d"},
-	{"7z\xbc\xaf\x27\x1c", "7-Zip", "", "7z x"},
-	{"Rar!\x1a\x07", "RAR", "", "unrar x"},
+	{"\xfd7zXZ\x00", "compressed with xz", ".xz", "xz -dk"},
+	{"\x28\xb5\x2f\xfd", "compressed with zstd", ".zst", "zstd -d"},
+	{"BZh", "compressed with bzip2", ".bz2", "bzip2 -dk"},
+	{"\x04\x22\x4d\x18", "compressed with lz4", ".lz4", "lz4 -d"},
+	{"\x1f\x8b\x08", fmt.Sprintf("compressed with gzip more than %d times", maxLayers), ".gz", "gzip -dk"},
+	{"7z\xbc\xaf\x27\x1c", "compressed with 7-Zip", "", "7z x"},
+	{"Rar!\x1a\x07", "compressed with RAR", "", "unrar x"},
+	{"PK\x03\x04", "a zip that is packed once more", "", "unzip"},
+	{"\x85\x01", gnupg, "", "gpg -d"},
+	{"\x85\x02", gnupg, "", "gpg -d"},
+	{"\x85\x04", gnupg, "", "gpg -d"},
+	{"\x84\x5e", gnupg, "", "gpg -d"},
+	{"\x8c\x0d\x04", gnupg, "", "gpg -d"},
+	{"-----BEGIN PGP MESSAGE", gnupg, "", "gpg -d"},
+	{"age-encryption.org/", "encrypted with age", "", "age -d"},
+	{"-----BEGIN AGE ENCRYPTED FILE", "encrypted with age", "", "age -d"},
+	{"UEsDB", base64, "", "base64 -d"},    // PK
+	{"H4sI", base64, "", "base64 -d"},     // gzip
+	{"UEdETVAB", base64, "", "base64 -d"}, // PGDMP
 }
 
-// neither is the error of a file that is not read here, given its first bytes.
-func (a *Archive) neither(head []byte, packed bool) error {
+const (
+	gnupg  = "encrypted with GnuPG"
+	base64 = "written as base64"
+)
+
+// others are no backups of PostgreSQL's, by how they begin.
+var others = []struct{ magic, says string }{
+	{"<!doctype", "is a web page and not a backup: what it was downloaded from answered with an error (Odoo does for a wrong master password)"},
+	{"<html", "is a web page and not a backup: what it was downloaded from answered with an error (Odoo does for a wrong master password)"},
+	{"-- mysql dump", "is a dump of MySQL; Odoo's databases are PostgreSQL's"},
+	{"-- mariadb dump", "is a dump of MariaDB; Odoo's databases are PostgreSQL's"},
+	{"/*m!999999", "is a dump of MariaDB; Odoo's databases are PostgreSQL's"},
+	{"sqlite format 3", "is a database of SQLite; Odoo's databases are PostgreSQL's"},
+	{"salted__", "is encrypted with openssl enc; decrypt it with the cipher that it was encrypted with (openssl enc -d -CIPHER …), and name what comes out"},
+}
+
+// saidByDump: messages of pg_dump's went to the file.
+func saidByDump(head []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(head), []byte("pg_dump: ")) }
+
+// neither is the error of a file that is not read here, given the first bytes behind so
+// many layers of gzip; member is its name in an archive, "" for the whole file.
+func (a *Archive) neither(head []byte, layers int, member string) error {
+	it := ""
+	if member != "" {
+		it = fmt.Sprintf("has %q, which ", short(member))
+	}
 	if len(head) == 0 {
-		return a.refuse("is empty: the backup that made it failed")
+		return a.refuse("%sis empty: the backup that made it failed", it)
 	}
 	for _, f := range foreign {
-		if !packed && bytes.HasPrefix(head, []byte(f.magic)) {
-			hint := f.unpack + " " + shell.Quote(a.Path)
-			if f.suffix != "" && !strings.HasSuffix(a.Path, f.suffix) { // they go by the name
-				hint = f.unpack[:strings.IndexByte(f.unpack, ' ')] + " -dc " + shell.Quote(a.Path) + " > " + shell.Quote(a.Path+".unpacked")
-			}
-			return a.refuse("is compressed with %s, which odpm does not read; unpack it and name what comes out: %s", f.name, hint)
+		if bytes.HasPrefix(head, []byte(f.magic)) {
+			return a.refuse("%sis %s, which odpm does not read; %s", it, f.name, a.unpacking(f.suffix, f.unpack, layers, member))
 		}
 	}
 	if bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) {
 		narrow := bytes.ReplaceAll(head[2:], []byte{0}, nil)
-		if bytes.HasPrefix(narrow, []byte("PGDMP")) || bytes.HasPrefix(narrow, []byte("PK")) {
-			return a.refuse("was destroyed by PowerShell, whose > makes UTF-16 text of what a program writes; make it again, with pg_dump's own option: pg_dump -Fc -f backup.dump …")
+		if bytes.HasPrefix(narrow, []byte(dumpMagic)) || bytes.HasPrefix(narrow, []byte("PK")) {
+			return a.refuse("%swas destroyed by PowerShell, whose > makes UTF-16 text of what a program writes; make it again, with pg_dump's own option: pg_dump -Fc -f backup.dump …", it)
 		}
-		return a.refuse("is in UTF-16, as PowerShell's > writes what a program says, with other letters than English ones often damaged; make it again with pg_dump -f backup.sql …, or where it has none of them: iconv -f UTF-16 -t UTF-8 %s > %s",
-			shell.Quote(a.Path), shell.Quote(strings.TrimSuffix(a.Path, filepath.Ext(a.Path))+".utf8.sql"))
+		return a.refuse("%sis in UTF-16, as PowerShell's > writes what a program says, with other letters than English ones often damaged; make it again with pg_dump -f backup.sql …, or where it has none of them: iconv -f UTF-16 -t UTF-8 %s > %s",
+			it, shell.Quote(a.Path), shell.Quote(strings.TrimSuffix(a.Path, filepath.Ext(a.Path))+".utf8.sql"))
 	}
 	start := bytes.ToLower(bytes.TrimSpace(head))
-	if bytes.HasPrefix(start, []byte("<!doctype")) || bytes.HasPrefix(start, []byte("<html")) {
-		return a.refuse("is a web page and not a backup: what it was downloaded from answered with an error (Odoo does for a wrong master password)")
+	for _, o := range others {
+		if bytes.HasPrefix(start, []byte(o.magic)) {
+			return a.refuse("%s%s", it, o.says)
+		}
 	}
-	if bytes.HasPrefix(start, []byte("pg_dump: ")) {
-		return a.refuse("begins with what pg_dump said (%q), since its messages were written to the same file; make it again without 2>&1, with pg_dump -f backup.sql …", short(string(firstLine(head))))
+	if saidByDump(head) {
+		return a.refuse("%sbegins with what pg_dump said (%q), since its messages were written to the same file; make it again without 2>&1, with pg_dump -f backup.sql …", it, short(string(firstLine(head))))
+	}
+	if member != "" {
+		return a.refuse("%sis not what pg_dump writes; it begins with %q", it, short(string(firstLine(head))))
 	}
 	return a.refuse("is neither Odoo's zip nor pg_dump's custom format, and neither SQL nor a tar; it begins with %q", short(string(firstLine(head))))
+}
+
+// unpacking is the next command, and what to name after it.
+func (a *Archive) unpacking(suffix, unpack string, layers int, member string) string {
+	to := shell.Quote(a.Path + ".unpacked")
+	program, _, _ := strings.Cut(unpack, " ")
+	switch {
+	case member != "" && a.Format == Folder:
+		return "unpack that file, and name the folder again"
+	case member != "":
+		return "unpack the archive into a folder, and in it that file, and name the folder: " + a.unpackAll()
+	case layers > 0:
+		return "take off the gzip, and name what comes out: " + "gzip -dc " + shell.Quote(a.Path) + strings.Repeat(" | gzip -dc", layers-1) + " > " + to
+	case suffix != "" && !strings.HasSuffix(a.Path, suffix):
+		return "unpack it and name what comes out: " + program + " -dc " + shell.Quote(a.Path) + " > " + to
+	case unpack == program+" -d" && suffix == "":
+		return "decode it and name what comes out: " + unpack + " " + shell.Quote(a.Path) + " > " + shell.Quote(a.Path+".decoded")
+	}
+	return "unpack it and name what comes out: " + unpack + " " + shell.Quote(a.Path)
+}
+
+// unpackAll is the command that unpacks an archive, and only some of its members where
+// they are named, into a folder beside it.
+func (a *Archive) unpackAll(members ...string) string {
+	folder, path := a.unpackedFolder(), shell.Quote(a.Path)
+	for i, m := range members {
+		members[i] = " " + shell.Quote(m)
+	}
+	only := strings.Join(members, "")
+	if a.Format == Tar {
+		return "mkdir " + shell.Quote(folder) + " && tar -xf " + path + " -C " + shell.Quote(folder) + only
+	}
+	return "unzip " + path + only + " -d " + shell.Quote(folder)
+}
+
+// unpackedFolder is where unpackAll unpacks to.
+func (a *Archive) unpackedFolder() string {
+	name := a.Path
+	for _, suffix := range []string{".gz", ".tgz", ".tar", ".zip"} {
+		name = strings.TrimSuffix(name, suffix)
+	}
+	return name + "-unpacked"
 }
 
 func firstLine(b []byte) []byte {

@@ -62,6 +62,9 @@ func (a *Archive) readManifest() error {
 	return nil
 }
 
+// plainTitle is in the first lines of pg_dump's SQL.
+const plainTitle = "-- PostgreSQL database dump"
+
 var (
 	fromServer = regexp.MustCompile(`(?m)^-- Dumped from database version ([^\r\n]{1,100})\r?$`)
 	byDump     = regexp.MustCompile(`(?m)^-- Dumped by pg_dump version ([^\r\n]{1,100})\r?$`)
@@ -83,8 +86,12 @@ func (a *Archive) readPlainHeader() error {
 	if bytes.Contains(head, []byte("-- PostgreSQL database cluster dump")) {
 		return a.refuse("is what pg_dumpall writes, a whole server with its roles and all of its databases; odpm restores one database: on the server that it came from, pg_dump -Fc -f backup.dump NAME")
 	}
-	if !bytes.Contains(head, []byte("-- PostgreSQL database dump")) {
-		return a.refuse("dump.sql is not what pg_dump writes")
+	if !bytes.Contains(head, []byte(plainTitle)) {
+		what := ""
+		if a.src != nil {
+			what = a.dump.name
+		}
+		return a.neither(head, a.dump.layers, what)
 	}
 	if m := fromServer.FindSubmatch(head); m != nil {
 		a.Header.ServerVersion = string(m[1])

@@ -126,7 +126,7 @@ func (s *surveyor) member(m member) error {
 	}
 	switch what {
 	case roleDump, roleManifest:
-		if t, ok := a.src.(tarSource); ok && t.gz {
+		if t, ok := a.src.(tarSource); ok && !t.parallel() {
 			m.open = t.again(m.name)
 		}
 		if what == roleManifest {
@@ -134,9 +134,6 @@ func (s *surveyor) member(m member) error {
 			return nil
 		}
 		a.dump = &m
-		if m.gz = strings.HasSuffix(strings.ToLower(m.name), ".gz"); !m.gz {
-			a.DumpSize = m.size
-		}
 	case rolePart:
 		return a.addPart(name, m)
 	case roleFile:

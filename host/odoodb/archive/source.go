@@ -22,9 +22,9 @@ type member struct {
 	name string // as it is
 	mode os.FileMode
 	size int64
-	// gz: it is compressed with gzip, as a file.
-	gz   bool
-	open func() (io.ReadCloser, error)
+	// layers is how often it is compressed with gzip, as a file.
+	layers int
+	open   func() (io.ReadCloser, error)
 }
 
 func (d zipSource) parallel() bool { return true }

@@ -2,14 +2,11 @@ package archive
 
 import (
 	"archive/tar"
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-
-	"github.com/klauspost/compress/gzip"
 )
 
 // tarSource is a tar. Compressed with gzip it can only be read from its beginning,
@@ -17,17 +14,18 @@ import (
 type tarSource struct {
 	f    *os.File
 	size int64
-	gz   bool
+	// layers is how often it is compressed with gzip.
+	layers int
 }
 
-func (s tarSource) parallel() bool { return !s.gz }
+func (s tarSource) parallel() bool { return s.layers == 0 }
 
 func (s tarSource) reader() (*tar.Reader, io.Reader, error) {
 	whole := io.NewSectionReader(s.f, 0, s.size)
-	if !s.gz {
+	if s.layers == 0 {
 		return tar.NewReader(whole), whole, nil // which it skips in
 	}
-	z, err := gzip.NewReader(bufio.NewReaderSize(whole, 1<<18))
+	z, err := gunzipped(io.NopCloser(whole), s.layers)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -64,7 +62,7 @@ func (s tarSource) each(yield func(member) error) error {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
 			// The checksum of gzip is at its end.
-			if !s.gz {
+			if s.parallel() {
 				return nil
 			}
 			if _, err = io.Copy(io.Discard, rest); err != nil {
@@ -82,7 +80,7 @@ func (s tarSource) each(yield func(member) error) error {
 		if sparse(h) {
 			m.mode = os.ModeIrregular
 		}
-		if !s.gz {
+		if s.parallel() {
 			m.open = s.at(rest, h)
 		}
 		if err := yield(m); err != nil {
