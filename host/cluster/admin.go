@@ -165,6 +165,18 @@ func admin(ctx context.Context, pg engine.Server, h Hints, database, except stri
 	return nil, none
 }
 
+// WithPath is another session of the same role's in the same database that begins with
+// that search_path. It is for a database in which nobody else has made anything yet.
+func (s *Session) WithPath(ctx context.Context, path string) (*Session, error) {
+	conf := s.Config()
+	conf.RuntimeParams["search_path"] = path
+	conn, err := pgx.ConnectConfig(ctx, conf)
+	if err != nil {
+		return nil, err
+	}
+	return &Session{conn}, nil
+}
+
 // anyLogin connects as whoever may in, a superuser if there is one.
 func anyLogin(ctx context.Context, pg engine.Server, h Hints) (*Session, bool, error) {
 	conn, err := admin(ctx, pg, h, "", "")

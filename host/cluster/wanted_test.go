@@ -10,7 +10,7 @@ func TestOneOfSeveralHosts(t *testing.T) {
 		{"10.0.0.1,10.0.0.2", "10.0.0.2:5433", "10.0.0.2"},
 		{"host.docker.internal", "127.0.0.1:5432", "host.docker.internal"},
 	} {
-		s, err := Wanted{Role: "odoo", Host: c.host, SSLMode: "verify-full"}.at(c.addr).Settings()
+		s, err := Wanted{Role: "odoo", Host: c.host, SSLMode: "verify-full"}.At(c.addr).Settings()
 		if err != nil || s.Host != c.want {
 			t.Errorf("%s at %s: %q %v, want %q", c.host, c.addr, s.Host, err, c.want)
 		}

@@ -8,14 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/odoodb/drop"
 	"github.com/odpm/odpm/host/odoodb/needs"
 	"github.com/odpm/odpm/host/odoodb/server"
+	"github.com/odpm/odpm/host/odoodb/tables"
 	"github.com/odpm/odpm/host/quote"
 )
 
@@ -144,6 +147,18 @@ func addExtensions(ctx context.Context, s *server.Server, database string, o Opt
 			want = append(want, needs.Extension{Name: name, Schema: "public"})
 		}
 	}
+	if len(o.Extensions) > 0 {
+		path, err := scriptPath(ctx, c, want)
+		if err != nil {
+			return err
+		}
+		session, err := c.WithPath(ctx, path)
+		if err != nil {
+			return fmt.Errorf("log in to create extensions: %w", err)
+		}
+		defer engine.Close(session)
+		c = session
+	}
 	for _, e := range want {
 		if e.Schema != "pg_catalog" { // where nobody may make one
 			if _, err := c.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+quote.Ident(e.Schema)); err != nil {
@@ -160,6 +175,24 @@ func addExtensions(ctx context.Context, s *server.Server, database string, o Opt
 		}
 	}
 	return nil
+}
+
+// scriptPath is the search_path that scripts of extensions expect a session to have
+// begun with: PostGIS' topology takes it, adds its own schema, and finds the type
+// geometry by it. A schema that the extension itself has chosen is its script's affair.
+func scriptPath(ctx context.Context, c *cluster.Session, want []needs.Extension) (string, error) {
+	path := `"$user", public`
+	for _, e := range want {
+		fixed, err := tables.Collect(ctx, c, `SELECT schema::pg_catalog.text FROM pg_catalog.pg_available_extension_versions
+			WHERE name OPERATOR(pg_catalog.=) $1::pg_catalog.name AND schema IS NOT NULL`, e.Name)
+		if err != nil {
+			return "", err
+		}
+		if q := quote.Ident(e.Schema); e.Schema != "public" && e.Schema != "pg_catalog" && !slices.Contains(fixed, e.Schema) && !strings.Contains(path, q) {
+			path += ", " + q
+		}
+	}
+	return path, nil
 }
 
 func extensionError(ext string, err error) error {

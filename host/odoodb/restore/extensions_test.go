@@ -21,9 +21,16 @@ INSERT INTO @extschema@.spatial_ref_sys VALUES (4326, 'EPSG');
 GRANT SELECT ON @extschema@.spatial_ref_sys TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.spatial_ref_sys', 'WHERE srid > 900000');
 CREATE DOMAIN @extschema@.geometry AS text;`,
-	"postgis_topology--1.0.sql": `CREATE TABLE topology.topology (id serial PRIMARY KEY, name text);
-SELECT pg_catalog.pg_extension_config_dump('topology.topology', '');
-SELECT pg_catalog.pg_extension_config_dump('topology.topology_id_seq', '');`,
+	// Its script goes by the search_path that the session began with, as PostGIS 3's
+	// AddToSearchPath does.
+	"postgis_topology--1.0.sql": `DO $$ DECLARE path text; BEGIN
+	SELECT reset_val INTO path FROM pg_catalog.pg_settings WHERE name = 'search_path';
+	IF path NOT LIKE '%topology%' THEN EXECUTE 'ALTER DATABASE ' || quote_ident(current_database()) || ' SET search_path = ' || path || ', topology'; END IF;
+	EXECUTE 'SET search_path = ' || path || ', topology';
+END $$;
+CREATE FUNCTION topology.area(geometry) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE TABLE topology.topology (id serial PRIMARY KEY, name text);
+SELECT pg_catalog.pg_extension_config_dump('topology.topology', '');`,
 }
 
 // TestExtensionsWithRows: an extension's tables are the administrator's, and the
@@ -53,8 +60,9 @@ func TestExtensionsWithRows(t *testing.T) {
 	odoodbtest.MustAdmin(t, s, server.Maintenance, `ALTER ROLE postgres SET extension_control_path = '`+dir+`:$system'`)
 	for _, schema := range []string{"public", "gis"} {
 		odoodbtest.OldOdoo(t, s, schema, "18.0.1.3")
-		odoodbtest.MustAdmin(t, s, schema, `CREATE SCHEMA IF NOT EXISTS `+schema, `GRANT USAGE ON SCHEMA `+schema+` TO odoo`, `CREATE EXTENSION postgis SCHEMA `+schema, `CREATE EXTENSION postgis_topology`,
-			`INSERT INTO `+schema+`.spatial_ref_sys VALUES (990001, 'ours')`, `INSERT INTO topology.topology (name) VALUES ('roads'), ('rivers')`,
+		odoodbtest.MustAdmin(t, s, schema, `CREATE SCHEMA IF NOT EXISTS `+schema, `GRANT USAGE ON SCHEMA `+schema+` TO odoo`, `CREATE EXTENSION postgis SCHEMA `+schema, `ALTER DATABASE `+schema+` SET search_path = "$user", public, gis`)
+		odoodbtest.MustAdmin(t, s, schema, `CREATE EXTENSION postgis_topology`,
+			`INSERT INTO `+schema+`.spatial_ref_sys VALUES (990001, 'ours')`, `INSERT INTO topology.topology (name) VALUES ('roads')`,
 			`CREATE TABLE public.places (at `+schema+`.geometry)`, `ALTER TABLE public.places OWNER TO odoo`)
 		file := filepath.Join(t.TempDir(), "a.zip")
 		if _, err := backup.Run(ctx, s, backup.Options{Database: schema, File: file}); err != nil {
@@ -65,7 +73,7 @@ func TestExtensionsWithRows(t *testing.T) {
 			t.Fatalf("%v %v", rep.LeftOut, err)
 		}
 		odoodbtest.MustApp(t, s, "back "+schema, `INSERT INTO topology.topology (name) VALUES ('new')`, `INSERT INTO `+schema+`.spatial_ref_sys VALUES (990002, 'new')`)
-		if got := odoodbtest.Value[string](t, s, "back "+schema, `SELECT (SELECT string_agg(srid::text, ' ' ORDER BY srid) FROM `+schema+`.spatial_ref_sys) || ' ' || (SELECT string_agg(id || name, ' ' ORDER BY id) FROM topology.topology)`); got != "4326 990001 990002 1roads 2rivers 3new" {
+		if got := odoodbtest.Value[string](t, s, "back "+schema, `SELECT (SELECT string_agg(srid::text, ' ' ORDER BY srid) FROM `+schema+`.spatial_ref_sys) || ' ' || (SELECT string_agg(id || name, ' ' ORDER BY id) FROM topology.topology)`); got != "4326 990001 990002 1roads 2new" {
 			t.Errorf("%s: %s", schema, got)
 		}
 	}

@@ -149,6 +149,9 @@ func (r *restore) reassign(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := r.advanceSequences(ctx, c); err != nil {
+		return err
+	}
 	relations, err := tables.Collect(ctx, c, ownedRelations, r.journal.New)
 	if err != nil {
 		return err
