@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -21,6 +22,12 @@ type content struct {
 	// tables and rows are counted.
 	tables, rows int64
 	last         string // the table of the last INSERT
+	// made are the tables that the dump makes, as schema.table, and ownRows those of the
+	// rows that are in them; the others are in tables of extensions, whose own rows a
+	// dump does not have.
+	made    map[string]bool
+	own     bool // the last COPY or INSERT was for one of them
+	ownRows int64
 
 	// ascii: the dump is in SQL_ASCII, and its bytes are looked at.
 	ascii bool
@@ -42,8 +49,12 @@ type content struct {
 }
 
 func newContent() content {
-	return content{schema: "public", columns: map[string][]string{}, modules: map[string]string{}}
+	return content{schema: "public", made: map[string]bool{}, columns: map[string][]string{}, modules: map[string]string{}}
 }
+
+// maxTables bounds what is remembered of a hostile dump. PostgreSQL itself becomes slow
+// long before.
+const maxTables = 200_000
 
 const attachments, modulesTable = "ir_attachment", "ir_module_module"
 
@@ -99,6 +110,7 @@ func (c *content) rowsOf(rows *sqldump.Rows) io.Writer {
 func (c *content) copy(stmt []byte) *sqldump.Rows {
 	c.tables++
 	schema, table, columns := sqldump.CopyTarget(stmt)
+	c.own = c.made[cmp.Or(schema, c.schema)+"."+table]
 	if !c.ours(schema, table) {
 		return sqldump.NewRows(nil, nil, nil)
 	}
@@ -107,6 +119,13 @@ func (c *content) copy(stmt []byte) *sqldump.Rows {
 		columns = c.columns[table]
 	}
 	return sqldump.NewRows(columns, wantedColumns[table], func(values []string) { c.row(table, values) })
+}
+
+// count counts rows of the last COPY or INSERT.
+func (c *content) count(n int64) {
+	if c.rows += n; c.own {
+		c.ownRows += n
+	}
 }
 
 // statement looks for tables, rows and the search_path.
@@ -131,7 +150,11 @@ func (c *content) statement(stmt []byte) {
 			c.schema = schema
 		}
 	case "create":
-		if schema, table, columns, ok := sqldump.TableColumns(stmt); ok && c.ours(schema, table) {
+		schema, table, columns, ok := sqldump.TableColumns(stmt)
+		if ok && len(c.made) < maxTables {
+			c.made[cmp.Or(schema, c.schema)+"."+table] = true
+		}
+		if ok && c.ours(schema, table) {
 			c.twice = c.twice || c.columns[table] != nil
 			c.columns[table] = columns
 		}
@@ -151,6 +174,7 @@ func (c *content) insert(ins sqldump.Insert) {
 		c.last = name
 		c.tables++
 	}
+	c.own = c.made[cmp.Or(ins.Schema, c.schema)+"."+ins.Table]
 	ours := c.ours(ins.Schema, ins.Table)
 	c.rowsOnly = c.rowsOnly || ours && c.columns[ins.Table] == nil
 	if ins.Columns == nil {
@@ -159,7 +183,7 @@ func (c *content) insert(ins sqldump.Insert) {
 	wanted := wantedColumns[ins.Table]
 	values := make([]string, len(wanted))
 	ins.Rows(func(row []string) {
-		c.rows++
+		c.count(1)
 		if !ours {
 			return
 		}

@@ -38,8 +38,9 @@ type Result struct {
 	ServerVersion, DumpVersion string
 	// Modules is how many are installed, by the dump itself.
 	Modules int
-	// Tables and Rows are the COPY blocks and the lines in them.
-	Tables, Rows int64
+	// Tables and Rows are the COPY blocks and the lines in them, OwnRows those of tables
+	// that the dump makes: the others are in tables of extensions.
+	Tables, Rows, OwnRows int64
 	// Files is how many files attachments have, Extra how many more the
 	// archive contains.
 	Files, Extra int

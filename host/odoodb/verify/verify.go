@@ -71,7 +71,7 @@ func (v *verifier) run(ctx context.Context) (err error) {
 		v.total = a.Size + a.FilesSize
 	}
 	err = v.sql(ctx)
-	v.res.Tables, v.res.Rows = v.content.tables, v.content.rows
+	v.res.Tables, v.res.Rows, v.res.OwnRows = v.content.tables, v.content.rows, v.content.ownRows
 	if err == nil {
 		err = v.fileContents(ctx)
 	}
@@ -130,7 +130,7 @@ func (v *verifier) sql(ctx context.Context) error {
 		if err == nil && it.Kind == sqldump.Copy {
 			rows := v.content.copy(it.Text)
 			err = sc.CopyData(&tickWriter{v.content.rowsOf(rows), func() error { v.progress(v.dumpRead(sc)); return nil }})
-			v.content.rows += rows.N
+			v.content.count(rows.N)
 		}
 		if err == nil && it.Kind == sqldump.Statement {
 			v.content.statement(it.Text)
