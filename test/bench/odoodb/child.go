@@ -14,6 +14,7 @@ import (
 
 	"github.com/odpm/odpm/host/odoodb/backup"
 	"github.com/odpm/odpm/host/odoodb/restore"
+	"github.com/odpm/odpm/host/odoodb/verify"
 )
 
 const childVerb = "as-odpm"
@@ -59,6 +60,14 @@ func runChild(ctx context.Context) error {
 			return errors.Join(err, fmt.Errorf("warnings: %q", r.Warnings))
 		}
 		res.Bytes, res.DumpBytes = r.Bytes, r.DumpBytes
+	case "verify":
+		if _, err := verify.File(ctx, j.File, verify.Options{OdooMajor: 18}); err != nil {
+			return err
+		}
+	case "rehearse":
+		if r, err := restore.Rehearse(ctx, s, restore.RehearseOptions{Restore: restore.Options{File: j.File, OdooMajor: 18}}); err != nil || !r.RowsCompared {
+			return errors.Join(err, errors.New("a rehearsal that compared no rows"))
+		}
 	case "restore":
 		if _, err := restore.Run(ctx, s, restore.Options{File: j.File, Database: j.Database, OdooMajor: 18}); err != nil {
 			return err

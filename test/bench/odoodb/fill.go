@@ -29,6 +29,11 @@ func (p *place) fill(ctx context.Context) error {
 		return err
 	}
 	defer c.Close(ctx)
+	return fillTables(ctx, c.Conn, p.filestore(source), p.o.Rows, p.o.Files)
+}
+
+// fillTables adds them to a database that the fixture was restored into.
+func fillTables(ctx context.Context, c *pgx.Conn, store string, rows, files int) error {
 	for _, sql := range []string{
 		`SET ROLE ` + appRole,
 		// An administrator's session of odpm finds nothing in public, and ends what
@@ -44,7 +49,7 @@ func (p *place) fill(ctx context.Context) error {
 		}
 	}
 	g := &generator{rng: rand.New(rand.NewPCG(1, 2))}
-	if err := g.tables(ctx, c.Conn, p.o.Rows); err != nil {
+	if err := g.tables(ctx, c, rows); err != nil {
 		return err
 	}
 	for _, sql := range []string{
@@ -58,7 +63,7 @@ func (p *place) fill(ctx context.Context) error {
 			return err
 		}
 	}
-	names, err := g.files(p.filestore(source), p.o.Files)
+	names, err := g.files(store, files)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,7 @@
 // Command odoodb measures backup and restore of an Odoo database against the
 // same work done with standard tools the way Odoo does it:
 //
-//	go run ./test/bench/odoodb [-rows N] [-files N] [-repeat N] [-dir DIR] [-keep] [-json]
+//	go run ./test/bench/odoodb [-small] [-rows N] [-files N] [-repeat N] [-dir DIR] [-keep] [-json]
 //
 // It makes a PostgreSQL cluster, a database of more than 1 GB and a file store
 // of 20,000 files in a directory of its own, some 15 GB in all, and removes them
@@ -30,6 +30,7 @@ func main() {
 	var o options
 	flag.IntVar(&o.Rows, "rows", 1_700_000, "rows of the large table")
 	flag.IntVar(&o.Files, "files", 20_000, "files of the file store")
+	flag.BoolVar(&o.Small, "small", false, "a small database and the lists only, no large one")
 	flag.StringVar(&o.Dir, "dir", "", "directory to work in (default a new one in the system's temporary directory)")
 	flag.IntVar(&o.Repeat, "repeat", 2, "how often everything is measured; the best time of each counts")
 	flag.BoolVar(&o.Keep, "keep", false, "leave the directory there")
@@ -56,7 +57,7 @@ func main() {
 type options struct {
 	Rows, Files, Repeat int
 	Dir                 string
-	Keep, JSON          bool
+	Keep, JSON, Small   bool
 }
 
 func run(ctx context.Context, o options) (rep report, err error) {

@@ -104,9 +104,14 @@ func (p *place) close(keep bool) {
 
 // sh runs a standard tool as a person at this machine would, over TCP.
 func (p *place) sh(ctx context.Context, name string, args ...string) error {
+	return p.shAt(ctx, p.Port, name, args...)
+}
+
+// shAt is sh with the server of that port.
+func (p *place) shAt(ctx context.Context, port int, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = p.tmp()
-	cmd.Env = append(os.Environ(), "PGHOST=127.0.0.1", "PGPORT="+strconv.Itoa(p.Port), "PGUSER="+appRole, "PGPASSWORD=bench",
+	cmd.Env = append(os.Environ(), "PGHOST=127.0.0.1", "PGPORT="+strconv.Itoa(port), "PGUSER="+appRole, "PGPASSWORD=bench",
 		"PATH="+p.bin+":"+os.Getenv("PATH"), "TMPDIR="+p.tmp())
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

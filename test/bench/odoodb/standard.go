@@ -8,15 +8,15 @@ import (
 
 // odooBackup is odoo/service/db.py, dump_db: copy the file store, pg_dump to a
 // file, deflate both with Python's zipfile.
-func (p *place) odooBackup(ctx context.Context, to string) error {
+func (p *place) odooBackup(ctx context.Context, port int, database, store, to string) error {
 	dir, err := os.MkdirTemp(p.tmp(), "odoo")
 	if err != nil {
 		return err
 	}
-	if err := p.sh(ctx, "cp", "-r", p.filestore(source), filepath.Join(dir, "filestore")); err != nil {
+	if err := p.sh(ctx, "cp", "-r", store, filepath.Join(dir, "filestore")); err != nil {
 		return err
 	}
-	if err := p.sh(ctx, "pg_dump", "--no-owner", "--file="+filepath.Join(dir, "dump.sql"), source); err != nil {
+	if err := p.shAt(ctx, port, "pg_dump", "--no-owner", "--file="+filepath.Join(dir, "dump.sql"), database); err != nil {
 		return err
 	}
 	return p.sh(ctx, "python3", "-c", `
@@ -31,8 +31,9 @@ with zipfile.ZipFile(to, "w", compression=zipfile.ZIP_DEFLATED, allowZip64=True)
 `, dir, to)
 }
 
-// plainRestore is what a person types.
-func (p *place) plainRestore(ctx context.Context, from, database string) error {
+// plainRestore is what a person types, and what odoo/service/db.py, restore_db, does
+// before it loads the registry.
+func (p *place) plainRestore(ctx context.Context, port int, from, database, store string) error {
 	dir, err := os.MkdirTemp(p.tmp(), "plain")
 	if err != nil {
 		return err
@@ -40,11 +41,11 @@ func (p *place) plainRestore(ctx context.Context, from, database string) error {
 	if err := p.sh(ctx, "unzip", "-q", from, "-d", dir); err != nil {
 		return err
 	}
-	if err := p.sh(ctx, "createdb", "-T", "template0", "-E", "UTF8", "--lc-collate=C", database); err != nil {
+	if err := p.shAt(ctx, port, "createdb", "-T", "template0", "-E", "UTF8", "--lc-collate=C", database); err != nil {
 		return err
 	}
-	if err := p.sh(ctx, "psql", "-X", "-q", "-o", os.DevNull, "-f", filepath.Join(dir, "dump.sql"), database); err != nil {
+	if err := p.shAt(ctx, port, "psql", "-X", "-q", "-o", os.DevNull, "-f", filepath.Join(dir, "dump.sql"), database); err != nil {
 		return err
 	}
-	return os.Rename(filepath.Join(dir, "filestore"), p.filestore(database))
+	return os.Rename(filepath.Join(dir, "filestore"), store)
 }
