@@ -19,7 +19,6 @@ import (
 	"github.com/odpm/odpm/host/odoodb/disk"
 	"github.com/odpm/odpm/host/odoodb/fault"
 	"github.com/odpm/odpm/host/odoodb/server"
-	"github.com/odpm/odpm/host/odoodb/sqldump"
 	"github.com/odpm/odpm/host/odoodb/tables"
 	"github.com/odpm/odpm/host/odoodb/verify"
 	"github.com/odpm/odpm/host/quote"
@@ -153,8 +152,8 @@ func (b *backup) verify(ctx context.Context) error {
 	if res.MissingFiles > 0 && b.o.Format == archive.Zip && res.Extra+res.Files > res.MissingFiles {
 		b.res.warn("a restore of it needs --allow-missing-files")
 	}
-	if res.NotUTF8 {
-		b.res.warn("the database is in SQL_ASCII and has bytes that are not UTF-8; a restore refuses the archive until %s", sqldump.NameTheEncoding)
+	if res.NotUTF8 != "" {
+		b.res.warn("the database has bytes that are not UTF-8, and a restore refuses the archive as it is: %s", res.NotUTF8)
 	}
 	if n := res.WrongSized; n > 0 {
 		b.res.warn("%s: %s", verify.WrongSizes(n), verify.FewOf(res.WrongNames, n))

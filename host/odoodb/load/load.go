@@ -168,12 +168,10 @@ const maxKept, maxLeft = 4 << 20, 1000
 // for some dozens of statements, and few locks are held at a time.
 const batchSize, batchBytes = 50, 1 << 18
 
-// statement notes one for the first session. What ends or begins a transaction
-// goes alone: statements that are sent together are one transaction otherwise.
+// statement notes one for the first session, and makes a transaction of the statements
+// that write a large object.
 func (l *Loader) statement(ctx context.Context, stmt []byte) error {
-	alone := false
-	switch t := sqldump.Tokens(stmt, 1); {
-	case sqldump.Setting(stmt):
+	if sqldump.Setting(stmt) {
 		if err := l.flush(ctx); err != nil {
 			return err
 		}
@@ -181,17 +179,38 @@ func (l *Loader) statement(ctx context.Context, stmt []byte) error {
 			return fmt.Errorf("the dump has more than %d MiB of SET statements, and pg_dump writes a dozen lines", maxKept>>20)
 		}
 		return l.setting(ctx, string(stmt))
-	case len(t) == 1:
-		alone = slices.Contains([]string{"begin", "start", "commit", "end", "rollback", "abort"}, t[0])
 	}
-	if alone {
-		if err := l.flush(ctx); err != nil {
+	t := sqldump.Tokens(stmt, 4)
+	if slices.Contains(t, "lo_open") {
+		if err := l.alone(ctx, "BEGIN"); err != nil {
 			return err
 		}
 	}
+	if err := l.note(ctx, stmt); err != nil {
+		return err
+	}
+	if slices.Contains(t, "lo_close") {
+		return l.alone(ctx, "COMMIT")
+	}
+	return nil
+}
+
+// alone is for what begins or ends a transaction: statements that are sent together are
+// one otherwise.
+func (l *Loader) alone(ctx context.Context, stmt string) error {
+	if err := l.flush(ctx); err != nil {
+		return err
+	}
+	if err := l.note(ctx, []byte(stmt)); err != nil {
+		return err
+	}
+	return l.flush(ctx)
+}
+
+func (l *Loader) note(ctx context.Context, stmt []byte) error {
 	l.batch = append(l.batch, string(stmt))
 	l.batchBytes += len(stmt)
-	if alone || len(l.batch) >= batchSize || l.batchBytes >= batchBytes {
+	if len(l.batch) >= batchSize || l.batchBytes >= batchBytes {
 		return l.flush(ctx)
 	}
 	return nil
@@ -225,6 +244,9 @@ func (l *Loader) wanted(stmt []byte) []byte {
 			return nil // of pg_dump --clean, which may be thousands
 		}
 		l.made = slices.Equal(sqldump.Tokens(stmt, 1), []string{"create"})
+	}
+	if sqldump.Transaction(stmt) {
+		return nil
 	}
 	v := l.Policy.Judge(stmt)
 	if v.Later {

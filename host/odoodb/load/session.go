@@ -135,8 +135,12 @@ func (s *session) failed(err error, at int, stmt string) error {
 		text = strings.ToValidUTF8(text[:120], "") + "…"
 	}
 	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Code == "22021" && s.ascii() {
-		e.text = fmt.Sprintf("restore into database %q: %v, in: %s; %s", s.database, err, text, sqldump.NameTheEncoding)
+	if errors.As(err, &pgErr) && pgErr.Code == "22021" {
+		next := sqldump.NotAsItSays
+		if s.ascii() {
+			next = sqldump.NameTheEncoding
+		}
+		e.text = fmt.Sprintf("restore into database %q: %v, in: %s; %s", s.database, err, text, next)
 		return e
 	}
 	if errors.As(err, &pgErr) && pgErr.Detail != "" {

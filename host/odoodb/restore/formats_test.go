@@ -65,6 +65,7 @@ func TestDumpFormats(t *testing.T) {
 	}{
 		{15, "-Fc -Z0"}, {15, "-Fc --inserts"}, {15, "-Fd -Z3"}, {15, "-Ft"},
 		{17, "-Fc -Zlz4"}, {17, "-Fd -Zzstd"}, {18, "-Fc -Zzstd:5"}, {18, "-Fd -Zlz4 -j2"}, {18, "-Ft"}, {18, "-Fc --statistics"},
+		{15, "-Fc | pg_restore --single-transaction"},
 		{15, "-Fc >"}, {18, "-Fc >"}, {18, "-Fc --create --clean >"},
 		{15, "-Fp --clean"}, {15, "-Fp --create"}, {18, "-Fp --clean --if-exists --create"}, {18, "-Fp --clean --if-exists --column-inserts"},
 	} {
@@ -75,6 +76,7 @@ func TestDumpFormats(t *testing.T) {
 			}
 			path := filepath.Join(t.TempDir(), "dump")
 			words, toStdout := strings.CutSuffix(tc.args, " >")
+			words, single := strings.CutSuffix(words, " | pg_restore --single-transaction")
 			args := append([]string{"-h", pg.Socket, "-p", fmt.Sprint(pg.Port), "-U", odoodbtest.Superuser, "-d", server.Conninfo("db")}, strings.Fields(words)...)
 			if !toStdout {
 				args = append(args, "-f", path)
@@ -92,6 +94,16 @@ func TestDumpFormats(t *testing.T) {
 			}
 			if toStdout {
 				path += ".out"
+			}
+			if single {
+				program, err := localpg.Client("pg_restore", tc.major)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if out, err := exec.Command(program, "--single-transaction", "-f", path+".sql", path).CombinedOutput(); err != nil {
+					t.Fatalf("pg_restore: %v\n%s", err, out)
+				}
+				path += ".sql"
 			}
 			if _, err := verify.File(ctx, path, verify.Options{}); err != nil {
 				t.Errorf("verify: %v", err)

@@ -100,3 +100,11 @@ func Removal(stmt []byte) bool {
 	}
 	return false
 }
+
+// Transaction is a statement that begins or ends one. pg_dump writes them around each
+// large object, pg_restore --single-transaction around everything; tables that nobody
+// else sees yet would keep rows from being loaded over several connections.
+func Transaction(stmt []byte) bool {
+	t := Tokens(stmt, 2)
+	return len(t) > 0 && (slices.Contains([]string{"begin", "commit", "end"}, t[0]) || has(t, "start", "transaction"))
+}

@@ -29,9 +29,12 @@ type content struct {
 	own     bool // the last COPY or INSERT was for one of them
 	ownRows int64
 
-	// ascii: the dump is in SQL_ASCII, and its bytes are looked at.
+	// encoding is what the dump says of its bytes, UTF8 where it says nothing; those of
+	// UTF8 and SQL_ASCII are looked at. The server converts and checks any other.
+	encoding string
+	utf8     sqldump.UTF8
+	// ascii: the bytes that are not UTF-8 are in SQL_ASCII.
 	ascii bool
-	utf8  sqldump.UTF8
 
 	// rowsOnly: the dump has rows of a table that it does not make.
 	rowsOnly bool
@@ -49,7 +52,7 @@ type content struct {
 }
 
 func newContent() content {
-	return content{schema: "public", made: map[string]bool{}, columns: map[string][]string{}, modules: map[string]string{}}
+	return content{schema: "public", encoding: "UTF8", made: map[string]bool{}, columns: map[string][]string{}, modules: map[string]string{}}
 }
 
 // maxTables bounds what is remembered of a hostile dump. PostgreSQL itself becomes slow
@@ -97,13 +100,25 @@ func (c *content) row(table string, values []string) {
 	}
 }
 
-// rowsOf is copy, and where the dump says nothing about its bytes, a look at them.
+// rowsOf is copy, with a look at the bytes.
 func (c *content) rowsOf(rows *sqldump.Rows) io.Writer {
-	if !c.ascii {
+	if !c.checked() {
 		return rows
 	}
-	c.utf8.End()
+	c.endOfText()
 	return io.MultiWriter(rows, &c.utf8)
+}
+
+func (c *content) checked() bool {
+	return c.encoding == "UTF8" || c.encoding == "UNICODE" || c.encoding == "UTF-8" || c.encoding == "SQL_ASCII"
+}
+
+// endOfText: what follows is another text, maybe in another encoding.
+func (c *content) endOfText() {
+	c.utf8.End()
+	if c.utf8.Bad == "" {
+		c.ascii = c.encoding == "SQL_ASCII"
+	}
 }
 
 // copy is what reads a table's COPY data.
@@ -130,7 +145,8 @@ func (c *content) count(n int64) {
 
 // statement looks for tables, rows and the search_path.
 func (c *content) statement(stmt []byte) {
-	if c.ascii {
+	if c.checked() {
+		c.endOfText()
 		_, _ = c.utf8.Write(stmt)
 		c.utf8.End()
 	}
@@ -144,7 +160,7 @@ func (c *content) statement(stmt []byte) {
 	switch word[0] {
 	case "set", "select":
 		if name, ok := sqldump.ClientEncoding(stmt); ok {
-			c.ascii = name == "SQL_ASCII"
+			c.encoding = name
 		}
 		if schema, ok := sqldump.SearchPath(stmt); ok {
 			c.schema = schema
@@ -212,6 +228,6 @@ func (c *content) facts() (Facts, error) {
 		return Facts{}, Unproven("the dump makes its tables twice: two dumps are in one file, as a script writes with >> instead of >, and a restore would fail at the second")
 	}
 	slices.Sort(c.stored.wrongNames)
-	return Facts{base: c.base, Modules: c.modules, notUTF8: c.utf8.Bad, Stored: c.stored.files(), Missing: c.stored.missing(), names: c.stored.sorted(),
+	return Facts{base: c.base, Modules: c.modules, notUTF8: c.utf8.Bad, ascii: c.ascii, Stored: c.stored.files(), Missing: c.stored.missing(), names: c.stored.sorted(),
 		WrongSized: c.stored.wrongSized, wrongNames: c.stored.wrongNames, Elsewhere: c.elsewhere.all()}, nil
 }

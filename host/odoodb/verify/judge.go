@@ -15,9 +15,10 @@ type Facts struct {
 	// modules are the installed ones with theirs.
 	base    string
 	Modules map[string]string
-	// notUTF8 are bytes of a dump in SQL_ASCII that no database in UTF8 takes, ""
-	// for none.
+	// notUTF8 are bytes of a dump that no database in UTF8 takes, "" for none; ascii
+	// says that the dump is in SQL_ASCII, and names no encoding.
 	notUTF8 string
+	ascii   bool
 	// Stored is how many files attachments have, missing how many of those are
 	// not there, names the first of them.
 	Stored, Missing int
@@ -78,7 +79,7 @@ func Judge(f Facts, w Wanted) (j Judgement, err error) {
 		return j, VersionMismatch(j.Major, w.Project)
 	}
 	if f.notUTF8 != "" {
-		why := fmt.Sprintf("the dump has bytes that are not UTF-8 (%q): %s", f.notUTF8, sqldump.NameTheEncoding)
+		why := fmt.Sprintf("the dump has bytes that are not UTF-8 (%q): %s", f.notUTF8, f.encodingAdvice())
 		if !w.ofBackup {
 			return j, Unproven(why)
 		}
@@ -115,3 +116,11 @@ func WrongSizes(n int) string {
 
 // maxModules is ten times what the largest Odoo has.
 const maxModules = 20_000
+
+// encodingAdvice is what to do about bytes that are not UTF-8.
+func (f Facts) encodingAdvice() string {
+	if f.ascii {
+		return sqldump.NameTheEncoding
+	}
+	return sqldump.NotAsItSays
+}

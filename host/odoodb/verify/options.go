@@ -58,7 +58,9 @@ type Result struct {
 	WrongSized int
 	WrongNames []string
 	Elsewhere  Elsewhere
-	NotUTF8    bool
+	// NotUTF8 is what to do about bytes that no database in UTF8 takes, "" where there
+	// are none.
+	NotUTF8 string
 	// Needs is what the dump wants of a server.
 	Needs    needs.Needs
 	Needed   *needs.Reader

@@ -90,7 +90,9 @@ func (v *verifier) judge() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", v.a.Path, err)
 	}
-	v.res.NotUTF8 = f.notUTF8 != ""
+	if f.notUTF8 != "" {
+		v.res.NotUTF8 = f.encodingAdvice()
+	}
 	v.res.Modules, v.res.Files, v.res.MissingFiles, v.res.Missing = len(f.Modules), f.Stored, f.Missing, f.names
 	v.res.WrongSized, v.res.WrongNames, v.res.Elsewhere = f.WrongSized, f.wrongNames, f.Elsewhere
 	v.res.Extra = int(v.a.Files) - (f.Stored - f.Missing)
