@@ -27,10 +27,6 @@ func (l *Loader) copyRows(ctx context.Context, sc *sqldump.Scanner, stmt string)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c := &copier{ctx: ctx, fail: cancel, l: l, stmt: stmt, most: l.Jobs, idle: make(chan *copyWorker, l.Jobs)}
-	if first.conn.TxStatus() != 'I' {
-		// The table may be the open transaction's own.
-		c.most = 1
-	}
 	err = sc.CopyData(c)
 	if err == nil && len(c.buf) > 0 {
 		err = c.send(true)

@@ -114,8 +114,8 @@ func TestOverSeveralConnections(t *testing.T) {
 		}
 	}
 	// Each connection's COPY is a transaction.
-	for table, several := range map[string]bool{"many": true, "wide": true, "own": false} {
-		if n := value[int](t, l, "SELECT count(DISTINCT xmin::text)::int FROM public."+table); (n > 1) != several {
+	for _, table := range []string{"many", "wide"} {
+		if n := value[int](t, l, "SELECT count(DISTINCT xmin::text)::int FROM public."+table); n < 2 {
 			t.Errorf("%s was loaded in %d transactions", table, n)
 		}
 	}
