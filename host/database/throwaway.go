@@ -21,6 +21,7 @@ import (
 	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/host/odoodb/server"
 	"github.com/odpm/odpm/host/quote"
+	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/durable"
 )
@@ -171,12 +172,12 @@ func (t *throwawayCluster) remove(ctx context.Context, term *ui.Terminal) {
 
 // removeKilled removes what a killed rehearsal has left.
 func removeKilled(ctx context.Context, s *apply.Run, note string) error {
-	b, err := os.ReadFile(note)
+	b, err := s.Dirs.Read(filepath.Base(note))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; %s", err, state.MoveAside(note))
 	}
 	number, rest, _ := strings.Cut(strings.TrimSpace(string(b)), " ")
 	kind, dir, _ := strings.Cut(rest, " ")
@@ -185,7 +186,7 @@ func removeKilled(ctx context.Context, s *apply.Run, note string) error {
 	}
 	major, err := strconv.Atoi(number)
 	if err != nil || !filepath.IsAbs(dir) || !strings.HasPrefix(filepath.Base(dir), throwawayPrefix) || kind != engines.Native && kind != engines.Docker {
-		return fmt.Errorf("the note says %q, which odpm did not write; remove it", b)
+		return fmt.Errorf("the note says %.200q, which odpm did not write; %s", b, state.MoveAside(note))
 	}
 	if _, err := os.Lstat(dir); err == nil {
 		if kind == engines.Docker {
