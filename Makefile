@@ -91,8 +91,10 @@ RACE = ./host/apply ./host/database ./host/engine ./host/filestore ./host/odoodb
 	./shared/entrypoint ./shared/handoff ./shared/homedir ./shared/jsonpos ./shared/libpq ./shared/odooconf ./shared/redact \
 	./shared/regular ./shared/shell ./shared/snapshot ./shared/utf16text
 
+ENGINES ?=
 engines: ## a short suite on Podman, rootful and rootless, and on Docker with userns-remap; root starts it, beside the engine of the tests
-	test/engines/run
+	@test/setup/setup engine compose images engines
+	test/engines/run $(ENGINES)
 
 race: ## the race detector on the packages that need no server
 	@test/setup/setup faults

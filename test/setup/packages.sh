@@ -45,6 +45,19 @@ setup_faults() {
 	} | tr '\n' ' ')"
 }
 
+# What make engines starts beside the engine of the tests. Podman only recommends
+# what its networks are made with.
+setup_engines() {
+	install_packages engines "$({
+		has podman || echo podman netavark aardvark-dns
+		has slirp4netns || echo slirp4netns
+		has newuidmap || echo uidmap
+		has fuse-overlayfs || echo fuse-overlayfs
+		has dockerd || echo docker.io
+		has ip || [ -x /sbin/ip ] || echo iproute2
+	} | tr '\n' ' ')"
+}
+
 # What make test-dist needs: shells to press TAB in, and what reads packages and
 # manual pages.
 setup_release() {
