@@ -62,8 +62,11 @@ func (r *resolver) startsOdoo(name, text string, argv []string, tail int) (done 
 	isGiven := isOdoo || given.t.Script != nil
 	options := slices.ContainsFunc(argv[1:], connectionOption)
 	found := &Script{Name: name, Sure: s.ByName || s.HandsOn && isGiven, Unknown: s.Other, WaitsLast: s.WaitsLast}
-	if isOdoo && !slices.Contains(entrypoint.Programs, more[0]) {
-		found.Program = tail
+	switch begin := commandIn(more); {
+	case given.t.Script != nil && given.t.Script.Program > 0:
+		found.Program = tail + given.t.Script.Program
+	case isOdoo && !slices.Contains(entrypoint.Programs, more[begin]):
+		found.Program = tail + begin
 	}
 	switch {
 	case !s.ByName && s.ByPath == "" && !isGiven:
@@ -86,6 +89,29 @@ func (r *resolver) startsOdoo(name, text string, argv []string, tail int) (done 
 	}
 	return true, &ConfigError{name, "it starts Odoo by its path (" + s.ByPath + "), so odpm-checker cannot see which login Odoo is given",
 		"write there: exec odpm-checker -- " + s.ByPath + " …, and start " + name + " without odpm-checker; or set ODPM_DB_HOST, ODPM_DB_USER and ODPM_DB_PASSWORD"}
+}
+
+// commandIn is where the command begins in a script's arguments. Scripts that wait have
+// words of their own before it: wait-for-it.sh db:5432 -t 60 -- odoo.
+func commandIn(args []string) int {
+	begin := 0
+	for i, a := range args {
+		if slices.Contains(entrypoint.Programs, filepath.Base(a)) {
+			break
+		}
+		if a == "--" && i+1 < len(args) {
+			begin = i + 1
+		}
+	}
+	if begin > 0 {
+		return begin
+	}
+	for i, a := range args {
+		if _, err := exec.LookPath(a); err == nil {
+			return i
+		}
+	}
+	return 0
 }
 
 // shellLine is the text of sh -c TEXT.

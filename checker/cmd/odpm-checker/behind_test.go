@@ -23,6 +23,7 @@ func TestUnknownScripts(t *testing.T) {
 	env := with(bad.pg(), "HOST=nowhere.invalid", "MY_HOST="+ok.host, "MY_PORT="+ok.port, "MY_USER="+ok.user, "MY_PASSWORD="+ok.password)
 	export := `export PGHOST="$MY_HOST" PGPORT="$MY_PORT" PGUSER="$MY_USER" PGPASSWORD="$MY_PASSWORD"` + "\n"
 	unknown := "does not know"
+	wait := "while [ \"$1\" != -- ]; do shift; done; shift\nexec \"$@\""
 	for _, tc := range []struct {
 		name, text string
 		args       []string
@@ -39,6 +40,9 @@ func TestUnknownScripts(t *testing.T) {
 		{"a command through Python", export + `exec "$@"`, []string{"python3", "BIN/py/odoo-bin", "-d", "shop"}, 0, []string{"databases=postgres,shop", "python shop"}},
 		{"a command through another name", export + `exec "$@"`, []string{"env", "A=b", "odoo"}, 0, nil},
 		{"a command that it looks at", export + `[ "$(basename "$1")" = odoo ] || exit 5; exec "$@"`, []string{"BIN/odoo"}, 0, nil},
+		{"a wait before a command by its path", export + wait, []string{"db:5432", "-t", "5", "--", "BIN/odoo", "-d", "shop"}, 0, []string{"databases=postgres,shop", "arg=shop"}},
+		{"a wait before a command through Python", export + wait, []string{"db:5432", "--", "python3", "BIN/py/odoo-bin", "-d", "shop"}, 0, []string{"databases=postgres,shop", "python shop"}},
+		{"a wait before a script that is given a path", export + wait, []string{"db:5432", "--", "BIN/third", "BIN/odoo", "-d", "shop"}, 0, []string{"databases=postgres,shop", "arg=shop"}},
 		{"a script before another", export + "exec BIN/second \"$@\"", []string{"odoo"}, 0, []string{unknown, "BIN/second"}},
 		{"a function", "start() { exec odoo " + options + "; }\nstart", nil, 0, nil},
 		{"two Odoos", "odoo -u all " + options + " || exit\nexec odoo " + options, nil, 0, []string{"arg=all"}},
@@ -60,6 +64,8 @@ func TestUnknownScripts(t *testing.T) {
 			os.Chmod(file, 0o755)
 			write(t, filepath.Join(dir, "second"), shebang+"exec odoo \"$@\"\n")
 			os.Chmod(filepath.Join(dir, "second"), 0o755)
+			write(t, filepath.Join(dir, "third"), shebang+"exec \"$@\"\n")
+			os.Chmod(filepath.Join(dir, "third"), 0o755)
 			write(t, filepath.Join(dir, "py/odoo-bin"), "import sys\nprint('python', sys.argv[-1])\n")
 			args := []string{"--timeout", patience(tc.code), "--", file}
 			for _, a := range tc.args {
