@@ -127,9 +127,13 @@ func (s *swarm) service(name string, svc *yaml.Node) error {
 		}
 		*depends = *names
 	}
-	for _, key := range []string{"restart", "container_name", "profiles", "env_file"} {
+	if profiles := yamlnode.Get(svc, "profiles"); profiles != nil {
+		s.note("service %s is started without its profile: Swarm has none", name)
+	}
+	for _, key := range []string{"restart", "container_name", "profiles"} {
 		remove(svc, key)
 	}
+	s.envFiles(svc, odoo)
 	s.ports(name, svc, postgres, odoo)
 	s.volumes(svc, odoo)
 	if shm := yamlnode.Get(svc, "shm_size"); shm != nil {
@@ -152,6 +156,40 @@ func (s *swarm) service(name string, svc *yaml.Node) error {
 	}
 	yamlnode.Set(svc, "deploy", deploy)
 	return nil
+}
+
+// envFiles: docker stack deploy reads them itself, as a list of paths. Odoo's own has
+// the password, which is in odoo.conf here.
+func (s *swarm) envFiles(svc *yaml.Node, odoo bool) {
+	files := yamlnode.Get(svc, "env_file")
+	if files == nil {
+		return
+	}
+	items := files.Content
+	if files.Kind == yaml.ScalarNode {
+		items = []*yaml.Node{files}
+	}
+	kept := &yaml.Node{Kind: yaml.SequenceNode}
+	for _, item := range items {
+		path, optional := item.Value, false
+		if item.Kind == yaml.MappingNode {
+			path = yamlnode.Get(item, "path").Value
+			required := yamlnode.Get(item, "required")
+			optional = required != nil && required.Value == "false"
+		}
+		at := s.absolute(path)
+		if odoo && strings.HasPrefix(path, "./.odpm/") {
+			continue
+		}
+		if optional {
+			s.note("%s may be missing for docker compose, and docker stack deploy needs it: create it, empty if need be", path)
+		}
+		kept.Content = append(kept.Content, yamlnode.Scalar(at))
+	}
+	remove(svc, "env_file")
+	if len(kept.Content) > 0 {
+		yamlnode.Set(svc, "env_file", kept)
+	}
 }
 
 // ports: a stack's are published on every node's every address, whatever

@@ -155,3 +155,42 @@ func TestSwarmRefuses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSwarmEnvFiles: Swarm reads env_file itself. Odoo's own, with its password, is left
+// out, and of one that may be missing a warning says that Swarm needs it.
+func TestSwarmEnvFiles(t *testing.T) {
+	in := swarmInput(t)
+	mail := in.Project.Services["mail"].(map[string]any)
+	mail["env_file"] = []any{"./mail.env", map[string]any{"path": "none.env", "required": false}, map[string]any{"path": "/etc/more.env"}}
+	mail["profiles"] = []any{"debug"}
+	doc, err := compose.Build(compose.Spec{Project: in.Project, OdooImage: "odoo:18.0", OdooEnvFile: "/srv/shop/.odpm/state/odoo.env"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Compose = doc
+	res, err := render.Swarm(in, render.SwarmOptions{Node: "node-1", Replicas: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stack struct {
+		Services map[string]struct {
+			EnvFile  []string `yaml:"env_file"`
+			Profiles []string
+		}
+	}
+	if err := yaml.Unmarshal(res.YAML, &stack); err != nil {
+		t.Fatal(err)
+	}
+	if have := strings.Join(stack.Services["mail"].EnvFile, " "); have != "/srv/shop/mail.env /srv/shop/none.env /etc/more.env" {
+		t.Errorf("%q\n%s", have, res.YAML)
+	}
+	if strings.Contains(string(res.YAML), "odoo.env") {
+		t.Errorf("Odoo's own is in it:\n%s", res.YAML)
+	}
+	notes := strings.Join(res.Notes, "\n")
+	for _, want := range []string{"none.env may be missing", "service mail is started without its profile"} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("%q is missing in\n%s", want, notes)
+		}
+	}
+}
