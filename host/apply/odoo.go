@@ -151,10 +151,14 @@ func (s *Run) once(args []string) (engine.RunOnce, error) {
 			run.Args = args
 		}
 	}
-	if len(entry) == 0 {
+	ignores := s.Desired.Image.Ignores
+	if len(entry) == 0 && ignores == "" {
 		return run, nil // the image's own
 	}
 	line, changed, why := compose.OnceLine(service, entry, command, args)
+	if ignores != "" && (len(entry) == 0 || slices.Contains(entry, ignores)) {
+		why = ignores + ` in its image does not hand its arguments on ("$@")`
+	}
 	if why != "" {
 		return run, &ui.Refusal{Code: codes.SettingsConflict, What: fmt.Sprintf("Service %s is started in a way that gives Odoo no arguments: %s. Odoo was not started.", s.Project.OdooServiceName, why),
 			Ways: []string{`add "$@" to the arguments of Odoo there, for example: exec odoo "$@"        then the same command`}}

@@ -45,6 +45,9 @@ type Image struct {
 	// Beside is what Odoo runs as where a program that the checker cannot see
 	// through starts it: the checker then proves the login beside it.
 	Beside []string
+	// Ignores is the script of the image's own that stands in front of Odoo and reads
+	// none of its arguments, "" for none.
+	Ignores string
 	// Unused are images of earlier runs that no container was made of.
 	Unused []string
 }
@@ -78,7 +81,7 @@ func image(in *inputs.Inputs, w *world.World, conf *odooconf.File) Image {
 	}
 	if known && base.Checker != "" {
 		im := Image{Ref: p.OdooImage, Present: true, BaseKnown: true, InImage: base.Checker,
-			Reason: p.OdooImage + " carries the checker already", Command: command(conf, base), Unused: unused(w, "")}
+			Reason: p.OdooImage + " carries the checker already", Command: command(conf, base), Unused: unused(w, ""), Ignores: ignores(base)}
 		if !slices.ContainsFunc(base.Entrypoint, func(word string) bool { return filepath.Base(word) == "odpm-checker" }) {
 			im.Entrypoint = append([]string{base.Checker, "--"}, base.Entrypoint...)
 		}
@@ -100,7 +103,7 @@ func image(in *inputs.Inputs, w *world.World, conf *odooconf.File) Image {
 	if w.Stack && !known {
 		im.Reason += ", which is pulled first"
 	}
-	im.Command = command(conf, base)
+	im.Command, im.Ignores = command(conf, base), ignores(base)
 	i := slices.IndexFunc(w.Built, func(b engine.BuiltImage) bool { return b.Ref == im.Ref })
 	im.Present = i >= 0 && (!known || w.Built[i].Base == base.ID)
 	if i >= 0 && !im.Present {
@@ -108,6 +111,13 @@ func image(in *inputs.Inputs, w *world.World, conf *odooconf.File) Image {
 	}
 	im.Unused = unused(w, im.Ref)
 	return im
+}
+
+func ignores(base engine.Image) string {
+	if does := base.Does; does.IgnoresArguments && (does.ByName || does.ByPath != "") {
+		return base.Script
+	}
+	return ""
 }
 
 // unused are images that odpm built and no container was made of.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/shared/entrypoint"
 	"github.com/odpm/odpm/shared/odooconf"
 )
 
@@ -42,5 +43,21 @@ func TestEntrypointIsJSON(t *testing.T) {
 	var got []string
 	if err := json.Unmarshal([]byte(jsonArray(words)), &got); err != nil || !slices.Equal(got, words) {
 		t.Errorf("%s: %q %v", jsonArray(words), got, err)
+	}
+}
+
+// What an image's own script does not hand on never reaches Odoo; one that starts none
+// has no say in it.
+func TestIgnores(t *testing.T) {
+	for text, want := range map[string]string{
+		"exec odoo -c /tmp/odoo.conf":           "/entry.sh",
+		"exec /opt/odoo/odoo-bin -c /etc/o.cfg": "/entry.sh",
+		`exec odoo "$@"`:                        "",
+		"echo started":                          "",
+	} {
+		image := engine.Image{Entrypoint: []string{"/entry.sh"}, ImageFiles: engine.ImageFiles{Script: "/entry.sh", Does: entrypoint.Read("#!/bin/sh\n" + text)}}
+		if got := ignores(image); got != want {
+			t.Errorf("%s: %q", text, got)
+		}
 	}
 }

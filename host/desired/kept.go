@@ -28,6 +28,9 @@ func keptImage(in *inputs.Inputs, w *world.World) Image {
 		im.Reason, im.InImage, im.Problem = p.OdooServiceName+" has the checker in front already", base.Checker, nil
 		return im
 	}
+	if slices.Contains(entry, base.Script) {
+		im.Ignores = ignores(base)
+	}
 	im.InImage = compose.CheckerMounted(w.Checker.Digest)
 	if im.Beside = beside(slices.Concat(entry, cmd), base, im.Present); im.Beside != nil {
 		im.Reason = "the checker is mounted into service " + p.OdooServiceName + "; " + entryName(slices.Concat(entry, cmd)) + " starts Odoo in a way of its own, so the login is proven beside it"

@@ -28,6 +28,8 @@ type Script struct {
 	ByPath string
 	// HandsOn: it executes its own arguments as a command.
 	HandsOn bool
+	// IgnoresArguments: nothing in it reads what it is given, "$@" or $1.
+	IgnoresArguments bool
 	// OptionsOfItsOwn: it gives Odoo arguments beyond its own ones.
 	OptionsOfItsOwn bool
 	// Splits: it gives a program an unquoted list, which falls apart at the
@@ -67,7 +69,7 @@ func IsShell(text string) bool {
 
 // Read says what a script does.
 func Read(text string) Script {
-	var s Script
+	s := Script{IgnoresArguments: !readsArguments(text)}
 	scanned := scan(text, 0)
 	if scanned.strange {
 		s.Other = "what cannot be read without running it"
@@ -192,6 +194,17 @@ func absolute(p string) string {
 
 // plain takes the quotes off a word.
 func plain(w string) string { return strings.NewReplacer(`"`, "", `'`, "", `\`, "").Replace(w) }
+
+// readsArguments: anything of $@, $*, $1 … is in the text.
+func readsArguments(text string) bool {
+	for i := strings.IndexByte(text, '$'); i >= 0; i = strings.IndexByte(text, '$') {
+		text = strings.TrimPrefix(text[i+1:], "{")
+		if text != "" && strings.IndexByte("@*123456789#", text[0]) >= 0 {
+			return true
+		}
+	}
+	return false
+}
 
 func allArguments(w string) bool {
 	switch plain(w) {

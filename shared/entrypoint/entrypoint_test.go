@@ -89,8 +89,21 @@ func TestRead(t *testing.T) {
 		"A=('exec odoo' \"$(true)\")":                               {},
 		"exec odoo 'unfinished":                                     {ByName: true, Other: "what cannot be read without running it", OptionsOfItsOwn: true},
 	} {
-		if got := Read(text); got != want {
+		got := Read(text)
+		got.IgnoresArguments = false // TestIgnoresArguments
+		if got != want {
 			t.Errorf("%s\n got %+v\nwant %+v", text, got, want)
+		}
+	}
+}
+
+func TestIgnoresArguments(t *testing.T) {
+	for text, want := range map[string]bool{
+		`exec odoo -c /etc/odoo.conf`: true, `exec odoo --db_host "$HOST" "${DB_PORT}" $$`: true, "": true, "exec odoo $": true, "exec odoo ${": true,
+		`exec odoo "$@"`: false, `exec odoo $*`: false, `exec odoo "${@:2}"`: false, `case "$1" in odoo) exec odoo;; esac`: false, `[ $# = 0 ] || shift`: false, `odoo "${1}"`: false,
+	} {
+		if got := Read(text).IgnoresArguments; got != want {
+			t.Errorf("%s: %v", text, got)
 		}
 	}
 }
