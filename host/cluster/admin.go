@@ -33,6 +33,9 @@ type NoAdmin struct {
 	Superusers []string
 	// Remote: they were tried over the network.
 	Remote bool
+	// AdminURL is the variable that names the administrator of a server elsewhere, ""
+	// for one that odpm runs.
+	AdminURL string
 }
 
 // Attempt is one login over the socket that gave no administrator.
@@ -47,6 +50,9 @@ func (n *NoAdmin) Error() string {
 	var tried []string
 	for _, a := range n.Attempts {
 		tried = append(tried, fmt.Sprintf("%s (%s)", shown(a.Role), a.why()))
+	}
+	if n.AdminURL != "" {
+		return fmt.Sprintf("no role can log in as superuser; tried %s. Name an administrator of that server in the environment: %s=postgresql://USER:PASSWORD@HOST", strings.Join(tried, ", "), n.AdminURL)
 	}
 	if n.Remote {
 		return "no role can log in as superuser; tried " + strings.Join(tried, ", ")
@@ -125,7 +131,7 @@ func Admin(ctx context.Context, pg engine.Server, h Hints, database string) (*Se
 // admin leaves out one role: the application role before it is demoted.
 func admin(ctx context.Context, pg engine.Server, h Hints, database, except string) (*Session, error) {
 	_, own := pg.(engine.Reader)
-	none := &NoAdmin{Remote: !own}
+	none := &NoAdmin{Remote: !own, AdminURL: h.AdminURL}
 	var full error
 	queue := h.candidates()
 	for i := 0; i < len(queue); i++ {

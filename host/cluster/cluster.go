@@ -53,6 +53,9 @@ type Hints struct {
 	// Password is the bootstrap user's, used where pg_hba.conf asks for one.
 	// An administrator that odpm has to make gets it too.
 	Password string
+	// AdminURL is the variable that names the administrator of a server elsewhere, ""
+	// for one that odpm runs.
+	AdminURL string
 	// App is tried with its own password.
 	App Wanted
 	// Startup is the server's; nil is a new one, which has yet to learn its

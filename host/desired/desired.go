@@ -89,6 +89,9 @@ func Make(in *inputs.Inputs, w *world.World) (*Desired, error) {
 		}
 	}
 	d.Image = image(in, w, d.Parsed)
+	if script := d.Image.Ignores; script != "" {
+		d.Warnings = append(d.Warnings, fmt.Sprintf("%s in the image %s starts Odoo without its arguments (\"$@\"): a command of the service, and --data-dir in it, have no effect, and odpm -d NAME -i cannot install modules", script, in.Project.OdooImage))
+	}
 	if p.KeepCompose {
 		return d, d.overlay(in, w)
 	}
@@ -194,7 +197,7 @@ func (d *Desired) conf(in *inputs.Inputs, w *world.World) (err error) {
 	}
 	d.Parsed = f
 	if p.External {
-		return nil
+		return d.externalRole(in, f)
 	}
 	host, _ := f.Value("db_host", p.OdooMajor)
 	means := in.ServiceOf(host)

@@ -87,7 +87,7 @@ func (r *Readers) external(ctx context.Context, in *inputs.Inputs, o Options) er
 	}
 	// Which Odoo it is for is known at the end.
 	defer func() {
-		r.At = externalOptions(ctx, in, r.Stack != nil)
+		r.At = externalOptions(ctx, in, r.Stack)
 		r.Server = external.NewReader(r.At)
 	}()
 	if o.NoDocker || p.Runtime == project.Native {

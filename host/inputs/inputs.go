@@ -176,6 +176,19 @@ func (in *Inputs) ServiceOf(host string) string {
 	return name
 }
 
+// OdooNetworks are the networks of Odoo's container, by the engine's names.
+func (in *Inputs) OdooNetworks() []string {
+	if in.Merged == nil {
+		return []string{cmp.Or(in.Project.Network, in.Project.Name+"_default")}
+	}
+	var out []string
+	for key := range in.Merged.Services[in.Project.OdooServiceName].Networks {
+		out = append(out, in.Merged.Networks[key].Name)
+	}
+	slices.Sort(out)
+	return out
+}
+
 // AddonsMounts are the directories with addons in Odoo's container: addons/, and
 // what an override mounts where Python odpm did.
 func (in *Inputs) AddonsMounts() []string {
@@ -224,7 +237,7 @@ func (in *Inputs) Hints(bootstrap string, stack bool) cluster.Hints {
 		if a.User != "" {
 			h.Admins = []string{a.User}
 		}
-		h.Password = a.Password
+		h.Password, h.AdminURL = a.Password, AdminURLKey
 	case in.Kept != nil:
 		h.Password = in.Kept.Postgres.Password
 		if role := in.Kept.Postgres.Role; role != "" {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -89,12 +90,22 @@ func (m *maker) refuse() {
 		m.refused(Postgres, m.elsewhere())
 	}
 	if m.p.External && !m.w.Status.Ready {
-		m.refused(Postgres, fmt.Errorf("the external PostgreSQL at %s cannot be reached; start it where it runs, or correct db_host and db_port in odoo.conf", m.w.Status.ID))
+		m.refused(Postgres, m.unreachable())
 	}
 	if stack == nil {
 		// A stack in the way has the ports too; one way out is enough.
 		m.refused(Postgres, m.ports())
 	}
+}
+
+// unreachable: of libpq's db_host a port is no part, and a name of Docker's means
+// nothing on this machine.
+func (m *maker) unreachable() error {
+	host, _ := m.in.ExternalAddress()
+	if name, port, err := net.SplitHostPort(host); err == nil && !strings.Contains(host, ",") {
+		return fmt.Errorf("%s: db_host is %q, and PostgreSQL's port is no part of it; write db_host = %s and db_port = %s", m.in.Rel(m.p.OdooConfPath), host, name, port)
+	}
+	return fmt.Errorf("the external PostgreSQL at %s cannot be reached; start it where it runs, or correct db_host and db_port in odoo.conf", m.w.Status.ID)
 }
 
 // theirs: the compose file that would be replaced has data that odpm's own would

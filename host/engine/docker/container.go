@@ -61,7 +61,12 @@ type container struct {
 		PortBindings map[string][]portBinding
 	}
 	NetworkSettings struct {
-		Ports map[string][]portBinding
+		Ports    map[string][]portBinding
+		Networks map[string]struct {
+			Aliases           []string
+			IPAddress         string
+			GlobalIPv6Address string
+		}
 	}
 	Mounts []mount
 }
