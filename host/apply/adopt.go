@@ -104,12 +104,16 @@ func takeOver(ctx context.Context, o Options, dirs state.Dirs, t Takeover) error
 			return err
 		}
 	}
-	if !t.Keep {
+	var err error
+	if stack := writers.Theirs(a.Dir, a.Project, a.Files, nil); t.Keep {
+		// The start makes Odoo's container anew, and may make PostgreSQL's anew.
+		a.Ran, err = stack.Running(ctx)
+	} else {
 		o.Term.Step("stopping the stack of %s", filepath.Base(a.File))
-		var err error
-		if a.Ran, err = writers.Theirs(a.Dir, a.Project, a.Files, nil).StopStack(ctx); err != nil {
-			return err
-		}
+		a.Ran, err = stack.StopStack(ctx)
+	}
+	if err != nil {
+		return err
 	}
 	if err := dirs.KeepAdoption(&a); err != nil {
 		return err
@@ -215,6 +219,11 @@ func before(b state.FileBefore, now time.Time) error {
 			if err := os.Remove(c); err != nil {
 				return err
 			}
+		}
+	}
+	if is, err := os.ReadFile(b.Path); err == nil && b.Had && bytes.Equal(is, b.Is) {
+		if info, err := os.Stat(b.Path); err == nil && info.Mode().Perm() == b.Mode {
+			return nil
 		}
 	}
 	if b.Had {

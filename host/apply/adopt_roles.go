@@ -15,12 +15,16 @@ import (
 	"github.com/odpm/odpm/host/state"
 )
 
+// ready waits for the server at the port where it listens: a command (postgres -p)
+// or a file of its own may have moved that, which psql in the container does not know.
+const ready = `said=$PGPORT; export PGPORT; until PGPORT=$(sed -n 4p "$PGDATA/postmaster.pid" 2>/dev/null || printf %s "$said"); pg_isready -q; do sleep 0.2; done; `
+
 // rolesScript gives PostgreSQL the roles as they were saved. That they exist is no
 // error: what they were follows in the same file.
-const rolesScript = `until pg_isready -q; do sleep 0.2; done; printf '%s' "$ODPM_ROLES" | psql -X -q -U postgres -d postgres`
+const rolesScript = ready + `printf '%s' "$ODPM_ROLES" | psql -X -q -U postgres -d postgres`
 
 // dropScript drops a role by one that was a superuser before.
-const dropScript = `psql -X -q -v ON_ERROR_STOP=1 -U "$ODPM_ADMIN" -d postgres -c "DROP ROLE IF EXISTS $ODPM_ROLE"`
+const dropScript = ready + `psql -X -q -v ON_ERROR_STOP=1 -U "$ODPM_ADMIN" -d postgres -c "DROP ROLE IF EXISTS $ODPM_ROLE"`
 
 // givenBackRoles undoes what the adoption changed in roles, an official image's
 // POSTGRES_USER among them, which was a superuser. made are those that odpm makes

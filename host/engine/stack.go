@@ -268,6 +268,8 @@ var (
 
 // TheirStack is a compose project that somebody else's file made.
 type TheirStack interface {
+	// Running are the services that run.
+	Running(ctx context.Context) ([]string, error)
 	// StopStack stops every container, and tells which services ran.
 	StopStack(ctx context.Context) (ran []string, err error)
 	// RemoveStack stops the containers, and removes all but those with an ID in

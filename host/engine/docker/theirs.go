@@ -13,6 +13,22 @@ import (
 // copyTime is for a file store of some hundred gigabytes.
 const copyTime = 12 * time.Hour
 
+// Running are the services of the compose project that run.
+func (e *Engine) Running(ctx context.Context) ([]string, error) {
+	list, err := e.cl.all(ctx, "label="+labelProject+"="+e.o.Project)
+	return runningServices(list), err
+}
+
+func runningServices(list []container) []string {
+	var out []string
+	for _, c := range list {
+		if c.State.Running && !c.oneOff() {
+			out = append(out, c.service())
+		}
+	}
+	return out
+}
+
 // StopStack stops every container of the compose project, and tells which
 // services ran.
 func (e *Engine) StopStack(ctx context.Context) (ran []string, err error) {
@@ -20,10 +36,8 @@ func (e *Engine) StopStack(ctx context.Context) (ran []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	ran = runningServices(list)
 	for _, c := range list {
-		if c.State.Running && !c.oneOff() {
-			ran = append(ran, c.service())
-		}
 		if err := e.stop(ctx, c); err != nil {
 			return ran, err
 		}
