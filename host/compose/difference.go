@@ -68,6 +68,7 @@ func (f *Foreign) Difference(ctx context.Context, p project.Project, over []stri
 		return Difference{}, err
 	}
 	if len(d.diff.Carried) > 0 {
+		d.movePort()
 		if d.diff.Override, err = d.out.render(); err != nil {
 			return Difference{}, err
 		}

@@ -166,12 +166,21 @@ func (d *differ) moveMounts(n *yaml.Node) {
 			continue
 		}
 		dir, rel, moved := d.movedVolume(source.Value)
+		if name := d.Doc.Volumes[source.Value].Name; moved && rel != "" && d.Volumes != nil && !d.Volumes[name] {
+			// A new volume has nothing, and where it is read-only no directory could be
+			// made in it to mount on.
+			target := yamlnode.Get(item, "target")
+			target.Value, rel = path.Join(target.Value, rel), ""
+		}
 		if moved && rel != "" {
 			// The volume has more than that, and stays.
 			within := &yaml.Node{Kind: yaml.MappingNode}
 			yamlnode.Set(within, "type", scalar(types.VolumeTypeBind))
 			yamlnode.Set(within, "source", scalar(hostPath(d.p.Dir, dir)))
 			yamlnode.Set(within, "target", scalar(path.Join(yamlnode.Get(item, "target").Value, rel)))
+			if ro := yamlnode.Get(item, "read_only"); ro != nil {
+				yamlnode.Set(within, "read_only", ro)
+			}
 			d.label(within)
 			list.Content = append(list.Content, within)
 		}

@@ -21,7 +21,9 @@ func (d *differ) odooCommand(s, o types.ServiceConfig, _, _ any) {
 	program, options, ok := odooWords(s.Command)
 	if !ok {
 		if WrapsOdoo(s.Command) && !d.pythons() {
-			d.whole(s.Name, d.own(s), "command")
+			if !slices.Equal(d.wordsAtPort(s.Name, s.Command), o.Command) {
+				d.whole(s.Name, d.own(s), "command")
+			}
 			return
 		}
 		d.problem(Problem{Code: "command", Message: "service " + s.Name + " runs a command other than Odoo (" + strings.Join(s.Command, " ") + "); odpm's starts Odoo",
@@ -102,7 +104,7 @@ func (d *differ) odooEntrypoint(s, o types.ServiceConfig, _, _ any) {
 	case len(s.Command) == 0 && !d.pythons():
 		command = []string{}
 	}
-	if words = append([]string{CheckerInImage, "--"}, words...); !slices.Equal(words, o.Entrypoint) {
+	if words = append([]string{CheckerInImage, "--"}, d.wordsAtPort(s.Name, words)...); !slices.Equal(words, o.Entrypoint) {
 		d.out.set(own, "entrypoint", d.words(s.Name, words))
 		d.carried("services." + own + ".entrypoint")
 	}

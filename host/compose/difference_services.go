@@ -54,7 +54,7 @@ func (d *differ) environment(s, o types.ServiceConfig, _, _ any) {
 			}
 			continue
 		}
-		if slices.Contains(files, key) && d.inFile(s, o, key) {
+		if slices.Contains(files, key) && (d.inFile(s, o, key) || d.inEnv(s, key) && d.setting(key)) {
 			continue // envFiles
 		}
 		yamlnode.Set(n, key, d.variable(s, key))
@@ -75,6 +75,10 @@ func (d *differ) environment(s, o types.ServiceConfig, _, _ any) {
 		d.out.setIn(d.own(s), "environment", key, v)
 	}
 	d.carried("services." + d.own(s) + ".environment")
+}
+
+func (d *differ) setting(key string) bool {
+	return slices.Contains(d.Settings, key) || slices.Contains(d.Settings, strings.TrimPrefix(key, "ODPM_"))
 }
 
 // variable is a value as the file writes it. What .env sets as an env_file is

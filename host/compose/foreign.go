@@ -33,6 +33,13 @@ type Foreign struct {
 	// Doc is the whole document, interpolated, merged, paths absolute.
 	Doc *types.Project
 
+	// Volumes are the engine's by name, nil where none was asked. One that is not there
+	// has nothing in it.
+	Volumes map[string]bool
+	// Settings are odpm's own variables in .env. A service that has .env as an env_file
+	// gets them too, and needs none.
+	Settings []string
+
 	raw map[string]any
 	// unresolved is Doc without what env_file and the variables without a value bring.
 	unresolved *types.Project

@@ -22,6 +22,9 @@ type Var struct {
 	Why string
 	// Secret values are not shown.
 	Secret bool
+	// Ref is a variable of .env that has the value: it is written as ${Ref}, "" for the
+	// value itself.
+	Ref string
 }
 
 // Proposal is a .env and an odpm.json with which odpm's own compose file goes
@@ -324,7 +327,7 @@ func (p *proposer) login() {
 	}
 	switch {
 	case password != "" && !(here && inConf["db_password"] != ""):
-		p.out.Vars = append(p.out.Vars, Var{Key: "POSTGRES_ODOO_PASS", Value: password, Secret: true})
+		p.out.Vars = append(p.out.Vars, p.passwordVar(password))
 	case password == "":
 		p.problem(Problem{Code: "no_password", Message: "the password that Odoo logs in with is not in the file",
 			Way: "set POSTGRES_ODOO_PASS in .env, or db_password in odoo.conf"})

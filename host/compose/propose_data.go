@@ -105,7 +105,7 @@ func (p *proposer) copied() bool {
 	}
 	if name, ok := strings.CutPrefix(p.Data, "volume:"); ok {
 		name, _, _ = strings.Cut(name, "/")
-		return p.Volumes[name]
+		return p.Place.Volumes[name]
 	}
 	dir := p.Data
 	if !filepath.IsAbs(dir) {

@@ -80,6 +80,10 @@ func (p Proposal) EnvFile(existing []byte) (content []byte, differing []string, 
 		if v.Why != "" {
 			b.WriteString("# " + v.Why + "\n")
 		}
+		if v.Ref != "" && have[v.Ref] == v.Value {
+			b.WriteString(key + "=${" + v.Ref + "}\n")
+			continue
+		}
 		b.WriteString(key + "=" + envQuote(v.Value) + "\n")
 	}
 	return b.Bytes(), differing, nil

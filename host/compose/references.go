@@ -33,6 +33,17 @@ func (f *Foreign) uninterpolated(path ...string) any {
 	return at
 }
 
+// uninterpolatedVariable is a variable of a service as the files say it.
+func (f *Foreign) uninterpolatedVariable(service, key string) (string, bool) {
+	said := f.uninterpolated("services", service, "environment")
+	if list, ok := said.([]any); ok {
+		said = keyValues(list)
+	}
+	m, _ := said.(map[string]any)
+	text, ok := m[key].(string)
+	return text, ok
+}
+
 // reference is what the file says in the place of value, where it means the same
 // in the new project.
 func (d *differ) reference(said any, value string) (string, bool) {
@@ -120,16 +131,6 @@ func (d *differ) writtenOut(service, key string) {
 	}
 	d.problem(Problem{Code: "written_out", Message: fmt.Sprintf("%s of service %s is %s in the file, which the .env of this project does not set: its value is written into %s", key, service, text, OverrideName),
 		Way: "to have it in one place: set the variable in .env, and write the reference into the override"})
-}
-
-func (d *differ) uninterpolatedVariable(service, key string) (string, bool) {
-	said := d.uninterpolated("services", service, "environment")
-	if list, ok := said.([]any); ok {
-		said = keyValues(list)
-	}
-	m, _ := said.(map[string]any)
-	text, ok := m[key].(string)
-	return text, ok
 }
 
 // fromFiles are the variables that only an env_file sets.

@@ -27,6 +27,9 @@ type foreignError struct {
 	beside bool
 	// external: a file is kept only together with its PostgreSQL.
 	external bool
+	// override is the name of the override that docker compose reads with path, "" for
+	// none.
+	override string
 }
 
 func (e *foreignError) Error() string {
@@ -44,10 +47,21 @@ func (e *foreignError) Error() string {
 	if e.external {
 		ways = ways[1:]
 	}
+	if e.override != "" {
+		ways = append(ways, fmt.Sprintf("docker compose -f %s up -d        meanwhile: the stack of this file, without %s, which is for odpm's own", shell.Quote(name), e.override))
+	}
 	return what + " Choose one:\n  " + strings.Join(ways, "\n  ")
 }
 
 func (e *foreignError) Is(target error) bool { return target == ErrForeign }
+
+// overrideOf is the override that odpm proposed beside a file.
+func overrideOf(path string) string {
+	if data, err := os.ReadFile(filepath.Join(filepath.Dir(path), OverrideName)); err != nil || !strings.HasPrefix(string(data), overrideHeader) {
+		return ""
+	}
+	return OverrideName
+}
 
 // WriteOptions says what Write may do with a file that is there.
 type WriteOptions struct {
@@ -100,9 +114,9 @@ func (f Found) Check(content []byte, o WriteOptions) (changes bool, err error) {
 	case f.Err != nil:
 		return false, f.Err
 	case f.Bytes != nil && !IsOurs(f.Bytes) && !o.Replace:
-		return false, &foreignError{path: f.Path, external: o.External}
+		return false, &foreignError{path: f.Path, external: o.External, override: overrideOf(f.Path)}
 	case len(f.Beside) > 0 && !o.Replace:
-		return false, &foreignError{path: f.Beside[0], beside: true, external: o.External}
+		return false, &foreignError{path: f.Beside[0], beside: true, external: o.External, override: overrideOf(f.Beside[0])}
 	case len(f.Beside) > 0 || f.Bytes == nil:
 		return true, nil
 	}

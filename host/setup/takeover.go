@@ -143,6 +143,7 @@ func readForeign(ctx context.Context, o apply.Options, file string) (*compose.Fo
 		}
 	}
 	place.Made, place.Volumes, place.Data = world.Made(made), engines.Volumes(ctx), settings.Setting("POSTGRES_DATA_DIR")
+	f.Volumes = place.Volumes
 	return f, place, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines"
+	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/state"
 )
 
@@ -72,6 +73,11 @@ func (r *Reader) theirs(ctx context.Context, w *World) {
 	}
 	if r.Stack != nil {
 		place.Made, place.Volumes = Made(engines.Made(ctx, f.Name)), engines.Volumes(ctx)
+		f.Volumes = place.Volumes
+	}
+	if len(r.in.ComposeFiles) > 1 {
+		// What .env had before is in the override by now.
+		f.Settings = project.Keys
 	}
 	t.Lost = f.Propose(place).Lost()
 	t.Lost = append(t.Lost, f.Elsewhere(*p, place, sameDir)...)
