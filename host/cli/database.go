@@ -213,7 +213,7 @@ func (a *App) archive(name string) (string, error) {
 	home := homedir.Dir()
 	p, err := project.Load(a.common.dir, a.environ, home)
 	if err != nil {
-		return name, nil
+		return database.FindArchive(name, "")
 	}
 	return database.FindArchive(name, p.BackupDir)
 }

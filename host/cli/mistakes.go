@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -77,11 +78,54 @@ func (a *App) noCommand(path, word string) error {
 	return ui.Usagef("%w\nDid you mean: %s", what, strings.Join(best, "  or  "))
 }
 
+// allowedFor is what a flag of a type takes.
+func allowedFor(kind string) string {
+	switch kind {
+	case "bool":
+		return "true, false"
+	case "int":
+		return "a whole number"
+	}
+	return "a " + kind
+}
+
+// emptyValue refuses a value that is empty: in a script it is a variable that is
+// not set, and the command would work in another place, or on everything.
+func emptyValue(cmd *cobra.Command, args []string) error {
+	if cmd.DisableFlagParsing {
+		return nil // completion: what is being typed
+	}
+	var err error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		name := "--" + f.Name
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand
+		}
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		if err == nil && slices.Contains(values, "") {
+			err = ui.Usagef("%s: the value is empty", name)
+		}
+	})
+	if err == nil && slices.Contains(args, "") {
+		err = ui.Usagef("an argument of %s is empty", cmd.CommandPath())
+	}
+	return err
+}
+
 // flagError adds the flag that was probably meant to pflag's own message.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && pythonFlag(unknown.GetSpecifiedName()) != "" {
 		return fmt.Errorf("%w%s", err, pythonFlag(unknown.GetSpecifiedName()))
+	}
+	var bad *pflag.InvalidValueError
+	if errors.As(err, &bad) {
+		// pflag's own message has that of package strconv in it.
+		flag := bad.GetFlag()
+		return fmt.Errorf("--%s: %q; allowed: %s", flag.Name, bad.GetValue(), allowedFor(flag.Value.Type()))
 	}
 	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
 		return err

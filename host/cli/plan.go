@@ -14,6 +14,7 @@ import (
 	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/report"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/snapshot"
 )
@@ -67,6 +68,11 @@ func (a *App) runPlan(ctx context.Context, o planFlags) error {
 	if o.out != "" && o.noDocker {
 		return ui.Usagef("--out and --plan-no-docker: a plan that is to be applied must know the containers")
 	}
+	if o.out != "" {
+		if err := mayWrite(o.out); err != nil {
+			return err
+		}
+	}
 	opts, err := a.options()
 	if err != nil {
 		return err
@@ -107,6 +113,9 @@ func (a *App) runPlan(ctx context.Context, o planFlags) error {
 	return nil
 }
 
+// inKubernetes is where a person finds what a checker proved in a cluster.
+const inKubernetes = "in Kubernetes it is the termination message of the init container of a pod, NAME: kubectl get pod NAME -o jsonpath='{.status.initContainerStatuses[0].state.terminated.message}'"
+
 // baseline reads what a checker proved elsewhere, nil where none is named.
 func (a *App) baseline(path string) (*snapshot.Proven, error) {
 	if path == "" {
@@ -116,7 +125,7 @@ func (a *App) baseline(path string) (*snapshot.Proven, error) {
 	if path != "-" {
 		data, err := regular.Read(path, snapshot.MaxProven)
 		if err != nil {
-			return nil, fmt.Errorf("--baseline %s: %w", path, err)
+			return nil, fmt.Errorf("--baseline: %w\nodpm-checker --result FILE writes it; %s", wording.BadFile(path, err), inKubernetes)
 		}
 		in, where = bytes.NewReader(data), path
 	}
@@ -125,7 +134,7 @@ func (a *App) baseline(path string) (*snapshot.Proven, error) {
 		return nil, fmt.Errorf("--baseline: %s: %w: use an odpm that is as new as that odpm-checker", where, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("--baseline: %s is not what odpm-checker --result writes: %w; in Kubernetes it is the termination message of the init container of a pod, NAME: kubectl get pod NAME -o jsonpath='{.status.initContainerStatuses[0].state.terminated.message}'", where, err)
+		return nil, fmt.Errorf("--baseline: %s is not what odpm-checker --result writes: %w; %s", where, err, inKubernetes)
 	}
 	return p, nil
 }

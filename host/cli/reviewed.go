@@ -3,7 +3,10 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -13,9 +16,11 @@ import (
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/report"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/durable"
 	"github.com/odpm/odpm/shared/jsonpos"
 	"github.com/odpm/odpm/shared/regular"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // reviewedFile is what "odpm plan --out" writes and "odpm --plan" takes. Plan is
@@ -30,8 +35,26 @@ type reviewedFile struct {
 	Plan           json.RawMessage   `json:"plan"`
 }
 
+// reviewedVersion is what this odpm writes and reads.
+const reviewedVersion = 1
+
 // maxReviewed is far more than a plan with its diffs has.
 const maxReviewed = 64 << 20
+
+// mayWrite looks at where a plan is to be written before the project is: that can take long.
+func mayWrite(file string) error {
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return ui.Usagef("--out: %s is a directory; name a file, for example: odpm plan --out %s", file, shell.Quote(filepath.Join(file, "plan.json")))
+	}
+	dir := filepath.Dir(file)
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return ui.Usagef("--out: %s\nTo make it: mkdir -p %s", wording.NoSuchPath(file), shell.Quote(dir))
+	case err == nil && !info.IsDir():
+		return ui.Usagef("--out: %s", wording.NoSuchPath(file))
+	}
+	return nil
+}
 
 // writeReviewed writes a plan to be applied later, secrets masked.
 func (a *App) writeReviewed(file string, r report.Report) error {
@@ -39,7 +62,7 @@ func (a *App) writeReviewed(file string, r report.Report) error {
 	if err := r.WriteJSON(&shown, true); err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(reviewedFile{Version: 1, Directory: r.Project.Dir, SkipStart: a.common.skipStart, ReplaceCompose: a.common.replaceCompose,
+	data, err := json.MarshalIndent(reviewedFile{Version: reviewedVersion, Directory: r.Project.Dir, SkipStart: a.common.skipStart, ReplaceCompose: a.common.replaceCompose,
 		Accepted: append([]string{}, a.common.accept...), Fingerprint: r.Plan.Fingerprint(), Plan: shown.Bytes()}, "", "  ")
 	if err != nil {
 		return err
@@ -59,17 +82,26 @@ func (a *App) reviewed(cmd *cobra.Command, file string, opts *apply.Options) err
 			return ui.Usagef("--plan and --%s: the plan says it already; give --%s to odpm plan --out", name, name)
 		}
 	}
+	// What is no plan is to be made anew, and where it goes is known.
+	name := file
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		name = filepath.Join(file, "plan.json")
+	}
+	again := "\nTo write one: odpm plan --out " + shell.Quote(name)
 	data, err := regular.Read(file, maxReviewed)
 	if err != nil {
-		return err
+		return fmt.Errorf("--plan: %w%s", wording.BadFile(file, err), again)
 	}
 	var f reviewedFile
 	if err := json.Unmarshal(data, &f); err != nil {
 		place, why := jsonpos.Explain(data, err)
-		return fmt.Errorf("%s is not a plan that odpm plan --out wrote: %s%s", file, place, why)
+		return fmt.Errorf("%s is not a plan that odpm plan --out wrote: %s%s%s", file, place, why, again)
 	}
-	if f.Version != 1 || f.Fingerprint == nil {
-		return fmt.Errorf("%s is not a plan that odpm plan --out wrote", file)
+	switch {
+	case f.Version == 0 || f.Version == reviewedVersion && f.Fingerprint == nil:
+		return fmt.Errorf("%s is not a plan that odpm plan --out wrote: it has no %s%s", file, map[bool]string{true: "reviewed_version", false: "fingerprint"}[f.Version == 0], again)
+	case f.Version != reviewedVersion:
+		return fmt.Errorf("%s was written by another odpm: its reviewed_version is %d, and this odpm reads %d%s", file, f.Version, reviewedVersion, again)
 	}
 	if opts.Accepted, err = drift.ParseAccepted(f.Accepted); err != nil {
 		return fmt.Errorf("%s: %w", file, err)

@@ -147,7 +147,7 @@ starts the stack and waits until Odoo's login is proven.
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		Args:              a.commandsOnly,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.before(cmd) },
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error { return a.before(cmd, args) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if showVersion {
 				_, err := fmt.Fprintln(a.out, "odpm", version.String())
@@ -205,7 +205,10 @@ func kinds() string {
 }
 
 // before checks what is common and makes the terminal.
-func (a *App) before(*cobra.Command) error {
+func (a *App) before(cmd *cobra.Command, args []string) error {
+	if err := emptyValue(cmd, args); err != nil {
+		return err
+	}
 	for _, c := range []struct {
 		flag, value string
 		allowed     []string

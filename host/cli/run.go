@@ -69,9 +69,6 @@ func (d *databaseFlags) request() (database.Request, error) {
 	}
 	if d.backup != bare {
 		r.BackupFile = d.backup
-		if r.Backup && r.BackupFile == "" {
-			return r, ui.Usagef("--db-backup: the file's name is empty; leave it out for a dated one in BACKUP_DIR")
-		}
 	}
 	if changed("keep-last") && r.Keep.Last < 1 {
 		return r, ui.Usagef("--keep-last: %d; at least 1 stays", r.Keep.Last)
@@ -83,9 +80,6 @@ func (d *databaseFlags) request() (database.Request, error) {
 		}
 		k.Last = r.Keep.Last
 		r.Keep = k
-	}
-	if changed("db-restore") && r.Restore == "" {
-		return r, ui.Usagef("--db-restore: the file's name is empty")
 	}
 	if r.Any() && r.Name == "" {
 		return r, ui.Usagef("no database is named; add -d NAME")

@@ -15,6 +15,9 @@ import (
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/sirupsen/logrus"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/regular"
 )
 
 // versionOne tells a file of Compose version 1: no section has a name of its
@@ -48,7 +51,7 @@ func findFiles(path string, env map[string]string) ([]string, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("the compose file cannot be opened: %w", err)
+		return nil, fmt.Errorf("the compose file cannot be opened: %w", wording.BadFile(path, err))
 	}
 	if info.IsDir() {
 		if named, err := namedFiles(path, env); err != nil || len(named) > 0 {
@@ -95,9 +98,9 @@ func namedFiles(dir string, env map[string]string) ([]string, error) {
 			name = filepath.Join(dir, name)
 		}
 		if info, err := os.Stat(name); err != nil {
-			return nil, fmt.Errorf("COMPOSE_FILE names a compose file that cannot be opened: %w", err)
+			return nil, fmt.Errorf("COMPOSE_FILE names a compose file that cannot be opened: %w", wording.BadFile(name, err))
 		} else if !info.Mode().IsRegular() {
-			return nil, fmt.Errorf("COMPOSE_FILE names %s, which is not a file", name)
+			return nil, fmt.Errorf("COMPOSE_FILE names %s, which is %s, not a file", name, regular.Kind(info.Mode()))
 		}
 		files = append(files, name)
 	}

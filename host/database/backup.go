@@ -14,6 +14,8 @@ import (
 	"github.com/odpm/odpm/host/odoodb/verify"
 	"github.com/odpm/odpm/host/receipts"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // progress shows odoodb's events.
@@ -46,6 +48,15 @@ func (w *work) backupFile(format archive.Format) (string, error) {
 		}
 	case !strings.ContainsRune(file, filepath.Separator):
 		file = filepath.Join(w.Project.BackupDir, file)
+	default:
+		// BACKUP_DIR is made where it is not there; a directory that was typed is a
+		// slip, or a disk that is not mounted.
+		if dir := filepath.Dir(file); wording.NoSuchPath(dir) != "" && dir != filepath.Clean(w.Project.BackupDir) {
+			return "", fmt.Errorf("--db-backup: %s\nTo make it: mkdir -p %s", wording.NoSuchPath(file), shell.Quote(dir))
+		}
+		if info, err := os.Stat(file); err == nil && info.IsDir() {
+			return "", ui.Usagef("--db-backup: %s is a directory; name a file in it, for example %s", file, shell.Quote(filepath.Join(file, w.req.Name+".zip")))
+		}
 	}
 	return filepath.Abs(file)
 }
@@ -57,9 +68,6 @@ func (w *work) backup(ctx context.Context) error {
 	}
 	file, err := w.backupFile(format)
 	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
 	res, err := backup.Run(ctx, w.server, backup.Options{Database: w.req.Name, File: file, Format: format,

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/odpm/odpm/host/codes"
@@ -14,6 +15,8 @@ import (
 	"github.com/odpm/odpm/host/odoodb/restore"
 	"github.com/odpm/odpm/host/odoodb/verify"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 func (w *work) restore(ctx context.Context) error {
@@ -131,21 +134,33 @@ func (w *work) mayReplace() error {
 	return err
 }
 
-// FindArchive looks a relative name up in BACKUP_DIR, then here.
+// FindArchive looks a relative name up in BACKUP_DIR, then here; one that begins
+// with ./ or ../ only here, and so all where backupDir is "".
 func FindArchive(name, backupDir string) (string, error) {
-	if filepath.IsAbs(name) {
-		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("there is no archive %s", name)
-		}
-		return name, nil
+	places := []string{filepath.Join(backupDir, name), name}
+	if first, _, _ := strings.Cut(name, "/"); backupDir == "" || filepath.IsAbs(name) || first == "." || first == ".." {
+		places = places[1:]
 	}
-	for _, path := range []string{filepath.Join(backupDir, name), name} {
+	for _, path := range places {
 		if _, err := os.Stat(path); err == nil {
 			return filepath.Abs(path)
 		} else if !errors.Is(err, fs.ErrNotExist) {
-			return "", err
+			return "", fmt.Errorf("archive %s: %w", name, wording.BadFile(path, err))
 		}
 	}
+	if len(places) == 1 {
+		return "", fmt.Errorf("there is no archive %s: %s", name, wording.NoSuchPath(name))
+	}
 	here, _ := filepath.Abs(name)
-	return "", fmt.Errorf("there is no archive %s, neither in BACKUP_DIR (%s) nor here (%s)", name, backupDir, here)
+	var near string
+	for _, path := range places {
+		if _, question, found := strings.Cut(wording.NoSuchPath(path), "; "); found && near == "" {
+			near = "; " + question
+		}
+	}
+	err := fmt.Errorf("there is no archive %s, neither in BACKUP_DIR (%s) nor here (%s)%s", name, backupDir, here, near)
+	if _, missing := os.Stat(backupDir); missing == nil {
+		return "", fmt.Errorf("%w\nTo see what is in BACKUP_DIR: ls %s", err, shell.Quote(backupDir))
+	}
+	return "", err
 }

@@ -214,6 +214,15 @@ func (w *work) prepare() error {
 		}
 		w.req.Restore = file
 	}
+	if w.req.Backup && w.req.BackupFile != "" {
+		file, err := w.backupFile("")
+		if err == nil {
+			err = refuse(backup.CheckFree(file))
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if err := w.nameModules(); err != nil {
 		return err
 	}
@@ -243,15 +252,6 @@ func (w *work) beforeStart() error {
 	if r.Restore != "" || r.Init || r.Open {
 		if err := server.CheckOdooName(r.Name); err != nil {
 			return &ui.Usage{Err: fmt.Errorf("%w. For a database that has that name already, PostgreSQL must run: odpm database ensure-role", err)}
-		}
-	}
-	if r.Backup && r.BackupFile != "" {
-		file, err := w.backupFile("")
-		if err == nil {
-			err = backup.CheckFree(file)
-		}
-		if err != nil {
-			return refuse(err)
 		}
 	}
 	if r.Restore != "" {

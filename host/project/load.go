@@ -13,7 +13,9 @@ import (
 	"github.com/mattn/go-shellwords"
 
 	"github.com/odpm/odpm/host/project/tag"
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/regular"
+	"github.com/odpm/odpm/shared/shell"
 	"github.com/odpm/odpm/shared/snapshot"
 )
 
@@ -51,7 +53,7 @@ func LoadWith(dir string, environ []string, home string, files Files) (*Project,
 	}
 	real, err := filepath.EvalSymlinks(abs)
 	if err != nil {
-		return nil, fmt.Errorf("the project directory cannot be opened: %w", err)
+		return nil, fmt.Errorf("the project directory cannot be opened: %w", noDirectory(abs, err))
 	}
 	if info, err := os.Stat(real); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("%s is not a directory; -C takes the project's directory", real)
@@ -333,6 +335,15 @@ func (l *loader) odooDataDir() {
 	if odpm := filepath.Join(p.Dir, ".odpm"); within(p.OdooDataDir, odpm) || !snapshot.Printable(p.OdooDataDir) {
 		l.env.bad("ODOO_DATA_DIR", "allowed: a directory of Odoo's data alone, outside of .odpm", "")
 	}
+}
+
+// noDirectory says which part of a path is missing, where one is.
+func noDirectory(path string, err error) error {
+	if text := wording.NoSuchPath(path); text != "" {
+		dir := shell.Quote(path)
+		return fmt.Errorf("%s\nFor a new project there: mkdir -p %s && odpm -C %s init", text, dir, dir)
+	}
+	return err
 }
 
 // within tells whether path is dir or lies below it.

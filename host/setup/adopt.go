@@ -62,13 +62,24 @@ func Adopt(ctx context.Context, o apply.Options, a Adoption) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if a.File == "" && len(named) > 0 {
-		a.File = named[0]
+	dir, isDir := o.Dir, a.File == ""
+	if !isDir {
+		// A directory stands for its file, as for docker compose.
+		if dir = a.File; !filepath.IsAbs(dir) {
+			dir = filepath.Join(o.Dir, dir)
+		}
+		info, err := os.Stat(dir)
+		isDir = err == nil && info.IsDir()
 	}
-	if a.File == "" {
-		if a.File, err = defaultFile(o.Dir); err != nil {
+	switch {
+	case isDir && len(named) > 0 && filepath.Clean(dir) == filepath.Clean(o.Dir):
+		a.File = named[0]
+	case isDir:
+		name, err := defaultFile(dir)
+		if err != nil {
 			return "", err
 		}
+		a.File = filepath.Join(a.File, name)
 	}
 	for key, value := range map[string]string{"POSTGRES_SERVICE_NAME": a.Postgres, "ODOO_SERVICE_NAME": a.Odoo, "ODPM_POSTGRES": map[bool]string{true: "external"}[a.External]} {
 		if value != "" {
@@ -135,9 +146,6 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 	path := a.File
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(o.Dir, path)
-	}
-	if data, err := os.ReadFile(path); err == nil && compose.IsOurs(data) {
-		return t, nil, ui.Usagef("%s was written by odpm; there is nothing to take over", a.File)
 	}
 	named, err := namedFiles(o)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/durable"
 	"github.com/odpm/odpm/shared/redact"
 	"github.com/odpm/odpm/shared/shell"
@@ -86,9 +87,13 @@ func (r Report) Wrote() bool {
 
 // Init is `odpm init`. With an error the report has what was done before it.
 func Init(ctx context.Context, o apply.Options, first First, fromCompose string) (rep Report, err error) {
-	info, err := os.Stat(o.Dir)
-	if err != nil || !info.IsDir() {
-		return rep, fmt.Errorf("%s is not a directory; create it first: mkdir -p %s", o.Dir, shell.Quote(o.Dir))
+	switch info, err := os.Stat(o.Dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return rep, fmt.Errorf("%s\nTo make it: mkdir -p %s", wording.NoSuchPath(o.Dir), shell.Quote(o.Dir))
+	case err != nil:
+		return rep, err
+	case !info.IsDir():
+		return rep, ui.Usagef("%s is not a directory; -C takes the project's directory", o.Dir)
 	}
 	var files []newFile
 	var after []string

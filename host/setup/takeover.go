@@ -29,6 +29,9 @@ func proposed(ctx context.Context, o apply.Options, file string) ([]newFile, []s
 	if err != nil {
 		return nil, nil, err
 	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		file = filepath.Join(file, filepath.Base(f.Files[0]))
+	}
 	files, notes, _, err := proposedFor(ctx, o, file, f, place, func(*compose.Proposal) {})
 	return files, notes, err
 }
@@ -112,6 +115,9 @@ func readForeign(ctx context.Context, o apply.Options, file string) (*compose.Fo
 	f, err := compose.Read(ctx, file, env)
 	if err != nil {
 		return nil, place, err
+	}
+	if data, err := os.ReadFile(f.Files[0]); err == nil && compose.IsOurs(data) {
+		return nil, place, ui.Usagef("%s was written by odpm; there is nothing to take over", f.Files[0])
 	}
 	values, err := project.Environment(o.Dir, o.Home, o.Environ)
 	if err != nil {

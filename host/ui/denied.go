@@ -6,22 +6,39 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/shell"
 )
 
-// WithWay adds to an error about a file that this user may not use whose it is
-// and what to do. The system says "permission denied" and no more, wherever in
+// WithWay adds to an error about a file that is not there which part of its path
+// is missing, and to one about a file that this user may not use whose it is and
+// what to do. The system says "permission denied" and no more, wherever in
 // a run it says it; errors that know better have no *fs.PathError in them. A
 // change of permissions is proposed below the project's directory alone: what
 // lies elsewhere is others' too, and may be the root directory itself.
 func WithWay(err error, project string) error {
 	var p *fs.PathError
-	if IsRefusal(err) || !errors.As(err, &p) || !errors.Is(p.Err, fs.ErrPermission) {
+	if IsRefusal(err) || !errors.As(err, &p) {
+		return err
+	}
+	if errors.Is(p.Err, fs.ErrNotExist) || errors.Is(p.Err, syscall.ENOTDIR) {
+		// Whoever has said in words what is missing has no system's text in it.
+		if text := wording.NoSuchPath(p.Path); text != "" && strings.Contains(err.Error(), p.Error()) {
+			return fmt.Errorf("%w\n  %s", err, text)
+		}
+		return err
+	}
+	if !errors.Is(p.Err, fs.ErrPermission) {
 		return err
 	}
 	path, mode, missing := p.Path, "r", ""
+	if p.Op == "write" {
+		// A file is replaced, which its directory has to allow.
+		path, mode = filepath.Dir(path), "rwx"
+	}
 	info, serr := os.Stat(path)
 	for serr != nil && path != filepath.Dir(path) {
 		// It was to be made, or lies where this user may not even look.

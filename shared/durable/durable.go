@@ -2,10 +2,12 @@
 package durable
 
 import (
-	"fmt"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // suffix ends the names of temporary files, which begin with a dot.
@@ -25,13 +27,13 @@ func WriteFileHeld(path string, data []byte, mode os.FileMode, hold func(tmp str
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*"+suffix)
 	if err != nil {
-		return err
+		return about(path, err)
 	}
 	defer func() {
 		if err != nil {
 			tmp.Close()
 			os.Remove(tmp.Name())
-			err = fmt.Errorf("write %s: %w", path, err)
+			err = about(path, err)
 		}
 	}()
 	if _, err = tmp.Write(data); err != nil {
@@ -55,6 +57,27 @@ func WriteFileHeld(path string, data []byte, mode os.FileMode, hold func(tmp str
 		return err
 	}
 	return SyncDir(dir)
+}
+
+// about makes an error about the temporary file one about the file that was
+// wanted: nobody knows the other's name.
+func about(path string, err error) error {
+	var p *fs.PathError
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p):
+		err = p.Err
+	case errors.As(err, &l):
+		if err = l.Err; isDir(path) {
+			err = syscall.EISDIR
+		}
+	}
+	return &fs.PathError{Op: "write", Path: path, Err: err}
+}
+
+func isDir(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.IsDir()
 }
 
 // SyncDir makes a rename or a new name in dir durable.
