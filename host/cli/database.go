@@ -135,6 +135,7 @@ func (a *App) listCommand() *cobra.Command {
 		Annotations: exits(`  0    listed
   1    failed: the server could not be asked
   2    usage
+  3    refused: the server that runs under this name is another directory's
 `),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts, isJSON, err := a.reading(form)
@@ -167,8 +168,9 @@ func (a *App) verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "verify FILE", Short: "Prove an archive without restoring it",
 		Annotations: exits(`  0    the archive is complete, or complete as "database only", which is said
-  1    it is not, or could not be read
+  1    failed: it could not be read
   2    usage
+  3    refused: it is not a complete backup of an Odoo database
 `),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {

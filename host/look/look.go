@@ -120,6 +120,9 @@ func (v *View) Ask(ctx context.Context, q world.Questions) (*world.World, error)
 
 // Answers is nil where the server answers; why says for what it must.
 func (v *View) Answers(why string) error {
+	if err := elsewhere(v.Inputs, v.World.Containers, why); err != nil {
+		return err
+	}
 	return answers(v.Inputs, v.Readers, v.World.Status.Ready, why)
 }
 
@@ -166,6 +169,15 @@ func Databases(ctx context.Context, o Options, why string) (*server.Server, erro
 			return nil, err
 		}
 	}
+	if st.Ready {
+		all, err := world.NewReader(in, r).Containers(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := elsewhere(in, all, why); err != nil {
+			return nil, err
+		}
+	}
 	if err := answers(in, r, st.Ready, why); err != nil {
 		return nil, err
 	}
@@ -188,4 +200,10 @@ func Databases(ctx context.Context, o Options, why string) (*server.Server, erro
 		},
 		Files: in.Filestores(r.Kind == engines.Native), PostgresDataDir: in.Project.DataDir, StateDir: in.Dirs.State(),
 	}, nil
+}
+
+// elsewhere refuses the server of another directory's stack, whose compose project
+// has the same name: such projects showed each other's databases.
+func elsewhere(in *inputs.Inputs, all []world.Container, why string) error {
+	return plan.StackElsewhere(in.Project, world.OfAnotherStack(in.Project, all), "What runs is not this project's PostgreSQL: "+why+".")
 }

@@ -98,6 +98,9 @@ func (m *maker) volume(stops []Action) []Action {
 			others = append(others, user)
 		}
 	}
+	if len(others) > 0 && m.stack() != nil {
+		return actions // that refusal is enough; the other's container is not to be removed
+	}
 	if len(others) > 0 {
 		m.refused(Postgres, fmt.Errorf("the volume %s still points to %s, and %s uses it. Remove the container (its data stay): docker rm -f %s",
 			v.Name, v.Device, strings.Join(others, ", "), strings.Join(others, " ")))

@@ -85,10 +85,11 @@ func (m *maker) refuse() {
 	m.refused(Files, stack)
 	held := m.held()
 	m.refused(Postgres, held)
-	if held == nil {
+	if held == nil && stack == nil {
 		m.refused(Postgres, m.noTCP())
 		m.refused(Postgres, m.elsewhere())
 	}
+	m.refused(Postgres, m.w.NoPrograms)
 	if m.p.External && !m.w.Status.Ready {
 		m.refused(Postgres, m.unreachable())
 	}
@@ -237,24 +238,30 @@ func (m *maker) commonPassword() error {
 
 // stack: containers of the same compose project name from elsewhere.
 func (m *maker) stack() error {
-	for _, c := range m.w.Containers {
+	return StackElsewhere(m.p, m.w.Containers, m.untouched())
+}
+
+// StackElsewhere refuses a compose project whose containers were made in another
+// directory, nil where there are none. outcome says what was not done.
+func StackElsewhere(p *project.Project, containers []world.Container, outcome string) error {
+	for _, c := range containers {
 		if c.Here {
 			continue
 		}
-		prefix := fmt.Sprintf("ODPM_COMPOSE_PREFIX=%s in .env        names of its own", ProposePrefix(m.p.Dir))
+		prefix := fmt.Sprintf("ODPM_COMPOSE_PREFIX=%s in .env        names of its own", ProposePrefix(p.Dir))
 		if c.Gone {
 			// The project was moved or renamed: these are its own containers,
 			// and their mounts still point to where it was.
 			return &ui.Refusal{
 				Code: codes.StackMoved,
-				What: fmt.Sprintf("The containers of compose stack %q (%s) were made in %s, which is not there any more. If this project was moved from there, they are its own, with the old paths. %s", m.p.Name, ui.Clean(c.Name), ui.Clean(c.WorkingDir), m.untouched()),
-				Ways: []string{fmt.Sprintf("docker compose -p %s down        remove them (data stays), then run odpm again", m.p.Name), prefix + ", if they are another project's"},
+				What: fmt.Sprintf("The containers of compose stack %q (%s) were made in %s, which is not there any more. If this project was moved from there, they are its own, with the old paths. %s", p.Name, ui.Clean(c.Name), ui.Clean(c.WorkingDir), outcome),
+				Ways: []string{fmt.Sprintf("docker compose -p %s down        remove them (data stays), then run odpm again", p.Name), prefix + ", if they are another project's"},
 			}
 		}
 		return &ui.Refusal{
 			Code: codes.StackNameTaken,
-			What: fmt.Sprintf("A compose stack called %q already exists and belongs to %s (container %s); compose would take it for this project's. %s", m.p.Name, ui.Clean(c.WorkingDir), ui.Clean(c.Name), m.untouched()),
-			Ways: []string{prefix + " for this project", fmt.Sprintf("docker compose -p %s down        in %s, if that stack is not needed (data stays)", m.p.Name, ui.Clean(c.WorkingDir))},
+			What: fmt.Sprintf("A compose stack called %q already exists and belongs to %s (container %s); compose would take it for this project's. %s", p.Name, ui.Clean(c.WorkingDir), ui.Clean(c.Name), outcome),
+			Ways: []string{prefix + " for this project", fmt.Sprintf("docker compose -p %s down        in %s, if that stack is not needed (data stays)", p.Name, ui.Clean(c.WorkingDir))},
 		}
 	}
 	return nil

@@ -274,8 +274,15 @@ func (r *Reader) postgres(ctx context.Context, w *World, asked <-chan answer, he
 	if a.err != nil {
 		return a.err
 	}
+	if len(OfAnotherStack(r.in.Project, w.Containers)) > 0 {
+		// What was said is not about this project: as if nothing ran.
+		return nil
+	}
 	w.Status, w.Addr, w.OldServer, w.OnOldData = a.status, a.addr, a.old, a.onOldData
 	w.Warnings = append(w.Warnings, a.warnings...)
+	if r.Kind == engines.Native && !w.Status.Running {
+		w.NoPrograms = engines.NativeAvailable(ctx, r.in.Project)
+	}
 	if a.facts == nil {
 		return nil
 	}
@@ -315,7 +322,7 @@ func (r *Reader) stack(ctx context.Context, w *World) error {
 			return err
 		}
 	}
-	if w.Containers, err = r.containers(ctx, p.Name); err != nil {
+	if w.Containers, err = r.Containers(ctx); err != nil {
 		return err
 	}
 	if !p.External {
@@ -361,6 +368,14 @@ func (r *Reader) last(ctx context.Context, w *World) error {
 	var err error
 	w.Last, err = r.containers(ctx, name)
 	return err
+}
+
+// Containers are those of the project's compose stack, wherever they were made.
+func (r *Reader) Containers(ctx context.Context) ([]Container, error) {
+	if r.Stack == nil {
+		return nil, nil
+	}
+	return r.containers(ctx, r.in.Project.Name)
 }
 
 func (r *Reader) containers(ctx context.Context, project string) ([]Container, error) {

@@ -5,11 +5,13 @@ package world
 
 import (
 	"os"
+	"slices"
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/shared/snapshot"
 )
@@ -80,6 +82,10 @@ type World struct {
 	// Bootstrap is the remembered password of the superuser that odpm made.
 	Bootstrap string
 
+	// NoPrograms says what the native engine lacks to start a server, nil where it
+	// runs or nothing is missing.
+	NoPrograms error
+
 	Answers
 	// Run is what this very run has done so far.
 	Run Run
@@ -99,6 +105,16 @@ type Container struct {
 	// Here: it was made in this project's directory. Gone: the directory it was
 	// made in is not there any more.
 	Here, Gone bool
+}
+
+// OfAnotherStack are the containers of the project's PostgreSQL service that were
+// made in another directory: two directories called "shop" have one compose
+// project's name.
+func OfAnotherStack(p *project.Project, all []Container) []Container {
+	if p.External {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(c Container) bool { return c.Here || c.Service != p.ServiceName })
 }
 
 // Elsewhere is a server that runs on other data than the project's.
