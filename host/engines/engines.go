@@ -217,7 +217,7 @@ func ImageEnv(ctx context.Context, image string) map[string]string {
 // NativeAvailable tells whether PostgreSQL's own programs of the project's
 // major are on this machine.
 func NativeAvailable(ctx context.Context, p *project.Project) error {
-	return native.NewReader(native.Options{DataDir: p.DataDir, Major: p.PostgresMajor, BinDir: p.Env["ODPM_PG_BINDIR"]}).Available(ctx)
+	return native.NewReader(native.Options{DataDir: p.DataDir, Major: p.PostgresMajor, BinDir: p.Env["ODPM_PG_BINDIR"], BinDirFrom: "ODPM_PG_BINDIR"}).Available(ctx)
 }
 
 // NativeOptions are the project's on a data directory and a port.
@@ -225,7 +225,7 @@ func NativeOptions(in *inputs.Inputs, dataDir string, port int, noDocker bool) n
 	p := in.Project
 	o := native.Options{
 		DataDir: dataDir, Major: p.PostgresMajor, Bind: p.PostgresBind, Port: port,
-		StateDir: in.Dirs.State(), AppRole: p.AppRole, BinDir: p.Env["ODPM_PG_BINDIR"],
+		StateDir: in.Dirs.State(), AppRole: p.AppRole, BinDir: p.Env["ODPM_PG_BINDIR"], BinDirFrom: "ODPM_PG_BINDIR",
 		Password: func() (string, error) { return in.Dirs.Secret(state.BootstrapSecret) },
 	}
 	if !noDocker {
@@ -237,7 +237,7 @@ func NativeOptions(in *inputs.Inputs, dataDir string, port int, noDocker bool) n
 // Throwaway is a cluster of its own on this machine, for a rehearsal: of any
 // major, on the loopback interface, with nothing of the project in it.
 func Throwaway(dataDir, stateDir, binDir string, major, port int, appRole, password string) engine.Writer {
-	return native.New(native.Options{DataDir: dataDir, Major: major, Bind: "127.0.0.1", Port: port, BinDir: binDir, StateDir: stateDir,
+	return native.New(native.Options{DataDir: dataDir, Major: major, Bind: "127.0.0.1", Port: port, BinDir: binDir, BinDirFrom: "--pg-bindir", StateDir: stateDir,
 		AppRole: appRole, Password: func() (string, error) { return password, nil }})
 }
 

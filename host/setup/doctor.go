@@ -86,7 +86,7 @@ func Examine(ctx context.Context, o look.Options) []Finding {
 	wantDocker := kind != project.Native
 	wantNative := p != nil && kind != project.Docker
 	switch {
-	case dockerErr == nil || p != nil && nativeErr == nil && kind != project.Docker:
+	case wantDocker && dockerErr == nil || wantNative && nativeErr == nil:
 		if dockerErr != nil && wantDocker {
 			add(Note, "no Docker: %v", dockerErr)
 		}

@@ -35,8 +35,9 @@ type Options struct {
 	// AppRole may use the socket of a new cluster without a password, as the
 	// server's own operating-system user.
 	AppRole string
-	// BinDir overrides the search (ODPM_PG_BINDIR).
-	BinDir string
+	// BinDir is where a person says that the programs are, "" for the usual
+	// places. BinDirFrom is where that is said: ODPM_PG_BINDIR, --pg-bindir.
+	BinDir, BinDirFrom string
 	// ContainerHolders asks Docker, where it answers, who has a path mounted.
 	ContainerHolders func(ctx context.Context, path string) ([]engine.Holder, error)
 }
