@@ -106,13 +106,9 @@ func all(cmd *cobra.Command) []*cobra.Command {
 // image alone.
 func (a *App) completeModules(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	before := typed[:strings.LastIndex(typed, ",")+1]
-	manifests, err := filepath.Glob(filepath.Join(a.common.dir, "addons", "*", "__manifest__.py"))
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
 	var names []string
-	for _, file := range manifests {
-		names = append(names, before+filepath.Base(filepath.Dir(file)))
+	for _, name := range project.Addons(a.common.dir) {
+		names = append(names, before+name)
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/odoodb/create"
 	"github.com/odpm/odpm/host/odoodb/drop"
+	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/shell"
@@ -73,6 +74,11 @@ func (w *work) modules(ctx context.Context) error {
 	if fresh && !r.Init {
 		return fmt.Errorf("database %q has no Odoo in it, so there is nothing to update. Install it first: odpm -d %s -i base", r.Name, shell.Quote(r.Name))
 	}
+	if r.Update && !fresh {
+		if err := w.updatable(ctx); err != nil {
+			return err
+		}
+	}
 	if r.Init {
 		mods := slices.Clone(r.InitModules)
 		if fresh && !slices.Contains(mods, "base") {
@@ -106,6 +112,53 @@ func (w *work) modules(ctx context.Context) error {
 	}
 	w.result.Installed, w.result.Updated = installed, updated
 	return nil
+}
+
+// updatable asks for what -u names before Odoo is stopped: Odoo passes over a
+// module that is not installed, after a downtime for nothing. One that -i names,
+// too, is installed by then.
+func (w *work) updatable(ctx context.Context) error {
+	state, err := odoodb.ModuleStates(ctx, w.server, w.req.Name)
+	if err != nil {
+		return err
+	}
+	var wrong, install []string
+	for _, m := range w.req.UpdateModules {
+		if m == "all" || slices.Contains(w.req.InitModules, m) {
+			continue
+		}
+		switch what := state[m]; what {
+		case "installed", "to install", "to upgrade", "to remove":
+		case "":
+			wrong = append(wrong, m+" ("+w.unknown(m, state)+")")
+			if slices.Contains(project.Addons(w.Project.Dir), m) {
+				install = append(install, m)
+			}
+		default:
+			wrong = append(wrong, m+" ("+what+")")
+			install = append(install, m)
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("-u updates what is installed, and these modules are not installed in %s: %s. Nothing was updated, and Odoo was not stopped.", w.req.Name, strings.Join(wrong, ", "))
+	if len(install) > 0 {
+		text += fmt.Sprintf("\nTo install: odpm -d %s -i %s", shell.Quote(w.req.Name), strings.Join(install, ","))
+	}
+	return errors.New(text)
+}
+
+// unknown says that a database does not know a module, and which one was probably
+// meant: of the database's list, or of the project's addons.
+func (w *work) unknown(module string, state map[string]string) string {
+	if slices.Contains(project.Addons(w.Project.Dir), module) {
+		return "unknown to this database, though it is in addons"
+	}
+	if question := wording.DidYouMean(module, append(slices.Sorted(maps.Keys(state)), project.Addons(w.Project.Dir)...)); question != "" {
+		return "unknown to Odoo" + question
+	}
+	return "unknown to Odoo; is it in addons_path?"
 }
 
 // leave is what becomes of a database that this run made and Odoo did not
@@ -209,10 +262,7 @@ func (w *work) installed(ctx context.Context, want []string) error {
 		}
 		what := state[m]
 		if what == "" {
-			what = "unknown to Odoo" + wording.DidYouMean(m, slices.Sorted(maps.Keys(state)))
-			if !strings.Contains(what, "did you mean") {
-				what += "; is it in addons_path?"
-			}
+			what = w.unknown(m, state)
 		}
 		missing = append(missing, m+" ("+what+")")
 	}

@@ -37,7 +37,13 @@ func (l *loader) misspelt() error {
 		if at.line == 0 || slices.Contains(Keys, key) || slices.Contains(Keys, strings.TrimPrefix(key, "ODPM_")) {
 			continue
 		}
-		if near := wording.Nearest(key, Keys); near != "" {
+		near := wording.Nearest(key, Keys)
+		if plain, prefixed := strings.CutPrefix(key, "ODPM_"); prefixed && near == "" {
+			if near = wording.Nearest(plain, Keys); near != "" {
+				near = "ODPM_" + near
+			}
+		}
+		if near != "" {
 			l.p.Warnings = append(l.p.Warnings, fmt.Sprintf("%s: odpm does not read %s; did you mean %s?", at, key, near))
 		} else if strings.HasPrefix(key, "ODPM_") {
 			l.p.Warnings = append(l.p.Warnings, fmt.Sprintf("%s: odpm does not read %s", at, key))

@@ -43,7 +43,7 @@ func misspeltProject(t *testing.T, files map[string]string) string {
 // TestMisspelt: POSTGRES_PROT and odo_version passed silently.
 func TestMisspelt(t *testing.T) {
 	dir := misspeltProject(t, map[string]string{
-		".env":               "# mine\nPOSTGRES_PROT=5433\nMAIL_PORT=25\nODPM_NOVELTY=1\n",
+		".env":               "# mine\nPOSTGRES_PROT=5433\nMAIL_PORT=25\nODPM_NOVELTY=1\nODPM_POSTGRES_DATADIR=x\n",
 		"odpm.json":          "{\n \"postgres_version\": \"17\",\n \"odoo_version\": \"18.0\",\n \"platform_nam\": \"odoo\",\n \"addons\": []\n}\n",
 		"user_settings.json": `{"int_modules": ["sale"], "db_creation_data": {"db_default_admin_pasword_file": "x"}}`,
 	})
@@ -54,6 +54,7 @@ func TestMisspelt(t *testing.T) {
 	got := strings.Join(p.Warnings, "\n")
 	for _, want := range []string{
 		".env:4: odpm does not read ODPM_NOVELTY",
+		".env:5: odpm does not read ODPM_POSTGRES_DATADIR; did you mean ODPM_POSTGRES_DATA_DIR?",
 		"odpm.json:4:2: odpm does not read platform_nam; did you mean platform_name?",
 		"user_settings.json:1:2: odpm does not read int_modules; did you mean init_modules?",
 		"user_settings.json:1:48: odpm does not read db_default_admin_pasword_file; did you mean db_default_admin_password_file?",

@@ -346,6 +346,16 @@ func noDirectory(path string, err error) error {
 	return err
 }
 
+// Addons are the modules in a project's own addons directory.
+func Addons(dir string) []string {
+	var names []string
+	manifests, _ := filepath.Glob(filepath.Join(dir, "addons", "*", "__manifest__.py"))
+	for _, file := range manifests {
+		names = append(names, filepath.Base(filepath.Dir(file)))
+	}
+	return names
+}
+
 // within tells whether path is dir or lies below it.
 func within(path, dir string) bool {
 	rel, err := filepath.Rel(dir, path)
