@@ -63,7 +63,7 @@ func Adopted(ctx context.Context, o Options) (string, error) {
 	dirs := state.NewDirs(o.Dir)
 	if err != nil {
 		if a, _ := dirs.Adoption(); a != nil && !a.Proven {
-			o.Term.Say("odpm: the takeover of %s is not complete. Once what follows is put right: odpm adopt continues; odpm adopt --undo brings the old stack back", filepath.Base(a.File))
+			o.Term.Say("odpm: the takeover of %s is not complete. Correct what follows, and odpm adopt continues; odpm adopt --undo brings the old stack back", filepath.Base(a.File))
 		}
 		return done.URL, err
 	}
@@ -257,7 +257,7 @@ func emptyDir(projectDir, dir string) error {
 	made, err := at.MkdirAll(rel, 0o755, nil)
 	var link *beneath.LinkError
 	if errors.As(err, &link) {
-		return fmt.Errorf("%w. Where Odoo's data are to be in another directory, name it: ODOO_DATA_DIR in .env", err)
+		return fmt.Errorf("%w. To keep Odoo's data in another directory, name it: ODOO_DATA_DIR in .env", err)
 	}
 	if err != nil {
 		return err

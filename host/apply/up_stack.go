@@ -238,7 +238,7 @@ func (s *Run) goesOn(ctx context.Context, c engine.Container) error {
 
 // silent is for an Odoo that was waited for.
 func (s *Run) silent(runs, url string) string {
-	return fmt.Sprintf("%s, and has not answered HTTP at %s within %s; it goes on (--wait=false does not wait for an answer)", runs, url, patience(s.Project.Env["ODPM_TIMEOUT"]))
+	return fmt.Sprintf("%s, and has not answered HTTP at %s within %s; it keeps running (--wait=false does not wait for an answer)", runs, url, patience(s.Project.Env["ODPM_TIMEOUT"]))
 }
 
 // answers asks as the function of that name does, and remembers when somebody answered.

@@ -73,7 +73,7 @@ func (a *App) sayInit(rep setup.Report, adopted bool) {
 	for _, f := range rep.Files {
 		switch f.Change {
 		case setup.Merged:
-			a.term.Say("%s gets what odpm's own docker-compose.yml has no place for:\n%s", f.Name, f.Detail)
+			a.term.Say("%s gets the settings that odpm's own docker-compose.yml cannot hold:\n%s", f.Name, f.Detail)
 		case setup.Extended:
 			a.term.Say("%s gets what it lacks:\n%s", f.Name, f.Detail)
 		case setup.Complete:

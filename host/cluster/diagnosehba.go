@@ -33,7 +33,7 @@ func (d *diagnostician) hba(ctx context.Context) error {
 	}
 	for _, r := range rules {
 		if r.Error != nil && (rejected || method) {
-			d.is(CauseHBA, []string{fmt.Sprintf("correct line %d of %s", r.Line, file), d.reload()}, "line %d of %s has an error, so the server goes by the rules that it had before: %s", r.Line, file, *r.Error)
+			d.is(CauseHBA, []string{fmt.Sprintf("correct line %d of %s", r.Line, file), d.reload()}, "line %d of %s has an error, so the server keeps using its previous rules: %s", r.Line, file, *r.Error)
 			return nil
 		}
 	}
@@ -56,7 +56,7 @@ func (d *diagnostician) hba(ctx context.Context) error {
 	case rule.Method != nil && !byPassword(*rule.Method) && *rule.Method != "reject" && (sure || method):
 		d.is(CauseAuthMethod, add, "line %d of %s wants %s and not a password from role %s, database %s, %s", rule.Line, file, *rule.Method, shown(d.role), shown(d.database), from)
 	case rejected:
-		d.is(CauseHBA, []string{d.reload(), d.sql("SELECT * FROM pg_catalog.pg_hba_file_rules")}, "line %d of %s lets role %s in with %s, and the server refuses by its rules: it has not read the file since it was changed, or the client comes from an address that another line is for", rule.Line, file, shown(d.role), deref(rule.Method))
+		d.is(CauseHBA, []string{d.reload(), d.sql("SELECT * FROM pg_catalog.pg_hba_file_rules")}, "line %d of %s lets role %s in with %s, but the server still refuses: it has not reloaded the file since it was changed, or another line applies to the client's address", rule.Line, file, shown(d.role), deref(rule.Method))
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func listening(ctx context.Context, pg engine.Server, h Hints, unreached pglogin
 	var set, word, source string
 	switch {
 	case local(addresses.value):
-		d.Message = fmt.Sprintf("PostgreSQL listens on its own container's localhost alone (listen_addresses = '%s'), where neither Odoo's container nor a published port gets", addresses.value)
+		d.Message = fmt.Sprintf("PostgreSQL listens on its own container's localhost alone (listen_addresses = '%s'), which neither Odoo's container nor a published port can reach", addresses.value)
 		set, word, source = "listen_addresses = '*'", "listen_addresses=*", addresses.source
 	// With PGPORT in the container's environment the published port leads there.
 	case port.value != fmt.Sprint(containerPort) && port.source != "environment variable":

@@ -251,7 +251,7 @@ func (p *proposer) data() {
 				p.set("POSTGRES_DATA_DIR", "./"+p.newCluster(), "a new cluster, beside Odoo's data")
 			}
 			p.problem(Problem{Code: "never_ran", Message: fmt.Sprintf("Docker has no volume %s: this stack never ran on this machine as compose project %s, and a new cluster is made in %s", pg.DataVolume, p.Name, p.newCluster()),
-				Way: "if it ran under another name: COMPOSE_PROJECT_NAME=NAME in .env, then run the same command again (docker volume ls shows the volumes that there are)"})
+				Way: "if it ran under another name: COMPOSE_PROJECT_NAME=NAME in .env, then run the same command again (docker volume ls lists the volumes)"})
 		}
 	case pg.DataVolume != "":
 		value, why := "volume:"+pg.DataVolume, "the volume as Docker knows it"

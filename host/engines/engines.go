@@ -130,7 +130,7 @@ func (r *Readers) choose(ctx context.Context, in *inputs.Inputs, o Options) (ans
 	file := filepath.Join(in.Dirs.State(), state.EngineFile)
 	kind, err := in.Dirs.Remembered(state.EngineFile)
 	if err != nil {
-		return false, fmt.Errorf("which engine this project uses is not readable: %w", err)
+		return false, fmt.Errorf("could not read which engine this project uses: %w", err)
 	}
 	switch kind {
 	case Docker, Native:

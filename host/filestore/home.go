@@ -134,7 +134,7 @@ func (h *Home) is(name string, made *Store) error {
 	case err != nil:
 		return err
 	case !info.Mode.IsDir() || made != nil && !info.Same(made.info):
-		return fmt.Errorf("%s is not the directory any more that odpm made; somebody has replaced it", h.At(name))
+		return fmt.Errorf("%s is no longer the directory that odpm made; somebody has replaced it", h.At(name))
 	}
 	return nil
 }

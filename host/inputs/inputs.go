@@ -278,7 +278,7 @@ func (in *Inputs) Administrator() (a Administrator, err error) {
 	for key := range u.Query() {
 		// What is not followed is not passed over: it may be a demand.
 		if key != "sslmode" {
-			return a, fmt.Errorf("%s has a parameter that odpm does not follow: only sslmode may follow the ?; files of TLS are named by PGSSLROOTCERT, PGSSLCERT and PGSSLKEY in the environment", AdminURLKey)
+			return a, fmt.Errorf("%s has a parameter that odpm does not support: only sslmode may follow the ?; TLS files are named by PGSSLROOTCERT, PGSSLCERT and PGSSLKEY in the environment", AdminURLKey)
 		}
 	}
 	a.User, a.SSLMode = u.User.Username(), u.Query().Get("sslmode")

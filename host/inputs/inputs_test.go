@@ -87,7 +87,7 @@ func TestAdministrator(t *testing.T) {
 		"postgresql://admin:s3cret@x": inputs.Administrator{User: "admin", Password: "s3cret"},
 		"postgres://a%40b:p%2Fq@x":    inputs.Administrator{User: "a@b", Password: "p/q"},
 		"postgresql://a:s3cret@x?sslmode=verify-full": inputs.Administrator{User: "a", Password: "s3cret", SSLMode: "verify-full"},
-		"postgresql://a:s3cret@x?sslrootcert=f":       "does not follow",
+		"postgresql://a:s3cret@x?sslrootcert=f":       "does not support",
 		"mysql://a:s3cret@x":                          "not a URL of the form",
 		"admin:s3cret":                                "not a URL of the form",
 		"postgresql://x/s3cret":                       "not a URL of the form",

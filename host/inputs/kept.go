@@ -42,7 +42,7 @@ func (in *Inputs) readKept(ctx context.Context) error {
 		case "open_port":
 			problem.Way = "if nobody connects from elsewhere, publish it on 127.0.0.1 there"
 		case "anonymous_volume", "mount_target":
-			problem.Way = "docker compose down leaves that volume to nobody, and the next start makes a new, empty cluster; give the service a named volume there, after odpm -d NAME --db-backup of each database"
+			problem.Way = "after docker compose down nothing refers to that volume, and the next start makes a new, empty cluster; give the service a named volume there, after odpm -d NAME --db-backup of each database"
 		}
 		text := problem.Message
 		if problem.Way != "" {

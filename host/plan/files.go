@@ -132,7 +132,7 @@ func (m *maker) image() {
 	}
 	if s.Outcome == Noop {
 		s.Outcome, s.Required = Run, false
-		s.Reason = "images of odpm's that nothing uses are removed: " + strings.Join(im.Unused, ", ")
+		s.Reason = "images that odpm built and nothing uses are removed: " + strings.Join(im.Unused, ", ")
 	}
 }
 

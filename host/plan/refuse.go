@@ -119,7 +119,7 @@ func (m *maker) theirs() error {
 	file := m.in.Rel(t.File)
 	if len(t.Lost) == 0 {
 		if len(t.Missing) > 0 {
-			m.Warnings = append(m.Warnings, fmt.Sprintf("%s has what odpm's own file has no place for: %s. docker-compose.override.yml is the place, and odpm init --from-compose %s proposes it",
+			m.Warnings = append(m.Warnings, fmt.Sprintf("%s has settings that odpm's own file cannot hold: %s. They belong in docker-compose.override.yml; odpm init --from-compose %s proposes it",
 				file, strings.Join(t.Missing, ", "), file))
 		}
 		return nil
@@ -202,7 +202,7 @@ func (m *maker) data() {
 		m.refused(Postgres, &ui.Refusal{
 			Code: codes.VolumeMissing,
 			What: fmt.Sprintf("POSTGRES_DATA_DIR names a volume that Docker does not have: %s. %s", name, m.untouched()),
-			Ways: []string{"docker volume ls        the volumes that there are; correct the name in .env",
+			Ways: []string{"docker volume ls        lists the volumes; then correct the name in .env",
 				"docker volume create " + shell.Quote(name) + "        an empty one; the next run makes a new cluster in it"},
 		})
 	}
@@ -254,7 +254,7 @@ func StackElsewhere(p *project.Project, containers []world.Container, outcome st
 			// and their mounts still point to where it was.
 			return &ui.Refusal{
 				Code: codes.StackMoved,
-				What: fmt.Sprintf("The containers of compose stack %q (%s) were made in %s, which is not there any more. If this project was moved from there, they are its own, with the old paths. %s", p.Name, ui.Clean(c.Name), ui.Clean(c.WorkingDir), outcome),
+				What: fmt.Sprintf("The containers of compose stack %q (%s) were made in %s, which no longer exists. If this project was moved from there, they are its own, with the old paths. %s", p.Name, ui.Clean(c.Name), ui.Clean(c.WorkingDir), outcome),
 				Ways: []string{fmt.Sprintf("docker compose -p %s down        remove them (data stays), then run odpm again", p.Name), prefix + ", if they are another project's"},
 			}
 		}

@@ -138,7 +138,7 @@ func (l *loader) names() error {
 	}
 	p.Name = p.PlainName
 	if p.Name == "" {
-		return &ConfigError{File: ".env", Key: "ODPM_COMPOSE_PREFIX", Allowed: "compose can make no project name of the directory's name; set a prefix"}
+		return &ConfigError{File: ".env", Key: "ODPM_COMPOSE_PREFIX", Allowed: "compose cannot make a project name from the directory's name; set a prefix"}
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func dangling(path string) error {
 	if err != nil {
 		return nil
 	}
-	return fmt.Errorf("%s is a link to %s, which is not there; mount or restore that, or remove the link: rm %s", path, target, shell.Quote(path))
+	return fmt.Errorf("%s is a link to %s, which does not exist; mount or restore that, or remove the link: rm %s", path, target, shell.Quote(path))
 }
 
 // role settles who Odoo will be: odoo.conf, else .env. Two different values

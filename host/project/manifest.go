@@ -79,7 +79,7 @@ func readManifest(dir string, proposed Files, errs *Errors) (*manifest, error) {
 	case !versionTag.MatchString(m.postgres):
 		r.badAt(m.postgresAt, "postgres_version", m.postgres, `allowed: a tag of the postgres image that starts with the major, "15", "15.6" or "16-alpine"`)
 	case major < OldestMajor:
-		r.badAt(m.postgresAt, "postgres_version", m.postgres, fmt.Sprintf("allowed: PostgreSQL %d or newer, what odpm does to a cluster is tried on those alone; move the data first: pg_dumpall with the old server, then an empty data directory of a newer one", OldestMajor))
+		r.badAt(m.postgresAt, "postgres_version", m.postgres, fmt.Sprintf("allowed: PostgreSQL %d or newer, the only ones that odpm is tested on; move the data first: pg_dumpall with the old server, then an empty data directory of a newer one", OldestMajor))
 	}
 	if m.odoo != "" && !odooVersion.MatchString(m.odoo) {
 		r.badAt(m.odooAt, "odoo_version", m.odoo, `allowed: a release of Odoo, "18.0"`)

@@ -30,7 +30,7 @@ var pythonKeys = []string{"odpm_version", "python_version", "distro_name", "dist
 var notHonoured = map[string]string{
 	"scenarios":       "ODPM_SCENARIO in .env says developer, server or ci, and what a scenario changes in a service goes into docker-compose.override.yml",
 	"service_patches": "what they change goes into docker-compose.override.yml",
-	"hooks":           "odpm runs no commands of a project's; call them before and after odpm",
+	"hooks":           "odpm runs no hooks; call such commands before and after odpm",
 	"database":        "db_creation_data of user_settings.json says how a database is made",
 }
 

@@ -116,7 +116,7 @@ func Undo(ctx context.Context, o apply.Options) error {
 	here := engines.Made(ctx, a.Project)
 	for _, service := range a.Layers {
 		if here[service].ID != a.Containers[service] {
-			return &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("The container of service %s had its data in itself, and it is not there any more: the old stack would begin with none. Nothing was undone.", service),
+			return &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("The container of service %s, which had its data inside itself, no longer exists: the old stack would start without them. Nothing was undone.", service),
 				Ways: []string{"odpm adopt        continues to a proven login, with the data that were copied out of it"}}
 		}
 	}
@@ -165,7 +165,7 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 		return t, nil, err
 	}
 	if a.Keep && f.Postgres == nil {
-		r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("No service of %s is PostgreSQL, and a file is kept only together with its server. Nothing was written.", a.File)}
+		r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("No service of %s is PostgreSQL, and --keep needs one. Nothing was written.", a.File)}
 		a.Keep = false
 		r.Ways = []string{again(a, "--external") + "        odpm's own file, for a server elsewhere"}
 		return t, nil, r
@@ -372,7 +372,7 @@ func review(o apply.Options, a Adoption, t apply.Takeover, notes []string) error
 		if t.Keep {
 			break // its container stays
 		}
-		say("          for service %s only until it is started, since the old container has its data in itself", ui.Clean(service))
+		say("          for service %s only until it is started, because the old container has its data inside itself", ui.Clean(service))
 	}
 	for _, f := range t.Files {
 		say("%s", ui.CleanLines(diff(filepath.Base(f.Path), f.Old, f.New)))
@@ -390,7 +390,7 @@ func review(o apply.Options, a Adoption, t apply.Takeover, notes []string) error
 	case err != nil:
 		return err
 	case answer != ui.GoOn:
-		return &ui.Refusal{Code: codes.Declined, What: "It was not taken over. Nothing was written."}
+		return &ui.Refusal{Code: codes.Declined, What: "The stack was not taken over. Nothing was written."}
 	}
 	return nil
 }

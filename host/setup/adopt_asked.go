@@ -44,7 +44,7 @@ func choose(o apply.Options, f *compose.Foreign, a *Adoption) error {
 			return err
 		}
 		if i < 0 {
-			return &ui.Refusal{Code: codes.Declined, What: "It was not taken over. Nothing was written."}
+			return &ui.Refusal{Code: codes.Declined, What: "The stack was not taken over. Nothing was written."}
 		}
 		*c.said = c.candidates[i]
 		if err := f.Use(a.Postgres, a.Odoo); err != nil {
@@ -71,7 +71,7 @@ func several(a Adoption, named []string) error {
 func inLayer(a Adoption, f *compose.Foreign, container string) error {
 	replace := a
 	replace.Keep = false
-	return &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("Odoo's data (the file store) are in the container %s itself, at %s, and with the checker in front of Odoo it is made anew: they would be lost. Nothing was written.", container, f.Odoo.DataTarget),
+	return &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("Odoo's data (the file store) are inside the container %s itself, at %s. Putting the checker in front of Odoo recreates that container: they would be lost. Nothing was written.", container, f.Odoo.DataTarget),
 		Ways: []string{
 			fmt.Sprintf("mkdir -p data && docker cp -a %s:%s data/odoo        then mount ./data/odoo at %[2]s in %[3]s, and run the same command again", container, f.Odoo.DataTarget, shell.Quote(a.File)),
 			again(replace, "") + "        odpm's own file in its place, and copies them",

@@ -32,7 +32,7 @@ func (d Dirs) Acceptances() ([]Acceptance, error) {
 		err = json.Unmarshal(data, &all)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("what was accepted before is not readable, so it is asked again (%w); %s", err, MoveAside(path))
+		return nil, fmt.Errorf("what was accepted before could not be read, so odpm asks again (%w); %s", err, MoveAside(path))
 	}
 	return all, nil
 }

@@ -294,7 +294,7 @@ func makeLocksDir(path string) error {
 		}
 		// Whoever makes it has not given it to everybody yet, or never will.
 		if time.Now().After(end) {
-			return fmt.Errorf("%s belongs to user %d and has the mode %s; there odpm keeps the locks of data directories, which all users of this machine may make and only their owners may remove. Change it: sudo chmod 1777 %s", path, owner, info.Mode(), shell.Quote(path))
+			return fmt.Errorf("%s belongs to user %d and has the mode %s; odpm keeps the locks of data directories there: every user of this machine must be able to create one, and only its owner to remove it. To change it: sudo chmod 1777 %s", path, owner, info.Mode(), shell.Quote(path))
 		}
 	}
 }

@@ -181,7 +181,7 @@ func (a *api) speaks(ctx context.Context, verb string) (string, error) {
 	finish(resp)
 	v := resp.Header.Get("Api-Version")
 	if resp.StatusCode != http.StatusOK || v == "" {
-		return "", fmt.Errorf("%s %s: what docker connects to is no Docker engine (%s)", Program, verb, resp.Status)
+		return "", fmt.Errorf("%s %s: what docker connects to is not a Docker engine (%s)", Program, verb, resp.Status)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

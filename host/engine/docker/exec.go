@@ -19,7 +19,7 @@ import (
 // program is not waited for any more; Docker has no way to end it.
 func (e *Engine) Exec(ctx context.Context, c engine.Container, argv, env []string, out io.Writer) error {
 	if c.ID == "" || !c.Running {
-		return fmt.Errorf("%s was to be run in a container that does not run", argv[0])
+		return fmt.Errorf("the container in which %s was to run is not running", argv[0])
 	}
 	var made struct{ ID string }
 	err := e.cl.api.ask(ctx, "exec", http.MethodPost, "/containers/"+c.ID+"/exec", nil,

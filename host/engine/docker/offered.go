@@ -36,7 +36,7 @@ func (e *Reader) Offered(ctx context.Context, ref string) error {
 		return fmt.Errorf("%w within %s", engine.ErrNoRegistry, registryTime)
 	case errors.As(err, &failed) && !e.cl.api.docker():
 		// Podman has no such question.
-		return fmt.Errorf("%w: this engine does not pass the question on", engine.ErrNoRegistry)
+		return fmt.Errorf("%w: this engine cannot ask a registry", engine.ErrNoRegistry)
 	case errors.As(err, &failed) && failed.HTTP == http.StatusNotFound:
 		return fmt.Errorf("%w: %s", engine.ErrNoImage, failed.Stderr)
 	case errors.As(err, &failed) && (failed.HTTP == http.StatusUnauthorized || failed.HTTP == http.StatusForbidden):

@@ -56,7 +56,7 @@ func (e *Engine) upAlone(ctx context.Context) (*container, error) {
 	}
 	c, err := e.ofService(ctx, e.o.Service)
 	if err == nil && c == nil {
-		err = fmt.Errorf("docker compose started service %s, and there is no container of it in project %s; look: docker compose -p %s ps -a", e.o.Service, e.o.Project, e.o.Project)
+		err = fmt.Errorf("docker compose started service %s, but there is no container of it in project %s. To look: docker compose -p %s ps -a", e.o.Service, e.o.Project, e.o.Project)
 	}
 	return c, err
 }

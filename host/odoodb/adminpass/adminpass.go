@@ -316,7 +316,7 @@ func passwordRounds(ctx context.Context, s *server.Server, q tables.Querier, dat
 	}
 	n, err := strconv.Atoi(strings.TrimSpace(value))
 	if n > maxRounds && (err == nil || errors.Is(err, strconv.ErrRange)) {
-		return 0, fmt.Errorf("database %q asks for %.40s rounds of hashing (system parameter password.hashing.rounds), and odpm computes at most %d; Odoo's own default is %d, which it goes back to with: %s -d %s -c %s",
+		return 0, fmt.Errorf("database %q asks for %.40s rounds of hashing (system parameter password.hashing.rounds), and odpm computes at most %d; Odoo's own default is %d, and this returns to it: %s -d %s -c %s",
 			database, strings.TrimSpace(value), maxRounds, floor, s.PG.Psql(ctx, s.AppRole), shell.Quote(server.Conninfo(database)),
 			shell.Quote(`DELETE FROM public.ir_config_parameter WHERE key = 'password.hashing.rounds'`))
 	}

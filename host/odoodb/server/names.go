@@ -16,7 +16,7 @@ const maxName = 63
 // nameError is a database name that cannot be used.
 type nameError struct{ name, why string }
 
-func (e *nameError) Error() string { return fmt.Sprintf("database name %q: %s", e.name, e.why) }
+func (e *nameError) Error() string { return fmt.Sprintf("database name %q %s", e.name, e.why) }
 
 // CheckName says what is wrong with the name of a database that is worked on: one
 // that PostgreSQL would cut, or that cannot be a directory below filestore/.
@@ -67,7 +67,7 @@ func CheckTarget(name string) error {
 // and hidden directories beside it too.
 func CheckNewName(name string) error {
 	if IsLeftOver(name) {
-		return &nameError{name, "is of the kind that odpm gives to unfinished work; choose another one with -d"}
+		return &nameError{name, "is a name that odpm gives to unfinished work; choose another one with -d"}
 	}
 	return CheckTarget(name)
 }

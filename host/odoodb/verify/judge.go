@@ -57,7 +57,7 @@ func Judge(f Facts, w Wanted) (j Judgement, err error) {
 	case len(f.Modules) > maxModules:
 		return j, Unproven(fmt.Sprintf("the dump has more than %d installed modules", maxModules))
 	case f.base == "" && w.ofBackup && w.Archive.Format == archive.Dump:
-		warn("a restore by odpm refuses this archive, since it is not the backup of an Odoo database; pg_restore takes it")
+		warn("odpm does not restore this archive, because it is not the backup of an Odoo database; pg_restore does")
 	case f.base == "":
 		// A dump of something else in the place of an Odoo database would be a loss.
 		return j, Unproven("it is not the backup of an Odoo database (no installed module base); pg_restore restores other databases")
@@ -100,7 +100,7 @@ func Judge(f Facts, w Wanted) (j Judgement, err error) {
 	case w.MissingFiles:
 		warn("%d of %d attachments' files are missing in the archive: %s", f.Missing, f.Stored, FewOf(f.names, f.Missing))
 	default:
-		return j, Unproven(fmt.Sprintf("%d of the %d files that attachments have are missing in the archive: %s; --allow-missing-files takes it all the same",
+		return j, Unproven(fmt.Sprintf("%d of the %d files that attachments have are missing in the archive: %s; --allow-missing-files restores it anyway",
 			f.Missing, f.Stored, FewOf(f.names, f.Missing)))
 	}
 	return j, nil
