@@ -69,7 +69,7 @@ func Examine(ctx context.Context, o look.Options) []Finding {
 		add(OK, "Docker answers, docker compose is there")
 	}
 	var nativeErr error
-	if p != nil {
+	if p != nil && !p.External {
 		nativeErr = engines.NativeAvailable(ctx, p)
 		if nativeErr == nil {
 			add(OK, "PostgreSQL %d's own programs are on this machine (ODPM_RUNTIME=native)", p.PostgresMajor)
@@ -85,6 +85,10 @@ func Examine(ctx context.Context, o look.Options) []Finding {
 	}
 	wantDocker := kind != project.Native
 	wantNative := p != nil && kind != project.Docker
+	if wantNative && p.External && kind == project.Auto {
+		// PostgreSQL runs elsewhere; what is left is to start Odoo.
+		wantNative = len(p.OdooCommand) > 0
+	}
 	switch {
 	case wantDocker && dockerErr == nil || wantNative && nativeErr == nil:
 		if dockerErr != nil && wantDocker {
