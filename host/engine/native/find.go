@@ -29,7 +29,7 @@ type NotFound struct {
 
 func (n *NotFound) Error() string {
 	if n.Named != "" {
-		return fmt.Sprintf("no %s of PostgreSQL %d: %s\nName the directory that has it, or none: odpm then looks on PATH and where packages put it", n.Program, n.Major, n.Named)
+		return fmt.Sprintf("no %s of PostgreSQL %d: %s\nName the directory that has it; without the setting, PATH and the places of packages are searched", n.Program, n.Major, n.Named)
 	}
 	return fmt.Sprintf("no %s of PostgreSQL %d on this machine (looked on PATH and in %s).\nInstall it (Debian: apt-get install postgresql-%d; Fedora: dnf install postgresql%d-server; Homebrew: brew install postgresql@%d), "+
 		"name its directory in ODPM_PG_BINDIR, or use Docker: ODPM_RUNTIME=docker",
