@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,7 +49,8 @@ func (e *foreignError) Error() string {
 		ways = ways[1:]
 	}
 	if e.override != "" {
-		ways = append(ways, fmt.Sprintf("docker compose -f %s up -d        meanwhile: the stack of this file, without %s, which is for odpm's own", shell.Quote(name), e.override))
+		// Before the one that replaces the file.
+		ways = slices.Insert(ways, len(ways)-1, fmt.Sprintf("docker compose -f %s up -d        meanwhile: the stack of this file, without %s, which is for odpm's own", shell.Quote(name), e.override))
 	}
 	return what + " Choose one:\n  " + strings.Join(ways, "\n  ")
 }
