@@ -61,7 +61,7 @@ func TestEngineUnreached(t *testing.T) {
 		s := httptest.NewServer(http.NotFoundHandler())
 		defer s.Close()
 		t.Setenv("DOCKER_HOST", "tcp://"+s.Listener.Addr().String())
-		if err := ask(limit(t)); err == nil || !strings.Contains(err.Error(), "no Docker engine") {
+		if err := ask(limit(t)); err == nil || !strings.Contains(err.Error(), "not a Docker engine") {
 			t.Errorf("%v", err)
 		}
 	})

@@ -222,7 +222,7 @@ func (c *content) facts() (Facts, error) {
 		return Facts{}, Unproven(fmt.Sprintf("attachments name more than %d files that are not in the archive", maxStored))
 	}
 	if c.rowsOnly {
-		return Facts{}, Unproven("the dump has rows, but not the tables that they belong in, as with pg_dump --data-only or -a; a backup has both")
+		return Facts{}, Unproven("the dump has rows, but does not make the tables that they are in, as with pg_dump --data-only or -a; a backup has both")
 	}
 	if c.twice {
 		return Facts{}, Unproven("the dump makes its tables twice: two dumps are in one file, as a script writes with >> instead of >, and a restore would fail at the second")
