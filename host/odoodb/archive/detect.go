@@ -123,7 +123,7 @@ func (a *Archive) detect() error {
 	case len(d.dumps) == 0 && len(d.packed) > 0:
 		return a.packedOnceMore(d)
 	case d.cluster:
-		return a.refuse("is a copy of a server's data directory (pg_basebackup makes one) and not the backup of a database; start PostgreSQL of its major on an unpacked copy, and there: pg_dump -Fc -f backup.dump NAME")
+		return a.refuse("is a copy of a server's data directory (pg_basebackup makes one) and not the backup of a database; start PostgreSQL of its major on an unpacked copy, and there, for a database NAME: pg_dump -Fc -f backup.dump NAME")
 	case len(d.dumps) == 0:
 		return a.refuse("has no dump.sql: it is not a backup of an Odoo database")
 	case len(d.dumps) > 1 && rank(d.dumps[0]) == rank(d.dumps[1]):

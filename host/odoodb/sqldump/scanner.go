@@ -175,7 +175,7 @@ func (s *Scanner) Next() (Item, error) {
 			if s.own.connects(text) {
 				return Item{Itself, text, start}, nil
 			}
-			return Item{}, s.refuse(start, "the psql command %.40q: a dump's commands can run programs on the server's machine, and pg_dump writes none. If you know who wrote it, remove the line; otherwise make the dump again: pg_dump -Fc -f backup.dump NAME", text)
+			return Item{}, s.refuse(start, "the psql command %.40q: a dump's commands can run programs on the server's machine, and pg_dump writes none. If you know who wrote it, remove the line; otherwise dump the database NAME again: pg_dump -Fc -f backup.dump NAME", text)
 		case b == '-' && s.peek() == '-':
 			s.buf, err = s.restOfLine(s.buf)
 			if err != nil {
