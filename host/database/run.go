@@ -11,6 +11,7 @@ import (
 
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/codes"
+	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb/adminpass"
@@ -249,6 +250,10 @@ func (w *work) beforeStart() error {
 	if w.World.Status.Ready {
 		return nil
 	}
+	if disk := w.World.Disk; w.World.DiskErr == nil && (disk.State == datadir.Missing || disk.State == datadir.Empty) && r.worksOnOne() {
+		name := shell.Quote(r.Name)
+		return fmt.Errorf("there is no database %q: this project has no cluster yet. Nothing was started.\nTo make one: odpm -d %s -i base\nOr, from an archive FILE: odpm -d %s --db-restore FILE", r.Name, name, name)
+	}
 	if r.Restore != "" || r.Init || r.Open {
 		if err := server.CheckOdooName(r.Name); err != nil {
 			return &ui.Usage{Err: fmt.Errorf("%w. For a database that has that name already, PostgreSQL must run: odpm database ensure-role", err)}
@@ -258,6 +263,13 @@ func (w *work) beforeStart() error {
 		return refuse(restore.CheckArchive(r.Restore, w.Project.OdooMajor))
 	}
 	return nil
+}
+
+// worksOnOne tells whether the first thing that is asked for needs a database that is
+// there, so that a new and empty cluster would be made for nothing.
+func (r Request) worksOnOne() bool {
+	makes := r.Restore != "" || r.Init || r.Open
+	return r.Backup || !makes && (r.Update || r.SetAdmin || r.Drop)
 }
 
 // do is the order of things.
