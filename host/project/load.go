@@ -171,7 +171,7 @@ func (l *loader) versions() error {
 		e := &ConfigError{File: "odpm.json", Key: "postgres_version", Allowed: "missing; it is the tag of the postgres image, for example \"15\"", Hint: `Add "postgres_version": "17", the version that the data were made with.`}
 		if !l.m.found {
 			e.File, e.Key, e.Allowed = p.Dir, "", "this directory has no odpm.json (it must contain postgres_version)"
-			e.Hint = "To write a first set of files: odpm init\nTo work on another directory DIR: odpm -C DIR"
+			e.Hint = "To write a first set of files: odpm init\nOr, for a project in another directory DIR: odpm -C DIR"
 			return e
 		}
 		*l.errs = append(*l.errs, e)
