@@ -20,7 +20,7 @@ func TestExec(t *testing.T) {
 	o.Env = []string{"GREETING=good morning"}
 	e := docker.New(o)
 	var out bytes.Buffer
-	if err := e.Exec(ctx, engine.Container{}, []string{"true"}, nil, &out); err == nil || !strings.Contains(err.Error(), "does not run") {
+	if err := e.Exec(ctx, engine.Container{}, []string{"true"}, nil, &out); err == nil || !strings.Contains(err.Error(), "is not running") {
 		t.Errorf("without a container: %v", err)
 	}
 	if err := e.Up(ctx, nil, "odoo"); err != nil {

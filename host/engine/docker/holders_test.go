@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ const bystander = "debian:bookworm-slim"
 // sleeper runs a container that does nothing, with a name of its own.
 func sleeper(t *testing.T, o docker.Options, image string, args ...string) string {
 	t.Helper()
-	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-", ",", "-", ":", "-", "'", "").Replace(t.Name()))
+	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-", ",", "-", ":", "-", "'", "").Replace(t.Name())) + "-" + strconv.Itoa(os.Getpid())
 	args = append([]string{"run", "-d", "--init", "--network", "none", "--name", name, "--entrypoint", "sleep"}, args...)
 	run(t, append(args, image, "1000")...)
 	t.Cleanup(func() { run(t, "rm", "-f", "-v", name) })
