@@ -2,20 +2,17 @@ package compose
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/yamlnode"
-	"github.com/odpm/odpm/shared/shell"
 )
 
 // Difference is what somebody's file says and odpm's own document, with the
@@ -236,109 +233,11 @@ func (d *differ) oneOdoo(s types.ServiceConfig, key string) {
 	d.otherwise(s.Name, key, "Odoo's port is published on this machine, and one container can have it; for more than one Odoo behind a proxy keep your file (ODPM_COMPOSE=keep in .env), or use several processes in one (workers in odoo.conf)")
 }
 
-// networks: what compose would make anyway is on neither side.
-func (d *differ) networks(s, _ types.ServiceConfig, _, _ any) {
-	if len(s.Networks) == 1 && s.Networks["default"] == nil {
-		if _, only := s.Networks["default"]; only {
-			return // shared looks at what the network itself is
-		}
-	}
-	d.whole(s.Name, d.own(s), "networks")
-	d.refer("networks", slices.Sorted(maps.Keys(s.Networks))...)
-}
-
-func (d *differ) networkMode(s, _ types.ServiceConfig, _, _ any) {
-	if s.NetworkMode == "host" {
-		how := "in odoo.conf db_host is then " + d.p.ServiceName + " and db_port 5432"
-		if d.p.External {
-			how = "a server on this machine is then " + hostGateway + " in odoo.conf's db_host, and it has to listen on that address (listen_addresses, pg_hba.conf)"
-		}
-		d.otherwise(s.Name, "network_mode", "Odoo and PostgreSQL's container get a network of their own, and their ports are published; "+how)
-		return
-	}
-	if strings.HasPrefix(s.NetworkMode, "service:") || strings.HasPrefix(s.NetworkMode, "container:") {
-		// Docker refuses to publish ports of such a container.
-		d.problem(Problem{Code: "network_mode", Blocking: true, Message: fmt.Sprintf("service %s has the network of another container (network_mode: %s), which publishes its ports; odpm's own file publishes them itself", s.Name, s.NetworkMode),
-			Way: "odpm adopt --keep " + shell.Quote(filepath.Base(d.Files[0])) + "        keeps the file as it is"})
-		return
-	}
-	d.whole(s.Name, d.own(s), "network_mode")
-}
-
-// dependsOn: odpm's Odoo waits for PostgreSQL's health already.
-func (d *differ) dependsOn(s, o types.ServiceConfig, _, _ any) {
-	n := &yaml.Node{Kind: yaml.MappingNode}
-	for _, name := range slices.Sorted(maps.Keys(s.DependsOn)) {
-		if d.Postgres != nil && name == d.Postgres.Service || d.Odoo != nil && name == d.Odoo.Service {
-			continue
-		}
-		dep := s.DependsOn[name]
-		if _, ok := o.DependsOn[name]; ok {
-			continue
-		}
-		item := &yaml.Node{Kind: yaml.MappingNode}
-		yamlnode.Set(item, "condition", scalar(firstOf(dep.Condition, types.ServiceConditionStarted)))
-		if !dep.Required {
-			yamlnode.Set(item, "required", &yaml.Node{Kind: yaml.ScalarNode, Value: "false"})
-		}
-		yamlnode.Set(n, name, item)
-	}
-	if len(n.Content) > 0 {
-		d.out.set(d.own(s), "depends_on", n)
-		d.carried("services." + d.own(s) + ".depends_on")
-	}
-}
-
 // shmSize: a smaller one than odpm's is no loss.
 func (d *differ) shmSize(s, o types.ServiceConfig, _, _ any) {
 	if s.ShmSize > o.ShmSize {
 		d.whole(s.Name, d.own(s), "shm_size")
 	}
-}
-
-// ports: what is published beside odpm's own ports.
-func (d *differ) ports(s, o types.ServiceConfig, _, _ any) {
-	n := &yaml.Node{Kind: yaml.SequenceNode}
-	for _, p := range s.Ports {
-		if d.isOdoo(s) && (p.Published == "" || strings.Contains(p.Published, "-")) && (p.Target == OdooHTTPPort || p.Target == OdooGeventPort) {
-			key := map[uint32]string{OdooHTTPPort: "ODOO_PORT", OdooGeventPort: "GEVENT_PORT"}[p.Target]
-			d.otherwise(s.Name, "ports", fmt.Sprintf("%d was published on some free port; now it is %s on ODOO_BIND (%d and 127.0.0.1 unless set)", p.Target, key, p.Target))
-			continue
-		}
-		if !d.isOdoo(s) && int(p.Target) == d.Postgres.ContainerPort {
-			if p.Published == "" || strings.Contains(p.Published, "-") {
-				continue
-			}
-			p.Target = PostgresPort
-		}
-		if slices.ContainsFunc(o.Ports, func(q types.ServicePortConfig) bool {
-			return q.Target == p.Target && q.Published == p.Published && firstOf(q.Protocol, "tcp") == firstOf(p.Protocol, "tcp")
-		}) {
-			continue
-		}
-		n.Content = append(n.Content, quoted(shortPort(p)))
-	}
-	if len(n.Content) > 0 {
-		d.out.add(d.own(s), "ports", n.Content...)
-		d.carried("services." + d.own(s) + ".ports")
-	}
-}
-
-func shortPort(p types.ServicePortConfig) string {
-	text := fmt.Sprint(p.Target)
-	if p.Published != "" {
-		text = p.Published + ":" + text
-	}
-	if ip := p.HostIP; ip != "" {
-		if strings.Contains(ip, ":") && !strings.HasPrefix(ip, "[") {
-			ip = "[" + ip + "]"
-		}
-		text = ip + ":" + text
-	}
-	if p.Protocol != "" && p.Protocol != "tcp" {
-		text += "/" + p.Protocol
-	}
-	return text
 }
 
 // files are secrets, files2 configs. One that only a variable of the login names
