@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"testing"
+
+	"github.com/odpm/odpm/host/project"
 )
 
 // A secret of the file's that has the name of odpm's own stays the file's, at the
@@ -90,17 +92,36 @@ services:
 func differenceOf(t *testing.T, text string, files map[string]string) (Difference, *Foreign) {
 	t.Helper()
 	f := readText(t, text, files)
-	if err := f.Use("db", "odoo"); err != nil {
+	_, d := inItsPlace(t, f, "odoo", files[".env"])
+	return d, f
+}
+
+// inItsPlace proposes a project for a file whose PostgreSQL is service db and whose Odoo
+// is service odoo, beside what .env has; with what odpm's own file would lack.
+func inItsPlace(t *testing.T, f *Foreign, odoo, env string) (project.Project, Difference) {
+	t.Helper()
+	if err := f.Use("db", odoo); err != nil {
 		t.Fatal(err)
 	}
 	p := f.Propose(Place{Dir: f.Dir, Copying: true})
-	content, _, err := p.EnvFile([]byte(files[".env"]))
+	content, _, err := p.EnvFile([]byte(env))
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := f.Difference(context.Background(), loadWith(t, f.Dir, content, p.Manifest), nil, nil)
+	loaded := loadWith(t, f.Dir, content, p.Manifest)
+	d, err := f.Difference(context.Background(), loaded, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d, f
+	return loaded, d
+}
+
+// said are the messages with a code.
+func said(d Difference, code string) (messages []string) {
+	for _, p := range d.Problems {
+		if p.Code == code {
+			messages = append(messages, p.Message)
+		}
+	}
+	return messages
 }

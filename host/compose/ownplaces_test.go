@@ -87,18 +87,7 @@ services:
   db: {image: "postgres:15", environment: {POSTGRES_USER: a, POSTGRES_PASSWORD: b}, volumes: ["./pg:/var/lib/postgresql/data"]}
 volumes: {files: {}}
 `, nil)
-	if err := f.Use("db", "odoo"); err != nil {
-		t.Fatal(err)
-	}
-	p := f.Propose(Place{Dir: f.Dir, Copying: true})
-	content, _, err := p.EnvFile(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := f.Difference(context.Background(), loadWith(t, f.Dir, content, p.Manifest), nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, d := inItsPlace(t, f, "odoo", "")
 	if text := string(d.Override); !strings.Contains(text, "source: ./data/odoo/filestore") || strings.Contains(text, "shop_files") {
 		t.Error(text)
 	}

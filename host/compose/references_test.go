@@ -33,26 +33,12 @@ func TestReferences(t *testing.T) {
 		"extended": "services:\n  odoo: " + service + "\n  db: " + database + "\n  jobs: {extends: {file: inner/base.yml, service: base}}\n",
 	} {
 		f := readText(t, text, files)
-		if err := f.Use("db", "odoo"); err != nil {
-			t.Fatal(err)
-		}
-		p := f.Propose(Place{Dir: f.Dir, Copying: true})
-		content, _, err := p.EnvFile([]byte(env))
-		if err != nil {
-			t.Fatal(err)
-		}
-		loaded := loadWith(t, f.Dir, content, p.Manifest)
-		d, err := f.Difference(context.Background(), loaded, nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		loaded, d := inItsPlace(t, f, "odoo", env)
 		if strings.Contains(string(d.Override), "s3cret") {
 			t.Errorf("%s: a secret is in\n%s", name, d.Override)
 		}
-		for _, x := range d.Problems {
-			if x.Code == "written_out" {
-				t.Errorf("%s: %+v", name, x)
-			}
+		if messages := said(d, "written_out"); messages != nil {
+			t.Errorf("%s: %q", name, messages)
 		}
 		// What compose makes of odpm's file with it.
 		doc, err := Build(Spec{Project: loaded, OdooImage: "odoo", HandoffID: "x", PostgresPasswordFile: "secrets/pass.in"})
@@ -110,29 +96,12 @@ func TestWrittenOut(t *testing.T) {
 			outer += "  odoo: {image: \"odoo:17.0\", environment: {HOST: db, USER: erp, PASSWORD: pw}, volumes: [\"./data:/var/lib/odoo\"]}\n"
 		}
 		f := readText(t, outer, map[string]string{"inner/all.yml": inner, "inner/own.env": "INNER_TOKEN=tokens3cret\nLEVEL=info\n"})
-		if err := f.Use("db", "odoo"); err != nil {
-			t.Fatal(err)
-		}
-		p := f.Propose(Place{Dir: f.Dir, Copying: true})
-		content, _, err := p.EnvFile(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d, err := f.Difference(context.Background(), loadWith(t, f.Dir, content, p.Manifest), nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, d := inItsPlace(t, f, "odoo", "")
 		if !strings.Contains(string(d.Override), "tokens3cret") {
 			t.Errorf("%s: the value is lost:\n%s", name, d.Override)
 		}
-		var said []string
-		for _, x := range d.Problems {
-			if x.Code == "written_out" {
-				said = append(said, x.Message)
-			}
-		}
-		if len(said) != 1 || !strings.Contains(said[0], "JOB_TOKEN") || !strings.Contains(said[0], "${INNER_TOKEN}") {
-			t.Errorf("%s: %q", name, said)
+		if messages := said(d, "written_out"); len(messages) != 1 || !strings.Contains(messages[0], "JOB_TOKEN") || !strings.Contains(messages[0], "${INNER_TOKEN}") {
+			t.Errorf("%s: %q", name, messages)
 		}
 	}
 }
@@ -277,37 +246,24 @@ services:
   db: {image: "postgres:15", command: "postgres -p 7080", environment: {POSTGRES_USER: erp, POSTGRES_PASSWORD: pw}, volumes: ["./pg:/var/lib/postgresql/data"], networks: {default: {aliases: [sql.shop]}}}
   dump: {image: dump, command: ["sql.shop:7080", "mail:7080", "10.7080"], environment: {PGPORT: "7080", OTHER: "17080"}, ports: ["7080:80"]}
 `, nil)
-	if err := f.Use("db", "web"); err != nil {
-		t.Fatal(err)
-	}
-	p := f.Propose(Place{Dir: f.Dir, Copying: true})
-	content, _, err := p.EnvFile(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := f.Difference(context.Background(), loadWith(t, f.Dir, content, p.Manifest), nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	loaded, d := inItsPlace(t, f, "web", "")
 	for _, want := range []string{`"db:5432"`, `"sql.shop:5432"`, `"mail:7080"`, `"7080:80"`, `PGPORT: "7080"`} {
 		if !strings.Contains(string(d.Override), want) {
 			t.Errorf("%s is missing in\n%s", want, d.Override)
 		}
 	}
-	var said []string
-	for _, x := range d.Problems {
-		if x.Code == "port_moved" {
-			said = append(said, strings.Fields(x.Message)[0])
-		}
+	var places []string
+	for _, message := range said(d, "port_moved") {
+		places = append(places, strings.Fields(message)[0])
 	}
 	over := filepath.Join(f.Dir, OverrideName)
 	if err := os.WriteFile(over, d.Override, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := f.Difference(context.Background(), loadWith(t, f.Dir, content, p.Manifest), []string{over}, d.Override); err != nil || again.Override != nil {
+	if again, err := f.Difference(context.Background(), loaded, []string{over}, d.Override); err != nil || again.Override != nil {
 		t.Errorf("%v: once more: %v", err, again.Carried)
 	}
-	if got := strings.Join(said, " "); got != "services.dump.command services.dump.environment" {
+	if got := strings.Join(places, " "); got != "services.dump.command services.dump.environment" {
 		t.Errorf("%q\n%s", got, d.Override)
 	}
 }

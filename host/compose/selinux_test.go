@@ -20,19 +20,7 @@ services:
   crons: {image: "odoo:17.0", command: --no-http, volumes: ["./files:/var/lib/odoo:Z"]}
   db: {image: "postgres:15", environment: {POSTGRES_USER: a, POSTGRES_PASSWORD: b}, volumes: ["./pg:/var/lib/postgresql/data:Z"]}
 `, nil)
-	if err := f.Use("db", "odoo"); err != nil {
-		t.Fatal(err)
-	}
-	p := f.Propose(Place{Dir: f.Dir, Copying: true})
-	content, _, err := p.EnvFile(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	loaded := loadWith(t, f.Dir, content, p.Manifest)
-	d, err := f.Difference(context.Background(), loaded, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	loaded, d := inItsPlace(t, f, "odoo", "")
 	over := filepath.Join(f.Dir, "compose.override.yml")
 	if err := os.WriteFile(over, d.Override, 0o600); err != nil {
 		t.Fatal(err)
