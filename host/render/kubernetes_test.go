@@ -238,7 +238,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestNotesOfTheConnection: what a pod could not start with is told before it is there.
+// TestNotesOfTheConnection: a setting with which no pod could start is reported when it is rendered.
 func TestNotesOfTheConnection(t *testing.T) {
 	for name, tc := range map[string]struct {
 		conf, says string
