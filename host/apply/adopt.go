@@ -19,6 +19,7 @@ import (
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/state"
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/beneath"
 	"github.com/odpm/odpm/shared/durable"
 )
@@ -51,7 +52,7 @@ func Adopt(ctx context.Context, o Options, t Takeover) (string, error) {
 	err = takeOver(ctx, o, dirs, t)
 	lock.Unlock()
 	if err != nil {
-		return "", fmt.Errorf("%w\nTo undo what was done: odpm adopt --undo", err)
+		return "", wording.WithNext(err, "To undo what was done", "odpm adopt --undo")
 	}
 	return Adopted(ctx, o)
 }

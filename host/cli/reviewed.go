@@ -49,7 +49,7 @@ func mayWrite(file string) error {
 	dir := filepath.Dir(file)
 	switch info, err := os.Stat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
-		return ui.Usagef("--out: %s\nTo make it: mkdir -p %s", wording.NoSuchPath(file), shell.Quote(dir))
+		return wording.WithNext(ui.Usagef("--out: %s", wording.NoSuchPath(file)), "To make it", "mkdir -p "+shell.Quote(dir))
 	case err == nil && !info.IsDir():
 		return ui.Usagef("--out: %s", wording.NoSuchPath(file))
 	}
@@ -87,21 +87,23 @@ func (a *App) reviewed(cmd *cobra.Command, file string, opts *apply.Options) err
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		name = filepath.Join(file, "plan.json")
 	}
-	again := "\nTo write one: odpm plan --out " + shell.Quote(name)
+	again := func(format string, args ...any) error {
+		return wording.WithNext(fmt.Errorf(format, args...), "To write one", "odpm plan --out "+shell.Quote(name))
+	}
 	data, err := regular.Read(file, maxReviewed)
 	if err != nil {
-		return fmt.Errorf("--plan: %w%s", wording.BadFile(file, err), again)
+		return again("--plan: %w", wording.BadFile(file, err))
 	}
 	var f reviewedFile
 	if err := json.Unmarshal(data, &f); err != nil {
 		place, why := jsonpos.Explain(data, err)
-		return fmt.Errorf("%s is not a plan that odpm plan --out wrote: %s%s%s", file, place, why, again)
+		return again("%s is not a plan that odpm plan --out wrote: %s%s", file, place, why)
 	}
 	switch {
 	case f.Version == 0 || f.Version == reviewedVersion && f.Fingerprint == nil:
-		return fmt.Errorf("%s is not a plan that odpm plan --out wrote: it has no %s%s", file, map[bool]string{true: "reviewed_version", false: "fingerprint"}[f.Version == 0], again)
+		return again("%s is not a plan that odpm plan --out wrote: it has no %s", file, map[bool]string{true: "reviewed_version", false: "fingerprint"}[f.Version == 0])
 	case f.Version != reviewedVersion:
-		return fmt.Errorf("%s was written by another odpm: its reviewed_version is %d, and this odpm reads %d%s", file, f.Version, reviewedVersion, again)
+		return again("%s was written by another odpm: its reviewed_version is %d, and this odpm reads %d", file, f.Version, reviewedVersion)
 	}
 	if opts.Accepted, err = drift.ParseAccepted(f.Accepted); err != nil {
 		return fmt.Errorf("%s: %w", file, err)

@@ -52,7 +52,7 @@ func (w *work) backupFile(format archive.Format) (string, error) {
 		// BACKUP_DIR is made where it is not there; a directory that was typed is a
 		// slip, or a disk that is not mounted.
 		if dir := filepath.Dir(file); wording.NoSuchPath(dir) != "" && dir != filepath.Clean(w.Project.BackupDir) {
-			return "", fmt.Errorf("--db-backup: %s\nTo make it: mkdir -p %s", wording.NoSuchPath(file), shell.Quote(dir))
+			return "", wording.WithNext(fmt.Errorf("--db-backup: %s", wording.NoSuchPath(file)), "To make it", "mkdir -p "+shell.Quote(dir))
 		}
 		if info, err := os.Stat(file); err == nil && info.IsDir() {
 			return "", ui.Usagef("--db-backup: %s is a directory; name a file in it, for example %s", file, shell.Quote(filepath.Join(file, w.req.Name+".zip")))

@@ -134,6 +134,8 @@ func (w *work) updatable(ctx context.Context) error {
 			if slices.Contains(project.Addons(w.Project.Dir), m) {
 				install = append(install, m)
 			}
+		case "uninstallable":
+			wrong = append(wrong, m+" ("+what+")")
 		default:
 			wrong = append(wrong, m+" ("+what+")")
 			install = append(install, m)
@@ -142,11 +144,11 @@ func (w *work) updatable(ctx context.Context) error {
 	if len(wrong) == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("-u updates what is installed, and these modules are not installed in %s: %s. Nothing was updated, and Odoo was not stopped.", w.req.Name, strings.Join(wrong, ", "))
+	err = fmt.Errorf("-u updates what is installed, and these modules are not installed in %s: %s. Nothing was updated, and Odoo was not stopped.", w.req.Name, strings.Join(wrong, ", "))
 	if len(install) > 0 {
-		text += fmt.Sprintf("\nTo install: odpm -d %s -i %s", shell.Quote(w.req.Name), strings.Join(install, ","))
+		err = wording.WithNext(err, "To install", "odpm -d "+shell.Quote(w.req.Name)+" -i "+strings.Join(install, ","))
 	}
-	return errors.New(text)
+	return err
 }
 
 // unknown says that a database does not know a module, and which one was probably

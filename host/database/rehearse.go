@@ -20,6 +20,7 @@ import (
 	"github.com/odpm/odpm/host/receipts"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/shared/shell"
 )
 
 // RehearseRequest is what `odpm database rehearse` asks for.
@@ -197,8 +198,8 @@ func backupOf(what, backupDir string, known []receipts.Receipt) (file, database 
 	case what == "":
 		return "", "", fmt.Errorf("there is no backup in BACKUP_DIR (%s); make one of the database NAME: odpm -d NAME --db-backup", backupDir)
 	}
-	return "", "", fmt.Errorf("%s is neither an archive, in BACKUP_DIR (%s) or here, nor a database with a backup there%s\nTo make one: odpm -d %s --db-backup",
-		what, backupDir, wording.DidYouMean(what, backedUp(known)), what)
+	return "", "", wording.WithNext(fmt.Errorf("%s is neither an archive, in BACKUP_DIR (%s) or here, nor a database with a backup there%s",
+		what, backupDir, wording.DidYouMean(what, backedUp(known))), "To make one", "odpm -d "+shell.Quote(what)+" --db-backup")
 }
 
 func backedUp(known []receipts.Receipt) []string {

@@ -160,7 +160,7 @@ func FindArchive(name, backupDir string) (string, error) {
 	}
 	err := fmt.Errorf("there is no archive %s, neither in BACKUP_DIR (%s) nor here (%s)%s", name, backupDir, here, near)
 	if _, missing := os.Stat(backupDir); missing == nil {
-		return "", fmt.Errorf("%w\nTo see what is in BACKUP_DIR: ls %s", err, shell.Quote(backupDir))
+		return "", wording.WithNext(err, "To see what is in BACKUP_DIR", "ls "+shell.Quote(backupDir))
 	}
 	return "", err
 }

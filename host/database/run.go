@@ -25,6 +25,7 @@ import (
 	"github.com/odpm/odpm/host/odoodb/verify"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -252,7 +253,8 @@ func (w *work) beforeStart() error {
 	}
 	if disk := w.World.Disk; w.World.DiskErr == nil && (disk.State == datadir.Missing || disk.State == datadir.Empty) && r.worksOnOne() {
 		name := shell.Quote(r.Name)
-		return fmt.Errorf("there is no database %q: this project has no cluster yet. Nothing was started.\nTo make one: odpm -d %s -i base\nOr, from an archive FILE: odpm -d %s --db-restore FILE", r.Name, name, name)
+		return wording.WithNext(fmt.Errorf("there is no database %q: this project has no cluster yet. Nothing was started.\nFrom an archive FILE: odpm -d %s --db-restore FILE", r.Name, name),
+			"To make one", "odpm -d "+name+" -i base")
 	}
 	if r.Restore != "" || r.Init || r.Open {
 		if err := server.CheckOdooName(r.Name); err != nil {

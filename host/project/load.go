@@ -171,8 +171,8 @@ func (l *loader) versions() error {
 		e := &ConfigError{File: "odpm.json", Key: "postgres_version", Allowed: "missing; it is the tag of the postgres image, for example \"15\"", Hint: `Add "postgres_version": "17", the version that the data were made with.`}
 		if !l.m.found {
 			e.File, e.Key, e.Allowed = p.Dir, "", "this directory has no odpm.json (it must contain postgres_version)"
-			e.Hint = "To write a first set of files: odpm init\nOr, for a project in another directory DIR: odpm -C DIR"
-			return e
+			e.Hint = "For a project in another directory DIR: odpm -C DIR"
+			return wording.WithNext(e, "To write a first set of files here", "odpm init")
 		}
 		*l.errs = append(*l.errs, e)
 	}
@@ -341,7 +341,7 @@ func (l *loader) odooDataDir() {
 func noDirectory(path string, err error) error {
 	if text := wording.NoSuchPath(path); text != "" {
 		dir := shell.Quote(path)
-		return fmt.Errorf("%s\nFor a new project there: mkdir -p %s && odpm -C %s init", text, dir, dir)
+		return wording.WithNext(errors.New(text), "For a new project there", "mkdir -p "+dir+" && odpm -C "+dir+" init")
 	}
 	return err
 }

@@ -5,7 +5,6 @@ package setup
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -89,7 +88,7 @@ func (r Report) Wrote() bool {
 func Init(ctx context.Context, o apply.Options, first First, fromCompose string) (rep Report, err error) {
 	switch info, err := os.Stat(o.Dir); {
 	case errors.Is(err, fs.ErrNotExist):
-		return rep, fmt.Errorf("%s\nTo make it: mkdir -p %s", wording.NoSuchPath(o.Dir), shell.Quote(o.Dir))
+		return rep, wording.WithNext(errors.New(wording.NoSuchPath(o.Dir)), "To make it", "mkdir -p "+shell.Quote(o.Dir))
 	case err != nil:
 		return rep, err
 	case !info.IsDir():

@@ -69,12 +69,12 @@ func WithWay(err error, project string) error {
 	if !below(path, project) {
 		return fmt.Errorf("%w\n  %s\nTo continue, use a path that this user may use, or run odpm as a user who may use this one.", err, text)
 	}
-	ways := "run odpm as the user that it belongs to, or with sudo"
+	ways := []string{"run odpm as the user that it belongs to, or with sudo"}
 	if mode != "" {
 		// Not o+r: the file may hold a password.
-		ways += fmt.Sprintf("\n  sudo chgrp %d %[2]s && sudo chmod g+%[3]s %[2]s        lets this user's group use it", os.Getegid(), shell.Quote(path), mode)
+		ways = append(ways, fmt.Sprintf("sudo chgrp %d %[2]s && sudo chmod g+%[3]s %[2]s        lets this user's group use it", os.Getegid(), shell.Quote(path), mode))
 	}
-	return fmt.Errorf("%w\n  %s\nTo continue:\n  %s", err, text, ways)
+	return wording.ToContinue(fmt.Errorf("%w\n  %s", err, text), ways...)
 }
 
 // below tells whether a path is the project's directory or lies in it, links

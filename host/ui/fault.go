@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/odpm/odpm/host/codes"
+	"github.com/odpm/odpm/host/wording"
 )
 
 // Refusal is something odpm will not do unasked: drift not accepted, something
@@ -45,7 +46,7 @@ func OneLine(err error) (message string, next []string) {
 	next = []string{}
 	var r *Refusal
 	if !errors.As(err, &r) {
-		return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", " ")), " "), append(next, waysIn(err.Error())...)
+		return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", " ")), " "), append(next, wording.NextOf(err)...)
 	}
 	message, _, _ = strings.Cut(r.What, "\n")
 	if len(r.Details) > 0 {
@@ -56,31 +57,6 @@ func OneLine(err error) (message string, next []string) {
 		next = append(next, strings.TrimPrefix(strings.TrimSpace(w), "or "))
 	}
 	return message, next
-}
-
-// waysIn are the ways out that the text of an error has: what follows "To make
-// it: " or its like at the end of a line, and the lines below "To continue:".
-func waysIn(text string) (ways []string) {
-	below := false
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		way, indented := strings.CutPrefix(line, "  ")
-		intro, rest, found := strings.Cut(line, ": ")
-		switch {
-		case line == "To continue:":
-			below = true
-			continue
-		case below && indented:
-		case found && (strings.HasPrefix(intro, "To ") || strings.HasPrefix(intro, "For a ")):
-			way, below = rest, false
-		default:
-			below = false
-			continue
-		}
-		way, _, _ = strings.Cut(way, "        ")
-		ways = append(ways, way)
-	}
-	return ways
 }
 
 func (r *Refusal) Unwrap() error { return r.Err }
