@@ -26,7 +26,7 @@ import (
 // user can reach.
 func shop(t *testing.T) (context.Context, *inputs.Inputs) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(cancel)
 	dir, err := os.MkdirTemp("", "odpm-world-")
 	if err != nil {

@@ -43,7 +43,7 @@ func TestInherited(t *testing.T) {
 
 // takeOver is one cell of the matrix: odpm as built, psql as the judge.
 func takeOver(t *testing.T, s state, major int, m *matrix) {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	want := s.want
 	if want.Role == "" {

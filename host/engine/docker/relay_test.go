@@ -41,7 +41,7 @@ func TestRelayWithoutPerl(t *testing.T) {
 	raw.Close()
 	conn.Close(ctx)
 	other := enginetest.Connect(t, e)
-	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		if err := other.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE pid = $1`, pid).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func TestRelayWithoutPerl(t *testing.T) {
 	}
 	other.Close(ctx)
 	left := ""
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		left = ""
 		for _, l := range strings.Split(run(t, "top", container(t, o), "-eo", "pid,args"), "\n")[1:] {
 			if f := strings.Fields(l); len(f) > 1 && !strings.HasPrefix(f[1], "postgres") {

@@ -16,7 +16,7 @@ import (
 // postmaster.pid where the socket is. One that is not the server's gets
 // nothing, the administrator's password least of all.
 func TestPlantedSocket(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	e, o := newEngine(t)
 	if err := e.Start(ctx); err != nil {
@@ -55,7 +55,7 @@ func TestPlantedSocket(t *testing.T) {
 // TestHostileFiles: a pipe, or a link to somebody's file, in the place of a
 // file of the server's keeps nobody and shows nothing.
 func TestHostileFiles(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	e, o := stopped(ctx, t)
 	secret := filepath.Join(place(t), "secret")
