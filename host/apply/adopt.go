@@ -142,6 +142,27 @@ func takeOver(ctx context.Context, o Options, dirs state.Dirs, t Takeover) error
 	return dirs.KeepAdoption(&a)
 }
 
+// rememberBefore adds a file that a run is about to write to the record of a
+// takeover that can still be undone: where odoo.conf is, only the run knows.
+func rememberBefore(dirs state.Dirs, f plan.File) error {
+	a, err := dirs.Adoption()
+	if err != nil || a == nil || a.Proven {
+		return err
+	}
+	b := state.FileBefore{Path: f.Path, Is: f.Old, Had: f.Old != nil}
+	if real, err := filepath.EvalSymlinks(f.Path); err == nil {
+		b.Path = real // a link stays one
+	}
+	if slices.ContainsFunc(a.Before, func(x state.FileBefore) bool { return x.Path == b.Path || x.Path == f.Path }) {
+		return nil
+	}
+	if info, err := os.Stat(b.Path); err == nil {
+		b.Mode = info.Mode().Perm()
+	}
+	a.Before = append(a.Before, b)
+	return dirs.KeepAdoption(a)
+}
+
 func copied(c engine.CopyData) string {
 	if c.Volume != "" {
 		return "volume " + c.Volume + c.From
@@ -228,7 +249,10 @@ func before(b state.FileBefore, now time.Time) error {
 		}
 	}
 	if b.Had {
-		return durable.WriteFile(b.Path, b.Is, b.Mode)
+		if err := writeConf(b.Path, b.Is); err != nil {
+			return err
+		}
+		return os.Chmod(b.Path, b.Mode)
 	}
 	err := os.Remove(b.Path)
 	if errors.Is(err, fs.ErrNotExist) {

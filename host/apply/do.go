@@ -154,6 +154,9 @@ func (r *Run) ownDirs(ctx context.Context) error {
 // write puts a file in place, each as its readers want it.
 func (r *Run) write(ctx context.Context, f plan.File) error {
 	if f.Path == r.Project.OdooConfPath {
+		if err := rememberBefore(r.Dirs, f); err != nil {
+			return err
+		}
 		return writeConf(f.Path, f.New)
 	}
 	if err := r.ownDirs(ctx); err != nil {
