@@ -121,7 +121,8 @@ func takeOver(ctx context.Context, o Options, dirs state.Dirs, t Takeover) error
 	}
 	for _, c := range t.Copies {
 		o.Term.Step("copying %s to %s", copied(c), c.To)
-		if err := emptyDir(o.Dir, c.To); err != nil {
+		below := slices.ContainsFunc(a.Copied, func(dir string) bool { return strings.HasPrefix(c.To, dir+"/") })
+		if err := emptyDir(ctx, o.Dir, c.To, below); err != nil {
 			return err
 		}
 		a.Copied = append(a.Copied, c.To)
@@ -273,7 +274,9 @@ func within(projectDir, dir string) (at *beneath.Dir, rel string, err error) {
 
 // emptyDir makes a directory that data are copied to as root. The stack that was
 // taken over may have had a directory above it mounted, and have made a link there.
-func emptyDir(projectDir, dir string) error {
+// Where a directory above it has just been copied, what this mount covered came with
+// it, which Odoo did not see.
+func emptyDir(ctx context.Context, projectDir, dir string, covered bool) error {
 	at, rel, err := within(projectDir, dir)
 	if err != nil {
 		return err
@@ -288,6 +291,9 @@ func emptyDir(projectDir, dir string) error {
 		return err
 	}
 	defer made.Close()
+	if covered {
+		return made.Empty(ctx)
+	}
 	return made.Each(func(name string, _ beneath.Info) error {
 		return fmt.Errorf("%s already contains something (%q), and odpm copies nothing over it. Move it elsewhere", dir, name)
 	})

@@ -18,16 +18,16 @@ func TestEmptyDir(t *testing.T) {
 	o := Options{Term: ui.New(os.Stdin, os.Stdout, os.Stderr, ui.Options{})}
 	o.Dir = project
 	dir := filepath.Join(project, "data", "odoo")
-	if err := emptyDir(project, dir); err != nil {
+	if err := emptyDir(t.Context(), project, dir, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := emptyDir(project, dir); err != nil {
+	if err := emptyDir(t.Context(), project, dir, false); err != nil {
 		t.Errorf("an empty one: %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "mine"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := emptyDir(project, dir); err == nil || !strings.Contains(err.Error(), `already contains something ("mine")`) {
+	if err := emptyDir(t.Context(), project, dir, false); err == nil || !strings.Contains(err.Error(), `already contains something ("mine")`) {
 		t.Errorf("one with a file: %v", err)
 	}
 	for _, link := range []string{filepath.Join(project, "link"), filepath.Join(project, "data", "link")} {
@@ -35,10 +35,10 @@ func TestEmptyDir(t *testing.T) {
 			t.Fatal(err)
 		}
 		var is *beneath.LinkError
-		if err := emptyDir(project, link); !errors.As(err, &is) {
+		if err := emptyDir(t.Context(), project, link, false); !errors.As(err, &is) {
 			t.Errorf("a link: %v", err)
 		}
-		if err := emptyDir(project, filepath.Join(link, "odoo")); !errors.As(err, &is) {
+		if err := emptyDir(t.Context(), project, filepath.Join(link, "odoo"), true); !errors.As(err, &is) {
 			t.Errorf("below a link: %v", err)
 		}
 		if err := setAside(filepath.Join(link, "odoo"), time.Now(), o); err == nil {
@@ -47,6 +47,16 @@ func TestEmptyDir(t *testing.T) {
 	}
 	if left, err := os.ReadDir(elsewhere); err != nil || len(left) > 0 {
 		t.Errorf("made elsewhere: %v %v", left, err)
+	}
+	// What was copied a moment ago with the directory above gives way.
+	covered := filepath.Join(dir, "covered")
+	for _, made := range []error{os.Mkdir(covered, 0o755), os.WriteFile(filepath.Join(covered, "old"), nil, 0o600), emptyDir(t.Context(), project, covered, true)} {
+		if made != nil {
+			t.Fatal(made)
+		}
+	}
+	if left, err := os.ReadDir(covered); err != nil || len(left) > 0 {
+		t.Errorf("covered: %v %v", left, err)
 	}
 	if err := setAside(dir, time.Now(), o); err != nil {
 		t.Fatal(err)

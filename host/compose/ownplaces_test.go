@@ -215,3 +215,27 @@ func TestOutside(t *testing.T) {
 		})
 	}
 }
+
+// The image declares a volume on /var/lib/odoo, and the file has one of its own for
+// the file store below it: the outer one is copied first, into an empty directory.
+func TestCopiesOuterFirst(t *testing.T) {
+	f := readText(t, `
+services:
+  odoo: {image: "odoo:17.0", environment: {HOST: db, USER: a, PASSWORD: b}, volumes: ["files:/var/lib/odoo/filestore"]}
+  db: {image: "postgres:15", environment: {POSTGRES_USER: a, POSTGRES_PASSWORD: b}, volumes: ["./pg:/var/lib/postgresql/data"]}
+volumes: {files: {}}
+`, nil)
+	p := f.Propose(Place{Dir: f.Dir, Copying: true, Made: map[string]Made{"odoo": {Name: "shop-odoo-1", Mounts: []MadeMount{
+		{Destination: "/var/lib/odoo", Volume: "anonymous"}, {Destination: "/var/lib/odoo/filestore", Volume: "shop_files"}}}}})
+	var said []string
+	for _, c := range p.Copies {
+		to, err := filepath.Rel(f.Dir, c.To)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said = append(said, c.Volume+" "+to)
+	}
+	if got := strings.Join(said, ", "); got != "anonymous data/odoo, shop_files data/odoo/filestore" {
+		t.Errorf("copied: %s", got)
+	}
+}

@@ -40,13 +40,14 @@ func (p *proposer) odooPlace() {
 	if o.DataVolume != "" && p.has(o.DataVolume) && !p.filled(want) {
 		p.copyData("the volume "+o.DataVolume, o.DataVolume, o.DataRel, want)
 	}
+	if o.DataDir == "" && o.DataVolume == "" {
+		p.odooUnmounted(want)
+	}
+	// After the directory that they are mounted below, which is copied into an empty one.
 	for _, rel := range slices.Sorted(maps.Keys(o.FilestoreVolumes)) {
 		if to := filepath.Join(want, rel); p.has(o.FilestoreVolumes[rel]) && !p.filled(to) {
 			p.copyData("the volume "+o.FilestoreVolumes[rel], o.FilestoreVolumes[rel], "", to)
 		}
-	}
-	if o.DataDir == "" && o.DataVolume == "" {
-		p.odooUnmounted(want)
 	}
 }
 
