@@ -251,6 +251,12 @@ func (a *Archive) openOther() error {
 		}
 		return a.readPlainHeader()
 	}
+	// A zip is read from its end, and something may stand in front of it: the program that
+	// unpacks it, or what the script said that wrote it to its standard output.
+	if _, err := openZipDir(a.f, a.Size); err == nil && layers == 0 {
+		a.Format = Zip
+		return a.openZip()
+	}
 	return a.neither(head, layers, "")
 }
 

@@ -295,6 +295,23 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestAround: what stands in front of a zip (a program that unpacks it), in its comment,
+// or behind it, is no part of it.
+func TestAround(t *testing.T) {
+	whole := pack(t, backup)
+	comment := bytes.Clone(whole)
+	le.PutUint16(comment[len(comment)-2:], 300)
+	for name, b := range map[string][]byte{
+		"in front": append(bytes.Repeat([]byte("#!/bin/sh\n"), 1000), whole...),
+		"comment":  append(comment, bytes.Repeat([]byte("c"), 300)...),
+		"behind":   append(bytes.Clone(whole), "\r\nuploaded\r\n"...),
+	} {
+		if err := readAll(t, b); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestOthers: what is not restored is named, and compared all the same.
 func TestOthers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.zip")
