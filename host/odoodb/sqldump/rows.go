@@ -94,6 +94,10 @@ func (r *Rows) part(line []byte) {
 
 func (r *Rows) endRow() {
 	r.N++
+	// A dump whose lines Windows ends: a carriage return of a value's own is escaped.
+	if place, ok := r.want[r.col]; ok {
+		r.raw[place] = bytes.TrimSuffix(r.raw[place], []byte{'\r'})
+	}
 	r.col = 0
 	for i, raw := range r.raw {
 		r.values[i] = copyValue(raw)

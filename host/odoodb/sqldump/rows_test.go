@@ -7,15 +7,17 @@ import (
 )
 
 func TestRows(t *testing.T) {
-	const data = "1\ta\\tb\t\\N\n2\t" + `c\\d` + "\tx\n"
-	for step := 1; step <= len(data); step++ {
-		var got []string
-		r := NewRows([]string{"id", "name", "v"}, []string{"v", "name", "absent"}, func(v []string) { got = append(got, strings.Join(v, "|")) })
-		for i := 0; i < len(data); i += step {
-			_, _ = r.Write([]byte(data[i:min(i+step, len(data))]))
-		}
-		if want := []string{"|a\tb|", `x|c\d|`}; !slices.Equal(got, want) || r.N != 2 {
-			t.Fatalf("in steps of %d: %q", step, got)
+	const unix = "1\ta\\tb\t\\N\n2\t" + `c\\d` + "\tx\n"
+	for _, data := range []string{unix, strings.ReplaceAll(unix, "\n", "\r\n")} {
+		for step := 1; step <= len(data); step++ {
+			var got []string
+			r := NewRows([]string{"id", "name", "v"}, []string{"v", "name", "absent"}, func(v []string) { got = append(got, strings.Join(v, "|")) })
+			for i := 0; i < len(data); i += step {
+				_, _ = r.Write([]byte(data[i:min(i+step, len(data))]))
+			}
+			if want := []string{"|a\tb|", `x|c\d|`}; !slices.Equal(got, want) || r.N != 2 {
+				t.Fatalf("%q in steps of %d: %q", data, step, got)
+			}
 		}
 	}
 	const modules = "database\tx\t1\nbase\tinstalled\t18\nbase_setup\tinstalled\t18\nbase\t\\N\t2\n"
