@@ -50,6 +50,12 @@ func (o *itself) names(stmt []byte, line int) bool {
 	return named != "" && named == o.database
 }
 
+// unmarks says whether a statement is the one with which pg_dump --clean --create
+// lets a template be dropped (pg_dump.c, dumpDatabase).
+func (o *itself) unmarks(stmt []byte) bool {
+	return !o.settled && may(stmt, "upd") && has(Tokens(stmt, 8), "update", "pg_catalog", ".", "pg_database", "set", "datistemplate", "=", "false")
+}
+
 // connects says whether a line is the \connect of pg_dump --create
 // (appendPsqlMetaConnect in fe_utils/string_utils.c).
 func (o *itself) connects(line []byte) bool {

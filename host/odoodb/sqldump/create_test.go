@@ -18,6 +18,7 @@ func TestCreate(t *testing.T) {
 		"create":             {head + "CREATE DATABASE prod WITH TEMPLATE = template0;\nALTER DATABASE prod OWNER TO odoo;\n\\connect prod\n" + head + "ALTER DATABASE prod SET work_mem TO '4MB';\nALTER ROLE odoo IN DATABASE prod SET x TO 'y';\n\\connect prod\nGRANT CONNECT ON DATABASE prod TO PUBLIC;\nCREATE TABLE t ();\n", ""},
 		"clean":              {"DROP DATABASE IF EXISTS \"kunde-1\";\nCREATE DATABASE \"kunde-1\";\n\\connect -reuse-previous=on \"dbname='kunde-1'\"\nCREATE TABLE t ();\n", ""},
 		"quotes":             {"CREATE DATABASE \"a\"\"b'c\";\n\\connect -reuse-previous=on \"dbname='a\"\"b\\'c'\"\nCREATE TABLE t ();\n", ""},
+		"a template":         {head + "UPDATE pg_catalog.pg_database SET datistemplate = false WHERE datname = 'prod';\nDROP DATABASE prod;\nCREATE DATABASE prod;\nALTER DATABASE prod IS_TEMPLATE = true;\n\\connect prod\nCREATE TABLE t ();\n", ""},
 		"another one":        {"CREATE DATABASE prod;\n\\connect prod\nDROP DATABASE other;\n", "reaches beyond"},
 		"another one's name": {"CREATE DATABASE prod;\n\\connect other\n", "psql command"},
 		"a connection":       {"CREATE DATABASE prod;\n\\connect -reuse-previous=on \"dbname='prod' host=evil\"\n", "psql command"},

@@ -239,6 +239,9 @@ func (s *Scanner) statement(start int) (Item, error) {
 		}
 		return Item{}, s.refuseBeyond(start, s.buf)
 	}
+	if s.own.unmarks(s.buf) {
+		return Item{Itself, s.buf, start}, nil
+	}
 	if err := s.settle(s.buf); err != nil {
 		return Item{}, err
 	}
