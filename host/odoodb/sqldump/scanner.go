@@ -81,7 +81,9 @@ type Scanner struct {
 	buf    []byte
 	inCopy bool
 	// own is what the dump says of the database that it makes itself.
-	own    itself
+	own itself
+	// ended: pg_dump's last line has passed.
+	ended  bool
 	n      int64
 	offset atomic.Int64 // n, published now and then
 }
@@ -97,7 +99,7 @@ func New(r io.Reader) *Scanner {
 // Reset goes on with another text, as if it were a new scanner's.
 func (s *Scanner) Reset(r io.Reader) {
 	s.r.Reset(r)
-	s.line, s.inCopy, s.own = 1, false, itself{settled: true}
+	s.line, s.inCopy, s.ended, s.own = 1, false, false, itself{settled: true}
 }
 
 func (s *Scanner) refuse(line int, format string, args ...any) error {
@@ -181,7 +183,9 @@ func (s *Scanner) Next() (Item, error) {
 			if err != nil {
 				return Item{}, err
 			}
-			return Item{Comment, bytes.TrimRight(s.buf, "\r\n"), start}, nil
+			text := bytes.TrimRight(s.buf, "\r\n")
+			s.ended = s.ended || string(text) == Trailer
+			return Item{Comment, text, start}, nil
 		}
 		return s.statement(start)
 	}
@@ -211,18 +215,18 @@ func (s *Scanner) statement(start int) (Item, error) {
 	b := s.buf[0]
 	for {
 		if b == 0 {
-			return Item{}, s.refuse(s.line, "%v", errNUL)
+			return Item{}, s.noStatement(start, s.line, errNUL.Error())
 		}
 		done, err := l.step(b)
 		if err != nil {
-			return Item{}, s.refuse(s.line, "%v", err)
+			return Item{}, s.noStatement(start, s.line, err.Error())
 		}
 		if done {
 			break
 		}
 		if b, err = s.next(); err != nil {
 			if errors.Is(err, io.EOF) {
-				return Item{}, s.refuse(start, "a statement that does not end; the dump is cut off")
+				return Item{}, s.noStatement(start, start, "a statement that does not end; the dump is cut off")
 			}
 			return Item{}, err
 		}
@@ -266,6 +270,15 @@ func (s *Scanner) statement(start int) (Item, error) {
 	}
 	s.inCopy = true
 	return Item{Copy, rest[:n], start}, nil
+}
+
+// noStatement is the error of what begins in line start and is not a statement. Behind
+// the end of a dump it is no part of it: what a program said, say, or a disk's padding.
+func (s *Scanner) noStatement(start, line int, why string) error {
+	if s.ended {
+		return s.refuse(start, "behind the dump's last line (%s) stands %q, which pg_dump does not write; remove that, and the dump is whole", Trailer, bytes.TrimSpace(s.buf[:min(len(s.buf), 60)]))
+	}
+	return s.refuse(line, "%s", why)
 }
 
 // judged says whether somebody reads a statement to its end.

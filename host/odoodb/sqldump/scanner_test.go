@@ -107,6 +107,25 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestBehindTheEnd: a dump that is whole is not called cut off for what somebody has
+// written behind it.
+func TestBehindTheEnd(t *testing.T) {
+	const end = "SELECT 1;\n--\n" + Trailer + "\n--\n\n"
+	for behind, want := range map[string]string{
+		"Backup of prod done, 12 MB\n":            `stands "Backup of prod done, 12 MB", which`,
+		strings.Repeat("\x00", 512):               `stands "\x00", which`,
+		"pg_dump: warning: it's a circular key\n": `stands "pg_dump: warning: it's a circular key", which`,
+		`C:\odoo>`: `stands "C:\\", which`,
+	} {
+		if _, err := scan(end + behind); !IsRefused(err) || !strings.Contains(err.Error(), "line 6: behind the dump's last line") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", behind, err)
+		}
+	}
+	if _, err := scan("SELECT 1;\nSELECT 'a"); err == nil || !strings.Contains(err.Error(), "cut off") {
+		t.Error(err)
+	}
+}
+
 // TestWithinTheDatabase has what looks like a statement about the cluster and
 // is one of pg_dump's own.
 func TestWithinTheDatabase(t *testing.T) {
