@@ -7,6 +7,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -251,7 +252,7 @@ func (l *Loader) wanted(stmt []byte) []byte {
 	v := l.Policy.Judge(stmt)
 	if v.Later {
 		if l.laterBytes += len(stmt); l.laterBytes <= maxKept {
-			l.later = append(l.later, string(stmt))
+			l.later = append(l.later, cmp.Or(v.Instead, string(stmt)))
 		} else {
 			v.Kind, v.Warn = "default privileges", fmt.Sprintf("default privileges were left out, since the dump has more than %d MiB of them", maxKept>>20)
 		}

@@ -261,10 +261,17 @@ func TestPolicy(t *testing.T) {
 	}
 	p.Owner = "odoo"
 	for stmt, want := range map[string]Verdict{
-		"ALTER DEFAULT PRIVILEGES FOR ROLE odoo IN SCHEMA public GRANT ALL ON TABLES TO odoo;":      {Later: true},
-		"ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM PUBLIC;":               {Later: true},
-		"ALTER DEFAULT PRIVILEGES FOR ROLE odoo GRANT SELECT ON TABLES TO nobody;":                  {Drop: true, Warn: `privileges of role "nobody" were left out: there is no such role on this server`},
-		"ALTER DEFAULT PRIVILEGES FOR USER odoo, postgres IN SCHEMA s GRANT ALL ON TABLES TO odoo;": {Drop: true, Warn: `default privileges of role "postgres" were left out: everything belongs to role "odoo"`},
+		"ALTER DEFAULT PRIVILEGES FOR ROLE odoo IN SCHEMA public GRANT ALL ON TABLES TO odoo;":               {Later: true},
+		"ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM PUBLIC;":                        {Later: true},
+		"ALTER DEFAULT PRIVILEGES FOR ROLE odoo GRANT MAINTAIN ON TABLES TO odoo;":                           {Drop: true},
+		"ALTER DEFAULT PRIVILEGES FOR ROLE odoo IN SCHEMA maintain GRANT SELECT,MAINTAIN ON TABLES TO odoo;": {Later: true, Instead: "ALTER DEFAULT PRIVILEGES FOR ROLE odoo IN SCHEMA maintain GRANT SELECT ON TABLES TO odoo;"},
+		"ALTER DEFAULT PRIVILEGES FOR ROLE odoo GRANT MAINTAIN, UPDATE ON TABLES TO odoo;":                   {Later: true, Instead: "ALTER DEFAULT PRIVILEGES FOR ROLE odoo GRANT UPDATE ON TABLES TO odoo;"},
+		"GRANT MAINTAIN,UPDATE ON TABLE public.t TO odoo;":                                                   {Instead: "GRANT UPDATE ON TABLE public.t TO odoo;"},
+		"GRANT SELECT,MAINTAIN,UPDATE ON TABLE public.maintain TO odoo;":                                     {Instead: "GRANT SELECT,UPDATE ON TABLE public.maintain TO odoo;"},
+		"REVOKE MAINTAIN ON TABLE public.t FROM odoo;":                                                       {Drop: true},
+		"GRANT SELECT ON TABLE public.maintain TO odoo;":                                                     {},
+		"ALTER DEFAULT PRIVILEGES FOR ROLE odoo GRANT SELECT ON TABLES TO nobody;":                           {Drop: true, Warn: `privileges of role "nobody" were left out: there is no such role on this server`},
+		"ALTER DEFAULT PRIVILEGES FOR USER odoo, postgres IN SCHEMA s GRANT ALL ON TABLES TO odoo;":          {Drop: true, Warn: `default privileges of role "postgres" were left out: everything belongs to role "odoo"`},
 	} {
 		got := p.Judge([]byte(stmt))
 		if (got.Warn == "") != (got.Kind == "") {

@@ -39,17 +39,18 @@ func (p Policy) withoutNewPrivileges(stmt []byte) Verdict {
 		return Verdict{}
 	}
 	w := words(stmt, 1<<16)
-	for i, x := range w {
+	// In ALTER DEFAULT PRIVILEGES roles and schemas stand before them.
+	first := slices.IndexFunc(w, func(x word) bool { return x.text == "grant" || x.text == "revoke" }) + 1
+	for i := max(first, 1); i+1 < len(w) && w[i].text != "on"; i++ {
+		before, after := w[i-1], w[i+1]
 		switch {
-		case x.text == "on":
-			return Verdict{}
-		case x.text != "maintain":
-		case i == 1 && i+1 < len(w) && w[i+1].text == "on":
-			return Verdict{Drop: true} // and nothing else
-		case i == 1:
-			return Verdict{Instead: string(stmt[:x.from]) + string(stmt[w[i+1].to:])}
+		case w[i].text != "maintain":
+		case before.text == ",":
+			return Verdict{Instead: string(stmt[:before.from]) + string(stmt[w[i].to:])}
+		case after.text == ",":
+			return Verdict{Instead: string(stmt[:w[i].from]) + strings.TrimLeft(string(stmt[after.to:]), " ")}
 		default:
-			return Verdict{Instead: string(stmt[:w[i-1].from]) + string(stmt[x.to:])}
+			return Verdict{Drop: true} // and nothing else
 		}
 	}
 	return Verdict{}
