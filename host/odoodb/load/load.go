@@ -14,6 +14,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -254,7 +255,8 @@ func (l *Loader) wanted(stmt []byte) []byte {
 		if l.laterBytes += len(stmt); l.laterBytes <= maxKept {
 			l.later = append(l.later, cmp.Or(v.Instead, string(stmt)))
 		} else {
-			v.Kind, v.Warn = "default privileges", fmt.Sprintf("default privileges were left out, since the dump has more than %d MiB of them", maxKept>>20)
+			v.Kind, v.Name = sqldump.OfOwner(stmt)
+			v.Warn = fmt.Sprintf("%s: left out, since the dump has more than %d MiB of statements for the owner", strings.TrimSpace(v.Kind+" "+v.Name), maxKept>>20)
 		}
 	}
 	if v.Warn != "" {

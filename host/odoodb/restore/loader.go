@@ -16,6 +16,7 @@ import (
 	"github.com/odpm/odpm/host/odoodb/fault"
 	"github.com/odpm/odpm/host/odoodb/load"
 	"github.com/odpm/odpm/host/odoodb/server"
+	"github.com/odpm/odpm/host/odoodb/sqldump"
 	"github.com/odpm/odpm/host/odoodb/tables"
 	"github.com/odpm/odpm/host/quote"
 )
@@ -176,8 +177,8 @@ func (r *restore) reassign(ctx context.Context) error {
 	return nil
 }
 
-// runLater runs what the dump says about the application role's own future:
-// ALTER DEFAULT PRIVILEGES, in which nothing is executed.
+// runLater runs what the dump says about the owner: ALTER DEFAULT PRIVILEGES, FORCE ROW
+// LEVEL SECURITY. Neither executes anything.
 func (r *restore) runLater(ctx context.Context) error {
 	if len(r.later) == 0 {
 		return nil
@@ -193,8 +194,13 @@ func (r *restore) runLater(ctx context.Context) error {
 			if ctx.Err() != nil || c.IsClosed() {
 				return fmt.Errorf("restore into database %q: %w, in: %s", r.o.Database, res.Err, sql)
 			}
-			r.rep.LeftOut = append(r.rep.LeftOut, load.Omission{Kind: "default privileges", Name: r.s.AppRole,
-				Text: fmt.Sprintf("default privileges of role %q were left out: %v, in: %s", r.s.AppRole, res.Err, sql)})
+			kind, name := sqldump.OfOwner([]byte(sql))
+			text := fmt.Sprintf("%s %s: left out: %v, in: %s", kind, name, res.Err, sql)
+			if name == "" {
+				name = r.s.AppRole
+				text = fmt.Sprintf("default privileges of role %q were left out: %v, in: %s", name, res.Err, sql)
+			}
+			r.rep.LeftOut = append(r.rep.LeftOut, load.Omission{Kind: kind, Name: name, Text: text})
 		}
 	}
 	return nil

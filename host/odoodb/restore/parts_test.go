@@ -1,13 +1,39 @@
 package restore_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/backup"
 	"github.com/odpm/odpm/host/odoodb/odoodbtest"
 	"github.com/odpm/odpm/host/odoodb/restore"
 	"github.com/odpm/odpm/host/quote"
 )
+
+// TestForcedRowSecurity: policies that hold for the owner as well hide no row from the
+// role that loads and proves a dump, and hold afterwards.
+func TestForcedRowSecurity(t *testing.T) {
+	s := odoodbtest.NewServer(t)
+	app := quote.Ident(s.AppRole)
+	odoodbtest.OldOdoo(t, s, "db", "18.0.1.3",
+		`CREATE POLICY mine ON ir_module_module TO `+app+` USING (true)`, `ALTER TABLE ir_module_module ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY`)
+	t.Cleanup(func() { _, _ = odoodbtest.DropAll(s, "db"), odoodbtest.DropAll(s, "back") })
+	for _, format := range []archive.Format{archive.Zip, archive.Dump} {
+		file := filepath.Join(t.TempDir(), "a")
+		if _, err := backup.Run(ctx, s, backup.Options{Database: "db", File: file, Format: format}); err != nil {
+			t.Fatal(err)
+		}
+		rep, err := restore.Run(ctx, s, restore.Options{File: file, Database: "back"})
+		if err != nil || rep.Modules != 1 || len(rep.LeftOut) > 0 {
+			t.Fatalf("%s: %+v, %v", format, rep, err)
+		}
+		if got := odoodbtest.Value[string](t, s, "back", `SELECT concat_ws(' ', relrowsecurity, relforcerowsecurity) FROM pg_class WHERE relname = 'ir_module_module'`); got != "t t" {
+			t.Errorf("%s: restored: %s", format, got)
+		}
+	}
+}
 
 // TestLaterOfNewer: what a newer server's dump says about the owner's objects to come is
 // said without what this one does not know.

@@ -82,6 +82,10 @@ func (p Policy) Judge(stmt []byte) Verdict {
 		return p.judgeDefault(stmt)
 	case has(t, "create", "policy"), has(t, "alter", "policy"):
 		return p.judgePolicy(stmt)
+	case forces(t) != "":
+		// Policies would hide rows from the role that loads and proves them, too: it is
+		// the owner meanwhile.
+		return Verdict{Later: true}
 	case has(t, "create", "extension"):
 		ext, _, _ := Extension(stmt)
 		if why := p.Extensions[ext]; why != "" {
@@ -208,6 +212,31 @@ func (p Policy) judgePolicy(stmt []byte) Verdict {
 		v.Warn = fmt.Sprintf("policy %q on table %s is without role %q, which does not exist on this server", object, dotted(table), missing[0])
 	}
 	return v
+}
+
+// forces is the table of ALTER TABLE … FORCE ROW LEVEL SECURITY, "" for any other
+// statement.
+func forces(t []string) string {
+	if !has(t, "alter", "table") {
+		return ""
+	}
+	t = t[2:]
+	if t0(t) == "only" {
+		t = t[1:]
+	}
+	table, rest := name(t)
+	if !slices.Equal(rest, []string{"force", "row", "level", "security", ";"}) {
+		return ""
+	}
+	return dotted(table)
+}
+
+// OfOwner names what a statement for the owner (Verdict.Later) is about.
+func OfOwner(stmt []byte) (kind, object string) {
+	if table := forces(Tokens(stmt, 12)); table != "" {
+		return "forced row security of table", table
+	}
+	return "default privileges", ""
 }
 
 // dotted is a name as people write it.

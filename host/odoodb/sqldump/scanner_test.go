@@ -270,6 +270,9 @@ func TestPolicy(t *testing.T) {
 		"GRANT SELECT,MAINTAIN,UPDATE ON TABLE public.maintain TO odoo;":                                     {Instead: "GRANT SELECT,UPDATE ON TABLE public.maintain TO odoo;"},
 		"REVOKE MAINTAIN ON TABLE public.t FROM odoo;":                                                       {Drop: true},
 		"GRANT SELECT ON TABLE public.maintain TO odoo;":                                                     {},
+		"ALTER TABLE ONLY public.t FORCE ROW LEVEL SECURITY;":                                                {Later: true},
+		"ALTER TABLE public.t NO FORCE ROW LEVEL SECURITY;":                                                  {},
+		"ALTER TABLE ONLY public.t FORCE ROW LEVEL SECURITY, ADD COLUMN x int DEFAULT f();":                  {},
 		"ALTER DEFAULT PRIVILEGES FOR ROLE odoo GRANT SELECT ON TABLES TO nobody;":                           {Drop: true, Warn: `privileges of role "nobody" were left out: there is no such role on this server`},
 		"ALTER DEFAULT PRIVILEGES FOR USER odoo, postgres IN SCHEMA s GRANT ALL ON TABLES TO odoo;":          {Drop: true, Warn: `default privileges of role "postgres" were left out: everything belongs to role "odoo"`},
 	} {
