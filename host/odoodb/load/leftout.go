@@ -85,6 +85,9 @@ func code(err error) string {
 	return ""
 }
 
+// noCollation: the server has no ICU, or not this locale, or does not know the provider.
+var noCollation = []string{"0A000", "22023", "42704", "42P17"}
+
 // noLibrary: the files of an extension or of a C function are not on the server.
 const noLibrary = "58P01"
 
@@ -111,7 +114,7 @@ func (l *Loader) mayLeave(stmt string, err error) bool {
 		return l.AllowBroken
 	}
 	loss, kind, object := sqldump.LossOf([]byte(stmt))
-	forbidden := c == "42501" || c == noLibrary || c == "0A000" && kind == "extension"
+	forbidden := c == "42501" || c == noLibrary || c == "0A000" && kind == "extension" || kind == "collation" && slices.Contains(noCollation, c)
 	switch {
 	case loss == sqldump.Decoration, loss >= sqldump.Maker && forbidden:
 	case loss == sqldump.Dependent && slices.Contains(undefined, c):
@@ -267,7 +270,10 @@ func (l *Loader) setting(ctx context.Context, stmt string) error {
 	}
 	inTransaction := s.conn.TxStatus() != 'I'
 	if err := s.exec(ctx, stmt); err != nil {
-		if c := code(err); inTransaction || c != "42704" && c != "42501" {
+		// How rows are stored changes none of them, and this server may have other ways.
+		t := sqldump.Tokens([]byte(stmt), 2)
+		stored := len(t) > 1 && slices.Contains([]string{"default_table_access_method", "default_toast_compression"}, t[1])
+		if c := code(err); inTransaction || c != "42704" && c != "42501" && !(stored && c == "22023") {
 			return err
 		}
 		text := strings.TrimRight(strings.Join(strings.Fields(stmt[:min(len(stmt), 100)]), " "), ";")

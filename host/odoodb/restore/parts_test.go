@@ -49,3 +49,33 @@ func TestLaterOfNewer(t *testing.T) {
 		t.Errorf("restored: %s", got)
 	}
 }
+
+// TestOtherCollations: a collation that this server cannot make is left out, as far as
+// no column has it; ways to store rows that it does not know are left out as well.
+func TestOtherCollations(t *testing.T) {
+	s := odoodbtest.NewServer(t)
+	t.Cleanup(func() { _ = odoodbtest.DropAll(s, "db") })
+	const collation = `CREATE COLLATION public.nowhere (provider = libc, locale = 'xx_XX.utf8');
+CREATE COLLATION public.future (provider = builtin2, locale = 'x');
+`
+	rep, err := restore.Run(ctx, s, restore.Options{File: odoodbtest.TinyDump(t, collation+`SET default_table_access_method = columnar;
+CREATE TABLE public.notes (note text);
+COPY public.notes (note) FROM stdin;
+x
+\.
+`), Database: "db"})
+	var left []string
+	for _, o := range rep.LeftOut {
+		left = append(left, o.Kind+" "+o.Name)
+	}
+	if got := strings.Join(left, ", "); err != nil || got != "collation public.nowhere, collation public.future, setting SET default_table_access_method = columnar" {
+		t.Fatalf("left out: %s; %v", got, err)
+	}
+	if n := odoodbtest.Value[int64](t, s, "db", `SELECT count(*) FROM notes`); n != 1 {
+		t.Errorf("%d rows", n)
+	}
+	_, err = restore.Run(ctx, s, restore.Options{File: odoodbtest.TinyDump(t, collation+"CREATE TABLE public.notes (note text COLLATE public.nowhere);\n"), Database: "db"})
+	if !archive.IsRefused(err) || !strings.Contains(err.Error(), "it needs what was left out: collation public.nowhere") {
+		t.Errorf("a column with it: %v", err)
+	}
+}
