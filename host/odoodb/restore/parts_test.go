@@ -1,6 +1,8 @@
 package restore_test
 
 import (
+	"fmt"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,8 +11,37 @@ import (
 	"github.com/odpm/odpm/host/odoodb/backup"
 	"github.com/odpm/odpm/host/odoodb/odoodbtest"
 	"github.com/odpm/odpm/host/odoodb/restore"
+	"github.com/odpm/odpm/host/odoodb/server"
+	"github.com/odpm/odpm/host/odoodb/verify"
 	"github.com/odpm/odpm/host/quote"
+	"github.com/odpm/odpm/test/localpg"
 )
+
+// TestWithoutRows: the tables of an Odoo database are no backup of it, and it is not
+// called a database of something else.
+func TestWithoutRows(t *testing.T) {
+	s := odoodbtest.NewServer(t)
+	odoodbtest.OldOdoo(t, s, "db", "18.0.1.3")
+	t.Cleanup(func() { _, _ = odoodbtest.DropAll(s, "db"), odoodbtest.DropAll(s, "back") })
+	pg := odoodbtest.Shared(t)
+	for major, option := range map[int]string{15: "--schema-only", 18: "--no-data"} {
+		dump, err := localpg.Client("pg_dump", major)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "backup.sql")
+		if out, err := exec.Command(dump, "-h", pg.Socket, "-p", fmt.Sprint(pg.Port), "-U", odoodbtest.Superuser, option, "-f", path, "-d", server.Conninfo("db")).CombinedOutput(); err != nil {
+			t.Fatalf("pg_dump: %v\n%s", err, out)
+		}
+		_, verr := verify.File(ctx, path, verify.Options{})
+		_, rerr := restore.Run(ctx, s, restore.Options{File: path, Database: "back"})
+		for who, err := range map[string]error{"verify": verr, "restore": rerr} {
+			if !verify.IsUnproven(err) || !strings.Contains(err.Error(), "its table of modules is empty, as in what pg_dump writes with --schema-only") {
+				t.Errorf("%s: %s: %v", option, who, err)
+			}
+		}
+	}
+}
 
 // TestForcedRowSecurity: policies that hold for the owner as well hide no row from the
 // role that loads and proves a dump, and hold afterwards.

@@ -44,7 +44,9 @@ type content struct {
 
 	base    string
 	modules map[string]string
-	stored  storedNames
+	// listed is how many modules there are, installed or not.
+	listed int
+	stored storedNames
 	// elsewhere are names of attachments' files in other storages.
 	elsewhere elsewhereNames
 	// needs is nil where nobody asks.
@@ -90,6 +92,7 @@ func (c *content) row(table string, values []string) {
 			c.stored.add(name, size)
 		}
 	case modulesTable:
+		c.listed++
 		name, state, version := values[0], values[1], values[2]
 		if state == "installed" && len(c.modules) <= maxModules {
 			c.modules[name] = version
@@ -228,6 +231,6 @@ func (c *content) facts() (Facts, error) {
 		return Facts{}, Unproven("the dump makes its tables twice: two dumps are in one file, as a script writes with >> instead of >, and a restore would fail at the second")
 	}
 	slices.Sort(c.stored.wrongNames)
-	return Facts{base: c.base, Modules: c.modules, notUTF8: c.utf8.Bad, ascii: c.ascii, Stored: c.stored.files(), Missing: c.stored.missing(), names: c.stored.sorted(),
+	return Facts{base: c.base, Modules: c.modules, empty: c.columns[modulesTable] != nil && c.listed == 0, notUTF8: c.utf8.Bad, ascii: c.ascii, Stored: c.stored.files(), Missing: c.stored.missing(), names: c.stored.sorted(),
 		WrongSized: c.stored.wrongSized, wrongNames: c.stored.wrongNames, Elsewhere: c.elsewhere.all()}, nil
 }

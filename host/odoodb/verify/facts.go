@@ -41,6 +41,9 @@ func DatabaseFacts(ctx context.Context, c *pgx.Conn, has func(name string) (plac
 	if err != nil && !tables.IsNotOdoo(err) {
 		return Facts{}, err
 	}
+	if err == nil {
+		said.columns[modulesTable] = wantedColumns[modulesTable]
+	}
 	for _, m := range all {
 		said.row(modulesTable, []string{m.Name, m.State, m.Version})
 	}

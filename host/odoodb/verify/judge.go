@@ -15,6 +15,8 @@ type Facts struct {
 	// modules are the installed ones with theirs.
 	base    string
 	Modules map[string]string
+	// empty: there is Odoo's table of modules, and no row in it.
+	empty bool
 	// notUTF8 are bytes of a dump that no database in UTF8 takes, "" for none; ascii
 	// says that the dump is in SQL_ASCII, and names no encoding.
 	notUTF8 string
@@ -58,6 +60,8 @@ func Judge(f Facts, w Wanted) (j Judgement, err error) {
 		return j, Unproven(fmt.Sprintf("the dump has more than %d installed modules", maxModules))
 	case f.base == "" && w.ofBackup && w.Archive.Format == archive.Dump:
 		warn("odpm does not restore this archive, because it is not the backup of an Odoo database; pg_restore does")
+	case f.empty:
+		return j, Unproven("it is not the backup of an Odoo database: its table of modules is empty, as in what pg_dump writes with --schema-only (-s), --no-data or --section; a backup has rows: pg_dump -Fc -f backup.dump NAME")
 	case f.base == "":
 		// A dump of something else in the place of an Odoo database would be a loss.
 		return j, Unproven("it is not the backup of an Odoo database (no installed module base); pg_restore restores other databases")
