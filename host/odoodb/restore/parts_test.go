@@ -81,6 +81,28 @@ func TestLaterOfNewer(t *testing.T) {
 	}
 }
 
+// TestSorting: a database that somebody has made with a locale of his own is replaced by
+// one that sorts as Odoo's do, which is said.
+func TestSorting(t *testing.T) {
+	s := odoodbtest.NewServer(t)
+	t.Cleanup(func() { _ = odoodbtest.DropAll(s, "db") })
+	for _, tc := range []struct{ locale, want string }{
+		{`LC_COLLATE 'de_DE.utf8' LC_CTYPE 'de_DE.utf8'`, `rules of "de_DE.utf8", and the restored one sorts it by those of "C"`},
+		{`LOCALE_PROVIDER icu ICU_LOCALE 'sv'`, `rules of "sv", and the restored one sorts it by those of "C"`},
+		{`LC_COLLATE 'C'`, ``},
+	} {
+		odoodbtest.MustAdmin(t, s, server.Maintenance, `CREATE DATABASE db OWNER `+quote.Ident(s.AppRole)+` TEMPLATE template0 `+tc.locale)
+		rep, err := restore.Run(ctx, s, restore.Options{File: odoodbtest.TinyDump(t, ""), Database: "db"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Join(rep.Warnings, "\n"); strings.Contains(said, "sorted text") != (tc.want != "") || !strings.Contains(said, tc.want) {
+			t.Errorf("%s: said %s", tc.locale, said)
+		}
+		_ = odoodbtest.DropAll(s, "db")
+	}
+}
+
 // TestOtherCollations: a collation that this server cannot make is left out, as far as
 // no column has it; ways to store rows that it does not know are left out as well.
 func TestOtherCollations(t *testing.T) {

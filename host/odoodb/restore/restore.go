@@ -123,6 +123,9 @@ func (r *restore) run(ctx context.Context) (err error) {
 		return err
 	}
 	fault.At("created")
+	if err := r.compareSorting(ctx); err != nil {
+		return err
+	}
 	if err := r.makeLoader(ctx); err != nil {
 		return err
 	}
