@@ -113,7 +113,7 @@ func prune(stateDir string, newest, database string, k Keep, say func(format str
 		switch {
 		case r.Archive == newest:
 			continue
-		case proven != nil && proven.Archive == r.Archive:
+		case proven != nil && sameFile(proven.Archive, r.Archive):
 			say("odpm: %s stays: it is the last backup of %s that was proven restorable", ui.Clean(r.Archive), ui.Clean(database))
 			continue
 		}
@@ -126,6 +126,20 @@ func prune(stateDir string, newest, database string, k Keep, say func(format str
 		errs = append(errs, r.Remove())
 	}
 	return removed, errors.Join(errs...)
+}
+
+// sameFile: a rehearsal may have been given another path of the archive, through a
+// symbolic link or another mount.
+func sameFile(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // split gives the archives with files, and those without.

@@ -146,6 +146,29 @@ func TestPruneSpares(t *testing.T) {
 	}
 }
 
+// A rehearsal was given another path of the archive, as where BACKUP_DIR is a link.
+func TestPruneSparesByAnotherPath(t *testing.T) {
+	d, dir := state.NewDirs(t.TempDir()), t.TempDir()
+	if err := d.Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	day := func(n int) time.Time { return time.Date(2026, 1, n, 12, 0, 0, 0, time.Local) }
+	proven, newest := made(t, d, dir, "prod", day(1)), made(t, d, dir, "prod", day(2))
+	link := filepath.Join(t.TempDir(), "backups")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&receipts.Receipt{Kind: receipts.Rehearsed, Database: "prod", Archive: filepath.Join(link, filepath.Base(proven)), At: day(3), Rehearsal: &receipts.Rehearsal{Proven: true}}).Keep(d.State()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := prune(d.State(), newest, "prod", Keep{Last: 1}, t.Logf); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := stay(t, dir, "prod"), []string{"2026-01-01", "2026-01-02"}; !slices.Equal(got, want) {
+		t.Errorf("%v stay, not %v", got, want)
+	}
+}
+
 // Archives without files take the place of none that has them: a file store that is
 // not mounted for a week would cost all of them.
 func TestPruneWithoutFiles(t *testing.T) {
