@@ -81,6 +81,23 @@ func TestLaterOfNewer(t *testing.T) {
 	}
 }
 
+// TestAggregates: what an aggregate is made of may be left out, or be another function from
+// PostgreSQL 14 on.
+func TestAggregates(t *testing.T) {
+	s := odoodbtest.NewServer(t)
+	t.Cleanup(func() { _ = odoodbtest.DropAll(s, "db") })
+	const aggregate = `CREATE AGGREGATE public.accum(anyelement) (SFUNC = array_append, STYPE = anyarray, INITCOND = '{}');
+`
+	rep, err := restore.Run(ctx, s, restore.Options{File: odoodbtest.TinyDump(t, aggregate+"COMMENT ON AGGREGATE public.accum(anyelement) IS 'x';\n"), Database: "db"})
+	if err != nil || len(rep.LeftOut) != 2 || rep.LeftOut[0].Kind != "aggregate" || rep.LeftOut[0].Name != "public.accum" {
+		t.Fatalf("%v, left out: %v", err, rep.LeftOut)
+	}
+	_, err = restore.Run(ctx, s, restore.Options{File: odoodbtest.TinyDump(t, aggregate+"CREATE VIEW public.v AS SELECT public.accum(name) FROM public.ir_module_module;\n"), Database: "db"})
+	if !archive.IsRefused(err) || !strings.Contains(err.Error(), "it needs what was left out: aggregate public.accum") {
+		t.Errorf("a view of it: %v", err)
+	}
+}
+
 // TestSorting: a database that somebody has made with a locale of his own is replaced by
 // one that sorts as Odoo's do, which is said.
 func TestSorting(t *testing.T) {

@@ -14,7 +14,8 @@ const (
 	// may not make it.
 	Maker
 	// Dependent is what may be left out as well where what it is built on was
-	// left out: operators, casts, foreign tables, text search.
+	// left out, or is not on this server: aggregates, operators, casts, foreign tables,
+	// text search.
 	Dependent
 	// Decoration changes no row and no result: privileges, comments, statistics,
 	// publications, what tables are clustered on. It may fail for any reason.
@@ -29,9 +30,9 @@ var decorations = [][]string{
 // columnDecorations stand after ALTER [COLUMN] name.
 var columnDecorations = []string{"statistics", "storage", "compression", "("}
 
-var makers = []string{"function", "procedure", "aggregate", "type", "extension", "language", "collation", "domain"}
+var makers = []string{"function", "procedure", "type", "extension", "language", "collation", "domain"}
 
-var dependents = []string{"operator", "cast", "conversion", "transform", "server", "policy"}
+var dependents = []string{"aggregate", "operator", "cast", "conversion", "transform", "server", "policy"}
 
 // LossOf reads a statement's first words. kind and object say what it makes, as
 // SQL names it: "foreign table", "public.t".
