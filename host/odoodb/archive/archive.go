@@ -184,6 +184,8 @@ func (a *Archive) damaged(err error) error {
 		return err
 	}
 	switch {
+	case !isCut(err) && a.asText():
+		return a.refuse("%v; %s", err, changedLines)
 	case !isCut(err):
 		return a.refuse("%v", err)
 	case strings.HasPrefix(err.Error(), "is damaged"):
@@ -196,6 +198,9 @@ func (a *Archive) damaged(err error) error {
 func (a *Archive) copyAgain() string {
 	if a.Format == Folder {
 		return "copy it again from where it was made"
+	}
+	if a.asText() {
+		return changedLines
 	}
 	return "copy it again from where it was made, and compare: sha256sum " + shell.Quote(a.Path)
 }

@@ -102,6 +102,30 @@ func TestByContent(t *testing.T) {
 	}
 }
 
+// TestGzipOfTerminal: gzip's output went through a terminal.
+func TestGzipOfTerminal(t *testing.T) {
+	long := []byte(header)
+	for i := range 20_000 {
+		long = fmt.Appendf(long, "-- %x\n", sha256.Sum256([]byte{byte(i), byte(i >> 8)}))
+	}
+	path := filepath.Join(t.TempDir(), "backup.sql.gz")
+	if err := os.WriteFile(path, bytes.ReplaceAll(gzipped(long), []byte("\n"), []byte("\r\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, err := Open(path)
+	if err == nil {
+		defer a.Close()
+		var r io.ReadCloser
+		if r, err = a.SQL(); err == nil {
+			defer r.Close()
+			_, err = io.Copy(io.Discard, r)
+		}
+	}
+	if !IsRefused(err) || !strings.Contains(err.Error(), "docker exec without -t") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestCutGzip: a download that ended early is found where it ends.
 func TestCutGzip(t *testing.T) {
 	long := []byte(header)
@@ -144,47 +168,49 @@ func TestRefused(t *testing.T) {
 		content []byte
 		want    string
 	}{
-		"empty":      {nil, "is empty"},
-		"text":       {[]byte("hello, world"), `neither SQL nor a tar; it begins with "hello, world"`},
-		"xz":         {[]byte("\xfd7zXZ\x00..."), "compressed with xz, which odpm does not read; unpack it and name what comes out: xz -dc '"},
-		"zstd":       {[]byte("\x28\xb5\x2f\xfd..."), "compressed with zstd"},
-		"bzip2":      {[]byte("BZh91AY"), "compressed with bzip2"},
-		"7-Zip":      {[]byte("7z\xbc\xaf\x27\x1c..."), "7z x '"},
-		"gzip of 0":  {[]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "is empty: the backup that made it failed"},
-		"gzip again": {gzipped(gzipped(gzipped(gzipped([]byte(header))))), "compressed with gzip more than 3 times, which odpm does not read; take off the gzip, and name what comes out: gzip -dc '"},
-		"zip in gz":  {gzipped(fixture), "a zip that is packed once more, which odpm does not read; take off the gzip, and name what comes out: gzip -dc '"},
-		"xz in gz":   {gzipped(gzipped([]byte("\xfd7zXZ\x00..."))), "compressed with xz, which odpm does not read; take off the gzip, and name what comes out: gzip -dc '"},
-		"GnuPG":      {[]byte("\x8c\x0d\x04\x09..."), "is encrypted with GnuPG, which odpm does not read; decode it and name what comes out: gpg -d '"},
-		"armor":      {[]byte("-----BEGIN PGP MESSAGE-----\n\nhQ"), "is encrypted with GnuPG"},
-		"age":        {[]byte("age-encryption.org/v1\n-> X25519"), "is encrypted with age"},
-		"openssl":    {[]byte("Salted__12345678"), "is encrypted with openssl enc"},
-		"base64":     {[]byte("UEsDBBQAAAAIABF6"), "is written as base64, which odpm does not read; decode it and name what comes out: base64 -d '"},
-		"MySQL":      {[]byte("-- MySQL dump 10.13\n--\n"), "is a dump of MySQL"},
-		"a cluster":  {zipOf(func(w *zip.Writer) { add(w, "PG_VERSION", "15"); add(w, "global/pg_control", "x") }), "a copy of a server's data directory"},
-		"zip in zip": {zipOf(func(w *zip.Writer) { add(w, "one/b.zip", "PK") }), `but "one/b.zip", which is packed once more: unpack it, and name `},
-		"its xz":     {zipOf(func(w *zip.Writer) { add(w, "dump.sql", "\xfd7zXZ\x00...") }), `has "dump.sql", which is compressed with xz, which odpm does not read; unpack the archive into a folder`},
-		"UTF-16":     {[]byte("\xff\xfe-\x00-\x00\n\x00"), "iconv -f UTF-16 -t UTF-8 "},
-		"destroyed":  {[]byte("\xff\xfeP\x00G\x00D\x00M\x00P\x00"), "destroyed by PowerShell"},
-		"web page":   {[]byte("\n<!DOCTYPE html><html>"), "is a web page"},
-		"2>&1":       {[]byte("pg_dump: warning: there are circular\n--\n-- PostgreSQL database dump\n"), "without 2>&1"},
-		"cluster":    {[]byte("--\n-- PostgreSQL database cluster dump\n--\n"), "is what pg_dumpall writes"},
-		"truncated":  {fixture[:len(fixture)-1000], "truncated"},
-		"cut dump":   {dump[:30], "truncated"},
-		"traversal":  {with("filestore/../../etc/x"), "leads out"},
-		"parent":     {with("filestore/.."), "leads out"},
-		"absolute":   {with("/etc/x"), "leads out"},
-		"drive":      {with(`C:\x`), "leads out"},
-		"backslash":  {with(`filestore\..\x`), "leads out"},
-		"dot":        {with("filestore/./x"), "no file can have"},
-		"empty part": {with("filestore//x"), "no file can have"},
-		"no name":    {with(""), "without a name"},
-		"long name":  {with("filestore/aa/" + strings.Repeat("n", 256)), "file systems take 255"},
-		"long path":  {with("filestore/" + strings.Repeat("n/", 600) + "x"), "a name of 1211 bytes"},
-		"deep":       {with("filestore/" + strings.Repeat("d/", 40) + "x"), "folders deep"},
-		"escape":     {with("filestore/aa/\x1b[2Jx"), "control characters"},
-		"newline":    {with("filestore/aa/a\nb"), "control characters"},
-		"NUL":        {with("filestore/aa/a\x00b"), "control characters"},
-		"latin-1":    {with("filestore/aa/\xe4"), "not UTF-8"},
+		"empty":             {nil, "is empty"},
+		"text":              {[]byte("hello, world"), `neither SQL nor a tar; it begins with "hello, world"`},
+		"xz":                {[]byte("\xfd7zXZ\x00..."), "compressed with xz, which odpm does not read; unpack it and name what comes out: xz -dc '"},
+		"zstd":              {[]byte("\x28\xb5\x2f\xfd..."), "compressed with zstd"},
+		"bzip2":             {[]byte("BZh91AY"), "compressed with bzip2"},
+		"7-Zip":             {[]byte("7z\xbc\xaf\x27\x1c..."), "7z x '"},
+		"gzip of 0":         {[]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "is empty: the backup that made it failed"},
+		"gzip again":        {gzipped(gzipped(gzipped(gzipped([]byte(header))))), "compressed with gzip more than 3 times, which odpm does not read; take off the gzip, and name what comes out: gzip -dc '"},
+		"zip in gz":         {gzipped(fixture), "a zip that is packed once more, which odpm does not read; take off the gzip, and name what comes out: gzip -dc '"},
+		"xz in gz":          {gzipped(gzipped([]byte("\xfd7zXZ\x00..."))), "compressed with xz, which odpm does not read; take off the gzip, and name what comes out: gzip -dc '"},
+		"GnuPG":             {[]byte("\x8c\x0d\x04\x09..."), "is encrypted with GnuPG, which odpm does not read; decode it and name what comes out: gpg -d '"},
+		"armor":             {[]byte("-----BEGIN PGP MESSAGE-----\n\nhQ"), "is encrypted with GnuPG"},
+		"age":               {[]byte("age-encryption.org/v1\n-> X25519"), "is encrypted with age"},
+		"openssl":           {[]byte("Salted__12345678"), "is encrypted with openssl enc"},
+		"base64":            {[]byte("UEsDBBQAAAAIABF6"), "is written as base64, which odpm does not read; decode it and name what comes out: base64 -d '"},
+		"MySQL":             {[]byte("-- MySQL dump 10.13\n--\n"), "is a dump of MySQL"},
+		"a cluster":         {zipOf(func(w *zip.Writer) { add(w, "PG_VERSION", "15"); add(w, "global/pg_control", "x") }), "a copy of a server's data directory"},
+		"zip in zip":        {zipOf(func(w *zip.Writer) { add(w, "one/b.zip", "PK") }), `but "one/b.zip", which is packed once more: unpack it, and name `},
+		"its xz":            {zipOf(func(w *zip.Writer) { add(w, "dump.sql", "\xfd7zXZ\x00...") }), `has "dump.sql", which is compressed with xz, which odpm does not read; unpack the archive into a folder`},
+		"UTF-16":            {[]byte("\xff\xfe-\x00-\x00\n\x00"), "iconv -f UTF-16 -t UTF-8 "},
+		"destroyed":         {[]byte("\xff\xfeP\x00G\x00D\x00M\x00P\x00"), "destroyed by PowerShell"},
+		"web page":          {[]byte("\n<!DOCTYPE html><html>"), "is a web page"},
+		"2>&1":              {[]byte("pg_dump: warning: there are circular\n--\n-- PostgreSQL database dump\n"), "without 2>&1"},
+		"cluster":           {[]byte("--\n-- PostgreSQL database cluster dump\n--\n"), "is what pg_dumpall writes"},
+		"a terminal's dump": {bytes.ReplaceAll(dump, []byte("\n"), []byte("\r\n")), "docker exec without -t"},
+		"a terminal's zip":  {bytes.ReplaceAll(fixture, []byte("\n"), []byte("\r\n")), "docker exec without -t"},
+		"truncated":         {fixture[:len(fixture)-1000], "truncated"},
+		"cut dump":          {dump[:30], "truncated"},
+		"traversal":         {with("filestore/../../etc/x"), "leads out"},
+		"parent":            {with("filestore/.."), "leads out"},
+		"absolute":          {with("/etc/x"), "leads out"},
+		"drive":             {with(`C:\x`), "leads out"},
+		"backslash":         {with(`filestore\..\x`), "leads out"},
+		"dot":               {with("filestore/./x"), "no file can have"},
+		"empty part":        {with("filestore//x"), "no file can have"},
+		"no name":           {with(""), "without a name"},
+		"long name":         {with("filestore/aa/" + strings.Repeat("n", 256)), "file systems take 255"},
+		"long path":         {with("filestore/" + strings.Repeat("n/", 600) + "x"), "a name of 1211 bytes"},
+		"deep":              {with("filestore/" + strings.Repeat("d/", 40) + "x"), "folders deep"},
+		"escape":            {with("filestore/aa/\x1b[2Jx"), "control characters"},
+		"newline":           {with("filestore/aa/a\nb"), "control characters"},
+		"NUL":               {with("filestore/aa/a\x00b"), "control characters"},
+		"latin-1":           {with("filestore/aa/\xe4"), "not UTF-8"},
 		"file and directory": {zipOf(func(w *zip.Writer) {
 			for _, n := range []string{"dump.sql", "filestore/ab", "filestore/ab/cd/x"} {
 				add(w, n, header)

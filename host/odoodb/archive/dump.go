@@ -24,6 +24,10 @@ const (
 
 // openDump reads the head: the versions are there before the table of contents.
 func (a *Archive) openDump() error {
+	// The definitions in it have bare line feeds.
+	if a.src == nil && (a.dump == nil || a.dump.layers == 0) && a.asText() {
+		return a.refuse("is damaged; %s", changedLines)
+	}
 	raw, _, h, err := a.openContents(nil)
 	a.Header = h.header
 	if a.Database == "" {

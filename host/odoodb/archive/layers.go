@@ -75,6 +75,22 @@ func (g *gunzip) Read(p []byte) (int, error) {
 
 func (g *gunzip) Close() error { return g.r.Close() }
 
+// changedLines is what to do about an archive that was copied as a text.
+const changedLines = "every line feed in it has a carriage return in front of it, as a terminal or FTP's text mode makes it: make it again without a terminal (docker exec without -t), or copy it in binary mode"
+
+// asText says whether the file went through something that ends lines with a carriage
+// return. Four of them by chance, and no line feed without one, happen once in 4 billion
+// times.
+func (a *Archive) asText() bool {
+	if a.f == nil {
+		return false
+	}
+	b := make([]byte, 1<<20)
+	n, _ := a.f.ReadAt(b, 0)
+	both := bytes.Count(b[:n], []byte("\r\n"))
+	return both >= 4 && both == bytes.Count(b[:n], []byte("\n"))
+}
+
 // isCut says whether the bytes are others than those that were written, or not all.
 func isCut(err error) bool {
 	var corrupt flate.CorruptInputError
