@@ -95,9 +95,8 @@ func (a *App) reviewed(cmd *cobra.Command, file string, opts *apply.Options) err
 		return again("--plan: %w", wording.BadFile(file, err))
 	}
 	var f reviewedFile
-	if err := json.Unmarshal(data, &f); err != nil {
-		place, why := jsonpos.Explain(data, err)
-		return again("%s is not a plan that odpm plan --out wrote: %s%s", file, place, why)
+	if err := jsonpos.Unmarshal(data, &f); err != nil {
+		return again("%s is not a plan that odpm plan --out wrote: %w", file, err)
 	}
 	switch {
 	case f.Version == 0 || f.Version == reviewedVersion && f.Fingerprint == nil:

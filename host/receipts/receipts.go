@@ -88,9 +88,8 @@ func read(path string) (Receipt, error) {
 	if err != nil {
 		return r, err
 	}
-	if err := json.Unmarshal(b, &r); err != nil {
-		place, why := jsonpos.Explain(b, err)
-		return r, fmt.Errorf("%s: %s%s", path, place, why)
+	if err := jsonpos.Unmarshal(b, &r); err != nil {
+		return r, fmt.Errorf("%s: %w", path, err)
 	}
 	if r.Version != version {
 		return r, fmt.Errorf("%s has version %d, and this odpm knows version %d", path, r.Version, version)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/jsonpos"
 )
 
 // Acceptance is a drift that a person accepted, with both values: it counts
@@ -29,7 +30,7 @@ func (d Dirs) Acceptances() ([]Acceptance, error) {
 	}
 	var all []Acceptance
 	if err == nil {
-		err = json.Unmarshal(data, &all)
+		err = jsonpos.Unmarshal(data, &all)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("what was accepted before could not be read, so odpm asks again (%w); %s", err, MoveAside(path))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/jsonpos"
 )
 
 // AdoptionFile remembers how a stack was before it was taken over.
@@ -68,7 +69,7 @@ func (d Dirs) Adoption() (*Adoption, error) {
 	}
 	var a Adoption
 	if err == nil {
-		err = json.Unmarshal(data, &a)
+		err = jsonpos.Unmarshal(data, &a)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the record of the stack as it was before odpm adopt cannot be read (%w). Without it odpm adopt --undo cannot give that stack back. To continue without it, %s",

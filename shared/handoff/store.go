@@ -77,16 +77,22 @@ func Decode(data []byte) (*Handoff, error) {
 		place, why := jsonpos.Explain(data, err)
 		return nil, fmt.Errorf("%w: %s%s", ErrInvalid, place, why)
 	}
+	end := int(dec.InputOffset())
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("%w: something follows the object", ErrInvalid)
+		rest := bytes.TrimLeft(data[end:], " \t\r\n")
+		return nil, fmt.Errorf("%w: %ssomething follows the object", ErrInvalid, jsonpos.At(data, len(data)-len(rest)))
 	}
-	if d.Version != Version {
-		return nil, fmt.Errorf("%w: version %d, this program knows %d: odpm and odpm-checker must be of one release", ErrInvalid, d.Version, Version)
+	switch {
+	case d.Version != Version:
+		return nil, fmt.Errorf("%w: %sversion %d, this program knows %d: odpm and odpm-checker must be of one release", ErrInvalid, jsonpos.Value(data, "version"), d.Version, Version)
+	case d.ID == "":
+		return nil, fmt.Errorf("%w: %sid is missing", ErrInvalid, jsonpos.Value(data, "id"))
+	case d.OdooMajor < 0:
+		return nil, fmt.Errorf("%w: %sodoo_major is %d; allowed: 0 and more", ErrInvalid, jsonpos.Value(data, "odoo_major"), d.OdooMajor)
+	case len(d.Candidate) == 0 || string(d.Candidate) == "null":
+		return nil, fmt.Errorf("%w: %scandidate is missing", ErrInvalid, jsonpos.Value(data, "candidate"))
 	}
-	if d.ID == "" || d.OdooMajor < 0 {
-		return nil, fmt.Errorf("%w: id is missing or odoo_major is negative", ErrInvalid)
-	}
-	c, err := snapshot.Decode(d.Candidate)
+	c, err := snapshot.DecodeMember(data, "candidate", d.Candidate)
 	if err != nil {
 		return nil, fmt.Errorf("%w: candidate: %w", ErrInvalid, err)
 	}

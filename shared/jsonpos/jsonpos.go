@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -97,9 +98,28 @@ func member(text []byte, at int, name string) (key, value int, ok bool) {
 // blank is how many bytes stand before the next key or value.
 func blank(text []byte) int { return len(text) - len(bytes.TrimLeft(text, " \t\r\n,:")) }
 
-// Explain says where and why encoding/json did not take a text, without Go's
-// words for it.
-func Explain(text []byte, err error) (Place, string) {
+// Unmarshal is json.Unmarshal, whose errors say where in a person's words.
+func Unmarshal(text []byte, into any) error {
+	err := json.Unmarshal(text, into)
+	if err == nil {
+		return nil
+	}
+	want := object
+	if reflect.TypeOf(into).Elem().Kind() == reflect.Slice {
+		want = list
+	}
+	place, why := explain(text, err, want)
+	return fmt.Errorf("%s%s", place, why)
+}
+
+// What a text as a whole has to be.
+const object, list = "a JSON object", "a JSON list"
+
+// Explain says where and why encoding/json did not take a text for an object,
+// without Go's words for it.
+func Explain(text []byte, err error) (Place, string) { return explain(text, err, object) }
+
+func explain(text []byte, err error, want string) (Place, string) {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	end := len(bytes.TrimRight(text, " \t\r\n"))
@@ -107,17 +127,17 @@ func Explain(text []byte, err error) (Place, string) {
 	case utf16text.Is(text):
 		return Place{}, utf16text.Why
 	case len(bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))) == 0:
-		return Place{}, "the file is empty; allowed: a JSON object"
+		return Place{}, "the file is empty; allowed: " + want
 	case errors.As(err, &kind) && kind.Field == "":
-		return Value(text), "found " + an(kind.Value) + "; allowed: a JSON object"
+		return Value(text), "found " + an(kind.Value) + "; allowed: " + want
 	case errors.As(err, &kind):
 		return Value(text, strings.Split(kind.Field, ".")...), fmt.Sprintf("%s is %s; allowed: %s", kind.Field, an(kind.Value), kinds(kind))
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &syntax) && syntax.Error() == "unexpected end of JSON input":
-		return At(text, end), "not a JSON object: the file ends here, and a bracket or a quote is still open"
+		return At(text, end), "not " + want + ": the file ends here, and a bracket or a quote is still open"
 	case errors.As(err, &syntax):
-		return At(text, int(syntax.Offset)-1), "not a JSON object: " + plain(syntax)
+		return At(text, int(syntax.Offset)-1), "not " + want + ": " + plain(syntax)
 	}
-	return Place{}, "not a JSON object: " + err.Error()
+	return Place{}, "not " + want + ": " + err.Error()
 }
 
 // expected is what a person would have to write, by encoding/json's words for where

@@ -2,6 +2,7 @@ package jsonpos_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -69,6 +70,29 @@ func TestExplain(t *testing.T) {
 		place, why := jsonpos.Explain([]byte(in), err)
 		if got := place.String() + why; got != want {
 			t.Errorf("%q:\n got %s\nwant %s", in, got, want)
+		}
+	}
+}
+
+// TestUnmarshal: a list is asked for where a list is read.
+func TestUnmarshal(t *testing.T) {
+	var list []struct {
+		Kind string `json:"kind"`
+	}
+	var object map[string]string
+	for _, c := range []struct {
+		in, want string
+		into     any
+	}{
+		{"[\n {\"kind\": \"x\"}\n]", "", &list},
+		{"", "the file is empty; allowed: a JSON list", &list},
+		{" {}", "line 1, column 2: found an object; allowed: a JSON list", &list},
+		{"[\n {\"kind\" 5}]", "line 2, column 10: not a JSON list: expected a colon, found '5'", &list},
+		{"[]", "line 1, column 1: found a list; allowed: a JSON object", &object},
+	} {
+		err := jsonpos.Unmarshal([]byte(c.in), c.into)
+		if got := fmt.Sprint(err); got != c.want && (c.want != "" || err != nil) {
+			t.Errorf("%q: %s, want %s", c.in, got, c.want)
 		}
 	}
 }

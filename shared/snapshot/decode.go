@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,7 +31,16 @@ const maxDepth = 32
 // Decode reads a snapshot strictly: types and ranges are checked, a member
 // may stand once, nothing may follow the object. Members it does not know are
 // kept for Encode.
-func Decode(data []byte) (*Snapshot, error) {
+func Decode(data []byte) (*Snapshot, error) { return decode(data, data) }
+
+// DecodeMember reads a snapshot that is a member of the object in file, which is
+// JSON. Its errors have the places in file: that is what a person corrects.
+func DecodeMember(file []byte, name string, value json.RawMessage) (*Snapshot, error) {
+	return decode(value, file, name)
+}
+
+// decode reads data, to which the members "in" of file lead.
+func decode(data, file []byte, in ...string) (*Snapshot, error) {
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("%w: larger than %d bytes", ErrInvalid, MaxSize)
 	}
@@ -44,11 +54,13 @@ func Decode(data []byte) (*Snapshot, error) {
 	var twice *twiceError
 	switch {
 	case errors.As(err, &twice):
-		return nil, fmt.Errorf("%w: %s%w", ErrInvalid, jsonpos.Value(data, twice.name), err)
+		return nil, fmt.Errorf("%w: %s%w", ErrInvalid, jsonpos.Value(file, append(in, twice.name)...), err)
+	case errors.Is(err, errNoObject):
+		return nil, fmt.Errorf("%w: %s%w", ErrInvalid, jsonpos.Value(file, in...), err)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	r := &reader{data: data, unknown: map[string]map[string][]byte{}}
+	r := &reader{data: file, in: in, unknown: map[string]map[string][]byte{}}
 	s := r.snapshot(top)
 	if r.err != nil {
 		return nil, r.err
@@ -93,7 +105,7 @@ func members(data []byte) (map[string]json.RawMessage, error) {
 	if t, err := dec.Token(); err != nil {
 		return nil, broken(err)
 	} else if t != json.Delim('{') {
-		return nil, fmt.Errorf("%snot a JSON object", jsonpos.Value(data))
+		return nil, errNoObject
 	}
 	out := map[string]json.RawMessage{}
 	for dec.More() {
@@ -121,6 +133,9 @@ func members(data []byte) (map[string]json.RawMessage, error) {
 	return out, nil
 }
 
+// errNoObject: it is JSON of another kind.
+var errNoObject = errors.New("not a JSON object")
+
 // twiceError is a member that appears twice in one object.
 type twiceError struct{ name string }
 
@@ -128,8 +143,10 @@ func (e *twiceError) Error() string { return fmt.Sprintf("member %q appears twic
 
 // reader takes members one by one and remembers the first thing wrong.
 type reader struct {
-	err     error
+	err error
+	// data is the file, and in the members of it that lead to the snapshot.
 	data    []byte
+	in      []string
 	unknown map[string]map[string][]byte
 }
 
@@ -141,11 +158,11 @@ func (r *reader) fail(format string, args ...any) {
 
 // failAt names the place of a member's value.
 func (r *reader) failAt(at, name, format string, args ...any) {
-	names := []string{at, name}
-	if at == "" {
-		names = names[1:]
+	names := slices.Clone(r.in)
+	if at != "" {
+		names = append(names, at)
 	}
-	r.fail("%s%s %s", jsonpos.Value(r.data, names...), path(at, name), fmt.Sprintf(format, args...))
+	r.fail("%s%s %s", jsonpos.Value(r.data, append(names, name)...), path(at, name), fmt.Sprintf(format, args...))
 }
 
 func (r *reader) snapshot(m map[string]json.RawMessage) *Snapshot {

@@ -33,3 +33,24 @@ func TestPlaces(t *testing.T) {
 		}
 	}
 }
+
+// TestPlacesOfProven: so does whoever gives --baseline a file that was edited.
+func TestPlacesOfProven(t *testing.T) {
+	const good = "{\"proven_version\": 1,\n \"proven_at\": \"2026-06-17T20:00:00+00:00\", \"app_role\": \"odoo\",\n \"pg_major\": 17, \"endpoint\": \"db:5432\", \"server\": \"primary\", \"pooler\": false, \"tls\": true}"
+	if _, err := snapshot.DecodeProven(strings.NewReader(good)); err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[string][2]string{
+		`"pg_major": 17`:       {`"pg_major": 0`, "line 3, column 14: pg_major is 0"},
+		`"primary"`:            {`"other"`, "line 3, column 51: server is neither"},
+		`2026-06-17T`:          {`yesterday`, "line 2, column 15: proven_at is not a time"},
+		`"odoo"`:               {`"od\u001boo"`, "line 2, column 56: app_role holds a control character"},
+		`"proven_version": 1,`: {``, "line 1, column 1: proven_version is missing"},
+		`"tls": true`:          {`"tls": 1`, "line 3, column 86: tls is a number"},
+	} {
+		text := strings.Replace(good, from, to[0], 1)
+		if _, err := snapshot.DecodeProven(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), to[1]) {
+			t.Errorf("%s: %v, want %s", to[0], err, to[1])
+		}
+	}
+}

@@ -69,26 +69,31 @@ func DecodeProven(r io.Reader) (*Proven, error) {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	p := &Proven{}
-	if err := json.Unmarshal(data, p); err != nil {
-		place, why := jsonpos.Explain(data, err)
-		return nil, fmt.Errorf("%w: %s%s", ErrInvalid, place, why)
+	if err := jsonpos.Unmarshal(data, p); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	// bad names the place of a member's value.
+	bad := func(name, format string, args ...any) error {
+		return fmt.Errorf("%w: %s%s", ErrInvalid, jsonpos.Value(data, name), fmt.Sprintf(format, args...))
 	}
 	switch {
 	case p.Version > ProvenVersion:
 		return nil, fmt.Errorf("%w: proven_version %d, this program knows %d", ErrNewer, p.Version, ProvenVersion)
 	case p.Version < 1:
-		return nil, fmt.Errorf("%w: proven_version is missing", ErrInvalid)
+		return nil, bad("proven_version", "proven_version is missing")
 	case p.PGMajor < 1 || p.PGMajor > 999:
-		return nil, fmt.Errorf("%w: pg_major is %d", ErrInvalid, p.PGMajor)
+		return nil, bad("pg_major", "pg_major is %d, allowed: 1 to 999", p.PGMajor)
 	case p.Server != ServerPrimary && p.Server != ServerStandby:
-		return nil, fmt.Errorf("%w: server is neither primary nor standby", ErrInvalid)
+		return nil, bad("server", "server is neither primary nor standby")
 	}
 	if _, err := parseTime(p.ProvenAt); err != nil {
-		return nil, fmt.Errorf("%w: proven_at is not a time", ErrInvalid)
+		return nil, bad("proven_at", "proven_at is not a time such as 2006-01-02T15:04:05+00:00")
 	}
-	for _, text := range []string{p.HandoffID, p.AppRole, p.SystemIdentifier, p.Endpoint} {
-		if !Printable(text) {
-			return nil, fmt.Errorf("%w: a control character", ErrInvalid)
+	for _, m := range []struct{ name, text string }{
+		{"handoff_id", p.HandoffID}, {"app_role", p.AppRole}, {"system_identifier", p.SystemIdentifier}, {"endpoint", p.Endpoint},
+	} {
+		if !Printable(m.text) {
+			return nil, bad(m.name, "%s holds a control character", m.name)
 		}
 	}
 	return p, nil

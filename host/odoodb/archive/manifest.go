@@ -6,22 +6,25 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/odpm/odpm/shared/jsonpos"
 )
 
 // parseManifest reads Odoo's manifest.json, also as other tools and other
 // versions of them write it: with a byte order mark, with numbers in the place of
 // strings, with modules as a list.
 func parseManifest(b []byte) (*Manifest, error) {
-	b = bytes.TrimSpace(bytes.TrimPrefix(b, []byte(byteOrderMark)))
-	if len(b) == 0 {
+	b = bytes.TrimPrefix(b, []byte(byteOrderMark))
+	said := bytes.TrimSpace(b)
+	if len(said) == 0 {
 		return nil, errors.New("it is empty")
 	}
 	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(b, &raw); err != nil {
+	if err := jsonpos.Unmarshal(b, &raw); err != nil {
 		return nil, err
 	}
 	if raw == nil {
-		return nil, fmt.Errorf("it says %s", b[:min(len(b), 20)])
+		return nil, fmt.Errorf("it says %s", said[:min(len(said), 20)])
 	}
 	text := func(key string) string {
 		var v any

@@ -3,7 +3,6 @@ package backup
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +17,7 @@ import (
 	"github.com/odpm/odpm/host/odoodb/journal"
 	"github.com/odpm/odpm/host/odoodb/server"
 	"github.com/odpm/odpm/shared/beneath"
+	"github.com/odpm/odpm/shared/jsonpos"
 )
 
 // Journal names what a backup makes beside its archive, so that a kill
@@ -143,7 +143,7 @@ func readBackupJournal(path string) (*Journal, error) {
 		// synced, as these journals once were written.
 		return j, nil
 	}
-	if err := json.Unmarshal(b, j); err != nil {
+	if err := jsonpos.Unmarshal(b, j); err != nil {
 		return nil, err
 	}
 	// Its words lead to deleting, so they must be words of ours.

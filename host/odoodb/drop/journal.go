@@ -2,7 +2,6 @@ package drop
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"github.com/odpm/odpm/host/odoodb/journal"
 	"github.com/odpm/odpm/host/odoodb/server"
 	"github.com/odpm/odpm/host/quote"
+	"github.com/odpm/odpm/shared/jsonpos"
 )
 
 // Journal is what the next run needs to know if a drop is cut short: below
@@ -55,7 +55,7 @@ func Journals(stateDir string) ([]*Journal, error) {
 			return nil, journal.Unreadable(path, err)
 		}
 		j := &Journal{Path: path}
-		if err := json.Unmarshal(b, j); err != nil {
+		if err := jsonpos.Unmarshal(b, j); err != nil {
 			return nil, journal.Unreadable(path, err)
 		}
 		_, lockErr := server.InterlockKey(j.Lock)

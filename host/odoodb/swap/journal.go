@@ -3,7 +3,6 @@ package swap
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +15,7 @@ import (
 	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb/journal"
 	"github.com/odpm/odpm/host/odoodb/server"
+	"github.com/odpm/odpm/shared/jsonpos"
 )
 
 // Step is how far a restore has got.
@@ -151,7 +151,7 @@ func Journals(stateDir string) ([]*Journal, error) {
 			return nil, journal.Unreadable(path, err)
 		}
 		j := &Journal{Path: path}
-		if err := json.Unmarshal(b, j); err != nil {
+		if err := jsonpos.Unmarshal(b, j); err != nil {
 			return nil, journal.Unreadable(path, err)
 		}
 		if j.Version != journal.Version {
