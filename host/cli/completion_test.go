@@ -24,6 +24,8 @@ func TestCompletions(t *testing.T) {
 		"--plan ":                           files,
 		"init --from-compose ":              "yml\nyaml\n" + byEnding,
 		"database rehearse --as-admin ":     noFiles,
+		"stop --format ":                    "text\njson\n" + noFiles,
+		"explain --format ":                 "text\njson\n" + noFiles,
 		"plan --plan-format ":               "table\njson\nmarkdown\n" + noFiles,
 		"database rehearse --pg-bindir ":    ":16",
 		"render kubernetes --secret odoo-d": noFiles,

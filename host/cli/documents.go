@@ -65,6 +65,44 @@ func initJSON(rep setup.Report) initDoc {
 	return doc
 }
 
+// stopDoc is what stop stopped.
+type stopDoc struct {
+	Version int      `json:"schema_version"`
+	Stopped []string `json:"stopped"`
+}
+
+func stopJSON(stopped []string) stopDoc { return stopDoc{1, append([]string{}, stopped...)} }
+
+// explainDoc is one code, or all of them.
+type explainDoc struct {
+	Version int       `json:"schema_version"`
+	Codes   []codeDoc `json:"codes"`
+}
+
+type codeDoc struct {
+	Code  codes.Code `json:"code"`
+	Means string     `json:"means"`
+	Lost  string     `json:"lost"`
+	First []string   `json:"first"`
+	// Project is there where one code was asked for and there is a project that
+	// can be read, or whose error has that code.
+	Project *appliesDoc `json:"project,omitempty"`
+}
+
+// appliesDoc says whether a code applies to a project now, and with which words.
+type appliesDoc struct {
+	Applies bool     `json:"applies"`
+	Lines   []string `json:"lines"`
+}
+
+func (a *App) explainJSON(entries []codes.Entry) explainDoc {
+	doc := explainDoc{Version: 1, Codes: []codeDoc{}}
+	for _, e := range entries {
+		doc.Codes = append(doc.Codes, codeDoc{Code: e.Code, Means: e.Means, Lost: e.Lost, First: append([]string{}, e.First...)})
+	}
+	return doc
+}
+
 // doctorDoc is what doctor found.
 type doctorDoc struct {
 	Version  int          `json:"schema_version"`

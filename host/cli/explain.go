@@ -16,7 +16,8 @@ import (
 )
 
 func (a *App) explainCommand() *cobra.Command {
-	return &cobra.Command{
+	var form string
+	cmd := &cobra.Command{
 		Use: "explain KIND|CODE", Short: "Explain a kind of drift, a refusal or an error, and what to do first",
 		Long: `Explain a kind of drift, or the code of a refusal or an error: what it means, what
 can be lost, and what to do first. In a project its own values are shown. Without
@@ -25,8 +26,15 @@ an argument all codes are listed. Nothing is written or started.`,
 		Annotations:       exits("  0    explained\n  2    usage: there is no such code\n"),
 		ValidArgsFunction: cobra.FixedCompletions(codes.Names(), cobra.ShellCompDirectiveNoFileComp),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			isJSON, err := textOrJSON(form)
+			if err != nil {
+				return err
+			}
 			switch len(args) {
 			case 0:
+				if isJSON {
+					return a.writeJSON(a.explainJSON(codes.Entries))
+				}
 				for _, name := range codes.Names() {
 					fmt.Fprintln(a.out, name)
 				}
@@ -42,25 +50,35 @@ an argument all codes are listed. Nothing is written or started.`,
 				}
 				return ui.Usagef("%q is not a code; see: odpm explain", args[0])
 			}
-			a.term.Screen(func(out io.Writer) { a.explain(asking(cmd.Context()), out, e) })
+			here, applies := a.here(asking(cmd.Context()), e.Code)
+			if isJSON {
+				doc := a.explainJSON([]codes.Entry{e})
+				if len(here) > 0 {
+					doc.Codes[0].Project = &appliesDoc{applies, here}
+				}
+				return a.writeJSON(doc)
+			}
+			a.term.Screen(func(out io.Writer) { a.explain(out, e, here) })
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&form, "format", "text", "`text|json`: a page, or one object on stdout; without a code json has the pages of all codes")
+	return cmd
 }
 
-// explain prints an entry. A project that cannot be read is no reason not to.
-func (a *App) explain(ctx context.Context, out io.Writer, e codes.Entry) {
+// explain prints an entry, and the lines of here.
+func (a *App) explain(out io.Writer, e codes.Entry, here []string) {
 	p := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
 	p("%s", e.Code)
 	p("%s", wording.Wrap(e.Means, a.term.Width, "  "))
 	p("")
 	p("What can be lost:")
 	p("%s", wording.Wrap(e.Lost, a.term.Width, "  "))
-	if here := a.here(ctx, e.Code); len(here) > 0 {
+	if len(here) > 0 {
 		p("")
 		p("In this project now:")
 		for _, line := range here {
-			p("  %s", ui.Clean(a.secrets.Hide(line)))
+			p("  %s", line)
 		}
 	}
 	p("")
@@ -70,8 +88,21 @@ func (a *App) explain(ctx context.Context, out io.Writer, e codes.Entry) {
 	}
 }
 
-// here are the project's own values for a code; nil where there is no project.
-func (a *App) here(ctx context.Context, code codes.Code) []string {
+// here are the project's own values for a code, secrets masked, and whether it
+// applies; nil where there is no project. One that cannot be read is no reason not
+// to explain.
+func (a *App) here(ctx context.Context, code codes.Code) (lines []string, applies bool) {
+	found := a.found(ctx, code)
+	for _, line := range found {
+		lines = append(lines, ui.Clean(a.secrets.Hide(line)))
+	}
+	return lines, len(found) > 0 && found[0] != notHere
+}
+
+// notHere is what found says of a project to which a code does not apply.
+const notHere = "This does not apply."
+
+func (a *App) found(ctx context.Context, code codes.Code) []string {
 	opts, err := a.options()
 	if err != nil {
 		return nil
@@ -100,7 +131,7 @@ func (a *App) here(ctx context.Context, code codes.Code) []string {
 		}
 	}
 	if len(out) == 0 {
-		return []string{"This does not apply."}
+		return []string{notHere}
 	}
 	return out
 }

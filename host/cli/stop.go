@@ -9,13 +9,18 @@ import (
 )
 
 func (a *App) stopCommand() *cobra.Command {
-	return &cobra.Command{
+	var form string
+	cmd := &cobra.Command{
 		Use: "stop", Short: "Stop what runs for this project: Odoo, then PostgreSQL", Args: none,
 		Long: `Stop what runs for this project, PostgreSQL last: the containers of its compose
 stack, or, without Docker, Odoo and the server that odpm started. Data, containers
 and volumes stay; "odpm" starts them again. An external server is left alone.`,
 		Annotations: exits("  0    nothing runs any more\n  1    failed: something is still running\n  2    usage\n  3    refused: what runs under this name was started in another directory\n"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			isJSON, err := textOrJSON(form)
+			if err != nil {
+				return err
+			}
 			opts, err := a.options()
 			if err != nil {
 				return err
@@ -23,12 +28,17 @@ and volumes stay; "odpm" starts them again. An external server is left alone.`,
 			end := a.term.Working("stopping what runs for this project")
 			stopped, err := apply.Stop(cmd.Context(), opts)
 			end()
-			if len(stopped) > 0 {
+			switch {
+			case isJSON && err == nil:
+				return a.writeJSON(stopJSON(stopped))
+			case len(stopped) > 0:
 				a.term.Note("odpm: stopped: %s", strings.Join(stopped, ", "))
-			} else if err == nil {
+			case err == nil:
 				a.term.Note("odpm: nothing runs for this project")
 			}
 			return err
 		},
 	}
+	cmd.Flags().StringVar(&form, "format", "text", "`text|json`: what was stopped, as a message or as one object on stdout")
+	return cmd
 }
