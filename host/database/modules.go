@@ -273,3 +273,13 @@ func (w *work) installed(ctx context.Context, want []string) error {
 	}
 	return nil
 }
+
+// unaccent is odoo.conf's.
+func (w *work) unaccent() bool {
+	v, _ := w.Desired.Parsed.Value("unaccent", w.Project.OdooMajor)
+	switch strings.ToLower(v) {
+	case "true", "1", "yes", "on":
+		return true
+	}
+	return false
+}

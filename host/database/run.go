@@ -156,6 +156,8 @@ type work struct {
 	result Result
 	// existed is whether the database was there at the start.
 	existed bool
+	// odooStays: Odoo's container is what the project wants, and no other will be made.
+	odooStays bool
 	// adminSecret is the administrator's new password.
 	adminSecret string
 	// stopped is when Odoo, which ran, was stopped for a restore, -i or -u.
@@ -186,7 +188,7 @@ func Run(ctx context.Context, o apply.Options, req Request) (Result, error) {
 	if err := filestoreHere(s, req); err != nil {
 		return Result{}, err
 	}
-	w := &work{Run: s, req: req, server: s.DatabaseServer(), shown: s.Term.NewProgress(o.Progress)}
+	w := &work{Run: s, req: req, server: s.DatabaseServer(), shown: s.Term.NewProgress(o.Progress), odooStays: s.OdooStays()}
 	defer w.shown.Close()
 	if err := w.readOnly(); err != nil {
 		return w.result, err
@@ -299,6 +301,11 @@ func (w *work) do(ctx context.Context) error {
 			return err
 		}
 	}
+	if r.Init {
+		if err := w.installable(ctx); err != nil {
+			return err
+		}
+	}
 	if r.Backup {
 		if err := w.backup(ctx); err != nil {
 			return err
@@ -385,14 +392,4 @@ func filestoreHere(s *apply.Run, r Request) error {
 		What: fmt.Sprintf("%s keeps Odoo's data_dir in a volume, not in a directory of this machine, so odpm cannot reach the file store. Nothing was written or started.", file),
 		Ways: []string{fmt.Sprintf("mount a directory in service %s: ./data/odoo:/var/lib/odoo, with the volume's content copied into it", s.Project.OdooServiceName)},
 	}
-}
-
-// unaccent is odoo.conf's.
-func (w *work) unaccent() bool {
-	v, _ := w.Desired.Parsed.Value("unaccent", w.Project.OdooMajor)
-	switch strings.ToLower(v) {
-	case "true", "1", "yes", "on":
-		return true
-	}
-	return false
 }
