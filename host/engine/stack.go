@@ -155,9 +155,18 @@ type ImageFiles struct {
 	// among them; any other command it executes as it stands, and OdooProgram is
 	// there.
 	AppendsLogin bool
+	// Loaders are those of Loaders that the image has; nil where nobody has looked.
+	Loaders []string
 	// Conf is the image's own /etc/odoo/odoo.conf, "" without one. The project's
 	// is mounted over it.
 	Conf string
+}
+
+// Loaders start dynamically linked programs: glibc's and musl's for the architectures
+// that have an Odoo image.
+var Loaders = []string{
+	"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1", "/lib64/ld64.so.2", "/lib/ld64.so.1", "/lib/ld-linux-riscv64-lp64d.so.1", "/lib/ld-linux-armhf.so.3",
+	"/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-aarch64.so.1", "/lib/ld-musl-armhf.so.1", "/lib/ld-musl-riscv64.so.1",
 }
 
 // BuiltImage is an image that odpm built.

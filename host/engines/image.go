@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/state"
@@ -23,7 +24,7 @@ type remembered struct {
 // RememberImage keeps what an image's files have shown.
 func RememberImage(d state.Dirs, id string, files engine.ImageFiles) error {
 	by := program()
-	if by == "" || id == "" || knownImages(d)[id] == files {
+	if by == "" || id == "" || reflect.DeepEqual(knownImages(d)[id], files) {
 		return nil
 	}
 	text, err := json.Marshal(remembered{by, id, files})

@@ -89,59 +89,6 @@ func checkerPlaces(on Platform) []string {
 	return out
 }
 
-// machines are ELF's e_machine for the architectures that have a PostgreSQL or
-// an Odoo image.
-var machines = map[uint16]string{3: "386", 21: "ppc64le", 22: "s390x", 40: "arm", 62: "amd64", 183: "arm64", 243: "riscv64", 258: "loong64"}
-
-// runsOn looks at the head of a file. debug/elf would do it too, for 300 KB.
-func runsOn(path string, on Platform) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("%s, which cannot be read: %w", path, err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s, which is not a file", path)
-	}
-	var head [20]byte
-	if _, err := io.ReadFull(f, head[:]); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return err
-	}
-	if is := platformOf(head); is != on {
-		if is.OS == "" {
-			return fmt.Errorf("%s, which is not a program for %s", path, on)
-		}
-		return fmt.Errorf("%s, which is a program for %s, not for %s", path, is, on)
-	}
-	return nil
-}
-
-// platformOf knows ELF and Mach-O; the zero value is neither.
-func platformOf(head [20]byte) Platform {
-	le16 := func(i int) uint16 { return uint16(head[i]) | uint16(head[i+1])<<8 }
-	switch string(head[:4]) {
-	case "\x7fELF":
-		machine := le16(18)
-		if head[5] == 2 { // big endian
-			machine = machine>>8 | machine<<8
-		}
-		return Platform{"linux", cmp.Or(machines[machine], fmt.Sprintf("machine %d", machine))}
-	case "\xcf\xfa\xed\xfe":
-		switch le16(4) {
-		case 7:
-			return Platform{"darwin", "amd64"}
-		case 12:
-			return Platform{"darwin", "arm64"}
-		}
-		return Platform{"darwin", "an unknown machine"}
-	}
-	return Platform{}
-}
-
 // checkerBuild is a command for a shell. go install refuses a GOBIN where it
 // builds for another platform, and has a directory for each of these.
 func checkerBuild(on Platform) string {

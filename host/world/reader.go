@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/compose"
@@ -179,6 +180,9 @@ func (r *Reader) files(w *World) error {
 		on = Here
 	}
 	w.Checker = FindChecker(p.Env, on, d)
+	if r.Kind == engines.Native {
+		w.Checker.startable("this machine", onThisMachine)
+	}
 	if r.in.Kept != nil && w.Checker.Err == nil {
 		r.mounted(w)
 	}
@@ -345,6 +349,9 @@ func (r *Reader) stack(ctx context.Context, w *World) error {
 			if w.Checker = FindChecker(p.Env, on, r.in.Dirs); r.in.Kept != nil && w.Checker.Err == nil {
 				r.mounted(w)
 			}
+		}
+		if img.Loaders != nil {
+			w.Checker.startable("the image "+p.OdooImage, func(loader string) bool { return slices.Contains(img.Loaders, loader) })
 		}
 	case !errors.Is(err, engine.ErrNoImage):
 		return err

@@ -190,6 +190,14 @@ func (e *Reader) content(ctx context.Context, c imageConfig) (engine.ImageFiles,
 			}
 		}
 		var err error
+		found.Loaders = []string{}
+		for _, at := range engine.Loaders {
+			if _, err = files.mode(at); err == nil {
+				found.Loaders = append(found.Loaders, at)
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
 		if found.Conf, err = files.text(odooConf); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +80,29 @@ func TestImageAppendsLogin(t *testing.T) {
 			img, err := e.Image(ctx, build(t, tt.dockerfile, nil))
 			if err != nil || img.AppendsLogin != tt.want {
 				t.Errorf("%v %v", img.AppendsLogin, err)
+			}
+		})
+	}
+}
+
+// What starts a dynamically linked checker is looked for in the image, behind links.
+func TestImageLoaders(t *testing.T) {
+	ctx := limit(t)
+	e := docker.New(docker.Options{})
+	need(t, image)
+	for name, tt := range map[string]struct {
+		dockerfile string
+		want       []string
+	}{
+		"none":   {"FROM scratch\nCOPY odpm-checker /odpm-checker\n", []string{}},
+		"musl":   {"FROM scratch\nCOPY odpm-checker /lib/ld-musl-x86_64.so.1\n", []string{"/lib/ld-musl-x86_64.so.1"}},
+		"a link": {"FROM " + image + "\nRUN mkdir -p /opt/x && touch /opt/x/ld && ln -sf /opt/x/ld /lib/ld-musl-aarch64.so.1\n", []string{"ld-linux", "/lib/ld-musl-aarch64.so.1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			img, err := e.Image(ctx, build(t, tt.dockerfile, nil))
+			as := func(a, b string) bool { return a == b || b == "ld-linux" && strings.Contains(a, b) }
+			if err != nil || img.Loaders == nil || !slices.EqualFunc(img.Loaders, tt.want, as) {
+				t.Errorf("%q %v", img.Loaders, err)
 			}
 		})
 	}
