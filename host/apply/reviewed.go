@@ -7,19 +7,30 @@ import (
 	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/shell"
 )
 
-// Reviewed is the fingerprint of a plan that somebody has read (odpm plan --out);
-// nil where a run plans for itself.
-type Reviewed map[string]string
+// Reviewed is a plan that somebody has read (odpm plan --out); nil where a run plans
+// for itself.
+type Reviewed struct {
+	// Directory is the project's, Fingerprint the plan's.
+	Directory   string
+	Fingerprint map[string]string
+}
 
 // check refuses a plan that is not the reviewed one. What a run finds out only
 // once PostgreSQL runs was not in it either.
-func (want Reviewed) check(p *plan.Plan) error {
-	if want == nil {
+func (rev *Reviewed) check(dir string, p *plan.Plan) error {
+	if rev == nil {
 		return nil
 	}
-	got := p.Fingerprint()
+	if rev.Directory != dir {
+		// A copy of a project has the same plan.
+		return &ui.Refusal{Code: codes.PlanChanged, What: "The plan was made for another project. Nothing was written or started.",
+			Details: []string{"made for: " + ui.Clean(rev.Directory), "this is:  " + ui.Clean(dir)},
+			Ways:    []string{"odpm -C " + shell.Quote(rev.Directory) + " plan --plan-show-diff        shows what would be done there now"}}
+	}
+	want, got := rev.Fingerprint, p.Fingerprint()
 	var other []string
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if got[name] != want[name] {

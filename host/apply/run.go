@@ -39,7 +39,7 @@ type Options struct {
 	// Wait: an Odoo that is started answers HTTP at the end.
 	Wait bool
 	// Reviewed is the plan that must be the one to be done.
-	Reviewed Reviewed
+	Reviewed *Reviewed
 }
 
 // Run is one run on a project, under its locks.
@@ -171,7 +171,7 @@ func begin(ctx context.Context, o Options) (*Run, func(), error) {
 	}
 	r := &Run{Args: o.Args, Term: o.Term, Verbose: o.Verbose, Wait: o.Wait}
 	r.see(v)
-	if err := o.Reviewed.check(v.Plan); err != nil {
+	if err := o.Reviewed.check(v.Project.Dir, v.Plan); err != nil {
 		return nil, nil, err
 	}
 	for _, w := range v.Plan.Warnings {
@@ -190,7 +190,7 @@ func begin(ctx context.Context, o Options) (*Run, func(), error) {
 		// until the lock was had: the answers do not cover that.
 		err := r.again(ctx)
 		if err == nil {
-			err = o.Reviewed.check(r.Plan)
+			err = o.Reviewed.check(r.Project.Dir, r.Plan)
 		}
 		if err == nil {
 			err = r.settle(ctx)

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,17 +23,20 @@ import (
 	"github.com/odpm/odpm/shared/jsonpos"
 	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/shell"
+	"github.com/odpm/odpm/shared/version"
 )
 
 // reviewedFile is what "odpm plan --out" writes and "odpm --plan" takes. Plan is
 // for people; the rest is compared.
 type reviewedFile struct {
 	Version        int               `json:"reviewed_version"`
+	Odpm           string            `json:"odpm"`
 	Directory      string            `json:"directory"`
 	SkipStart      bool              `json:"skip_start"`
 	ReplaceCompose bool              `json:"replace_compose"`
 	Accepted       []string          `json:"accepted"`
 	Fingerprint    map[string]string `json:"fingerprint"`
+	PlanSum        string            `json:"plan_sum"`
 	Plan           json.RawMessage   `json:"plan"`
 }
 
@@ -62,7 +67,7 @@ func (a *App) writeReviewed(file string, r report.Report) error {
 	if err := r.WriteJSON(&shown, true); err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(reviewedFile{Version: reviewedVersion, Directory: r.Project.Dir, SkipStart: a.common.skipStart, ReplaceCompose: a.common.replaceCompose,
+	data, err := json.MarshalIndent(reviewedFile{Version: reviewedVersion, Odpm: version.String(), PlanSum: planSum(shown.Bytes()), Directory: r.Project.Dir, SkipStart: a.common.skipStart, ReplaceCompose: a.common.replaceCompose,
 		Accepted: append([]string{}, a.common.accept...), Fingerprint: r.Plan.Fingerprint(), Plan: shown.Bytes()}, "", "  ")
 	if err != nil {
 		return err
@@ -73,6 +78,17 @@ func (a *App) writeReviewed(file string, r report.Report) error {
 	}
 	// The files' contents are in it, though not their secrets.
 	return durable.WriteFile(path, append(data, '\n'), 0o600)
+}
+
+// planSum stands for a plan, however it is laid out: what was read must be what was
+// written.
+func planSum(plan []byte) string {
+	var b bytes.Buffer
+	if json.Compact(&b, plan) != nil {
+		return ""
+	}
+	sum := sha256.Sum256(b.Bytes())
+	return hex.EncodeToString(sum[:])
 }
 
 // reviewed reads a plan and makes a run's options those that it was made with.
@@ -103,6 +119,10 @@ func (a *App) reviewed(cmd *cobra.Command, file string, opts *apply.Options) err
 		return again("%s is not a plan that odpm plan --out wrote: it has no %s", file, map[bool]string{true: "reviewed_version", false: "fingerprint"}[f.Version == 0])
 	case f.Version != reviewedVersion:
 		return again("%s was written by another odpm: its reviewed_version is %d, and this odpm reads %d", file, f.Version, reviewedVersion)
+	case f.Odpm != version.String():
+		return again("%s was written by odpm %s, and this is odpm %s, which may do another thing for the same plan", file, wording.OrUnset(ui.Clean(f.Odpm)), version.String())
+	case f.PlanSum != planSum(f.Plan):
+		return again("%s was edited: the plan in it is not the one that odpm plan --out wrote, so what was read is not what would be done", file)
 	}
 	if opts.Accepted, err = drift.ParseAccepted(f.Accepted); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
@@ -111,6 +131,6 @@ func (a *App) reviewed(cmd *cobra.Command, file string, opts *apply.Options) err
 	if f.SkipStart {
 		opts.Want.Goal = plan.Files
 	}
-	opts.Reviewed = f.Fingerprint
+	opts.Reviewed = &apply.Reviewed{Directory: f.Directory, Fingerprint: f.Fingerprint}
 	return nil
 }

@@ -51,6 +51,8 @@ type Inputs struct {
 	// Conflicts are what an override says against the rest of the project.
 	Conflicts []Conflict
 	Warnings  []string
+	// Sums stand for the files that were read, by name.
+	Sums map[string]string
 }
 
 // Conflict is something in a file that would make the plan untrue.
@@ -79,6 +81,7 @@ func Read(ctx context.Context, dir string, environ []string, home string) (*Inpu
 	if _, err := in.Administrator(); err != nil && in.Project.External {
 		return nil, err
 	}
+	in.sum(home)
 	return in, nil
 }
 

@@ -126,6 +126,9 @@ type Plan struct {
 	Drifts   []drift.Drift
 	Accepted drift.Accepted
 	Open     []drift.Drift
+	// Inputs stand for what a plan is made of and does not say: files that a person
+	// wrote, the cluster, the programs; for Fingerprint.
+	Inputs map[string]string
 	// Questions must be answered before the plan is one.
 	Questions world.Questions
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Fingerprint stands for all that a plan would do, contents of files included,
-// by parts: each step, the drifts, and what was accepted. Two plans with the
+// by parts: each step, the drifts, what was accepted, and what it was made of. Two plans with the
 // same do the same. What is only shown (SQL) is no part of it: a password's
 // verifier is another each time.
 func (p *Plan) Fingerprint() map[string]string {
@@ -33,6 +33,9 @@ func (p *Plan) Fingerprint() map[string]string {
 	slices.Sort(accepted)
 	out["drifts"] = digest(p.Drifts)
 	out["accepted"] = digest(accepted)
+	for name, sum := range p.Inputs {
+		out[name] = sum
+	}
 	out["goal"] = digest([]any{p.Want.Goal, p.Want.ReplaceCompose})
 	return out
 }

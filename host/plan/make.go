@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/odpm/odpm/host/cluster"
@@ -22,6 +23,7 @@ func Make(in *inputs.Inputs, w *world.World, d *desired.Desired, want Want, acce
 	m.Accepted = effective(d.Drifts, accepted, w, want)
 	m.Open = drift.Open(d.Drifts, m.Accepted)
 	m.Warnings = slices.Concat(in.Warnings, w.Warnings, d.Warnings, m.clusterWarnings())
+	m.Inputs = inputsOf(in, w)
 	m.refuse()
 	m.drift()
 	m.conf()
@@ -34,6 +36,21 @@ func Make(in *inputs.Inputs, w *world.World, d *desired.Desired, want Want, acce
 	m.up()
 	m.order()
 	return m.Plan
+}
+
+// inputsOf is what would make another plan of the same steps: on another cluster, with
+// a setting that no step shows, or by another image of the same name.
+func inputsOf(in *inputs.Inputs, w *world.World) map[string]string {
+	out := maps.Clone(in.Sums)
+	if out == nil {
+		out = map[string]string{}
+	}
+	out["the data directory"] = digest([]any{w.Disk.State, w.Disk.Major, w.Disk.SystemIdentifier, w.Disk.ClusterDir})
+	out["odpm-checker"] = w.Checker.Digest
+	if w.OdooImage != nil {
+		out["the image "+in.Project.OdooImage] = w.OdooImage.ID
+	}
+	return out
 }
 
 // maker builds one plan.
