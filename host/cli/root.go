@@ -220,7 +220,7 @@ func (a *App) before(cmd *cobra.Command, args []string) error {
 	if a.common.quiet && a.common.verbose {
 		return ui.Usagef("--quiet and --verbose: give one of the two")
 	}
-	a.newTerminal(ui.Options{Color: a.common.color, NoInput: a.common.noInput, Quiet: a.common.quiet, Plain: slices.Contains([]string{"plain", "json"}, a.common.progress)})
+	a.newTerminal(ui.Options{Color: a.common.color, NoInput: a.common.noInput, Quiet: a.common.quiet, Document: a.json, Plain: slices.Contains([]string{"plain", "json"}, a.common.progress)})
 	// What was typed is no secret; a name in it must stay one that can be typed again.
 	a.secrets.Public(a.args...)
 	home := homedir.Dir()

@@ -31,6 +31,9 @@ and volumes stay; "odpm" starts them again. An external server is left alone.`,
 			switch {
 			case isJSON && err == nil:
 				return a.writeJSON(stopJSON(stopped))
+			case len(stopped) > 0 && isJSON:
+				// Stdout has an error, which does not say it.
+				a.term.Say("odpm: stopped: %s", strings.Join(stopped, ", "))
 			case len(stopped) > 0:
 				a.term.Note("odpm: stopped: %s", strings.Join(stopped, ", "))
 			case err == nil:

@@ -41,6 +41,9 @@ type Terminal struct {
 	// Quiet: what is being done is not said; results, questions, warnings and
 	// errors are.
 	Quiet bool
+	// Document: standard output gets a document that says what was done, so that a Note
+	// would say it twice.
+	Document bool
 	// Width of the error stream's terminal, 80 off a TTY.
 	Width int
 	// OutWidth and ErrWidth are those of the terminals there, 0 where there is
@@ -68,6 +71,8 @@ type Options struct {
 	Color   string
 	NoInput bool
 	Quiet   bool
+	// Document is Terminal's.
+	Document bool
 	// Plain: no line is drawn twice (--progress plain and json).
 	Plain  bool
 	Getenv func(string) string
@@ -84,7 +89,7 @@ func New(in, out, err *os.File, o Options) *Terminal {
 	if o.Secrets == nil {
 		o.Secrets = &redact.Values{}
 	}
-	t := &Terminal{In: in, Out: out, Err: o.Secrets.Writer(err), Secrets: o.Secrets, Quiet: o.Quiet, Width: 80, raw: err}
+	t := &Terminal{In: in, Out: out, Err: o.Secrets.Writer(err), Secrets: o.Secrets, Quiet: o.Quiet, Document: o.Document, Width: 80, raw: err}
 	if t.ErrTTY = isTTY(err); t.ErrTTY {
 		t.live = &alive{w: err}
 		t.Err = o.Secrets.Writer(t.live)
@@ -174,7 +179,7 @@ func (t *Terminal) Step(format string, args ...any) {
 
 // Note writes what was done, for who wants to know it.
 func (t *Terminal) Note(format string, args ...any) {
-	if !t.Quiet {
+	if !t.Quiet && !t.Document {
 		t.Say(format, args...)
 	}
 }
