@@ -78,28 +78,51 @@ func (s state) majors() []int {
 func (m *matrix) page() string {
 	var b strings.Builder
 	b.WriteString(intro)
-	b.WriteString("\n| how it arrives |")
-	for _, major := range localpg.Majors {
-		fmt.Fprintf(&b, " %d |", major)
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(localpg.Majors)) + "\n")
-	for _, s := range states {
-		fmt.Fprintf(&b, "| [%s](#%s) |", s.title, s.name)
-		for _, major := range localpg.Majors {
-			if c, ok := m.cells[s.name][major]; ok {
-				b.WriteString(" " + c.word() + " |")
-			} else {
-				b.WriteString(" – |")
-			}
-		}
-		b.WriteString("\n")
+	for _, s := range sections {
+		fmt.Fprintf(&b, "| [%s](#%s) | %s |\n", s.asks, slug(s.title), s.about)
 	}
 	b.WriteString(legend)
-	for _, s := range states {
-		fmt.Fprintf(&b, "\n### %s\n\n%s.\n", s.name, s.title)
-		m.details(&b, s)
+	for _, sec := range sections {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| how it arrives | what odpm makes of it |\n|---|---|\n", sec.title, sec.intro)
+		of := sec.states()
+		for _, s := range of {
+			fmt.Fprintf(&b, "| [%s](#%s) | %s |\n", s.title, s.name, m.outcome(s))
+		}
+		for _, s := range of {
+			fmt.Fprintf(&b, "\n<a id=\"%s\"></a>\n\n### %s\n", s.name, s.title)
+			m.details(&b, s)
+		}
 	}
+	b.WriteString(tested)
 	return b.String()
+}
+
+// outcome is one word for all majors, or one for each range of them.
+func (m *matrix) outcome(s state) string {
+	majors := map[string][]int{}
+	var order []string
+	for _, major := range s.majors() {
+		word := m.cells[s.name][major].word()
+		if majors[word] == nil {
+			order = append(order, word)
+		}
+		majors[word] = append(majors[word], major)
+	}
+	if len(order) == 1 && len(s.majors()) == len(localpg.Majors) {
+		return order[0]
+	}
+	var parts []string
+	for _, word := range order {
+		parts = append(parts, span(majors[word])+": "+word)
+	}
+	return strings.Join(parts, "; ")
+}
+
+var notInSlug = regexp.MustCompile(`[^a-z0-9_ -]`)
+
+// slug is what GitHub makes of a heading.
+func slug(heading string) string {
+	return strings.ReplaceAll(notInSlug.ReplaceAllString(strings.ToLower(heading), ""), " ", "-")
 }
 
 func (c cell) word() string {
@@ -124,21 +147,24 @@ func (m *matrix) details(b *strings.Builder, s state) {
 	var order []string
 	for _, major := range s.majors() {
 		c := m.cells[s.name][major]
-		text := "\nLogin before: " + c.before + ".\n"
+		text := " Before, the login " + map[string]string{"works": "worked", "refused": "was refused"}[c.before] + ".\n"
 		text += block("sql", withoutNotes(c.sql))
 		if len(c.did) > 0 {
-			how := "was run"
+			stopped := ""
 			if c.singleUser {
-				how = "was run (PostgreSQL was stopped for it)"
+				stopped = ", while PostgreSQL was stopped"
 			}
 			if strings.Join(c.did, "\n") == strings.Join(statements(c.sql), "\n") {
-				text += "That " + how + ".\n"
+				text += "\nodpm ran exactly that" + stopped + ".\n"
 			} else {
-				text += "What " + how + ":\n" + block("sql", c.did)
+				text += "\nOf that, odpm ran what was needed" + stopped + ":\n" + block("sql", c.did)
 			}
 		}
+		if len(c.notes) > 0 {
+			text += "\nIt reported:\n\n"
+		}
 		for _, n := range c.notes {
-			text += "\nReported: " + n + "\n"
+			text += "- " + n + "\n"
 		}
 		text = versionInText.ReplaceAllString(text, "PostgreSQL N")
 		if groups[text] == nil {
@@ -147,7 +173,7 @@ func (m *matrix) details(b *strings.Builder, s state) {
 		groups[text] = append(groups[text], major)
 	}
 	for _, text := range order {
-		fmt.Fprintf(b, "\n**%s**\n%s", span(groups[text]), text)
+		fmt.Fprintf(b, "\n**PostgreSQL %s.**%s", span(groups[text]), text)
 	}
 }
 
@@ -195,30 +221,3 @@ func span(majors []int) string {
 	}
 	return strings.Join(parts, ", ")
 }
-
-const intro = `# Inherited clusters
-
-<!-- Written by test/inherited: go test ./test/inherited -run TestInherited -update -->
-
-What odpm does with clusters that somebody else made: every broken state that
-we know of, on a real server of every major. For each of them the suite
-
-* runs ` + "`odpm plan --plan-show-diff` and `odpm database ensure-role --show-sql`" + `,
-  which show the SQL below, and sees that no file, no process and no row changed;
-* runs ` + "`odpm database ensure-role`" + `, and once more: the second run changes nothing;
-* asks psql, over TCP and through password authentication: the login works, with
-  another password it does not, and the role can create a database;
-* compares all roles, memberships, settings, databases, owners and rights before
-  and after: they are the same but for the rows of the roles that odpm announced;
-* looks for the password and for verifiers in the server's log (which logs every
-  statement) and in all that odpm printed: neither is there.
-
-The rules are in [application-role.md](application-role.md).
-`
-
-const legend = `
-*as it is*: nothing had to be done, and nothing was. *repaired*: the login works
-now. *stopped*: nobody could log in as superuser, so PostgreSQL was stopped, its
-roles read in single-user mode, and started again. *°*: something was reported
-and left as it is. *–*: cannot occur on that version.
-`
