@@ -65,18 +65,18 @@ func (s *Settings) ParseFlags(args []string) error {
 const Usage = `odpm-checker waits until PostgreSQL accepts the login that Odoo will use,
 records the proven state, and becomes Odoo.
 
-  odpm-checker [flags] -- odoo …             wait, log in, record, start
-  odpm-checker [flags] -- /entrypoint.sh odoo …   the same in front of the official image
-  odpm-checker [flags] --check [-- odoo …]   wait, log in, record; start nothing
+  odpm-checker [flags] -- odoo …                 wait, log in, record, start
+  odpm-checker [flags] -- /entrypoint.sh odoo …  the same in front of the official image
+  odpm-checker [flags] --check [-- odoo …]       wait, log in, record; start nothing
 
-Flags (and their variables):
+Flags, with their defaults (and their variables):
   --timeout 60s             how long to wait (ODPM_TIMEOUT)
   --attempt-timeout 10s     how long one login may take (ODPM_ATTEMPT_TIMEOUT)
   --require-baseline        exit 73 when the baseline is not written (ODPM_REQUIRE_BASELINE)
   --no-record               write no baseline, whatever else asks for one (ODPM_NO_RECORD)
   --allow-standby           a server that takes no writes is fine (ODPM_ALLOW_STANDBY)
   --check-bus               prove LISTEN and NOTIFY, as behind a pooler (ODPM_CHECK_BUS)
-  --odoo-version 18.0       whose rules to follow where odpm does not say (ODPM_ODOO_VERSION)
+  --odoo-version 18.0       follow this Odoo's rules, if the hand-off names none (ODPM_ODOO_VERSION)
   --runtime-dir DIR         where checker.json is (ODPM_RUNTIME_DIR, /run/odpm/runtime)
   --database-dir DIR        where last_run.json is (ODPM_DATABASE_DIR, /run/odpm/database)
   --result FILE             write what was proven, for /dev/termination-log (ODPM_RESULT)
@@ -93,7 +93,6 @@ pgpass, ca.crt).
 
 Exit codes: 0, then the program's own; 64 usage; 69 PostgreSQL not reachable in
 time; 73 baseline not written (--require-baseline); 74 the output of --version
-or --help could not be written; 77 login refused;
-78 configuration; 126 program cannot be run; 127 program not found;
-128+N signal N came while waiting.
+or --help could not be written; 77 login refused; 78 configuration; 126 program
+cannot be run; 127 program not found; 128+N signal N came while waiting.
 `

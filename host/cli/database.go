@@ -62,7 +62,7 @@ func (a *App) statusCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&form, "format", "table", "table or json")
+	cmd.Flags().StringVar(&form, "format", "table", "print a table, or one object on stdout: `table|json`")
 	return cmd
 }
 
@@ -158,7 +158,7 @@ func (a *App) listCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&form, "format", "table", "table or json")
+	cmd.Flags().StringVar(&form, "format", "table", "print a table, or one object on stdout: `table|json`")
 	return cmd
 }
 
@@ -204,7 +204,7 @@ func (a *App) verifyCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&form, "format", "table", "table or json")
+	cmd.Flags().StringVar(&form, "format", "table", "print a table, or one object on stdout: `table|json`")
 	cmd.Flags().BoolVar(&anyFiles, "allow-missing-files", false, "attachments may lack their files, as for a restore")
 	return cmd
 }
@@ -258,7 +258,7 @@ status" show it.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&form, "format", "table", "table or json")
+	f.StringVar(&form, "format", "table", "print a table, or one object on stdout: `table|json`")
 	f.IntVar(&req.Major, "major", 0, "restore into a throwaway cluster of PostgreSQL's major `N`")
 	f.StringVar(&req.BinDir, "pg-bindir", "", "where the programs of that major are, in `DIR`")
 	f.StringVar(&req.Image, "pg-image", "", "have that cluster in a container of `IMAGE` (postgres:N in a Docker project, and where this machine has no programs of that major)")

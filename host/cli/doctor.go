@@ -42,7 +42,7 @@ func (a *App) doctorCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&form, "format", "table", "table or json")
+	cmd.Flags().StringVar(&form, "format", "table", "print a table, or one object on stdout: `table|json`")
 	return cmd
 }
 

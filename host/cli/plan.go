@@ -51,7 +51,7 @@ func (a *App) planCommand() *cobra.Command {
 		return pflag.NormalizedName(name)
 	})
 	f.BoolVar(&a.common.skipStart, "skip-start", false, "plan a run that starts nothing")
-	f.StringVar(&o.format, "plan-format", "table", "table, json, or markdown for a comment on a merge request (also --format)")
+	f.StringVar(&o.format, "plan-format", "table", "print the plan as `FORMAT`: table, json, or markdown for a comment on a merge request (also --format)")
 	f.BoolVar(&o.diff, "plan-show-diff", false, "show the files' changes and the SQL, secrets masked (also --show-diff)")
 	f.BoolVar(&o.strict, "plan-strict", false, "exit 1 if a required step would change something (also --strict)")
 	f.BoolVar(&o.noDocker, "plan-no-docker", false, "do not ask Docker (also --no-docker)")

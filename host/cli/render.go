@@ -43,7 +43,7 @@ of a cluster.`,
 	f.StringVar(&o.Secret, "secret", "odoo-db", "the Secret with the login, by `NAME`")
 	f.StringVar(&o.UserKey, "user-key", "username", "the `KEY` of the role in that Secret")
 	f.StringVar(&o.CASecret, "ca-secret", "", "a Secret with ca.crt, for db_sslmode = verify-full, by `NAME`")
-	f.IntVar(&o.Replicas, "replicas", 1, "how many pods run Odoo")
+	f.IntVar(&o.Replicas, "replicas", 1, "run Odoo in `N` pods")
 	f.StringVar(&o.Image, "image", "", "Odoo's image, `REF`; else ODOO_IMAGE")
 	f.StringVar(&o.CheckerImage, "checker-image", "", "the image with odpm-checker, `REF`; else Odoo's image carries it")
 	f.StringVar(&o.Storage, "storage", "10Gi", "the `SIZE` of the file store's volume")
@@ -92,7 +92,7 @@ first, so that the files that it names are there.`,
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.Node, "node", "", "the node with the data, by its host `NAME`; else this machine")
-	f.IntVar(&o.Replicas, "replicas", 1, "how many tasks run Odoo")
+	f.IntVar(&o.Replicas, "replicas", 1, "run Odoo in `N` tasks")
 	f.StringVar(&o.Image, "image", "", "Odoo's image with the checker, `REF`; else that of docker-compose.yml")
 	return cmd
 }
