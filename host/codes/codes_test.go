@@ -26,11 +26,15 @@ func TestPage(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# Troubleshooting
 
-Every refusal and error has a code: JSON has it as ` + "`code`" + `, and ` + "`odpm explain CODE`" + ` prints what is
-below together with this project's own values. Codes are added, never changed. Kinds of drift are
-codes too ([drift.md](../reference/drift.md)).
+odpm refused or failed, and you want to know what it means, what could be lost, and what to do first. For messages of
+PostgreSQL or Odoo, such as "password authentication failed", see [Messages of PostgreSQL](postgresql-messages.md).
 
-*First* lists what only looks before what changes something.
+Every refusal, every error and every [kind of drift](../reference/drift.md) has a code. JSON has it as ` + "`code`" + `, and drift shows it
+in the plan. ` + "`odpm explain CODE`" + ` prints what is below together with your project's own values; ` + "`odpm explain`" + ` lists all
+codes. Codes are added, never changed.
+
+This page has the kinds of drift first, then the other codes in alphabetical order. *First* lists what only looks before
+what changes something.
 
 `)
 	for _, e := range codes.Entries {
