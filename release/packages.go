@@ -41,7 +41,7 @@ func (r *run) onePackage(p platform, format string) error {
 	info := nfpm.WithDefaults(&nfpm.Info{
 		Name: "odpm", Arch: p.arch, Platform: p.os, Version: r.version, Release: "1", Section: "admin", Priority: "optional",
 		Maintainer: "odpm maintainers <odpm@users.noreply.github.com>", Vendor: "odpm", Homepage: "https://github.com/odpm/odpm", License: "Apache-2.0", MTime: r.date,
-		Description: "keep the PostgreSQL side of an Odoo project on Docker Compose honest\n" +
+		Description: "start Odoo on a PostgreSQL login that is proven, and show drift first\n" +
 			"odpm compares a project with the last proven login, shows every difference\n" +
 			"before anything is written or started, adopts inherited clusters, and backs up,\n" +
 			"restores and drops Odoo databases.",
@@ -50,7 +50,7 @@ func (r *run) onePackage(p platform, format string) error {
 			// Static programs: nothing is required. One of the engines is there
 			// already where odpm is of use, so none is pulled in either.
 			Suggests: map[string][]string{"deb": {"docker.io | docker-ce", "postgresql"}, "rpm": {"docker-ce", "postgresql-server"}}[format],
-			RPM:      nfpm.RPM{BuildHost: "localhost", Compression: "gzip", Summary: "Keep the PostgreSQL side of an Odoo project honest"},
+			RPM:      nfpm.RPM{BuildHost: "localhost", Compression: "gzip", Summary: "Start Odoo on a PostgreSQL login that is proven, and show drift first"},
 			Deb:      nfpm.Deb{Compression: "gzip"},
 		},
 	})

@@ -37,6 +37,9 @@ func (a *App) statusCommand() *cobra.Command {
 	var form string
 	cmd := &cobra.Command{
 		Use: "status", Short: "Show what is there now: server, role, login, drift", Args: none,
+		Long: `Ask the project's PostgreSQL what is there now, and change nothing: the server, the role
+that Odoo logs in as, a login as that role, and drift since the last proven login. If the
+login is refused, the cause and the command that helps are shown.`,
 		Annotations: exits(`  0    shown, whatever was found
   1    failed
   2    usage
@@ -132,6 +135,8 @@ func (a *App) listCommand() *cobra.Command {
 	var form string
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the databases: Odoo version, size, owner, file store", Args: none,
+		Long: `List all databases of the cluster with Odoo's version, size, owner, file store, the last
+backup and the last one that was proven restorable. Nothing is changed.`,
 		Annotations: exits(`  0    listed
   1    failed: the server could not be asked
   2    usage
@@ -167,6 +172,8 @@ func (a *App) verifyCommand() *cobra.Command {
 	var anyFiles bool
 	cmd := &cobra.Command{
 		Use: "verify FILE", Short: "Prove an archive without restoring it",
+		Long: `Read every byte of the archive FILE, and say whether it is a complete backup. It needs no
+server and writes nothing. A relative name is looked up in BACKUP_DIR, else from here.`,
 		Annotations: exits(`  0    the archive is complete, or complete as "database only", which is said
   1    failed: it could not be read
   2    usage

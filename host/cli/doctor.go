@@ -16,6 +16,9 @@ func (a *App) doctorCommand() *cobra.Command {
 	var form string
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Show what is missing on this machine and in this project", Args: none,
+		Long: `Examine what a run needs: the project's files, an engine, a checker that fits the image,
+ports, permissions and images; for an external PostgreSQL also the server and Odoo's
+login. Nothing is written, started or pulled.`,
 		Annotations: exits(`  0    nothing is missing
   1    something is missing, could not be examined, or a run would be refused
   2    usage

@@ -34,7 +34,10 @@ func (a *App) planCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show drift and what a run would do; write nothing",
-		Args:  none, Annotations: exits(`  0    shown, whatever was found
+		Long: `Show how the project differs from the last proven login, and every step of the run that
+odpm would make. Nothing is written or started, not even a lock. With --out FILE the plan
+is kept, and odpm --plan FILE does exactly what it says.`,
+		Args: none, Annotations: exits(`  0    shown, whatever was found
   1    failed; with --plan-strict: a required step would change something;
        with --detailed-exitcode: usage
   2    usage; with --detailed-exitcode: changes or drift

@@ -131,7 +131,7 @@ func (a *App) rootCommand() *cobra.Command {
 	a.database = db
 	root := &cobra.Command{
 		Use:   "odpm",
-		Short: "Keep the PostgreSQL side of an Odoo project on Docker Compose honest",
+		Short: "Run Odoo on a PostgreSQL login that is proven, and show drift before anything is written",
 		Long: `odpm compares a project with the last proven login, shows drift before anything
 is written or started, adopts inherited clusters, writes docker-compose.yml,
 starts the stack and waits until Odoo's login is proven.

@@ -1,5 +1,5 @@
-// Command odpm keeps the PostgreSQL side of an Odoo-on-Docker-Compose project
-// honest.
+// Command odpm runs Odoo on a PostgreSQL login that is proven, and shows drift before anything is
+// written or started.
 package main
 
 import (
