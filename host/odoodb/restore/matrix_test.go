@@ -129,14 +129,18 @@ CREATE FUNCTION public.other(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELEC
 
 const matrixHead = `# What a restore makes of a dump, on PostgreSQL 12 to 18
 
-Made by ` + "`ODPM_WRITE_MATRIX=1 go test ./host/odoodb/restore -run TestMatrix`" + ` on real servers; the ordinary run
-compares the columns of the oldest and the newest. The rules are in [restore.md](restore.md).
+For people who restore a dump of another PostgreSQL, or a dump with statements that their server does not accept. Each
+row is a dump or a statement, each column the major of the server that it is restored into. For the rules behind it, see
+[What is left out](restore.md#what-is-left-out).
 
-- restored: as in the original, also where that takes another statement for this version, or none
-- left out, said: the restored database does not have it, and a warning and ` + "`--format json`" + ` say so
-- without …: restored, and these kinds of things were left out and said
-- refused: nothing was changed; the message says what it needs, or which versions do not go together
-- error: nothing was changed; the message is the server's, with the statement
+- **restored**: as in the original, even if that takes a different statement on this version, or none
+- **left out, said**: the restored database does not have it, and a warning and ` + "`--format json`" + ` say so
+- **without …**: restored, and these kinds of things were left out and reported
+- **refused**: nothing was changed; the message says what it needs, or which versions do not go together
+- **error**: nothing was changed; the message is the server's, with the statement
+
+The table is made by ` + "`ODPM_WRITE_MATRIX=1 go test ./host/odoodb/restore -run TestMatrix`" + ` on real servers. The ordinary run
+of that test compares the columns of the oldest and the newest major.
 
 `
 
