@@ -69,7 +69,7 @@ func (w *work) setAdmin(ctx context.Context) error {
 		w.Term.Warn("that user has two-factor authentication; the password alone does not log in")
 	}
 	if rep.APIKeys > 0 {
-		w.Term.Warn("%d API keys still open the account; revoke them in Odoo under the user's account security", rep.APIKeys)
+		w.Term.Warn("%d API keys still give access to the account; revoke them in Odoo under the user's account security", rep.APIKeys)
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func (w *work) backup(ctx context.Context) error {
 	w.Term.Say("%s", line)
 	for i, o := range res.LeftOut {
 		if i == maxShown {
-			w.Term.Warn("%d more things would be left out by a restore; --format json lists them", len(res.LeftOut)-i)
+			w.Term.Warn("a restore would leave out %d more things; --format json lists them", len(res.LeftOut)-i)
 			break
 		}
 		w.Term.Warn("a restore will say: %s", ui.Clean(o.Text))
@@ -101,7 +101,7 @@ func (w *work) backup(ctx context.Context) error {
 	}
 	made := receipts.Receipt{Kind: receipts.Backup, Database: w.req.Name, Archive: res.Path, At: time.Now(), External: res.Elsewhere.Files, DatabaseOnly: res.DatabaseOnly}
 	if err := made.Keep(w.Dirs.State()); err != nil {
-		w.Term.Warn("the backup is complete, but odpm cannot remember it, so --keep will never remove it: %s", ui.Clean(err.Error()))
+		w.Term.Warn("the backup is complete, but could not be recorded, so --keep will never remove it: %s", ui.Clean(err.Error()))
 	}
 	if !w.req.Keep.Any() {
 		return nil

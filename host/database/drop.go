@@ -53,9 +53,9 @@ func (w *work) mayDrop(ctx context.Context) error {
 	case d.Owner != w.Project.AppRole:
 		what = fmt.Sprintf("it belongs to role %q, not to Odoo's role %q", d.Owner, w.Project.AppRole)
 	case d.State == odoodb.Other:
-		what = "it has tables, but no Odoo in it"
+		what = "it has tables, but not Odoo's"
 	case d.State == odoodb.Unreadable:
-		what = "odpm could not look into it: " + d.Reason
+		what = "odpm could not read it: " + d.Reason
 	default:
 		return nil
 	}

@@ -20,8 +20,8 @@ import (
 )
 
 var (
-	errNoInitModule   = errors.New("-i: no module is named, neither on the command line nor as init_modules in user_settings.json")
-	errNoUpdateModule = errors.New("-u: no module is named, neither on the command line nor as update_modules in user_settings.json")
+	errNoInitModule   = errors.New("-i: no module was named, either on the command line or as init_modules in user_settings.json")
+	errNoUpdateModule = errors.New("-u: no module was named, either on the command line or as update_modules in user_settings.json")
 )
 
 // nameModules fills in the project's lists where the command line has none, and
@@ -55,7 +55,7 @@ func (w *work) modules(ctx context.Context) error {
 	created, hadFiles := false, false
 	switch {
 	case !exists && !r.Init:
-		return fmt.Errorf("there is no database %q to update. Create it: odpm -d %s -i", r.Name, shell.Quote(r.Name))
+		return fmt.Errorf("there is no database %q to update. To create it: odpm -d %s -i", r.Name, shell.Quote(r.Name))
 	case !exists:
 		// A filestore without a database is somebody's, and outlives the attempt.
 		hadFiles = drop.HasFilestore(w.server, r.Name)
@@ -72,7 +72,7 @@ func (w *work) modules(ctx context.Context) error {
 		}
 	}
 	if fresh && !r.Init {
-		return fmt.Errorf("database %q has no Odoo in it, so there is nothing to update. Install it first: odpm -d %s -i base", r.Name, shell.Quote(r.Name))
+		return fmt.Errorf("database %q does not contain Odoo, so there is nothing to update. To install it first: odpm -d %s -i base", r.Name, shell.Quote(r.Name))
 	}
 	if r.Update && !fresh {
 		if err := w.updatable(ctx); err != nil {

@@ -27,7 +27,7 @@ for name in sys.stdin.read().split():
 `
 
 func modulesMissing(names []string) error {
-	return fmt.Errorf("these installed modules are not on Odoo's path, so Odoo would leave them as they are: %s. Add them, or restore without --neutralize", strings.Join(names, ", "))
+	return fmt.Errorf("these installed modules are not on Odoo's path, so Odoo would not neutralize them: %s. Add them, or restore without --neutralize", strings.Join(names, ", "))
 }
 
 // neutralize runs Odoo's own neutralisation on a database that nobody sees

@@ -54,7 +54,7 @@ func Rehearse(ctx context.Context, o apply.Options, req RehearseRequest) (Rehear
 		return Rehearsed{}, ui.Usagef("--run-odoo and --major cannot be used together: the project's Odoo is connected to the project's server")
 	}
 	if (req.BinDir != "" || req.Image != "") && req.Major == 0 {
-		return Rehearsed{}, ui.Usagef("--pg-bindir and --pg-image go with --major")
+		return Rehearsed{}, ui.Usagef("--pg-bindir and --pg-image need --major")
 	}
 	if req.BinDir != "" && req.Image != "" {
 		return Rehearsed{}, ui.Usagef("--pg-bindir and --pg-image cannot be used together")
@@ -198,7 +198,7 @@ func backupOf(what, backupDir string, known []receipts.Receipt) (file, database 
 	case what == "":
 		return "", "", fmt.Errorf("there is no backup in BACKUP_DIR (%s); make one of the database NAME: odpm -d NAME --db-backup", backupDir)
 	}
-	return "", "", wording.WithNext(fmt.Errorf("%s is neither an archive, in BACKUP_DIR (%s) or here, nor a database with a backup there%s",
+	return "", "", wording.WithNext(fmt.Errorf("%s is neither an archive (in BACKUP_DIR, %s, or here) nor a database with a backup there%s",
 		what, backupDir, wording.DidYouMean(what, backedUp(known))), "To make one", "odpm -d "+shell.Quote(what)+" --db-backup")
 }
 

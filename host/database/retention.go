@@ -36,7 +36,7 @@ func ParseKeep(text string) (k Keep, err error) {
 	for _, part := range strings.Split(text, ",") {
 		m := keepPart.FindStringSubmatch(strings.TrimSpace(part))
 		if m == nil {
-			return Keep{}, fmt.Errorf("%q: a number of at least 1 and d, w, m or y, with commas between them, such as 7d,4w,12m", part)
+			return Keep{}, fmt.Errorf("%q: expected numbers from 1 with d, w, m or y, separated by commas, such as 7d,4w,12m", part)
 		}
 		into := map[string]*int{"d": &k.Days, "w": &k.Weeks, "m": &k.Months, "y": &k.Years}[m[2]]
 		if *into != 0 {
@@ -95,7 +95,7 @@ var datedName = regexp.MustCompile(`_[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2
 func prune(stateDir string, newest, database string, k Keep, say func(format string, args ...any)) (removed []string, err error) {
 	all, unread := receipts.All(stateDir)
 	if len(unread) > 0 {
-		return nil, fmt.Errorf("a receipt in %s cannot be read, and it may be of the last backup that was proven restorable: %w\nCorrect it, or remove that file if you do not need it", filepath.Join(stateDir, "receipts"), unread[0])
+		return nil, fmt.Errorf("a receipt in %s cannot be read, and it may be that of the last backup proven restorable: %w\nCorrect it, or remove that file if you do not need it", filepath.Join(stateDir, "receipts"), unread[0])
 	}
 	var ours []receipts.Receipt
 	for _, r := range all {
@@ -114,7 +114,7 @@ func prune(stateDir string, newest, database string, k Keep, say func(format str
 		case r.Archive == newest:
 			continue
 		case proven != nil && sameFile(proven.Archive, r.Archive):
-			say("odpm: %s stays: it is the last backup of %s that was proven restorable", ui.Clean(r.Archive), ui.Clean(database))
+			say("odpm: kept %s: it is the last backup of %s that was proven restorable", ui.Clean(r.Archive), ui.Clean(database))
 			continue
 		}
 		if err := os.Remove(r.Archive); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -47,7 +47,7 @@ type Request struct {
 	// administrator creates for the archive.
 	AnyConstraints bool
 	AsAdmin        []string
-	// AnyNeutral: a copy that cannot be made harmless is restored all the same.
+	// AnyNeutral: a copy that cannot be made harmless is restored anyway.
 	AnyNeutral bool
 
 	Backup       bool
@@ -82,11 +82,11 @@ func readOnly(s *apply.Run, reading bool, database string) error {
 	if w := s.World.Server; reading || w == nil || !w.InRecovery {
 		return nil
 	}
-	r := &ui.Refusal{Code: codes.ReadOnlyServer, What: "This PostgreSQL is a standby, on which nothing can be written. Nothing was begun."}
+	r := &ui.Refusal{Code: codes.ReadOnlyServer, What: "This PostgreSQL is a standby, which takes no writes. Nothing was started."}
 	if database != "" {
 		r.Ways = append(r.Ways, "odpm -d "+shell.Quote(database)+" --db-backup        works on a standby too")
 	}
-	way := "run the same on the primary"
+	way := "run the same command on the primary"
 	if s.Project.External {
 		way = "db_host and db_port of its primary in odoo.conf"
 	}
@@ -119,7 +119,7 @@ func (r Request) checkName() error {
 		}
 	}
 	if (r.Init || r.Update || r.Open) && strings.Contains(r.Name, ",") {
-		return fmt.Errorf("database name %q: Odoo's own -d takes a comma for the end of a name and would work on other databases; choose a name without one for -i and -u", r.Name)
+		return fmt.Errorf("database name %q: Odoo's own -d reads a comma as the end of a name and would work on other databases; for -i and -u choose a name without one", r.Name)
 	}
 	return nil
 }
@@ -255,12 +255,12 @@ func (w *work) beforeStart() error {
 	}
 	if disk := w.World.Disk; w.World.DiskErr == nil && (disk.State == datadir.Missing || disk.State == datadir.Empty) && r.worksOnOne() {
 		name := shell.Quote(r.Name)
-		return wording.WithNext(fmt.Errorf("there is no database %q: this project has no cluster yet. Nothing was started.\nFrom an archive FILE: odpm -d %s --db-restore FILE", r.Name, name),
+		return wording.WithNext(fmt.Errorf("there is no database %q: this project has no cluster yet. Nothing was started.\nTo restore one from an archive FILE: odpm -d %s --db-restore FILE", r.Name, name),
 			"To make one", "odpm -d "+name+" -i base")
 	}
 	if r.Restore != "" || r.Init || r.Open {
 		if err := server.CheckOdooName(r.Name); err != nil {
-			return &ui.Usage{Err: fmt.Errorf("%w. For a database that has that name already, PostgreSQL must run: odpm database ensure-role", err)}
+			return &ui.Usage{Err: fmt.Errorf("%w. If a database already has that name, start PostgreSQL first: odpm database ensure-role", err)}
 		}
 	}
 	if r.Restore != "" {

@@ -166,7 +166,7 @@ func (t *throwawayCluster) remove(ctx context.Context, term *ui.Terminal) {
 		err = os.Remove(t.note)
 	}
 	if err != nil {
-		term.Warn("the throwaway cluster %s could not be removed, the next rehearsal tries again: %s", ui.Clean(t.dir), ui.Clean(err.Error()))
+		term.Warn("the throwaway cluster %s could not be removed; the next rehearsal tries again: %s", ui.Clean(t.dir), ui.Clean(err.Error()))
 	}
 }
 

@@ -213,7 +213,7 @@ func TestBackupAsAdministrator(t *testing.T) {
 			odoodbtest.MustAdmin(t, s, "one", tc.hide...)
 			file := filepath.Join(t.TempDir(), "a.zip")
 			res, err := backup.Run(ctx, s, backup.Options{Database: "one", File: file})
-			if err != nil || !strings.Contains(strings.Join(res.Warnings, "\n"), "it is dumped as") {
+			if err != nil || !strings.Contains(strings.Join(res.Warnings, "\n"), "so the dump is made as") {
 				t.Fatalf("%v %+v", err, res)
 			}
 			if _, err := restore.Run(ctx, s, restore.Options{File: file, Database: "back", AllowMissingFiles: true}); err != nil {

@@ -105,7 +105,7 @@ func TestSizesOfAttachments(t *testing.T) {
 		t.Errorf("restore over it: %d, %v", over.WrongSized, err)
 	}
 	for who, said := range map[string][]string{"backup": b.Warnings, "verify": v.Warnings, "restore": r.Warnings, "restore over it": over.Warnings} {
-		if !strings.Contains(strings.Join(said, "\n"), "1 file has another size than its attachment says: "+names[0]) {
+		if !strings.Contains(strings.Join(said, "\n"), "1 file does not have the size that its attachment says: "+names[0]) {
 			t.Errorf("%s: %q", who, said)
 		}
 	}

@@ -33,7 +33,7 @@ func lookInto(ctx context.Context, s *server.Server, d *Database, skip bool) (an
 		d.State = Closed
 		return true
 	case skip:
-		d.State, d.Reason = Unreadable, fmt.Sprintf("not looked at: %d others did not answer within %s each", maxSilent, inspectTime)
+		d.State, d.Reason = Unreadable, fmt.Sprintf("skipped: %d others did not answer within %s each", maxSilent, inspectTime)
 		return true
 	}
 	ctx, cancel := context.WithTimeout(ctx, inspectTime)
@@ -52,7 +52,7 @@ func lookInto(ctx context.Context, s *server.Server, d *Database, skip bool) (an
 		d.State = Invalid
 		return true
 	case errors.As(err, &pgErr) && pgErr.Code == "3D000":
-		d.State, d.Reason = Unreadable, "it was dropped meanwhile"
+		d.State, d.Reason = Unreadable, "it has been dropped since"
 	case err != nil:
 		d.State, d.Reason = Unreadable, err.Error()
 	}
@@ -63,7 +63,7 @@ func lookInto(ctx context.Context, s *server.Server, d *Database, skip bool) (an
 // application role.
 func inspectAsOwner(ctx context.Context, s *server.Server, d *Database) error {
 	if d.Owner != s.AppRole {
-		return errors.New("it is another role's")
+		return errors.New("it belongs to another role")
 	}
 	c, err := s.App(ctx, d.Name)
 	if err != nil {
@@ -78,15 +78,15 @@ func inspectAsOwner(ctx context.Context, s *server.Server, d *Database) error {
 func (d *Database) explain(p purpose) {
 	switch {
 	case d.State == LeftOverState && p.journal != "":
-		d.Reason = fmt.Sprintf("of a restore of %s that was interrupted or runs; the next run of odpm deals with it", p.target)
+		d.Reason = fmt.Sprintf("belongs to a restore of %s that was interrupted or is still running; the next run of odpm cleans it up", p.target)
 	case d.State == LeftOverState:
-		d.Reason = "nothing says what for; drop it: " + remedy(d.Name)
+		d.Reason = "left over from an unknown run; to drop it: " + remedy(d.Name)
 	case d.State == Invalid && p.journal != "":
 		d.Reason = "PostgreSQL was interrupted while dropping it; the next run of odpm drops the rest"
 	case d.State == Invalid:
-		d.Reason = "PostgreSQL was interrupted while dropping it; drop the rest: " + remedy(d.Name)
+		d.Reason = "PostgreSQL was interrupted while dropping it; to drop the rest: " + remedy(d.Name)
 	case d.State == Closed && p.journal != "":
-		d.Reason = "whole; a restore was interrupted in its swap, or runs: the next run of odpm opens it again"
+		d.Reason = "complete, but closed by a restore that was interrupted or is still running; the next run of odpm opens it again"
 	}
 }
 

@@ -57,7 +57,7 @@ func TestList(t *testing.T) {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}
-	for name, reason := range map[string]string{"zu": "", "mitten": "the next run of odpm opens it again", "odpm_0123456789abcdef": "odpm -d odpm_0123456789abcdef --db-drop", "odpm_00000000000000aa": "of a restore of mitten"} {
+	for name, reason := range map[string]string{"zu": "", "mitten": "the next run of odpm opens it again", "odpm_0123456789abcdef": "odpm -d odpm_0123456789abcdef --db-drop", "odpm_00000000000000aa": "belongs to a restore of mitten"} {
 		if d := got[name]; (reason == "") != (d.Reason == "") || !strings.Contains(d.Reason, reason) {
 			t.Errorf("%s: %q", name, d.Reason)
 		}

@@ -147,7 +147,7 @@ func TestRestoreRefuses(t *testing.T) {
 		is   func(error) bool
 	}{
 		// What the archive is.
-		"not an archive":        {file: fileOf(t, []byte("hello, world")), want: "neither Odoo's zip nor", is: archive.IsRefused},
+		"not an archive":        {file: fileOf(t, []byte("hello, world")), want: "is not an Odoo zip", is: archive.IsRefused},
 		"empty":                 {file: fileOf(t, nil), want: "is empty", is: archive.IsRefused},
 		"truncated":             {file: fileOf(t, fixtureStart(300_000)), want: "truncated", is: archive.IsRefused},
 		"cut dump":              {file: fileOf(t, fixtureDump(500_000)), want: "damaged or truncated", is: archive.IsRefused},
@@ -164,11 +164,11 @@ func TestRestoreRefuses(t *testing.T) {
 		"program":          {file: odoodbtest.Rebuild(t, after(tables, "COPY pg_class TO PROGRAM 'touch "+pwned+"';\n")), want: "COPY", is: sqldump.IsRefused},
 		"program hidden":   {file: odoodbtest.Rebuild(t, after(tables, "CREATE FUNCTION public.f() RETURNS void LANGUAGE plpgsql AS $x$ BEGIN EXECUTE 'COPY (SELECT 1) TO PROGRAM ''touch "+pwned+"'''; END $x$;\nSELECT public.f();\n")), want: "must be superuser"},
 		"C function":       {file: odoodbtest.Rebuild(t, after(tables, "CREATE FUNCTION public.f() RETURNS int LANGUAGE c AS 'libc.so.6', 'system';\nSELECT public.f();\n")), want: "permission denied for language c", is: archive.IsRefused},
-		"drop another one": {file: odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", sqldump.Trailer, "DROP DATABASE db;\n"+sqldump.Trailer)), want: "beyond the database", is: sqldump.IsRefused},
+		"drop another one": {file: odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", sqldump.Trailer, "DROP DATABASE db;\n"+sqldump.Trailer)), want: "affects more than the database", is: sqldump.IsRefused},
 		// One statement to a reader that takes the quotes differently, three to the server.
 		"string carried on": {file: odoodbtest.Rebuild(t, after(tables, "SELECT E'a'\n'\\' '; ALTER DATABASE db CONNECTION LIMIT 3; --';\n")), want: "multiple commands"},
 		"other strings":     {file: odoodbtest.Rebuild(t, after(tables, "SET standard_conforming_strings = off;\nSELECT '\\' '; ALTER DATABASE db CONNECTION LIMIT 3; --';\n")), want: "multiple commands"},
-		"role's password":   {file: odoodbtest.Rebuild(t, after(tables, "ALTER ROLE "+quote.Ident(u.s.AppRole)+" PASSWORD 'x';\n")), want: "beyond the database", is: sqldump.IsRefused},
+		"role's password":   {file: odoodbtest.Rebuild(t, after(tables, "ALTER ROLE "+quote.Ident(u.s.AppRole)+" PASSWORD 'x';\n")), want: "affects more than the database", is: sqldump.IsRefused},
 		"other database":    {file: odoodbtest.Rebuild(t, after(tables, `\connect db`+"\nDROP TABLE only_in_the_old_one;\n")), want: "psql command", is: sqldump.IsRefused},
 		"error":             {file: odoodbtest.Rebuild(t, after(tables, "SELECT 1/0;\n")), want: "division by zero"},
 		"bad row":           {file: odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", "COPY public.res_country (id", "COPY public.res_country (id, nix")), want: "nix"},
@@ -178,9 +178,9 @@ func TestRestoreRefuses(t *testing.T) {
 		"cut in rows":       {file: odoodbtest.Rebuild(t, odoodbtest.CutAt("COPY public.res_partner ")), want: "cut off"},
 
 		// What does not fit together.
-		"modules":    {file: odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("manifest.json", `"web": "18.0.1.0"`, `"web": "18.0.9.9"`)), want: "not those of the manifest", is: verify.IsUnproven},
-		"files":      {file: odoodbtest.Rebuild(t, odoodbtest.Without("filestore/1c/")), want: "1 of the 9 files", is: verify.IsUnproven},
-		"not Odoo's": {file: foreign, want: "not the backup of an Odoo database", is: verify.IsUnproven},
+		"modules":    {file: odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("manifest.json", `"web": "18.0.1.0"`, `"web": "18.0.9.9"`)), want: "differ from those in the manifest", is: verify.IsUnproven},
+		"files":      {file: odoodbtest.Rebuild(t, odoodbtest.Without("filestore/1c/")), want: "1 of the attachments' 9 files", is: verify.IsUnproven},
+		"not Odoo's": {file: foreign, want: "not a backup of an Odoo database", is: verify.IsUnproven},
 
 		// What was asked for.
 		"neutralize":         {file: "testdata/o18.zip", o: restore.Options{Neutralize: true}, want: "no Odoo to run it"},

@@ -246,7 +246,7 @@ type Rehearsal struct {
 	Files        int `json:"files"`
 	DamagedFiles int `json:"damaged_files"`
 	MissingFiles int `json:"missing_files"`
-	// WrongSizeFiles have another size than their attachments say.
+	// WrongSizeFiles have a different size from what their attachments say.
 	WrongSizeFiles int `json:"wrong_size_files"`
 	// OdooRan: the project's Odoo has updated the module base in it.
 	OdooRan     bool     `json:"odoo_ran"`

@@ -194,7 +194,7 @@ func storePassword(ctx context.Context, tx pgx.Tx, users map[string]bool, rep Re
 		// or the module would take it for a password that is not hashed yet.
 		set = append(set, "password_crypt = secret.hash", "password = ''")
 	case rep.OdooMajor <= 11:
-		return fmt.Errorf("the database is of Odoo %d without the module auth_crypt, which keeps passwords in clear text; install auth_crypt first", rep.OdooMajor)
+		return fmt.Errorf("the database is from Odoo %d without the module auth_crypt, which keeps passwords in clear text; install auth_crypt first", rep.OdooMajor)
 	default:
 		set = append(set, "password = secret.hash")
 	}
@@ -316,7 +316,7 @@ func passwordRounds(ctx context.Context, s *server.Server, q tables.Querier, dat
 	}
 	n, err := strconv.Atoi(strings.TrimSpace(value))
 	if n > maxRounds && (err == nil || errors.Is(err, strconv.ErrRange)) {
-		return 0, fmt.Errorf("database %q asks for %.40s rounds of hashing (system parameter password.hashing.rounds), and odpm computes at most %d; Odoo's own default is %d, and this returns to it: %s -d %s -c %s",
+		return 0, fmt.Errorf("database %q asks for %.40s rounds of hashing (system parameter password.hashing.rounds), but odpm computes at most %d; to return to Odoo's own default of %d: %s -d %s -c %s",
 			database, strings.TrimSpace(value), maxRounds, floor, s.PG.Psql(ctx, s.AppRole), shell.Quote(server.Conninfo(database)),
 			shell.Quote(`DELETE FROM public.ir_config_parameter WHERE key = 'password.hashing.rounds'`))
 	}

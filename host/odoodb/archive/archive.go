@@ -307,7 +307,7 @@ func (a *Archive) openBackup() error {
 		return a.refuse("has no dump.sql: it is not a backup of an Odoo database")
 	}
 	if a.OtherFiles > 0 {
-		a.warn("%d files of the archive belong to no backup of Odoo's and are not restored: %s", a.OtherFiles, few(a.Others, a.OtherFiles))
+		a.warn("%d files in the archive are not part of an Odoo backup and are not restored: %s", a.OtherFiles, few(a.Others, a.OtherFiles))
 	}
 	if err := a.readManifest(); err != nil {
 		return err
@@ -380,7 +380,7 @@ func (a *Archive) entry(m *member) (io.ReadCloser, error) {
 		return nil, a.damaged(err)
 	}
 	if r, err = gunzipped(r, m.layers); err != nil {
-		return nil, a.refuse("has %q damaged (%v)", m.name, err)
+		return nil, a.refuse("contains a damaged file, %q (%v)", m.name, err)
 	}
 	return &checkedReader{r, a}, nil
 }

@@ -110,10 +110,10 @@ func (a *Archive) detect() error {
 	a.layout = odooLayout
 	switch {
 	case len(d.contents) > 1:
-		return a.refuse("has several dumps, %q and %q; which one is meant is not clear: name the folder of one of them", short(d.contents[0]), short(d.contents[1]))
+		return a.refuse("contains several dumps, %q and %q; name the folder of the one to use", short(d.contents[0]), short(d.contents[1]))
 	case len(d.contents) == 1:
 		if !a.src.parallel() {
-			return a.refuse("is pg_dump's directory format in a compressed tar, in which its files cannot be found without reading all of it; unpack it and name the folder: tar -xf %s", shell.Quote(a.Path))
+			return a.refuse("is pg_dump's directory format in a compressed tar, where odpm cannot look up single files; unpack it and name the folder: tar -xf %s", shell.Quote(a.Path))
 		}
 		a.layout.dump = d.contents[0]
 		folder := path.Dir(a.layout.dump)
@@ -123,11 +123,11 @@ func (a *Archive) detect() error {
 	case len(d.dumps) == 0 && len(d.packed) > 0:
 		return a.packedOnceMore(d)
 	case d.cluster:
-		return a.refuse("is a copy of a server's data directory (pg_basebackup makes one) and not the backup of a database; start PostgreSQL of its major on an unpacked copy, and there, for a database NAME: pg_dump -Fc -f backup.dump NAME")
+		return a.refuse("is a copy of a server's data directory (as pg_basebackup makes), not a backup of a database; start PostgreSQL of the same major on an unpacked copy, and dump the database NAME there: pg_dump -Fc -f backup.dump NAME")
 	case len(d.dumps) == 0:
 		return a.refuse("has no dump.sql: it is not a backup of an Odoo database")
 	case len(d.dumps) > 1 && rank(d.dumps[0]) == rank(d.dumps[1]):
-		return a.refuse("has several dumps, %q and %q; which one is meant is not clear: pack one of them as dump.sql", short(d.dumps[0]), short(d.dumps[1]))
+		return a.refuse("contains several dumps, %q and %q; pack the one to use as dump.sql", short(d.dumps[0]), short(d.dumps[1]))
 	}
 	a.layout.dump = d.dumps[0]
 	top := ""
@@ -143,11 +143,11 @@ func (a *Archive) packedOnceMore(d detector) error {
 	one := d.packed[0]
 	switch {
 	case a.Format == Folder:
-		return a.refuse("has no dump.sql, but %q, which is packed once more: name that file, %s", short(one), shell.Quote(filepath.Join(a.Path, one)))
+		return a.refuse("has no dump.sql, only %q, which is an archive itself: name that file, %s", short(one), shell.Quote(filepath.Join(a.Path, one)))
 	case len(d.stores) > 0:
-		return a.refuse("has no dump.sql, but %q, which is packed once more: unpack the archive into a folder, and in it that file, and name the folder: %s", short(one), a.unpackAll())
+		return a.refuse("has no dump.sql, only %q, which is an archive itself: unpack the archive into a folder, then unpack that file in it, and name the folder: %s", short(one), a.unpackAll())
 	}
-	return a.refuse("has no dump.sql, but %q, which is packed once more: unpack it, and name %s: %s", short(one), shell.Quote(filepath.Join(a.unpackedFolder(), one)), a.unpackAll(one))
+	return a.refuse("has no dump.sql, only %q, which is an archive itself: unpack it, and name %s: %s", short(one), shell.Quote(filepath.Join(a.unpackedFolder(), one)), a.unpackAll(one))
 }
 
 // detectFiles chooses among the roots of file stores.
@@ -176,5 +176,5 @@ func (a *Archive) detectFiles(stores map[string]int) error {
 		a.layout.files = roots[0]
 		return nil
 	}
-	return a.refuse("has the file stores of several databases, %q and %q; pack one of them as filestore/", short(roots[0]), short(roots[1]))
+	return a.refuse("contains the file stores of several databases, %q and %q; pack the one to use as filestore/", short(roots[0]), short(roots[1]))
 }

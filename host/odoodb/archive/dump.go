@@ -53,10 +53,10 @@ func (a *Archive) dumpHead(r *dumpReader) (h dumpHead, err error) {
 		return h, a.refuse("is a truncated pg_dump archive")
 	}
 	if inFolder := a.dump != nil && path.Base(a.layout.dump) == contentsFile; inFolder != (h.format == tarFormat || h.format == directoryFormat) || !inFolder && h.format != customFormat {
-		return h, a.refuse("is a part of a pg_dump archive, or of a format that is not known (%d); of a directory (-Fd) name the folder", h.format)
+		return h, a.refuse("is part of a pg_dump archive, or in an unknown format (%d); for a directory (-Fd), name the folder", h.format)
 	}
 	if r.intSize < 1 || r.intSize > 8 || h.offSize < 1 || h.offSize > 8 {
-		return h, a.refuse("has a damaged head (integers of %d and %d bytes)", r.intSize, h.offSize)
+		return h, a.refuse("has a damaged header (integers of %d and %d bytes)", r.intSize, h.offSize)
 	}
 	h.header.ArchiveVersion = fmt.Sprintf("%d.%d", major, minor)
 	if major != 1 || minor < 12 || minor > 16 {
@@ -77,7 +77,7 @@ func (a *Archive) dumpHead(r *dumpReader) (h dumpHead, err error) {
 		return h, a.refuse("is a truncated pg_dump archive")
 	}
 	if h.header.ServerMajor() == 0 {
-		return h, a.refuse("does not say which PostgreSQL it was made from")
+		return h, a.refuse("does not say which PostgreSQL version it was made from")
 	}
 	return h, nil
 }

@@ -20,7 +20,7 @@ var foreign = []struct{ magic, name, suffix, unpack string }{
 	{"\x1f\x8b\x08", fmt.Sprintf("compressed with gzip more than %d times", maxLayers), ".gz", "gzip -dk"},
 	{"7z\xbc\xaf\x27\x1c", "compressed with 7-Zip", "", "7z x"},
 	{"Rar!\x1a\x07", "compressed with RAR", "", "unrar x"},
-	{"PK\x03\x04", "a zip that is packed once more", "", "unzip"},
+	{"PK\x03\x04", "a zip inside another archive", "", "unzip"},
 	{"\x85\x01", gnupg, "", "gpg -d"},
 	{"\x85\x02", gnupg, "", "gpg -d"},
 	{"\x85\x04", gnupg, "", "gpg -d"},
@@ -41,13 +41,13 @@ const (
 
 // others are no backups of PostgreSQL's, by how they begin.
 var others = []struct{ magic, says string }{
-	{"<!doctype", "is a web page and not a backup: what it was downloaded from answered with an error (Odoo does for a wrong master password)"},
-	{"<html", "is a web page and not a backup: what it was downloaded from answered with an error (Odoo does for a wrong master password)"},
-	{"-- mysql dump", "is a dump of MySQL; Odoo's databases are PostgreSQL's"},
-	{"-- mariadb dump", "is a dump of MariaDB; Odoo's databases are PostgreSQL's"},
-	{"/*m!999999", "is a dump of MariaDB; Odoo's databases are PostgreSQL's"},
-	{"sqlite format 3", "is a database of SQLite; Odoo's databases are PostgreSQL's"},
-	{"salted__", "is encrypted with openssl enc; decrypt it with the cipher that it was encrypted with (openssl enc -d -CIPHER …), and name what comes out"},
+	{"<!doctype", "is a web page, not a backup: the server that it was downloaded from answered with an error (as Odoo does when the master password is wrong)"},
+	{"<html", "is a web page, not a backup: the server that it was downloaded from answered with an error (as Odoo does when the master password is wrong)"},
+	{"-- mysql dump", "is a MySQL dump, and Odoo uses PostgreSQL"},
+	{"-- mariadb dump", "is a MariaDB dump, and Odoo uses PostgreSQL"},
+	{"/*m!999999", "is a MariaDB dump, and Odoo uses PostgreSQL"},
+	{"sqlite format 3", "is an SQLite database, and Odoo uses PostgreSQL"},
+	{"salted__", "is encrypted with openssl enc; decrypt it with the same cipher (openssl enc -d -CIPHER …), and name the result"},
 }
 
 // saidByDump: messages of pg_dump's went to the file.
@@ -71,9 +71,9 @@ func (a *Archive) neither(head []byte, layers int, member string) error {
 	if bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) {
 		narrow := bytes.ReplaceAll(head[2:], []byte{0}, nil)
 		if bytes.HasPrefix(narrow, []byte(dumpMagic)) || bytes.HasPrefix(narrow, []byte("PK")) {
-			return a.refuse("%swas destroyed by PowerShell, whose > makes UTF-16 text of what a program writes; make it again, with pg_dump's own option: pg_dump -Fc -f backup.dump …", it)
+			return a.refuse("%swas damaged by PowerShell, whose > turns a program's output into UTF-16 text; make it again with pg_dump's own option: pg_dump -Fc -f backup.dump …", it)
 		}
-		return a.refuse("%sis in UTF-16, as PowerShell's > writes what a program says, with other letters than English ones often damaged; make it again with pg_dump -f backup.sql …, or where it has none of them: iconv -f UTF-16 -t UTF-8 %s > %s",
+		return a.refuse("%sis in UTF-16, as PowerShell's > writes it, which often damages letters outside ASCII; make it again with pg_dump -f backup.sql …, or if it is all ASCII: iconv -f UTF-16 -t UTF-8 %s > %s",
 			it, shell.Quote(a.Path), shell.Quote(strings.TrimSuffix(a.Path, filepath.Ext(a.Path))+".utf8.sql"))
 	}
 	start := bytes.ToLower(bytes.TrimSpace(head))
@@ -83,12 +83,12 @@ func (a *Archive) neither(head []byte, layers int, member string) error {
 		}
 	}
 	if saidByDump(head) {
-		return a.refuse("%sbegins with what pg_dump said (%q), since its messages were written to the same file; make it again without 2>&1, with pg_dump -f backup.sql …", it, short(string(firstLine(head))))
+		return a.refuse("%sbegins with a message from pg_dump (%q), because its messages went to the same file; make it again without 2>&1, with pg_dump -f backup.sql …", it, short(string(firstLine(head))))
 	}
 	if member != "" {
-		return a.refuse("%sis not what pg_dump writes; it begins with %q", it, short(string(firstLine(head))))
+		return a.refuse("%swas not written by pg_dump; it begins with %q", it, short(string(firstLine(head))))
 	}
-	return a.refuse("is neither Odoo's zip nor pg_dump's custom format, and neither SQL nor a tar; it begins with %q", short(string(firstLine(head))))
+	return a.refuse("is not an Odoo zip, a pg_dump archive, SQL or a tar; it begins with %q", short(string(firstLine(head))))
 }
 
 // unpacking is the next command, and what to name after it.
@@ -99,15 +99,15 @@ func (a *Archive) unpacking(suffix, unpack string, layers int, member string) st
 	case member != "" && a.Format == Folder:
 		return "unpack that file, and name the folder again"
 	case member != "":
-		return "unpack the archive into a folder, and in it that file, and name the folder: " + a.unpackAll()
+		return "unpack the archive into a folder, then unpack that file in it, and name the folder: " + a.unpackAll()
 	case layers > 0:
-		return "take off the gzip, and name what comes out: " + "gzip -dc " + shell.Quote(a.Path) + strings.Repeat(" | gzip -dc", layers-1) + " > " + to
+		return "remove the outer gzip, and name the result: " + "gzip -dc " + shell.Quote(a.Path) + strings.Repeat(" | gzip -dc", layers-1) + " > " + to
 	case suffix != "" && !strings.HasSuffix(a.Path, suffix):
-		return "unpack it and name what comes out: " + program + " -dc " + shell.Quote(a.Path) + " > " + to
+		return "unpack it and name the result: " + program + " -dc " + shell.Quote(a.Path) + " > " + to
 	case unpack == program+" -d" && suffix == "":
-		return "decode it and name what comes out: " + unpack + " " + shell.Quote(a.Path) + " > " + shell.Quote(a.Path+".decoded")
+		return "decode it and name the result: " + unpack + " " + shell.Quote(a.Path) + " > " + shell.Quote(a.Path+".decoded")
 	}
-	return "unpack it and name what comes out: " + unpack + " " + shell.Quote(a.Path)
+	return "unpack it and name the result: " + unpack + " " + shell.Quote(a.Path)
 }
 
 // unpackAll is the command that unpacks an archive, and only some of its members where

@@ -38,7 +38,7 @@ func (a *Archive) readManifest() error {
 	}
 	defer r.Close()
 	// Odoo never reads it on a restore, so that one that cannot be read is no
-	// reason to refuse an archive. It is read to its end all the same, for its
+	// reason to refuse an archive. It is read to its end anyway, for its
 	// checksum.
 	b, err := io.ReadAll(io.LimitReader(r, maxManifest))
 	if err == nil {
@@ -49,13 +49,13 @@ func (a *Archive) readManifest() error {
 	}
 	if a.manifest.size > maxManifest {
 		a.BadManifest = true
-		a.warn("manifest.json has %d bytes, more than the limit of %d, and is not used: which modules there should be cannot be compared", a.manifest.size, maxManifest)
+		a.warn("manifest.json is %d bytes, more than the limit of %d, so it is ignored and its list of modules cannot be checked", a.manifest.size, maxManifest)
 		return nil
 	}
 	m, err := parseManifest(b)
 	if err != nil {
 		a.BadManifest = true
-		a.warn("manifest.json is not Odoo's and is not used: which modules there should be cannot be compared (%v)", err)
+		a.warn("manifest.json is not Odoo's, so it is ignored and its list of modules cannot be checked (%v)", err)
 		return nil
 	}
 	a.Manifest, a.Database = m, m.DBName
@@ -84,7 +84,7 @@ func (a *Archive) readPlainHeader() error {
 	}
 	head = head[:n]
 	if bytes.Contains(head, []byte("-- PostgreSQL database cluster dump")) {
-		return a.refuse("is what pg_dumpall writes, a whole server with its roles and all of its databases; odpm restores one database: on the server that it came from, pg_dump -Fc -f backup.dump NAME")
+		return a.refuse("is the output of pg_dumpall: a whole server with its roles and all of its databases; odpm restores one database NAME, dumped on that server with: pg_dump -Fc -f backup.dump NAME")
 	}
 	if !bytes.Contains(head, []byte(plainTitle)) {
 		what := ""
@@ -100,7 +100,7 @@ func (a *Archive) readPlainHeader() error {
 		a.Header.DumpVersion = string(m[1])
 	}
 	if a.Header.ServerMajor() == 0 {
-		return a.refuse("dump.sql does not say which PostgreSQL it was made from")
+		return a.refuse("dump.sql does not say which PostgreSQL version it was made from")
 	}
 	return nil
 }

@@ -38,9 +38,9 @@ func (a *Archive) roleOf(m member) (rel string, r role, err error) {
 	case m.mode.IsDir():
 		return name, roleFolder, nil
 	case m.mode&os.ModeSymlink != 0:
-		return "", 0, a.refuse("contains %q, which is a symbolic link: Odoo's backups have files only", short(name))
+		return "", 0, a.refuse("contains %q, which is a symbolic link; Odoo's backups contain only files", short(name))
 	case !m.mode.IsRegular():
-		return "", 0, a.refuse("contains %q, which is a special file: Odoo's backups have files only", short(name))
+		return "", 0, a.refuse("contains %q, which is a special file; Odoo's backups contain only files", short(name))
 	case name == a.layout.dump:
 		return name, roleDump, nil
 	case name == a.layout.manifest:
@@ -71,11 +71,11 @@ func (a *Archive) survey() error {
 		}
 	}
 	if h, found := s.folded.twice(); found {
-		a.warn("%s is there in upper and lower case: macOS and Windows have room for one of them", s.lower(h))
+		a.warn("%s is in it in both upper and lower case, and macOS and Windows can keep only one of them", s.lower(h))
 	}
 	for _, h := range s.folded.hashes {
 		if _, found := slices.BinarySearch(s.names.hashes, h); found {
-			a.warn("%s is there in upper and lower case: macOS and Windows have room for one of them", s.lower(h))
+			a.warn("%s is in it in both upper and lower case, and macOS and Windows can keep only one of them", s.lower(h))
 			break
 		}
 	}
@@ -141,7 +141,7 @@ func (s *surveyor) member(m member) error {
 		a.Files++
 		a.FilesSize += m.size
 		if a.FilesSize < 0 {
-			return a.refuse("says that it unpacks to more bytes than there are numbers for")
+			return a.refuse("claims an unpacked size that is too large to be real")
 		}
 	default:
 		if a.OtherFiles++; len(a.Others) < 5 {

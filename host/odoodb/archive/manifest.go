@@ -46,7 +46,7 @@ func parseManifest(b []byte) (*Manifest, error) {
 		m.Modules = nil
 	}
 	if m.DBName == "" && m.MajorVersion == "" && m.Modules == nil {
-		return nil, errors.New("none of Odoo's keys is in it")
+		return nil, errors.New("it has none of Odoo's keys")
 	}
 	return m, nil
 }

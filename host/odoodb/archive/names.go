@@ -36,13 +36,13 @@ func cleanName(raw string) (string, error) {
 	case name == "" || name[0] == '/' || len(name) > 1 && name[1] == ':':
 		return "", fmt.Errorf("contains the absolute path %q, which leads out of the directory it would be unpacked into", short(raw))
 	case len(name) > maxName:
-		return "", fmt.Errorf("contains a name of %d bytes, %q; no file of Odoo's has more than %d", len(name), short(raw), maxName)
+		return "", fmt.Errorf("contains a name of %d bytes, %q; Odoo's files have names of at most %d", len(name), short(raw), maxName)
 	case !utf8.ValidString(name):
 		return "", fmt.Errorf("contains the name %q, which is not UTF-8", short(raw))
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return "", fmt.Errorf("contains the name %q, which has control characters", short(raw))
 	case strings.Count(name, "/") >= maxDepth:
-		return "", fmt.Errorf("contains %q, which lies more than %d folders deep", short(raw), maxDepth)
+		return "", fmt.Errorf("contains %q, which is more than %d folders deep", short(raw), maxDepth)
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		switch {
@@ -51,7 +51,7 @@ func cleanName(raw string) (string, error) {
 		case part == "" || part == ".":
 			return "", fmt.Errorf("contains the path %q, which no file can have (%q is not a name)", short(raw), part)
 		case len(part) > maxComponent:
-			return "", fmt.Errorf("contains %q, a name of %d bytes: file systems take %d", short(raw), len(part), maxComponent)
+			return "", fmt.Errorf("contains %q, a name of %d bytes; file systems allow %d", short(raw), len(part), maxComponent)
 		}
 	}
 	return name, nil

@@ -111,7 +111,7 @@ func (s tarSource) again(name string) func() (io.ReadCloser, error) {
 		for {
 			h, err := t.Next()
 			if err != nil {
-				return nil, fmt.Errorf("has %q damaged (%w)", name, err)
+				return nil, fmt.Errorf("contains a damaged file, %q (%w)", name, err)
 			}
 			if h.Name == name {
 				return io.NopCloser(t), nil

@@ -162,7 +162,7 @@ func (a *Archive) contentsAgain(d *dumpReader, h dumpHead, byID map[int]*entry) 
 	if _, err := d.r.Peek(1); errors.Is(err, io.EOF) {
 		return nil
 	}
-	behind := a.refuse("is damaged: behind its data stands something that pg_dump does not write")
+	behind := a.refuse("is damaged: its data is followed by something that pg_dump does not write")
 	left := len(byID)
 	err := a.contents(d, h, func(e entry, _ []byte) error {
 		if first := byID[e.id]; e.hasData {

@@ -351,7 +351,7 @@ func TestCaseCollision(t *testing.T) {
 			t.Fatal(err)
 		}
 		a.Close()
-		if len(a.Warnings) != 1 || !strings.Contains(a.Warnings[0], fmt.Sprintf("%q is there in upper and lower case", second)) && !strings.Contains(a.Warnings[0], `"filestore/aa/x"`) {
+		if len(a.Warnings) != 1 || !strings.Contains(a.Warnings[0], fmt.Sprintf("%q is in it in both upper and lower case", second)) && !strings.Contains(a.Warnings[0], `"filestore/aa/x"`) {
 			t.Errorf("%q", a.Warnings)
 		}
 	}

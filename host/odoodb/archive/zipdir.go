@@ -82,7 +82,7 @@ func openZipDir(r io.ReaderAt, size int64) (*zipDir, error) {
 	slices.Sort(d.offsets)
 	for i := 1; i < len(d.offsets); i++ {
 		if d.offsets[i] == d.offsets[i-1] {
-			return nil, errors.New("two of its entries are the same bytes")
+			return nil, errors.New("two of its entries share the same bytes")
 		}
 	}
 	return d, nil
@@ -113,7 +113,7 @@ func (d *zipDir) findEnd(size int64) (count uint64, exact bool, err error) {
 		where := le.Uint64(tail[i-20+8:])
 		rec := make([]byte, 56)
 		if where > uint64(size) {
-			return 0, false, errors.New("its ZIP64 directory lies outside of it")
+			return 0, false, errors.New("its ZIP64 directory is outside the file")
 		}
 		if _, err := d.r.ReadAt(rec, int64(where)); err != nil || !bytes.HasPrefix(rec, []byte("PK\x06\x06")) {
 			return 0, false, errors.New("its ZIP64 directory is damaged")
@@ -123,10 +123,10 @@ func (d *zipDir) findEnd(size int64) (count uint64, exact bool, err error) {
 		disks = le.Uint32(rec[16:]) != 0 || le.Uint32(rec[20:]) != 0 || le.Uint64(rec[24:]) != count
 	}
 	if disks {
-		return 0, false, errors.New("it is one part of several")
+		return 0, false, errors.New("it is one part of a multi-part zip")
 	}
 	if length > uint64(at) || start > uint64(at)-length {
-		return 0, false, errors.New("its directory lies outside of it")
+		return 0, false, errors.New("its directory is outside the file")
 	}
 	d.end = at
 	d.start = at - int64(length)
@@ -166,7 +166,7 @@ func (d *zipDir) each(yield func(zipEntry) error) error {
 			return fmt.Errorf("%q: %w", e.name, err)
 		}
 		if e.offset += d.base; e.offset < 0 || e.offset > d.start-localLen-int64(nameLen) || e.packed > d.start-localLen-int64(nameLen)-e.offset {
-			return fmt.Errorf("%q lies outside of it", e.name)
+			return fmt.Errorf("%q is outside the file", e.name)
 		}
 		if err := yield(e); err != nil {
 			return err

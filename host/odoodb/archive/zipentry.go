@@ -21,9 +21,9 @@ func (d *zipDir) check(e zipEntry) error {
 	case e.method != methodStored && e.method != methodDeflated:
 		return fmt.Errorf("has %q compressed with %s; Odoo reads stored and deflated files only", e.name, methodName(e.method))
 	case e.method == methodStored && e.packed != e.size:
-		return fmt.Errorf("has %q, which is not compressed, with two sizes, %d and %d bytes", e.name, e.packed, e.size)
+		return fmt.Errorf("has %q, which is not compressed but has two sizes, %d and %d bytes", e.name, e.packed, e.size)
 	case e.size > maxInflated(e.packed):
-		return fmt.Errorf("has %q, %d bytes that cannot unpack to %d, as the directory says", e.name, e.packed, e.size)
+		return fmt.Errorf("has %q, whose %d bytes cannot unpack to the %d that the directory says", e.name, e.packed, e.size)
 	case e.offset+localLen+int64(len(e.name))+e.packed > d.limit(e):
 		return fmt.Errorf("has %q, which shares its bytes with another entry", e.name)
 	}
@@ -49,11 +49,11 @@ func (d *zipDir) open(e zipEntry) (*zipReader, error) {
 	}
 	head := make([]byte, localLen+len(e.name))
 	if _, err := d.r.ReadAt(head, e.offset); err != nil {
-		return nil, fmt.Errorf("has %q damaged (%w)", e.name, err)
+		return nil, fmt.Errorf("contains a damaged file, %q (%w)", e.name, err)
 	}
 	nameLen, extraLen := int64(le.Uint16(head[26:])), int64(le.Uint16(head[28:]))
 	if !bytes.HasPrefix(head, []byte("PK\x03\x04")) || nameLen != int64(len(e.name)) || string(head[localLen:]) != e.name {
-		return nil, fmt.Errorf("has %q in its directory and something else in that place", e.name)
+		return nil, fmt.Errorf("lists %q in its directory, but has something else there", e.name)
 	}
 	data := e.offset + localLen + nameLen + extraLen
 	limit := d.limit(e)
@@ -62,10 +62,10 @@ func (d *zipDir) open(e zipEntry) (*zipReader, error) {
 	}
 	extra := make([]byte, extraLen)
 	if _, err := d.r.ReadAt(extra, data-extraLen); err != nil {
-		return nil, fmt.Errorf("has %q damaged (%w)", e.name, err)
+		return nil, fmt.Errorf("contains a damaged file, %q (%w)", e.name, err)
 	}
 	if !e.agrees(head, extra) {
-		return nil, fmt.Errorf("says in its directory something else about %q than in front of it", e.name)
+		return nil, fmt.Errorf("describes %q differently in its directory and in front of its data", e.name)
 	}
 	r := zipReaders.Get().(*zipReader)
 	r.d, r.e, r.after, r.limit = d, e, data+e.packed, limit
@@ -133,7 +133,7 @@ func (r *zipReader) Read(p []byte) (int, error) {
 	case errors.Is(r.err, io.EOF):
 		r.err = r.end()
 	case r.err != nil:
-		r.err = fmt.Errorf("has %q damaged (%w)", r.e.name, r.err)
+		r.err = fmt.Errorf("contains a damaged file, %q (%w)", r.e.name, r.err)
 	}
 	return n, r.err
 }
@@ -144,13 +144,13 @@ func (r *zipReader) end() error {
 	case r.left != 0:
 		return fmt.Errorf("has %q smaller than its directory says", r.e.name)
 	case r.crc != r.e.crc:
-		return fmt.Errorf("has %q damaged: its checksum is %08x instead of %08x", r.e.name, r.crc, r.e.crc)
+		return fmt.Errorf("contains a damaged file, %q: its checksum is %08x instead of %08x", r.e.name, r.crc, r.e.crc)
 	case err == nil:
-		return fmt.Errorf("has %q with other bytes after its end", r.e.name)
+		return fmt.Errorf("has extra bytes after the end of %q", r.e.name)
 	case !errors.Is(err, io.EOF):
-		return fmt.Errorf("has %q damaged (%w)", r.e.name, err)
+		return fmt.Errorf("contains a damaged file, %q (%w)", r.e.name, err)
 	case r.e.flags&flagDescriptor != 0 && !r.descriptor():
-		return fmt.Errorf("says in its directory something else about %q than after it", r.e.name)
+		return fmt.Errorf("describes %q differently in its directory and after its data", r.e.name)
 	}
 	return io.EOF
 }

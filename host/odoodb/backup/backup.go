@@ -25,7 +25,7 @@ import (
 )
 
 // Run writes a database and its file store into one archive, as of one
-// moment, while Odoo goes on working. Nothing is written but the archive:
+// moment, while Odoo keeps working. Nothing is written but the archive:
 // pg_dump's output goes straight into it, and the files come from hard links.
 // The archive has its name only when it is complete and on the disk; after an
 // error or a cancelled context there is nothing.
@@ -99,7 +99,7 @@ func (b *backup) run(ctx context.Context) (err error) {
 			_ = endBackup(end, b.s, id) // they end by themselves, only later
 		}
 		if cerr := b.journal.end(end); cerr != nil && err == nil {
-			b.res.warn("the backup's temporary files could not be removed, the next run tries again: %v", cerr)
+			b.res.warn("the backup's temporary files could not be removed; the next run tries again: %v", cerr)
 		}
 	}()
 	err = b.s.Unblocked(ctx, server.SessionsOf(backupApp(id)), b.write)
@@ -147,19 +147,19 @@ func (b *backup) verify(ctx context.Context) error {
 	}
 	res, err := verify.Opened(ctx, a, verify.Options{Progress: b.o.Progress, Jobs: b.o.Jobs, AllowMissingFiles: true, OfBackup: true, Owner: b.s.AppRole})
 	if err != nil {
-		return fmt.Errorf("the backup was written and could not be restored, so it is removed again: %w", err)
+		return fmt.Errorf("the backup was written but could not have been restored, so it was removed: %w", err)
 	}
 	if res.MissingFiles > 0 && b.o.Format == archive.Zip && res.Extra+res.Files > res.MissingFiles {
 		b.res.warn("a restore of it needs --allow-missing-files")
 	}
 	if res.NotUTF8 != "" {
-		b.res.warn("the database has bytes that are not UTF-8, and a restore refuses the archive as it is: %s", res.NotUTF8)
+		b.res.warn("the database has bytes that are not UTF-8, so the archive cannot be restored as it is: %s", res.NotUTF8)
 	}
 	if n := res.WrongSized; n > 0 {
 		b.res.warn("%s: %s", verify.WrongSizes(n), verify.FewOf(res.WrongNames, n))
 	}
 	if n := res.DamagedFiles; n > 0 {
-		b.res.warn("%d files are not what their names are the SHA-1 of: they were damaged on the disk already: %s", n, verify.FewOf(res.Damaged, n))
+		b.res.warn("%d files do not match the SHA-1 in their names: they were already damaged on the disk: %s", n, verify.FewOf(res.Damaged, n))
 	}
 	return b.restorable(ctx, res.Needed)
 }
@@ -168,7 +168,7 @@ func (b *backup) verify(ctx context.Context) error {
 // the room meanwhile.
 func fullDisk(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("the backup did not fit and is removed again: %w; make room there or set BACKUP_DIR to another disk", err)
+		return fmt.Errorf("the disk had no room for the backup, so it was removed: %w; free up space there or set BACKUP_DIR to another disk", err)
 	}
 	return err
 }
@@ -183,7 +183,7 @@ func (b *backup) check(ctx context.Context) error {
 		b.o.Format = archive.Zip
 	case archive.Zip, archive.Dump:
 	default:
-		return fmt.Errorf("backup format %q is not known; it is %q or %q", b.o.Format, archive.Zip, archive.Dump)
+		return fmt.Errorf("unknown backup format %q; allowed: %q, %q", b.o.Format, archive.Zip, archive.Dump)
 	}
 	if b.o.Jobs < 1 {
 		// More would only take memory: from here on pg_dump is the slow one.
@@ -243,7 +243,7 @@ func (b *backup) snapshot(ctx context.Context) error {
 		return err
 	}
 	if unreadable > 0 {
-		b.res.warn("role %q may not read everything in %d tables, sequences or large objects of the database; it is dumped as %q", b.s.AppRole, unreadable, who.login.User)
+		b.res.warn("role %q may not read all of %d tables, sequences or large objects in the database, so the dump is made as %q", b.s.AppRole, unreadable, who.login.User)
 	}
 	who.login.ApplicationName = backupApp(b.journal.id())
 	b.snap, err = takeSnapshot(ctx, b.s, who, func(sn *snapshot) error {
@@ -252,7 +252,7 @@ func (b *backup) snapshot(ctx context.Context) error {
 			return fmt.Errorf("%w; for a backup without manifest and file store: --backup-format dump", tables.NotOdoo(b.o.Database))
 		}
 		if want := tables.SeriesOf(b.o.OdooVersion + ".0"); want != "" && b.res.OdooVersion != "" && want != b.res.OdooVersion {
-			b.res.warn("the database is of Odoo %s and the project is Odoo %s; the archive says %s", b.res.OdooVersion, want, b.res.OdooVersion)
+			b.res.warn("the database is from Odoo %s, but the project is Odoo %s; the archive says %s", b.res.OdooVersion, want, b.res.OdooVersion)
 		}
 		if b.o.Format == archive.Dump {
 			return b.room(sn, 0, 0)
@@ -271,13 +271,13 @@ func (b *backup) snapshot(ctx context.Context) error {
 		return err
 	}
 	if b.res.Elsewhere = b.snap.elsewhere; b.res.Elsewhere.Files > 0 {
-		b.res.warn("%s: a backup has Odoo's own file store; back up the other storage as well", b.res.Elsewhere)
+		b.res.warn("%s: a backup contains only Odoo's own file store; back up the other storage as well", b.res.Elsewhere)
 	}
 	b.res.Stored = len(b.snap.stored)
 	if b.staged == nil {
 		b.res.DatabaseOnly = b.res.Stored > 0
 		if n := b.res.Stored; n > 0 {
-			b.res.warn("a dump has no file store: the %d files that attachments have are not in it", n)
+			b.res.warn("a dump has no file store: the attachments' %d files are not in it", n)
 		}
 		return nil
 	}
@@ -285,12 +285,12 @@ func (b *backup) snapshot(ctx context.Context) error {
 	b.res.DatabaseOnly = verify.DatabaseOnly(b.res.Stored, len(b.res.Missing))
 	switch n := len(b.res.Missing); {
 	case b.res.DatabaseOnly:
-		b.res.warn("none of the files that attachments have (%d) is in the file store %s, so the archive is of the database only; if Odoo has them, its data are elsewhere: compare data_dir in odoo.conf, and what is mounted there", n, b.s.Files.Path(b.o.Database))
+		b.res.warn("none of the attachments' %d files is in the file store %s, so the archive holds the database only; if Odoo finds them, its data is elsewhere: compare data_dir in odoo.conf with what is mounted there", n, b.s.Files.Path(b.o.Database))
 	case n > 0:
 		b.res.warn("%d of %d attachments' files are not in the file store: %s", n, b.res.Stored, verify.Few(b.res.Missing))
 	}
 	if n := len(b.staged.foreign); n > 0 {
-		b.res.warn("%d files are left out, because they are not files of Odoo's: %s", n, verify.Few(b.staged.foreign))
+		b.res.warn("%d files are left out because they are not Odoo's: %s", n, verify.Few(b.staged.foreign))
 	}
 	if b.staged.copied != nil {
 		b.res.warn("the files could not be hard-linked and were copied, which took %d MiB during the backup: %v", b.staged.bytes>>20, b.staged.copied)
@@ -307,7 +307,7 @@ func (b *backup) room(sn *snapshot, files, extra int64) error {
 		return fmt.Errorf("directory of backups: %w", err)
 	}
 	if need := sn.heap/4 + sn.toast + files + extra; need > free {
-		return fmt.Errorf("the backup may need %s in %s, and %s are free; make room or set BACKUP_DIR to another disk", disk.MiB(need), dir, disk.MiB(free))
+		return fmt.Errorf("the backup may need %s in %s, but only %s are free; free up space or set BACKUP_DIR to another disk", disk.MiB(need), dir, disk.MiB(free))
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func openDestination(path string) (*destination, error) {
 }
 
 func noDirectory(err error) error {
-	return fmt.Errorf("directory of backups: %w; set BACKUP_DIR to one that can be written", err)
+	return fmt.Errorf("directory of backups: %w; set BACKUP_DIR to a directory that can be written to", err)
 }
 
 // make makes the unfinished archive.
@@ -119,7 +119,7 @@ func removePart(dir *beneath.Dir, part string, ours func(beneath.Info) bool) err
 	gone, err := dir.RemoveOnly(part, ours)
 	if err == nil && !gone {
 		path := filepath.Join(dir.Path(), part)
-		err = fmt.Errorf("%s is not the unfinished archive that odpm made there, and is left alone; see what it is (ls -ld %s), then move it away", path, shell.Quote(path))
+		err = fmt.Errorf("%s is not the unfinished archive that odpm made there, so it was left alone; look at it (ls -ld %s), then move it elsewhere", path, shell.Quote(path))
 	}
 	return err
 }

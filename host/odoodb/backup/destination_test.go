@@ -106,7 +106,7 @@ func TestPlantedPart(t *testing.T) {
 					t.Errorf("something else was published: %v %v", is, err)
 				}
 			}
-			if err := d.discard(t.Context(), "odpm_0123456789abcdef"); err == nil || !strings.Contains(err.Error(), "is left alone") {
+			if err := d.discard(t.Context(), "odpm_0123456789abcdef"); err == nil || !strings.Contains(err.Error(), "it was left alone") {
 				t.Errorf("discard: %v", err)
 			}
 			if is, err := os.Lstat(part); err != nil || !os.SameFile(was, is) {
@@ -202,7 +202,7 @@ func TestPlantedDeadPart(t *testing.T) {
 			if err := errors.Join(os.Remove(part), plant(part)); err != nil {
 				t.Fatal(err)
 			}
-			if err := removed(s, part); err == nil || !strings.Contains(err.Error(), "is left alone") {
+			if err := removed(s, part); err == nil || !strings.Contains(err.Error(), "it was left alone") {
 				t.Error(err)
 			}
 			if _, err := os.Lstat(part); err != nil {

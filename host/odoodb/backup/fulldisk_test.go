@@ -16,7 +16,7 @@ func TestBackupOnAFullDisk(t *testing.T) {
 	}
 	defer full.Close()
 	_, err = full.WriteString("x")
-	if got := fullDisk(err); !errors.Is(got, syscall.ENOSPC) || !strings.Contains(got.Error(), "/dev/full: no space left on device; make room there or set BACKUP_DIR") {
+	if got := fullDisk(err); !errors.Is(got, syscall.ENOSPC) || !strings.Contains(got.Error(), "/dev/full: no space left on device; free up space there or set BACKUP_DIR") {
 		t.Error(got)
 	}
 	if fullDisk(nil) != nil {

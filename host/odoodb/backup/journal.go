@@ -56,7 +56,7 @@ func (j *Journal) begin(stateDir, id string) error {
 		j.lock = flock.New(tmp, flock.SetFlag(os.O_RDWR))
 		ok, err := j.lock.TryLock()
 		if err == nil && !ok {
-			err = errors.New("somebody else has it locked")
+			err = errors.New("another process has locked it")
 		}
 		return err
 	})
@@ -124,7 +124,7 @@ func Journals(stateDir string) ([]*Journal, error) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // it has just ended
 		case err != nil:
-			left = errors.Join(left, leftBehindError{fmt.Errorf("the journal of an interrupted backup cannot be read: %s: %w. Nothing needs it; move it aside: %s", path, err, journal.MoveAside(path))})
+			left = errors.Join(left, leftBehindError{fmt.Errorf("the journal of an interrupted backup cannot be read: %s: %w. It is not needed any more; move it aside: %s", path, err, journal.MoveAside(path))})
 		default:
 			all = append(all, j)
 		}

@@ -49,12 +49,12 @@ type Result struct {
 	FilesBytes int64
 	// Stored is how many files attachments have in the file store.
 	Stored int
-	// Missing names files that attachments have and that were not there before
+	// Missing names attachments' files that were not there before
 	// the backup began; a dump has no files, and names none.
 	Missing []string
 	// DatabaseOnly: attachments have files, and the archive has none of them.
 	DatabaseOnly bool
-	// Elsewhere are files that attachments have in no file store; they are not in
+	// Elsewhere are attachments' files outside the file store; they are not in
 	// the archive.
 	Elsewhere verify.Elsewhere
 	// Needs is what a restore wants of a server, LeftOut what one on this server
@@ -73,7 +73,7 @@ func (r *Result) warn(format string, args ...any) {
 type fileExistsError struct{ path string }
 
 func (e *fileExistsError) Error() string {
-	return fmt.Sprintf("%s exists already and is not overwritten; give another name: --db-backup FILE", e.path)
+	return fmt.Sprintf("%s already exists and is not overwritten; choose another name: --db-backup FILE", e.path)
 }
 
 // CheckFree refuses a name for an archive that something has, as Run does.

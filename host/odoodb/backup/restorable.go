@@ -40,7 +40,7 @@ func (b *backup) restorable(ctx context.Context, n *needs.Reader) error {
 	}
 	for _, name := range b.res.Needs.Tablespaces {
 		if !usable[name] {
-			left = append(left, load.Omission{Kind: "tablespace", Name: name, Text: fmt.Sprintf("role %q may not use the tablespace %q: the tables in it go into the database's own (GRANT CREATE ON TABLESPACE)", b.s.AppRole, name)})
+			left = append(left, load.Omission{Kind: "tablespace", Name: name, Text: fmt.Sprintf("role %q may not create tables in the tablespace %q, so a restore puts them into the database's default one (GRANT CREATE ON TABLESPACE allows it)", b.s.AppRole, name)})
 		}
 	}
 	b.res.LeftOut = left

@@ -94,7 +94,7 @@ func (b *backup) dump(ctx context.Context, w io.Writer, ending []byte, args ...s
 		}
 	}
 	if ending != nil && !bytes.Contains(tail, ending) {
-		return fmt.Errorf("dump database %q: pg_dump ended without an error and without its last line, %q", b.o.Database, ending)
+		return fmt.Errorf("dump database %q: pg_dump ended without an error, but its last line, %q, is missing", b.o.Database, ending)
 	}
 	b.o.Progress.Send(progress.Event{Phase: progress.PhaseDump, Done: b.res.DumpBytes, Total: b.res.DumpBytes, Finished: true})
 	return nil

@@ -35,10 +35,10 @@ type Options struct {
 	Tablespace string
 }
 
-// existsError is a database that exists already.
+// existsError is a database that already exists.
 type existsError struct{ database string }
 
-func (e *existsError) Error() string { return fmt.Sprintf("database %q exists already", e.database) }
+func (e *existsError) Error() string { return fmt.Sprintf("database %q already exists", e.database) }
 
 // IsExists says whether Empty failed because the database exists.
 func IsExists(err error) bool {

@@ -44,7 +44,7 @@ func dropDatabase(ctx context.Context, c *cluster.Session, database string, info
 		return sessions, err
 	}
 	if still {
-		return sessions, fmt.Errorf("database %q (owner %q) is still there after DROP DATABASE", database, info.Owner)
+		return sessions, fmt.Errorf("database %q (owner %q) still exists after DROP DATABASE", database, info.Owner)
 	}
 	return sessions, nil
 }

@@ -47,7 +47,7 @@ func Database(ctx context.Context, s *server.Server, database string) (Report, e
 	}
 	ours := server.IsLeftOver(database) // a template is what hides it from Odoo
 	if info.Template && !ours {
-		held = append(held, fmt.Sprintf("that it is a template; to allow dropping it: ALTER DATABASE %s IS_TEMPLATE false;", quote.Ident(database)))
+		held = append(held, fmt.Sprintf("its template flag; to allow dropping it: ALTER DATABASE %s IS_TEMPLATE false;", quote.Ident(database)))
 	}
 	if len(held) > 0 {
 		return rep, server.HeldBy(database, info.Owner, held)

@@ -28,7 +28,7 @@ func removable(s *server.Server, database string) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS):
-		return fmt.Errorf("database %q was not dropped: its file store could not be removed after it: %w. Drop it as a user who may remove them: sudo odpm -d %s --db-drop", database, err, shell.Quote(database))
+		return fmt.Errorf("database %q was not dropped, because its file store could not be removed afterwards: %w. To drop it as a user who may remove both: sudo odpm -d %s --db-drop", database, err, shell.Quote(database))
 	}
 	return fmt.Errorf("database %q was not dropped: its file store: %w", database, err)
 }

@@ -115,7 +115,7 @@ func Settle(ctx context.Context, s *server.Server, c *cluster.Session, j *Journa
 			_, err = c.Exec(ctx, `ALTER DATABASE `+quote.Ident(name)+` IS_TEMPLATE true`)
 		}
 		if err != nil {
-			return r, fmt.Errorf("let connections into database %q again: %w", name, err)
+			return r, fmt.Errorf("allow connections to database %q again: %w", name, err)
 		}
 		return r, journal.Remove(j.Path)
 	}

@@ -52,7 +52,7 @@ type unreadableError struct {
 }
 
 func (e *unreadableError) Error() string {
-	return fmt.Sprintf("the journal of an interrupted run cannot be read: %s: %v. See which databases named odpm_… are there: odpm database list. Then move the journal aside: %s",
+	return fmt.Sprintf("the journal of an interrupted run cannot be read: %s: %v. To see whether any databases are named odpm_…: odpm database list. Then move the journal aside: %s",
 		e.path, e.err, MoveAside(e.path))
 }
 

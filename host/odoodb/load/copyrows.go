@@ -151,7 +151,7 @@ type copyWorker struct {
 	rest []byte
 }
 
-var errCopyAborted = errors.New("the load was given up")
+var errCopyAborted = errors.New("the load was aborted")
 
 // Read gives COPY's data. The worker asks for its next chunk when it begins
 // with the last part of this one, so that it need not wait then.

@@ -60,7 +60,7 @@ func (e *NeedsError) Error() string {
 	for _, o := range e.Left {
 		why = append(why, o.Text)
 	}
-	return e.Err.Error() + "; it needs what was left out: " + strings.Join(why, "; ")
+	return e.Err.Error() + "; it depends on what was left out: " + strings.Join(why, "; ")
 }
 
 func (e *NeedsError) Unwrap() error { return e.Err }

@@ -178,7 +178,7 @@ func (l *Loader) statement(ctx context.Context, stmt []byte) error {
 			return err
 		}
 		if l.settingBytes += len(stmt); l.settingBytes > maxKept {
-			return fmt.Errorf("the dump has more than %d MiB of SET statements, and pg_dump writes a dozen lines", maxKept>>20)
+			return fmt.Errorf("the dump has more than %d MiB of SET statements; pg_dump writes about a dozen lines", maxKept>>20)
 		}
 		return l.setting(ctx, string(stmt))
 	}

@@ -63,7 +63,7 @@ func (e Available) Plan(wanted []Extension, asAdmin []string) Plan {
 		case slices.Contains(e.trusted, x.Name):
 			// Its owner may make it: left to the dump.
 		default:
-			p.Leave[x.Name] = fmt.Sprintf("only a superuser may create it, and Odoo does not use it; to have it created by the administrator all the same: --as-admin %s", x.Name)
+			p.Leave[x.Name] = fmt.Sprintf("only a superuser may create it, and Odoo does not use it; to have the administrator create it anyway: --as-admin %s", x.Name)
 		}
 	}
 	return p

@@ -113,14 +113,14 @@ func Unreachable(ctx context.Context, c *pgx.Conn) ([]string, error) {
 	switch {
 	case len(cols) == 0:
 	case !hasAll(cols, []string{"active", "smtp_host"}):
-		why = append(why, "ir_mail_server has no column smtp_host: the mail servers are configured outside of the database (the module mail_environment does that), and where none is active Odoo sends through smtp_server of odoo.conf")
+		why = append(why, "ir_mail_server has no column smtp_host: the mail servers are configured outside the database (as the module mail_environment does), and without an active one Odoo sends through smtp_server in odoo.conf")
 	default:
 		var any bool
 		if err := c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM public.ir_mail_server WHERE active)`).Scan(&any); err != nil {
 			return nil, err
 		}
 		if !any {
-			why = append(why, "no row of ir_mail_server is active, and Odoo then sends through smtp_server of odoo.conf")
+			why = append(why, "no mail server is active in ir_mail_server, so Odoo sends through smtp_server in odoo.conf")
 		}
 	}
 	cols, err = tables.Columns(ctx, c, "ir_module_module_dependency")
@@ -151,5 +151,5 @@ func IsNotNeutral(err error) bool {
 type notNeutralError struct{ why []string }
 
 func (e *notNeutralError) Error() string {
-	return fmt.Sprintf("the copy cannot be made harmless, so it was not restored:\n  %s\nRestore it all the same, where nothing of that can reach anybody: --allow-incomplete-neutralize", strings.Join(e.why, "\n  "))
+	return fmt.Sprintf("the copy cannot be made harmless, so it was not restored:\n  %s\nTo restore it anyway, where none of that can reach anybody: --allow-incomplete-neutralize", strings.Join(e.why, "\n  "))
 }

@@ -57,7 +57,7 @@ func Tables(ctx context.Context, c *pgx.Conn) error {
 // ByOdoo has Odoo make a restored copy harmless before anybody can see it.
 func ByOdoo(ctx context.Context, s *server.Server, database string, major int, modules []string, withOdoo WithOdoo) error {
 	if withOdoo == nil {
-		return fmt.Errorf("database of Odoo %d: neutralizing needs Odoo's own command, and there is no Odoo to run it", major)
+		return fmt.Errorf("neutralizing a database of Odoo %d takes Odoo's own command, but there is no Odoo to run it", major)
 	}
 	if err := withOdoo(ctx, database, modules); err != nil {
 		return fmt.Errorf("neutralize with Odoo: %w", err)

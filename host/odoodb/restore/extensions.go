@@ -59,7 +59,7 @@ func (r *restore) headExtensions() ([]needs.Extension, error) {
 		}
 		if name, schema, ok := sqldump.Extension(it.Text); ok {
 			if found = append(found, needs.Extension{Name: name, Schema: schema}); len(found) > maxExtensions {
-				return nil, &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("wants more than %d PostgreSQL extensions", maxExtensions)}
+				return nil, &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("needs more than %d PostgreSQL extensions", maxExtensions)}
 			}
 		}
 		if sqldump.CreatesTable(it.Text) {

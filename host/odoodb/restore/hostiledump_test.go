@@ -40,7 +40,7 @@ func TestHostileDefinition(t *testing.T) {
 	s := odoodbtest.NewServer(t)
 	_, rerr := restore.Run(ctx, s, restore.Options{File: path, Database: "db", OdooMajor: 18})
 	for who, err := range map[string]error{"verify": verr, "restore": rerr} {
-		if !sqldump.IsRefused(err) || !strings.Contains(err.Error(), "reaches beyond the database") {
+		if !sqldump.IsRefused(err) || !strings.Contains(err.Error(), "affects more than the database") {
 			t.Errorf("%s: %v", who, err)
 		}
 	}

@@ -196,7 +196,7 @@ func TestUnclearLayouts(t *testing.T) {
 	for name, tc := range map[string]struct {
 		files map[string][]byte
 		want  string
-	}{"packed file store": {noFiles, `packed once more, as "filestore.tar.gz"`}, "zip in a zip": {map[string][]byte{"prod.zip": zipped(t, files)}, `but "prod.zip", which is packed once more`}, "two file stores": {two, "several databases"}, "two dumps": {dumps, "several dumps"}} {
+	}{"packed file store": {noFiles, `an archive in the archive, "filestore.tar.gz"`}, "zip in a zip": {map[string][]byte{"prod.zip": zipped(t, files)}, `only "prod.zip", which is an archive itself`}, "two file stores": {two, "several databases"}, "two dumps": {dumps, "several dumps"}} {
 		path := filepath.Join(t.TempDir(), "backup")
 		if err := os.WriteFile(path, zipped(t, tc.files), 0o600); err != nil {
 			t.Fatal(err)

@@ -97,7 +97,7 @@ func (r *restore) readError(err error) error {
 	var pgErr *pgconn.PgError
 	from, here := max(r.a.Header.ServerMajor(), r.a.Header.DumpMajor()), r.plan.serverMajor
 	if from > here && errors.As(err, &pgErr) && slices.Contains(newerSyntax, pgErr.Code) {
-		return &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("was written by PostgreSQL %d, and this server is %d, which may not know what failed: %v; for a server that does, set postgres_version to %d in odpm.json (with a new data directory)", from, here, err, from)}
+		return &archive.Error{Path: r.a.Path, Why: fmt.Sprintf("was written by PostgreSQL %d, and this server is %d, which may not support what failed: %v; to restore it into PostgreSQL %d, set postgres_version in odpm.json (with a new data directory)", from, here, err, from)}
 	}
 	return err
 }

@@ -50,19 +50,19 @@ func (r *restore) makeLoader(ctx context.Context) error {
 		`ALTER DATABASE ` + role + ` CONNECTION LIMIT -1`,
 	} {
 		if _, err := r.c.Exec(ctx, sql); err != nil {
-			return fmt.Errorf("make the role that the archive is loaded as: %w", err)
+			return fmt.Errorf("create the temporary role that loads the archive: %w", err)
 		}
 	}
 	for name := range r.plan.tablespaces {
 		// Those that the application role may use; drop.Loader takes it back.
 		if name != "pg_default" && name != "pg_global" {
 			if _, err := r.c.Exec(ctx, `GRANT CREATE ON TABLESPACE `+quote.Ident(name)+` TO `+role); err != nil {
-				return fmt.Errorf("make the role that the archive is loaded as: %w", err)
+				return fmt.Errorf("create the temporary role that loads the archive: %w", err)
 			}
 		}
 	}
 	if err := r.grantExtensions(ctx); err != nil {
-		return fmt.Errorf("make the role that the archive is loaded as: %w", err)
+		return fmt.Errorf("create the temporary role that loads the archive: %w", err)
 	}
 	return r.admitLoader(ctx)
 }
@@ -103,8 +103,8 @@ func (r *restore) admitLoader(ctx context.Context) error {
 
 // loaderRefused explains a pg_hba.conf that lets certain roles in and no others.
 func loaderRefused(err error) error {
-	return fmt.Errorf("an archive is loaded as a role of its own (%s…), which pg_hba.conf lets in with a password neither over the server's own socket nor over TCP; "+
-		"add this line to it, before any line for all roles, and reload the server: local all all scram-sha-256 (lines for single roles that stand before it keep their meaning): %w", server.HiddenPrefix, err)
+	return fmt.Errorf("odpm loads an archive as a temporary role (%s…), and pg_hba.conf does not let it in with a password, neither over the server's own socket nor over TCP; "+
+		"add this line above any line for all roles, and reload the server: local all all scram-sha-256 (lines for single roles above it still apply): %w", server.HiddenPrefix, err)
 }
 
 // ownedRelations are what each needs a statement of its own, as "schema.name".
@@ -123,7 +123,7 @@ const handOverAtOnce = 50
 // handOver gives everything to the application role and drops the loading role.
 func (r *restore) handOver(ctx context.Context) error {
 	if err := r.reassign(ctx); err != nil {
-		return fmt.Errorf("give the restored database to role %q: %w", r.s.AppRole, err)
+		return fmt.Errorf("transfer the restored database to role %q: %w", r.s.AppRole, err)
 	}
 	fault.At("handed over")
 	if err := r.runLater(ctx); err != nil {
@@ -131,7 +131,7 @@ func (r *restore) handOver(ctx context.Context) error {
 	}
 	kept, err := drop.Loader(ctx, r.c, r.journal.New)
 	if kept != nil {
-		r.rep.warn("role %q, as which the archive was loaded, could not be dropped and may not log in any more: %v", r.journal.New, kept)
+		r.rep.warn("the temporary role %q, which loaded the archive, could not be dropped; it can no longer log in: %v", r.journal.New, kept)
 	}
 	return err
 }

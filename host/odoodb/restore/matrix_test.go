@@ -56,7 +56,7 @@ func oneCell(sql string) string {
 // cell says how a restore ended.
 func cell(rep restore.Report, err error) string {
 	switch {
-	case archive.IsRefused(err) && strings.Contains(err.Error(), "it needs what was left out"):
+	case archive.IsRefused(err) && strings.Contains(err.Error(), "it depends on what was left out"):
 		return "refused, says what it needs"
 	case archive.IsRefused(err):
 		return "refused, says both versions"

@@ -64,10 +64,10 @@ type Report struct {
 	KeptFilestore string
 	OdooMajor     int
 	Modules       int
-	// Files is the number of files that attachments have, Missing how many of
+	// Files is the number of attachments' files, Missing how many of
 	// those are not there.
 	Files, Missing int
-	// WrongSized is how many have another size than their attachments say.
+	// WrongSized is how many have a different size from what their attachments say.
 	WrongSized int
 	// Elsewhere are those that attachments have in no file store.
 	Elsewhere           verify.Elsewhere
@@ -79,7 +79,7 @@ type Report struct {
 	Warnings []string
 }
 
-// DatabaseOnly: none of the files that attachments have is there, neither from the
+// DatabaseOnly: none of the attachments' files is there, neither from the
 // archive nor from the replaced database.
 func (r Report) DatabaseOnly() bool { return verify.DatabaseOnly(r.Files, r.Missing) }
 

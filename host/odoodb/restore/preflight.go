@@ -99,7 +99,7 @@ func (r *restore) checkManifest() error {
 		return verify.VersionMismatch(major, r.o.OdooMajor)
 	}
 	if r.o.Neutralize && r.o.NeutralizeWithOdoo == nil && tables.MajorOf(m.MajorVersion+".") >= neutralize.Since {
-		return fmt.Errorf("neutralizing a database of Odoo %s needs Odoo's own command, and there is no Odoo to run it", m.MajorVersion)
+		return fmt.Errorf("neutralizing a database of Odoo %s takes Odoo's own command, but there is no Odoo to run it", m.MajorVersion)
 	}
 	return nil
 }
@@ -147,7 +147,7 @@ func (r *restore) checkTargetDatabase(ctx context.Context) error {
 		return err
 	}
 	if old.Template {
-		held = append(held, fmt.Sprintf("that it is a template; to allow replacing it: ALTER DATABASE %s IS_TEMPLATE false;", quote.Ident(r.o.Database)))
+		held = append(held, fmt.Sprintf("its template flag; to allow replacing it: ALTER DATABASE %s IS_TEMPLATE false;", quote.Ident(r.o.Database)))
 	}
 	if len(held) > 0 {
 		return server.HeldBy(r.o.Database, old.Owner, held)
@@ -155,7 +155,7 @@ func (r *restore) checkTargetDatabase(ctx context.Context) error {
 	if old.Invalid {
 		// The swap drops it. As after a drop, there may be a file store without a database.
 		r.plan.old = server.Info{Tablespace: old.Tablespace}
-		r.rep.warn("the database %q that was there was invalid: PostgreSQL had been interrupted while dropping it, and nothing of it was taken over", r.o.Database)
+		r.rep.warn("the replaced database %q was invalid (PostgreSQL had been interrupted while dropping it), so none of its settings were kept", r.o.Database)
 		return nil
 	}
 	if r.plan.searchPath, err = r.ownSearchPath(ctx); err != nil {
@@ -194,11 +194,11 @@ func (r *restore) checkFilestore() (err error) {
 	}
 	live := r.home.At(r.home.Live)
 	if r.home.MountPoint() {
-		return fmt.Errorf("file store %s is a mount of its own and cannot be exchanged; mount its parent instead, or move its content to a directory in it and name that in .env: %s",
+		return fmt.Errorf("file store %s is itself a mount point, which cannot be renamed; mount its parent instead, or move its content into a directory below it and name that in .env: %s",
 			live, r.s.Files.Setting(r.o.Database, filepath.Join(live, "files")))
 	}
 	if err := r.home.Writable(); err != nil {
-		return fmt.Errorf("file store: %w; the restored one is made there, beside the one that it replaces", err)
+		return fmt.Errorf("file store: %w; the restored one is written there, beside the one that it replaces", err)
 	}
 	filled, err := r.home.Filled(r.home.Live)
 	if err != nil {
@@ -206,7 +206,7 @@ func (r *restore) checkFilestore() (err error) {
 	}
 	if filled && r.plan.old.OID == 0 {
 		if err := server.CheckName(r.plan.keptName); err != nil {
-			return fmt.Errorf("there is a file store %s without a database, and no room in its name to keep it under a dated one; move it away first", live)
+			return fmt.Errorf("file store %s has no database, and its name is too long to add a date to it; move it elsewhere first", live)
 		}
 	}
 	free, err := r.home.Free()
@@ -214,7 +214,7 @@ func (r *restore) checkFilestore() (err error) {
 		return fmt.Errorf("file store: %w", err)
 	}
 	if r.a.FilesSize > free {
-		return fmt.Errorf("the file store needs %s in %s, and %s are free; make room first", disk.MiB(r.a.FilesSize), r.home.Path(), disk.MiB(free))
+		return fmt.Errorf("the file store needs %s in %s, but only %s are free; free up space first", disk.MiB(r.a.FilesSize), r.home.Path(), disk.MiB(free))
 	}
 	return nil
 }

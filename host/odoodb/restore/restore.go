@@ -317,7 +317,7 @@ func (r *restore) end(ctx context.Context) error {
 	if j.KeepFiles {
 		r.rep.warn("there was a file store without a database; it is kept as %s", j.At(j.Old))
 	} else if r.rep.KeptFilestore != "" && r.s.Files.Recorded(j.Target) {
-		r.rep.warn("the replaced file store is kept as %s; an Odoo that is to use it needs it in .env: %s", r.rep.KeptFilestore, r.s.Files.Setting(j.Old, r.rep.KeptFilestore))
+		r.rep.warn("the replaced file store is kept as %s; for Odoo to use it, set in .env: %s", r.rep.KeptFilestore, r.s.Files.Setting(j.Old, r.rep.KeptFilestore))
 	}
 	startErr := swap.RestartOdoo(ctx, j, r.o.Odoo)
 	if r.c.IsClosed() {

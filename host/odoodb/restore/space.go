@@ -169,10 +169,10 @@ func (r *restore) checkServerSpace(ctx context.Context) (err error) {
 		text = r.a.Size // compressed, and how much larger it is is not known
 	}
 	if need := text + emptyDatabase + spare; need > free {
-		return fmt.Errorf("the database needs more than %s in %s, where PostgreSQL writes, and %s are free; make room first", disk.MiB(need), place, disk.MiB(free))
+		return fmt.Errorf("the database needs more than %s in %s, where PostgreSQL writes, but only %s are free; free up space first", disk.MiB(need), place, disk.MiB(free))
 	}
 	if need := swell*text + emptyDatabase + spare; need > free {
-		r.rep.warn("the database may need %s in %s, where PostgreSQL writes, and %s are free; the restore stops before the disk is full", disk.MiB(need), place, disk.MiB(free))
+		r.rep.warn("the database may need %s in %s, where PostgreSQL writes, but only %s are free; the restore will stop before the disk is full", disk.MiB(need), place, disk.MiB(free))
 	}
 	return nil
 }
@@ -184,8 +184,8 @@ type noSpaceError struct {
 }
 
 func (e *noSpaceError) Error() string {
-	return fmt.Sprintf("restore into database %q: it does not fit: %s were left free in %s, where PostgreSQL writes, and the restore stopped before the disk was full, since the server goes down with it; "+
-		"about %s more are needed there: make room and restore again", e.database, disk.MiB(e.free), e.place, disk.MiB(e.missing))
+	return fmt.Sprintf("restore into database %q: not enough disk space: the restore stopped with %s left in %s, where PostgreSQL writes, because a full disk would take the server down; "+
+		"free about %s more there and restore again", e.database, disk.MiB(e.free), e.place, disk.MiB(e.missing))
 }
 
 // guardDisks ends the load before a disk is full. Log that the server no longer
@@ -241,9 +241,9 @@ func (r *restore) fullServer(ctx context.Context, err error) error {
 	if errors.As(err, &pgErr) && pgErr.Code != "57P01" && pgErr.Code != "57P02" && pgErr.Code != "57P03" {
 		switch full := pgErr.Code == "53100" || strings.Contains(pgErr.Message, noSpaceLeft); {
 		case full && pgErr.SeverityUnlocalized == "PANIC":
-			return fmt.Errorf("PostgreSQL went down, since its disk is full; make room, start it with odpm, and restore again: %w", err)
+			return fmt.Errorf("PostgreSQL went down because its disk is full; free up space, start it with odpm, and restore again: %w", err)
 		case full:
-			return fmt.Errorf("%w; PostgreSQL's disk is full: make room and restore again", err)
+			return fmt.Errorf("%w; PostgreSQL's disk is full: free up space and restore again", err)
 		}
 		return err
 	}
@@ -259,7 +259,7 @@ func (r *restore) fullServer(ctx context.Context, err error) error {
 	if lerr != nil || !strings.Contains(text, noSpaceLeft) {
 		return err
 	}
-	return fmt.Errorf("PostgreSQL went down, since its disk is full (its log says %q); make room, start it with odpm, and restore again: %w", noSpaceLeft, err)
+	return fmt.Errorf("PostgreSQL went down because its disk is full (its log says %q); free up space, start it with odpm, and restore again: %w", noSpaceLeft, err)
 }
 
 // noSpaceLeft are the system's words for ENOSPC.

@@ -71,7 +71,7 @@ func TestFullDisk(t *testing.T) {
 		s, c, _ := odoodbtest.LegacyServerIn(t, disk, 15, "")
 		odoodbtest.OldOdoo(t, s, "live", "18.0.1.3")
 		_, err := restore.Run(ctx, s, restore.Options{File: file, Database: "big"})
-		if err == nil || !strings.Contains(err.Error(), "stopped before the disk was full") {
+		if err == nil || !strings.Contains(err.Error(), "not enough disk space") {
 			t.Errorf("got %v", err)
 		}
 		if log := c.Log(); strings.Contains(log, "PANIC") || strings.Contains(log, "No space left on device") {
@@ -85,7 +85,7 @@ func TestFullDisk(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(disk, "ballast"), make([]byte, 60<<20), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := restore.Run(ctx, s, restore.Options{File: file, Database: "big"}); err == nil || !strings.Contains(err.Error(), "make room first") {
+		if _, err := restore.Run(ctx, s, restore.Options{File: file, Database: "big"}); err == nil || !strings.Contains(err.Error(), "free up space first") {
 			t.Errorf("got %v", err)
 		}
 	})

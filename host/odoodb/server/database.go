@@ -29,14 +29,14 @@ func (s *Server) ExplainDenied(ctx context.Context, database string, err error) 
 		defer engine.Close(c)
 		_ = c.QueryRow(ctx, `SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) $1::pg_catalog.name`, database).Scan(&owner)
 	}
-	return fmt.Errorf("database %q belongs to role %q and its tables are not role %q's: %w", database, owner, s.AppRole, err)
+	return fmt.Errorf("database %q belongs to role %q, and role %q does not own its tables: %w", database, owner, s.AppRole, err)
 }
 
 // missingError is a database that does not exist.
 type missingError struct{ database string }
 
 func (e *missingError) Error() string {
-	return fmt.Sprintf("database %q does not exist; odpm database list shows the ones that do", e.database)
+	return fmt.Sprintf("database %q does not exist; to see which do: odpm database list", e.database)
 }
 
 // Missing is the error of a database that does not exist.
@@ -56,7 +56,7 @@ func (e *invalidError) Error() string {
 	if CheckTarget(e.database) != nil {
 		next = "psql -d template1 -c " + shell.Quote("DROP DATABASE "+quote.Ident(e.database)) + " -c " + shell.Quote("CREATE DATABASE "+quote.Ident(e.database)+" TEMPLATE template0")
 	}
-	return fmt.Sprintf("database %q is invalid: PostgreSQL was interrupted while dropping it, so nothing in it can be read any more. Drop what is left of it: %s", e.database, next)
+	return fmt.Sprintf("database %q is invalid: PostgreSQL was interrupted while dropping it, so nothing in it can be read any more. To drop what is left of it: %s", e.database, next)
 }
 
 // Invalid is the error of a database that a drop which was cut short has left, and

@@ -128,7 +128,7 @@ func (s *Server) watchLocks(ctx context.Context, w Sessions, limit time.Duration
 			since = time.Now()
 		}
 		if told != nil && (!yield || time.Since(since) >= lockLook) {
-			told(fmt.Sprintf("waits for a lock, for up to %s; it is held by:\n  %s", wait, strings.Join(holders, "\n  ")))
+			told(fmt.Sprintf("waiting up to %s for a lock that is held by:\n  %s", wait, strings.Join(holders, "\n  ")))
 			told = nil
 		}
 		if time.Since(since) >= wait {

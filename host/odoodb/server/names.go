@@ -25,7 +25,7 @@ func CheckName(name string) error {
 	case name == "":
 		return &nameError{name, "is empty"}
 	case len(name) > maxName:
-		return &nameError{name, fmt.Sprintf("is %d bytes long; PostgreSQL cuts names at %d bytes, and the cut name may be another database", len(name), maxName)}
+		return &nameError{name, fmt.Sprintf("is %d bytes long; PostgreSQL truncates names to %d bytes, and the truncated name may be another database", len(name), maxName)}
 	case !utf8.ValidString(name):
 		return &nameError{name, "is not UTF-8"}
 	case name == "." || name == "..", strings.ContainsAny(name, "/\x00"):
@@ -42,10 +42,10 @@ var odooName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
 
 // CheckOdooName refuses, for a database that is to be made, a name with which
 // Odoo's own manager could neither back it up nor drop it. Databases that have
-// such a name are worked on all the same.
+// such a name are worked on anyway.
 func CheckOdooName(name string) error {
 	if !odooName.MatchString(name) {
-		return &nameError{name, "is refused by Odoo's own database manager, so no database of it is made; it takes two or more letters (a-z, A-Z), digits, '_', '.' and '-', a letter or digit first; choose another one with -d"}
+		return &nameError{name, "is not one that Odoo's own database manager accepts; with -d choose one of two or more letters (a-z, A-Z), digits, '_', '.' and '-', starting with a letter or digit"}
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func CheckTarget(name string) error {
 // and hidden directories beside it too.
 func CheckNewName(name string) error {
 	if IsLeftOver(name) {
-		return &nameError{name, "is a name that odpm gives to unfinished work; choose another one with -d"}
+		return &nameError{name, "is reserved by odpm for unfinished work; choose another one with -d"}
 	}
 	return CheckTarget(name)
 }

@@ -110,7 +110,7 @@ func refusedFor(database string, err error) error {
 		return Invalid(database)
 	case pglogin.WithoutTablespace(pgErr):
 		// Not wrapped: for everybody else that SQLSTATE is a database that does not exist.
-		return fmt.Errorf("the files of database %q are in a tablespace whose directory is missing (%s). Usually its disk is not mounted: mount it, and try again; where it belongs: psql -d postgres -c 'SELECT spcname, pg_tablespace_location(oid) FROM pg_tablespace'", database, pgErr.Detail)
+		return fmt.Errorf("the files of database %q are in a tablespace whose directory is missing (%s). Usually its disk is not mounted: mount it, and try again; to see where it belongs: psql -d postgres -c 'SELECT spcname, pg_tablespace_location(oid) FROM pg_tablespace'", database, pgErr.Detail)
 	}
 	return nil
 }

@@ -19,15 +19,15 @@ func TestCreate(t *testing.T) {
 		"clean":              {"DROP DATABASE IF EXISTS \"kunde-1\";\nCREATE DATABASE \"kunde-1\";\n\\connect -reuse-previous=on \"dbname='kunde-1'\"\nCREATE TABLE t ();\n", ""},
 		"quotes":             {"CREATE DATABASE \"a\"\"b'c\";\n\\connect -reuse-previous=on \"dbname='a\"\"b\\'c'\"\nCREATE TABLE t ();\n", ""},
 		"a template":         {head + "UPDATE pg_catalog.pg_database SET datistemplate = false WHERE datname = 'prod';\nDROP DATABASE prod;\nCREATE DATABASE prod;\nALTER DATABASE prod IS_TEMPLATE = true;\n\\connect prod\nCREATE TABLE t ();\n", ""},
-		"another one":        {"CREATE DATABASE prod;\n\\connect prod\nDROP DATABASE other;\n", "reaches beyond"},
+		"another one":        {"CREATE DATABASE prod;\n\\connect prod\nDROP DATABASE other;\n", "affects more than the database"},
 		"another one's name": {"CREATE DATABASE prod;\n\\connect other\n", "psql command"},
 		"a connection":       {"CREATE DATABASE prod;\n\\connect -reuse-previous=on \"dbname='prod' host=evil\"\n", "psql command"},
 		"no database":        {"\\connect prod\nCREATE TABLE t ();\n", "psql command"},
-		"and stays":          {"DROP DATABASE prod;\nCREATE DATABASE prod;\nCREATE TABLE t ();\n", "reaches beyond"},
-		"drops alone":        {"DROP DATABASE prod;\n", "reaches beyond"},
-		"in the middle":      {"CREATE TABLE t ();\nDROP DATABASE prod;\n", "reaches beyond"},
-		"a role":             {"CREATE DATABASE prod;\nALTER ROLE prod SUPERUSER;\n", "reaches beyond"},
-		"a member":           {"CREATE DATABASE prod;\nGRANT prod TO odoo;\n", "reaches beyond"},
+		"and stays":          {"DROP DATABASE prod;\nCREATE DATABASE prod;\nCREATE TABLE t ();\n", "affects more than the database"},
+		"drops alone":        {"DROP DATABASE prod;\n", "affects more than the database"},
+		"in the middle":      {"CREATE TABLE t ();\nDROP DATABASE prod;\n", "affects more than the database"},
+		"a role":             {"CREATE DATABASE prod;\nALTER ROLE prod SUPERUSER;\n", "affects more than the database"},
+		"a member":           {"CREATE DATABASE prod;\nGRANT prod TO odoo;\n", "affects more than the database"},
 	} {
 		sc, made := New(strings.NewReader(tc.dump)), 0
 		var err error

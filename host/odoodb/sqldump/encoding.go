@@ -7,10 +7,10 @@ import (
 
 // NameTheEncoding is what to do about a dump in SQL_ASCII that is not UTF-8: the
 // database took any bytes, and nobody but its owner knows what they mean.
-const NameTheEncoding = "the database was in SQL_ASCII, which takes any bytes; say in which encoding they are, in the line SET client_encoding = 'SQL_ASCII' of the dump, for example 'WIN1252' or 'LATIN1', and the server converts them"
+const NameTheEncoding = "the database was in SQL_ASCII, which accepts any bytes; find out which encoding they are in and put it into the dump's line SET client_encoding = 'SQL_ASCII', for example 'WIN1252' or 'LATIN1': the server then converts them"
 
 // NotAsItSays is what to do about a dump that says it is in UTF-8 and is not.
-const NotAsItSays = "the dump says that it is in UTF8, and PostgreSQL refuses bytes that are not; if all of it is in another encoding, name that one in its line SET client_encoding = 'UTF8', for example 'WIN1252'; otherwise make the dump again (an editor may have changed it), or correct the text in the original database"
+const NotAsItSays = "the dump claims to be in UTF8, but has bytes that are not, which PostgreSQL refuses; if all of it is in another encoding, put that into its line SET client_encoding = 'UTF8', for example 'WIN1252'; otherwise make the dump again (an editor may have changed it), or correct the text in the original database"
 
 // ClientEncoding is what SET client_encoding sets; ok is false for any other
 // statement.

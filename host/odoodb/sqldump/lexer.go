@@ -28,8 +28,8 @@ type lexer struct {
 }
 
 var (
-	errBackslash = errors.New("a backslash outside of quotes: psql would take it for a command, and pg_dump writes none")
-	errTag       = fmt.Errorf("a dollar quote with a tag of more than %d bytes, and pg_dump's have a few", maxTag)
+	errBackslash = errors.New("a backslash outside quotes: psql would run it as a command, and pg_dump writes none")
+	errTag       = fmt.Errorf("a dollar quote with a tag of more than %d bytes; pg_dump's tags have only a few", maxTag)
 	errNUL       = errors.New("a NUL byte, which no dump has: the file was damaged, as by a copy that ended early; copy it again from where it was made")
 )
 

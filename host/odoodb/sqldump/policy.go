@@ -159,7 +159,7 @@ func (p Policy) judgeGrant(stmt []byte) Verdict {
 		}
 	}
 	if object := grantObject(t); strings.Contains(object, "pg_catalog.") {
-		return Verdict{Drop: true, Kind: "privileges", Name: object, Warn: fmt.Sprintf("privileges on %s were left out: only a superuser may change those on what belongs to PostgreSQL itself", object)}
+		return Verdict{Drop: true, Kind: "privileges", Name: object, Warn: fmt.Sprintf("privileges on %s were left out: only a superuser may change privileges on PostgreSQL's own objects", object)}
 	}
 	return p.withoutNewPrivileges(stmt)
 }
@@ -172,7 +172,7 @@ func (p Policy) judgeTablespace(t []string) Verdict {
 		return Verdict{}
 	}
 	return Verdict{Instead: "SET default_tablespace = '';", Kind: "tablespace", Name: n,
-		Warn: fmt.Sprintf("what was in the tablespace %q is in the database's own: there is no such tablespace on this server, or role %q may not use it (GRANT CREATE ON TABLESPACE)", n, p.Owner)}
+		Warn: fmt.Sprintf("what was in the tablespace %q was restored into the database's default one: there is no such tablespace on this server, or role %q may not use it (GRANT CREATE ON TABLESPACE allows it)", n, p.Owner)}
 }
 
 // judgePolicy leaves roles that do not exist out of a policy, and the policy with
@@ -209,7 +209,7 @@ func (p Policy) judgePolicy(stmt []byte) Verdict {
 	if len(kept) > 0 {
 		v.Drop = false
 		v.Instead = string(stmt[:w[i].to]) + " " + strings.Join(kept, ", ") + string(stmt[w[end-1].to:])
-		v.Warn = fmt.Sprintf("policy %q on table %s is without role %q, which does not exist on this server", object, dotted(table), missing[0])
+		v.Warn = fmt.Sprintf("policy %q on table %s was restored without role %q, which does not exist on this server", object, dotted(table), missing[0])
 	}
 	return v
 }
@@ -252,7 +252,7 @@ func (p Policy) judgeDefault(stmt []byte) Verdict {
 		}
 		for j := i + 2; j < len(t) && isIdent(t[j]); j += 2 {
 			if role := unquote(t[j]); role != p.Owner {
-				return Verdict{Drop: true, Kind: "default privileges", Name: role, Warn: fmt.Sprintf("default privileges of role %q were left out: everything belongs to role %q", role, p.Owner)}
+				return Verdict{Drop: true, Kind: "default privileges", Name: role, Warn: fmt.Sprintf("default privileges of role %q were left out: everything restored belongs to role %q", role, p.Owner)}
 			}
 			if at(t, j+1) != "," {
 				break

@@ -39,7 +39,7 @@ func NewRows(columns, names []string, each func(values []string)) *Rows {
 }
 
 // From passes over rows whose first column is another value, as far as that is
-// cheaply seen: those that come in parts go to each all the same. The value has no
+// cheaply seen: those that come in parts go to each anyway. The value has no
 // character that COPY escapes.
 func (r *Rows) From(value string) *Rows {
 	r.first = []byte(value + "\t")

@@ -170,14 +170,14 @@ func (s *Scanner) Next() (Item, error) {
 			text := bytes.TrimRight(s.buf, "\r\n")
 			if bytes.HasPrefix(text, []byte(`\restrict `)) || bytes.HasPrefix(text, []byte(`\unrestrict `)) {
 				if !plainToken(text[bytes.IndexByte(text, ' ')+1:]) {
-					return Item{}, s.refuse(start, "a \\restrict line that pg_dump does not write")
+					return Item{}, s.refuse(start, "a \\restrict line unlike those of pg_dump")
 				}
 				return Item{Restrict, text, start}, nil
 			}
 			if s.own.connects(text) {
 				return Item{Itself, text, start}, nil
 			}
-			return Item{}, s.refuse(start, "the psql command %.40q: a dump's commands can run programs on the server's machine, and pg_dump writes none. If you know who wrote it, remove the line; otherwise dump the database NAME again: pg_dump -Fc -f backup.dump NAME", text)
+			return Item{}, s.refuse(start, "the psql command %.40q: such a command in a dump can run programs on this machine, and pg_dump writes none. If you trust the dump, remove the line; otherwise dump the database NAME again: pg_dump -Fc -f backup.dump NAME", text)
 		case b == '-' && s.peek() == '-':
 			s.buf, err = s.restOfLine(s.buf)
 			if err != nil {
@@ -235,7 +235,7 @@ func (s *Scanner) statement(start int) (Item, error) {
 		}
 	}
 	if len(s.buf) > maxJudged && judged(s.buf) {
-		return Item{}, s.refuse(start, "%.60q is longer than %d MiB, and pg_dump writes nothing like it", s.buf, maxJudged>>20)
+		return Item{}, s.refuse(start, "%.60q is longer than %d MiB, and pg_dump writes no statement that long", s.buf, maxJudged>>20)
 	}
 	if beyond(s.buf) {
 		if s.own.names(s.buf, start) {
@@ -250,7 +250,7 @@ func (s *Scanner) statement(start int) (Item, error) {
 		return Item{}, err
 	}
 	if startsWithBOM(s.buf) {
-		return Item{}, s.refuse(start, "a byte order mark, which psql reads and PostgreSQL does not")
+		return Item{}, s.refuse(start, "a byte order mark, which psql accepts and PostgreSQL does not")
 	}
 	if !isCopy(s.buf) {
 		return Item{Statement, s.buf, start}, nil
@@ -290,7 +290,7 @@ func remedy(stmt []byte) string {
 	if t0(Tokens(stmt, 1)) == "insert" {
 		return "make the backup without --inserts; rows of COPY may have any length"
 	}
-	return "pg_dump writes none of this length"
+	return "pg_dump writes none this long"
 }
 
 // CopyData passes the rows of the COPY on to w, without the line "\." that

@@ -237,14 +237,14 @@ func TestPolicy(t *testing.T) {
 		}
 	}
 	for stmt, want := range map[string]Verdict{
-		"CREATE EVENT TRIGGER \"a;b\" ON ddl_command_end EXECUTE FUNCTION public.f();": {Drop: true, Warn: `event trigger "a;b" was left out: only a superuser may make it`},
+		"CREATE EVENT TRIGGER \"a;b\" ON ddl_command_end EXECUTE FUNCTION public.f();": {Drop: true, Warn: `event trigger "a;b" was left out: only a superuser may create it`},
 		"ALTER EVENT TRIGGER et DISABLE;":                                              {Drop: true},
 		"COMMENT ON EVENT TRIGGER et IS 'x';":                                          {Drop: true},
-		"CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (enabled = false);":   {Drop: true, Warn: `subscription "s" was left out: only a superuser may make it`},
-		"CREATE PUBLICATION p FOR ALL TABLES WITH (publish = 'insert');":               {Drop: true, Warn: `publication "p" was left out: only a superuser may make it`},
+		"CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (enabled = false);":   {Drop: true, Warn: `subscription "s" was left out: only a superuser may create it`},
+		"CREATE PUBLICATION p FOR ALL TABLES WITH (publish = 'insert');":               {Drop: true, Warn: `publication "p" was left out: only a superuser may create it`},
 		"CREATE PUBLICATION p WITH (publish = 'insert');":                              {},
 		"ALTER PUBLICATION p ADD TABLE ONLY public.t;":                                 {},
-		"ALTER PUBLICATION p ADD TABLES IN SCHEMA s;":                                  {Drop: true, Warn: `publication "p" is without its schemas: only a superuser may add them`},
+		"ALTER PUBLICATION p ADD TABLES IN SCHEMA s;":                                  {Drop: true, Warn: `publication "p" was restored without its schemas: only a superuser may add them`},
 		"COMMENT ON PUBLICATION p IS 'x';":                                             {Drop: true},
 		"CREATE TABLE public.subscription (a int);":                                    {},
 		"CREATE TRIGGER event BEFORE INSERT ON public.t EXECUTE FUNCTION f();":         {},
@@ -274,7 +274,7 @@ func TestPolicy(t *testing.T) {
 		"ALTER TABLE public.t NO FORCE ROW LEVEL SECURITY;":                                                  {},
 		"ALTER TABLE ONLY public.t FORCE ROW LEVEL SECURITY, ADD COLUMN x int DEFAULT f();":                  {},
 		"ALTER DEFAULT PRIVILEGES FOR ROLE odoo GRANT SELECT ON TABLES TO nobody;":                           {Drop: true, Warn: `privileges of role "nobody" were left out: there is no such role on this server`},
-		"ALTER DEFAULT PRIVILEGES FOR USER odoo, postgres IN SCHEMA s GRANT ALL ON TABLES TO odoo;":          {Drop: true, Warn: `default privileges of role "postgres" were left out: everything belongs to role "odoo"`},
+		"ALTER DEFAULT PRIVILEGES FOR USER odoo, postgres IN SCHEMA s GRANT ALL ON TABLES TO odoo;":          {Drop: true, Warn: `default privileges of role "postgres" were left out: everything restored belongs to role "odoo"`},
 	} {
 		got := p.Judge([]byte(stmt))
 		if (got.Warn == "") != (got.Kind == "") {

@@ -36,9 +36,9 @@ func superuserOnly(t []string) (v Verdict, found bool) {
 	v.Drop = true
 	switch {
 	case verb == "create":
-		v = leave(kind, object, "only a superuser may make it")
+		v = leave(kind, object, "only a superuser may create it")
 	case kind == "publication" && verb == "alter":
-		v.Kind, v.Name, v.Warn = "schemas of a publication", object, fmt.Sprintf("publication %q is without its schemas: only a superuser may add them", object)
+		v.Kind, v.Name, v.Warn = "schemas of a publication", object, fmt.Sprintf("publication %q was restored without its schemas: only a superuser may add them", object)
 	}
 	return v, true
 }

@@ -16,7 +16,7 @@ import (
 func (p Policy) judgeVersion(stmt []byte, t []string) Verdict {
 	switch {
 	case has(t, "set", "transaction_timeout") && p.ServerMajor < 17:
-		// Timeouts are switched off for the load, and this server has none of this kind.
+		// Timeouts are switched off for the load, and this server has no such timeout.
 		return Verdict{Drop: true}
 	case t0(t) == "select" && p.ServerMajor < 18 && slices.ContainsFunc(t, restoresStatistics):
 		// The planner's statistics; ANALYZE makes them.
@@ -117,7 +117,7 @@ func withoutLeakproof(stmt []byte) Verdict {
 				f, _ = name(t[1:])
 			}
 			return Verdict{Instead: string(stmt[:x.from]) + string(stmt[x.to:]), Kind: "leakproof", Name: dotted(f),
-				Warn: fmt.Sprintf("function %q is not LEAKPROOF: only a superuser may say so", dotted(f))}
+				Warn: fmt.Sprintf("function %q was restored without LEAKPROOF: only a superuser may set it", dotted(f))}
 		}
 	}
 	return Verdict{}

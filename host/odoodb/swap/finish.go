@@ -40,7 +40,7 @@ func dropOld(ctx context.Context, c *cluster.Session, j *Journal) (held, failed 
 		return nil, err
 	}
 	if name != j.Old {
-		return fmt.Errorf("the replaced database is called %q by now", name), nil
+		return fmt.Errorf("the replaced database is now called %q", name), nil
 	}
 	holders, err := drop.Holders(ctx, c, name)
 	if err != nil {

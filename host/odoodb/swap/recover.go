@@ -53,7 +53,7 @@ func complete(ctx context.Context, s *server.Server, c *cluster.Session, j *Jour
 		}
 		fault.At("complete moved")
 		if err := open(ctx, c, j); err != nil {
-			return "", fmt.Errorf("let connections into database %q: %w", j.Target, err)
+			return "", fmt.Errorf("allow connections to database %q: %w", j.Target, err)
 		}
 		if err := j.To(stepSwapped); err != nil {
 			return "", err

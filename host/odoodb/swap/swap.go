@@ -44,7 +44,7 @@ func Run(ctx context.Context, s *server.Server, c *cluster.Session, j *Journal, 
 	if err == nil {
 		// What fails from here on is the next run's to complete, not to undo.
 		if err := openAtLast(work, s, c, j); err != nil {
-			return fmt.Errorf("database %q is restored and nobody is let into it yet; the next run of odpm does that: %w", j.Target, err)
+			return fmt.Errorf("database %q is restored but still closed to connections; the next run of odpm opens it: %w", j.Target, err)
 		}
 		err := j.To(stepSwapped)
 		report.Send(progress.Event{Phase: progress.PhaseSwap, Done: 1, Total: 1, Items: true, Finished: true})
@@ -97,7 +97,7 @@ func steps(ctx, work context.Context, s *server.Server, c *cluster.Session, j *J
 			return err
 		}
 		if _, err := c.Exec(work, `ALTER DATABASE `+quote.Ident(j.Target)+` ALLOW_CONNECTIONS false`); err != nil {
-			return fmt.Errorf("keep connections out of database %q: %w", j.Target, err)
+			return fmt.Errorf("close database %q to connections: %w", j.Target, err)
 		}
 	}
 	if j.OldOID == 0 {
@@ -215,7 +215,7 @@ func (j *Journal) moveFiles() error {
 	if live {
 		former, err := j.Has(j.Old)
 		if err == nil && former {
-			err = fmt.Errorf("file store %s exists already", j.At(j.Old))
+			err = fmt.Errorf("file store %s already exists", j.At(j.Old))
 		}
 		if err != nil {
 			return err
@@ -246,7 +246,7 @@ func (j *Journal) moveFilesBack() error {
 	}
 	if !fresh && live {
 		if err := j.Home.Move(j.LiveName(), j.New); err != nil {
-			return fmt.Errorf("take the new file store away again: %w", err)
+			return fmt.Errorf("move the new file store out again: %w", err)
 		}
 		live = false
 	}
@@ -352,7 +352,7 @@ func revertSwap(ctx context.Context, s *server.Server, c *cluster.Session, j *Jo
 	old, err := server.Lookup(ctx, c, j.Target)
 	if err == nil && !old.AllowC && !old.Invalid {
 		if _, err := c.Exec(ctx, `ALTER DATABASE `+quote.Ident(j.Target)+` ALLOW_CONNECTIONS true`); err != nil {
-			return fmt.Errorf("let connections into database %q again: %w", j.Target, err)
+			return fmt.Errorf("allow connections to database %q again: %w", j.Target, err)
 		}
 	}
 	return err

@@ -17,7 +17,7 @@ import (
 type notOdooError struct{ database string }
 
 func (e *notOdooError) Error() string {
-	return fmt.Sprintf("database %q is not an Odoo database (no installed module base); initialise it with: odpm -d %s -i base", e.database, e.database)
+	return fmt.Sprintf("database %q is not an Odoo database (the module base is not installed in it); to initialise it: odpm -d %s -i base", e.database, e.database)
 }
 
 // NotOdoo is the error of a database without Odoo's tables.
@@ -120,7 +120,7 @@ func namedMajor(v, database string) (int, error) {
 	if n := MajorOf(v); n > 0 {
 		return n, nil
 	}
-	return 0, fmt.Errorf("database %q: the module base has version %q, which names no Odoo version", database, v)
+	return 0, fmt.Errorf("database %q: the module base has version %q, which is not an Odoo version", database, v)
 }
 
 // series reads the Odoo version off a module's version: "18.0.1.3" is a module

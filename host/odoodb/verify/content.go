@@ -222,13 +222,13 @@ func (c *content) insert(ins sqldump.Insert) {
 func (c *content) facts() (Facts, error) {
 	c.utf8.End()
 	if c.stored.full || c.elsewhere.names.full {
-		return Facts{}, Unproven(fmt.Sprintf("attachments name more than %d files that are not in the archive", maxStored))
+		return Facts{}, Unproven(fmt.Sprintf("attachments refer to more than %d files that are not in the archive", maxStored))
 	}
 	if c.rowsOnly {
-		return Facts{}, Unproven("the dump has rows, but does not make the tables that they are in, as with pg_dump --data-only or -a; a backup has both")
+		return Facts{}, Unproven("the dump has rows but not the tables for them, as pg_dump --data-only (-a) writes it; a backup needs both")
 	}
 	if c.twice {
-		return Facts{}, Unproven("the dump makes its tables twice: two dumps are in one file, as a script writes with >> instead of >, and a restore would fail at the second")
+		return Facts{}, Unproven("the dump creates its tables twice: the file holds two dumps, as when a script writes with >> instead of >, and a restore would fail at the second")
 	}
 	slices.Sort(c.stored.wrongNames)
 	return Facts{base: c.base, Modules: c.modules, empty: c.columns[modulesTable] != nil && c.listed == 0, notUTF8: c.utf8.Bad, ascii: c.ascii, Stored: c.stored.files(), Missing: c.stored.missing(), names: c.stored.sorted(),

@@ -72,7 +72,7 @@ func attachmentFiles(ctx context.Context, c *pgx.Conn, each func(name, size stri
 
 // VersionMismatch is the error of an archive of another Odoo version than the project's.
 func VersionMismatch(archived, project int) error {
-	return Unproven(fmt.Sprintf("the archive is of Odoo %d and the project is Odoo %d; Odoo does not migrate a database by itself: set odoo_version to %d.0 in odpm.json, or restore a backup of Odoo %d", archived, project, archived, project))
+	return Unproven(fmt.Sprintf("the archive is from Odoo %d, but the project is Odoo %d, and Odoo does not migrate a database: set odoo_version to %d.0 in odpm.json, or restore a backup of Odoo %d", archived, project, archived, project))
 }
 
 func compareModules(want, have map[string]string) []string {
@@ -102,9 +102,9 @@ func DatabaseOnly(stored, missing int) bool { return stored > 0 && missing == st
 // DatabaseOnlyText says it in a line about a result.
 func DatabaseOnlyText(stored int) string {
 	if stored == 1 {
-		return "database only (without the file that an attachment has)"
+		return "database only (without the attachment's file)"
 	}
-	return fmt.Sprintf("database only (none of the %d files that attachments have)", stored)
+	return fmt.Sprintf("database only (none of the attachments' %d files)", stored)
 }
 
 // Few lists the first ones and counts the rest.

@@ -25,7 +25,7 @@ type Facts struct {
 	// not there, names the first of them.
 	Stored, Missing int
 	names           []string
-	// WrongSized is how many files have another size than their attachments say,
+	// WrongSized is how many files have a different size from what their attachments say,
 	// wrongNames the first of them.
 	WrongSized int
 	wrongNames []string
@@ -59,24 +59,24 @@ func Judge(f Facts, w Wanted) (j Judgement, err error) {
 	case len(f.Modules) > maxModules:
 		return j, Unproven(fmt.Sprintf("the dump has more than %d installed modules", maxModules))
 	case f.base == "" && w.ofBackup && w.Archive.Format == archive.Dump:
-		warn("odpm does not restore this archive, because it is not the backup of an Odoo database; pg_restore does")
+		warn("this archive is not a backup of an Odoo database, so odpm does not restore it; pg_restore does")
 	case f.empty:
 		return j, Unproven("it is not the backup of an Odoo database: its table of modules is empty, as in what pg_dump writes with --schema-only (-s), --no-data or --section; a backup has rows: pg_dump -Fc -f backup.dump NAME")
 	case f.base == "":
 		// A dump of something else in the place of an Odoo database would be a loss.
-		return j, Unproven("it is not the backup of an Odoo database (no installed module base); pg_restore restores other databases")
+		return j, Unproven("it is not a backup of an Odoo database (the module base is not installed in it); pg_restore restores other databases")
 	case j.Major == 0:
-		return j, Unproven(fmt.Sprintf("the module base has version %q, which names no Odoo version", f.base))
+		return j, Unproven(fmt.Sprintf("the module base has version %q, which is not an Odoo version", f.base))
 	case m == nil:
 		if w.Archive.Format != archive.Dump && !w.Archive.BadManifest {
-			warn("the archive has no manifest: which modules it should have cannot be compared")
+			warn("the archive has no manifest, so its list of modules cannot be checked")
 		}
 	default:
 		if diff := compareModules(m.Modules, f.Modules); m.Modules != nil && len(diff) > 0 {
-			return j, Unproven("the modules in the dump are not those of the manifest: " + Few(diff))
+			return j, Unproven("the modules in the dump differ from those in the manifest: " + Few(diff))
 		}
 		if want := tables.MajorOf(m.MajorVersion + "."); want != 0 && j.Major != want {
-			return j, Unproven(fmt.Sprintf("the manifest says Odoo %s, and the module base is %s", m.MajorVersion, f.base))
+			return j, Unproven(fmt.Sprintf("the manifest says Odoo %s, but the module base is %s", m.MajorVersion, f.base))
 		}
 	}
 	if w.Project != 0 && j.Major != 0 && j.Major != w.Project {
@@ -87,24 +87,24 @@ func Judge(f Facts, w Wanted) (j Judgement, err error) {
 		if !w.ofBackup {
 			return j, Unproven(why)
 		}
-		warn("a restore refuses this archive as it is: %s", why)
+		warn("this archive cannot be restored as it is: %s", why)
 	}
 	if n := f.WrongSized; n > 0 {
 		warn("%s: %s", WrongSizes(n), FewOf(f.wrongNames, n))
 	}
 	if f.Elsewhere.Files > 0 {
-		warn("%s: an archive has Odoo's own file store, and every database that is restored from it shares the other storage with the original", f.Elsewhere)
+		warn("%s: an archive contains only Odoo's own file store; every database restored from it shares the other storage with the original", f.Elsewhere)
 	}
 	switch {
 	case f.Missing == 0:
 	case w.Archive.PackedStore != "" && !w.MissingFiles && f.Missing == f.Stored:
-		return j, Unproven(fmt.Sprintf("its file store is packed once more, as %q, and is not read: unpack the archive and that file in it, and name the folder; --allow-missing-files restores it without files", w.Archive.PackedStore))
+		return j, Unproven(fmt.Sprintf("its file store is an archive in the archive, %q, which odpm does not read: unpack the archive, then that file in it, and name the folder; --allow-missing-files restores it without files", w.Archive.PackedStore))
 	case w.Archive.Files == 0:
 		warn("the archive has no file store: %d of %d attachments' files are missing", f.Missing, f.Stored)
 	case w.MissingFiles:
-		warn("%d of %d attachments' files are missing in the archive: %s", f.Missing, f.Stored, FewOf(f.names, f.Missing))
+		warn("%d of %d attachments' files are missing from the archive: %s", f.Missing, f.Stored, FewOf(f.names, f.Missing))
 	default:
-		return j, Unproven(fmt.Sprintf("%d of the %d files that attachments have are missing in the archive: %s; --allow-missing-files restores it anyway",
+		return j, Unproven(fmt.Sprintf("%d of the attachments' %d files are missing from the archive: %s; --allow-missing-files restores it anyway",
 			f.Missing, f.Stored, FewOf(f.names, f.Missing)))
 	}
 	return j, nil
@@ -113,9 +113,9 @@ func Judge(f Facts, w Wanted) (j Judgement, err error) {
 // WrongSizes is a sentence about files that were cut off, or replaced, on the disk.
 func WrongSizes(n int) string {
 	if n == 1 {
-		return "1 file has another size than its attachment says"
+		return "1 file does not have the size that its attachment says"
 	}
-	return fmt.Sprintf("%d files have another size than their attachments say", n)
+	return fmt.Sprintf("%d files do not have the size that their attachments say", n)
 }
 
 // maxModules is ten times what the largest Odoo has.

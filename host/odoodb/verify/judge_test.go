@@ -29,10 +29,10 @@ func TestOneJudgement(t *testing.T) {
 	}{
 		"whole":        {func(_ string, b []byte) []byte { return b }, ""},
 		"old style":    {oldStyle, ""},
-		"no base":      {func(_ string, b []byte) []byte { return bytes.ReplaceAll(b, []byte("\tbase\t"), []byte("\tbase_\t")) }, "no installed module base"},
+		"no base":      {func(_ string, b []byte) []byte { return bytes.ReplaceAll(b, []byte("\tbase\t"), []byte("\tbase_\t")) }, "the module base is not installed"},
 		"module":       {odoodbtest.ReplaceIn("manifest.json", `"web": "18.0.1.0"`, `"web": "18.0.9.9"`), "web is 18.0.1.0 instead of 18.0.9.9"},
 		"manifest":     {odoodbtest.ReplaceIn("manifest.json", `"major_version": "18.0"`, `"major_version": "17.0"`), "17.0"},
-		"file missing": {odoodbtest.Without("filestore/1c/"), "1 of the 9 files"},
+		"file missing": {odoodbtest.Without("filestore/1c/"), "1 of the attachments' 9 files"},
 		"trailer":      {odoodbtest.ReplaceIn("dump.sql", sqldump.Trailer, "--"), "cut off"},
 		"no manifest":  {odoodbtest.Without("manifest.json"), ""},
 		"no files":     {odoodbtest.Without("filestore/"), ""},

@@ -53,7 +53,7 @@ type Result struct {
 	// SHA-1 of, Damaged the first of them: they were broken on the disk before
 	// the backup was made.
 	DamagedFiles int
-	// WrongSized is how many files have another size than their attachments say,
+	// WrongSized is how many files have a different size from what their attachments say,
 	// Elsewhere what attachments have in no file store.
 	WrongSized int
 	WrongNames []string
@@ -68,7 +68,7 @@ type Result struct {
 	Warnings []string
 }
 
-// DatabaseOnly: the archive has none of the files that attachments have.
+// DatabaseOnly: the archive has none of the attachments' files.
 func (r Result) DatabaseOnly() bool { return DatabaseOnly(r.Files, r.MissingFiles) }
 
 func (r *Result) warn(format string, args ...any) {

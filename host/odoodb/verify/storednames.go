@@ -14,7 +14,7 @@ type storedNames struct {
 	// seen is a bit for each file of the archive, present how many are set.
 	seen    bits
 	present int
-	// wrong are those with another size than an attachment says, wrongNames the
+	// wrong are those with a different size from what an attachment says, wrongNames the
 	// first of them.
 	wrong      bits
 	wrongSized int

@@ -186,7 +186,7 @@ func (v *verifier) fileContents(ctx context.Context) error {
 	}
 	sort.Strings(v.res.Damaged)
 	if n := v.res.DamagedFiles; n > 0 {
-		v.res.warn("%d files are not what their names are the SHA-1 of: they were damaged on the disk before the backup was made: %s", n, FewOf(v.res.Damaged, n))
+		v.res.warn("%d files do not match the SHA-1 in their names: they were damaged on the disk before the backup was made: %s", n, FewOf(v.res.Damaged, n))
 	}
 	return err
 }

@@ -75,11 +75,11 @@ func TestVerifyFinds(t *testing.T) {
 		"cut rows":     {odoodbtest.Rebuild(t, odoodbtest.CutAt("COPY public.res_partner ")), "cut off", sqldump.IsRefused},
 		"a command":    {odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", "\nSET ", "\n\\! id\nSET ")), "psql command", sqldump.IsRefused},
 		"module":       {odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("manifest.json", `"web": "18.0.1.0"`, `"web": "18.0.9.9"`)), "web is 18.0.1.0 instead of 18.0.9.9", verify.IsUnproven},
-		"file missing": {odoodbtest.Rebuild(t, odoodbtest.Without("filestore/1c/")), "1 of the 9 files", verify.IsUnproven},
-		"no base":      {odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", "COPY public.ir_module_module ", "COPY public.other ")), "not the backup of an Odoo database", verify.IsUnproven},
-		"rows only":    {odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", "CREATE TABLE public.ir_module_module ", "CREATE TABLE public.other ")), "does not make the tables", verify.IsUnproven},
-		"two dumps":    {odoodbtest.Rebuild(t, twice), "two dumps are in one file", verify.IsUnproven},
-		"more behind":  {behind, "behind its data stands something", archive.IsRefused},
+		"file missing": {odoodbtest.Rebuild(t, odoodbtest.Without("filestore/1c/")), "1 of the attachments' 9 files", verify.IsUnproven},
+		"no base":      {odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", "COPY public.ir_module_module ", "COPY public.other ")), "not a backup of an Odoo database", verify.IsUnproven},
+		"rows only":    {odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", "CREATE TABLE public.ir_module_module ", "CREATE TABLE public.other ")), "has rows but not the tables", verify.IsUnproven},
+		"two dumps":    {odoodbtest.Rebuild(t, twice), "the file holds two dumps", verify.IsUnproven},
+		"more behind":  {behind, "its data is followed by something", archive.IsRefused},
 	} {
 		if _, err := verify.File(ctx, tc.file, verify.Options{}); err == nil || !strings.Contains(err.Error(), tc.want) || !tc.is(err) {
 			t.Errorf("%s: %v", name, err)
