@@ -64,7 +64,7 @@ func Adopted(ctx context.Context, o Options) (string, error) {
 	dirs := state.NewDirs(o.Dir)
 	if err != nil {
 		if a, _ := dirs.Adoption(); a != nil && !a.Proven {
-			o.Term.Say("odpm: the takeover of %s is not complete. Correct what follows, and odpm adopt continues; odpm adopt --undo brings the old stack back", filepath.Base(a.File))
+			o.Term.Say("odpm: the takeover of %s is not complete. Once the error below is fixed, odpm adopt continues; odpm adopt --undo brings the old stack back", filepath.Base(a.File))
 		}
 		return done.URL, err
 	}
@@ -188,7 +188,7 @@ func UndoAdoption(ctx context.Context, o Options, a *state.Adoption) error {
 	stack := writers.Theirs(a.Dir, a.Project, a.Files, nil)
 	var kept []string
 	if a.Done || !a.Keep {
-		o.Term.Step("removing the containers of compose project %s; their data stay", a.Project)
+		o.Term.Step("removing the containers of compose project %s; their data is kept", a.Project)
 		// What the old file made and is still there is what it was.
 		var err error
 		if kept, err = stack.RemoveStack(ctx, slices.Collect(maps.Values(a.Containers))); err != nil {
@@ -208,7 +208,7 @@ func UndoAdoption(ctx context.Context, o Options, a *state.Adoption) error {
 	for _, path := range []string{filepath.Join(o.Dir, compose.OverlayName), filepath.Join(dirs.Database(), "last_run.json"), filepath.Join(dirs.Runtime(), "checker.json"),
 		filepath.Join(dirs.State(), state.UpFile)} {
 		// A container may have put something else in the place of a file; the old
-		// stack starts all the same.
+		// stack starts anyway.
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			o.Term.Warn("%v", err)
 		}
@@ -295,7 +295,7 @@ func emptyDir(ctx context.Context, projectDir, dir string, covered bool) error {
 		return made.Empty(ctx)
 	}
 	return made.Each(func(name string, _ beneath.Info) error {
-		return fmt.Errorf("%s already contains something (%q), and odpm copies nothing over it. Move it elsewhere", dir, name)
+		return fmt.Errorf("%s already contains something (%q), and odpm does not copy over it. Move it elsewhere", dir, name)
 	})
 }
 

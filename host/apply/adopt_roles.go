@@ -38,7 +38,7 @@ func givenBackRoles(ctx context.Context, o Options, dirs state.Dirs, a *state.Ad
 			continue
 		}
 		if !slices.Contains(a.Ran, a.Postgres) {
-			o.Term.Warn("PostgreSQL did not run before the takeover, so the roles that odpm changed in its data stay changed; as they were before, they are in %s", path)
+			o.Term.Warn("PostgreSQL was not running before the takeover, so the roles that odpm changed stay changed; their previous state is in %s", path)
 			return
 		}
 		sql, err := os.ReadFile(path)
@@ -46,7 +46,7 @@ func givenBackRoles(ctx context.Context, o Options, dirs state.Dirs, a *state.Ad
 			err = roleScript(ctx, stack, a.Postgres, rolesScript, "ODPM_ROLES="+string(sql))
 		}
 		if err != nil {
-			o.Term.Warn("the roles could not be restored: %v. As they were before, they are in %s", err, path)
+			o.Term.Warn("the roles could not be restored: %v. Their previous state is in %s", err, path)
 			return
 		}
 		admin, had := savedRoles(string(sql))
@@ -58,7 +58,7 @@ func givenBackRoles(ctx context.Context, o Options, dirs state.Dirs, a *state.Ad
 				o.Term.Warn("the role %s, which odpm made, could not be dropped; if it owns nothing that you need: DROP OWNED BY %s; DROP ROLE %[2]s", role, quote.Ident(role))
 			}
 		}
-		o.Term.Step("the roles are as they were (%s)", filepath.Base(path))
+		o.Term.Step("the roles are restored to their previous state (%s)", filepath.Base(path))
 		return // the first one since is from before every change
 	}
 }

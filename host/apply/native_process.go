@@ -25,7 +25,7 @@ func (p process) stop(ctx context.Context) error {
 	}
 	for end := time.Now().Add(30 * time.Second); p.Runs(); {
 		if time.Now().After(end) {
-			return fmt.Errorf("Odoo (pid %d) did not stop within 30 s; look at it, then: kill %d", p.Pid, p.Pid)
+			return fmt.Errorf("Odoo (pid %d) did not stop within 30 s; see what it is doing, then: kill %d", p.Pid, p.Pid)
 		}
 		if err := sleep(ctx, 50*time.Millisecond); err != nil {
 			return err

@@ -95,14 +95,14 @@ func (r *Run) servesPlanned(ctx context.Context) error {
 		planned = now.SystemIdentifier
 	}
 	if planned != "" && server.SystemIdentifier != "" && planned != server.SystemIdentifier {
-		return fmt.Errorf("PostgreSQL was started on %s, but it is not the cluster that is there: its system_identifier is %s, the data directory's is %s", where, server.SystemIdentifier, planned)
+		return fmt.Errorf("PostgreSQL was started on %s, but serves a different cluster: its system_identifier is %s, the data directory's is %s", where, server.SystemIdentifier, planned)
 	}
 	return nil
 }
 
 // elsewhereStarted: the server's data are not the project's.
 func (r *Run) elsewhereStarted(where string) error {
-	msg := fmt.Sprintf("PostgreSQL was started on %s, and not on this project's data (%s)", where, r.DataName())
+	msg := fmt.Sprintf("PostgreSQL was started on %s, not on this project's data (%s)", where, r.DataName())
 	switch {
 	case r.Stack == nil:
 		return errors.New(msg)

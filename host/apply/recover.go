@@ -64,7 +64,7 @@ func (r *Run) recover(ctx context.Context) error {
 		}
 	}
 	if backup.IsLeftBehind(err) {
-		r.Term.Warn("what an interrupted backup left could not be removed, the next run tries again: %s", ui.Clean(err.Error()))
+		r.Term.Warn("the leftovers of an interrupted backup could not be removed; the next run tries again: %s", ui.Clean(err.Error()))
 		return nil
 	}
 	if err != nil {

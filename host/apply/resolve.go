@@ -105,7 +105,7 @@ func (r *Run) question(d drift.Drift) ui.Question {
 		q.GoOn = "accept this cluster"
 		q.InstructionsLabel = "show what to compare"
 		q.Instructions = []string{
-			"The number is pg_control's system_identifier; a file copy of a cluster keeps it, a new initdb or another machine's cluster has another.",
+			"The number is pg_control's system_identifier; a file copy of a cluster keeps it, a new initdb or another machine's cluster has a different one.",
 			"  odpm database status",
 		}
 	}

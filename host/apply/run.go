@@ -319,7 +319,7 @@ func (r *Run) round(ctx context.Context) (revealed bool, err error) {
 			return false, err
 		}
 		if r.Verbose {
-			r.Term.Step("does %s %s: %s", a.Op, ui.Clean(a.Resource), ui.Clean(a.Why))
+			r.Term.Step("doing: %s %s (%s)", a.Op, ui.Clean(a.Resource), ui.Clean(a.Why))
 		}
 		if err := r.do(ctx, a); err != nil {
 			return false, err

@@ -13,7 +13,7 @@ import (
 )
 
 // OpenURL is where a browser finds the Odoo that runs now. An override, or a
-// compose file of the person's own, may publish another port than .env says,
+// compose file of the person's own, may publish a different port than .env says,
 // or none: then it is "".
 func (s *Run) OpenURL(ctx context.Context) (string, error) {
 	if s.Stack == nil {

@@ -230,7 +230,7 @@ func login(ctx context.Context, pg engine.Server, h Hints, role, database string
 
 // errThroughPooler: what protects a session was not passed on, and nothing says
 // that the next statement meets the same server process.
-var errThroughPooler = errors.New("a connection pooler answers, which does not pass on what protects a superuser's session; give odpm the server's own address")
+var errThroughPooler = errors.New("a connection pooler answers, which does not pass on what protects a superuser's session; set the server's own address instead")
 
 // login tries as a superuser first: the server refuses some of the parameters
 // to everybody else, before anything is run.

@@ -26,7 +26,7 @@ func ensureLockedOut(ctx context.Context, remote engine.Remote, w Wanted, o Ensu
 		if rep, ok, err := ensureManaged(ctx, remote, w, o, none); ok || err != nil {
 			return rep, err
 		}
-		return Report{}, fmt.Errorf("%w. Nothing was changed: only with the server stopped, in single-user mode, could its roles be repaired", none)
+		return Report{}, fmt.Errorf("%w. Nothing was changed: the roles can be repaired only with the server stopped, in single-user mode", none)
 	}
 	rep := Report{SingleUser: true}
 	o.say("No role can log in as superuser: stopping PostgreSQL to repair its roles in single-user mode")
@@ -95,7 +95,7 @@ func noHolder(ctx context.Context, pg engine.Writer, ownMayRun bool) error {
 		if h.Own && ownMayRun {
 			continue
 		}
-		return fmt.Errorf("single-user mode needs the data directory for itself, and %s %s has it; stop it: %s", h.Kind, h.Name, h.StopCommand)
+		return fmt.Errorf("single-user mode needs the data directory to itself, and %s %s is using it; stop it: %s", h.Kind, h.Name, h.StopCommand)
 	}
 	return nil
 }

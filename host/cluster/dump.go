@@ -34,7 +34,7 @@ func dumpRoles(ctx context.Context, pg engine.Remote, admin, database string, h 
 		return out.Bytes(), ""
 	}
 	if err == nil {
-		err = fmt.Errorf("its output holds no role")
+		err = fmt.Errorf("its output contains no role")
 	}
 	return r.dump(), "the roles were saved from the catalogs, without comments and security labels, since pg_dumpall could not be used: " + firstLine(err.Error())
 }

@@ -51,7 +51,7 @@ func listening(ctx context.Context, pg engine.Server, h Hints, unreached pglogin
 		set, word, source = "listen_addresses = '*'", "listen_addresses=*", addresses.source
 	// With PGPORT in the container's environment the published port leads there.
 	case port.value != fmt.Sprint(containerPort) && port.source != "environment variable":
-		d.Message = fmt.Sprintf("PostgreSQL listens on port %s in its container, and what is published leads to %d", port.value, containerPort)
+		d.Message = fmt.Sprintf("PostgreSQL listens on port %s in its container, but the published port leads to %d", port.value, containerPort)
 		set, word, source = fmt.Sprintf("port = %d", containerPort), fmt.Sprintf("port=%d", containerPort), port.source
 	default:
 		return nil

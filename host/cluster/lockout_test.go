@@ -35,7 +35,7 @@ func TestBusyServerIsNotLockedOut(t *testing.T) {
 	if err := c.Stop(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cluster.Admin(ctx, c, cluster.Hints{}, ""); err == nil || errors.Is(err, cluster.ErrNoAdmin) || !strings.Contains(err.Error(), "does not run") {
+	if _, err := cluster.Admin(ctx, c, cluster.Hints{}, ""); err == nil || errors.Is(err, cluster.ErrNoAdmin) || !strings.Contains(err.Error(), "is not running") {
 		t.Errorf("a stopped server: %v", err)
 	}
 }

@@ -75,10 +75,10 @@ func planRoles(r *roles, w Wanted, p policy) (Plan, error) {
 		return plan, err
 	}
 	if r.InRecovery && !plan.NoChange() {
-		return plan, fmt.Errorf("the cluster is a standby (it is in recovery), where roles cannot be changed, and something is to be changed (%s); do it on its primary, or promote it", strings.Join(plan.Masked(), "; "))
+		return plan, fmt.Errorf("the cluster is a standby (it is in recovery), where roles cannot be changed, but changes are needed (%s); make them on its primary, or promote it", strings.Join(plan.Masked(), "; "))
 	}
 	for _, line := range r.Trusting {
-		plan.report("line %d of pg_hba.conf lets clients in over TCP without a password, as any role it names: whoever reaches the port is in. Put scram-sha-256 in the place of trust", line)
+		plan.report("line %d of pg_hba.conf lets clients in over TCP without a password, as any role it names: whoever reaches the port is in. Replace trust with scram-sha-256", line)
 	}
 	return plan, nil
 }

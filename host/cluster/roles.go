@@ -107,7 +107,7 @@ func decodeRoles(text string) (*roles, error) {
 		return nil, fmt.Errorf("read the cluster's roles: %w", err)
 	}
 	if len(r.Roles) == 0 {
-		return nil, fmt.Errorf("read the cluster's roles: the answer holds none")
+		return nil, fmt.Errorf("read the cluster's roles: the answer contains none")
 	}
 	return r, nil
 }

@@ -72,7 +72,7 @@ func TestAnswersHaveAnEnd(t *testing.T) {
 				return conn.QueryRow(ctx, "SELECT 1").Scan(&n)
 			})
 			want := "the server at 127.0.0.1:"
-			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "gave no answer within 2s") {
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "did not answer within 2s") {
 				t.Error(err)
 			}
 		})

@@ -132,9 +132,9 @@ func (g *guarded) Read(p []byte) (int, error) {
 	if err != nil {
 		switch g.late() {
 		case lateMessage:
-			err = fmt.Errorf("the server began a message and has not ended it within %s", g.time)
+			err = fmt.Errorf("the server did not finish a message within %s", g.time)
 		case lateAnswer:
-			err = fmt.Errorf("the server at %s gave no answer within %s", g.RemoteAddr(), g.answer)
+			err = fmt.Errorf("the server at %s did not answer within %s", g.RemoteAddr(), g.answer)
 		}
 	}
 	return n, err
@@ -170,7 +170,7 @@ func (g *guarded) follow(p []byte) {
 			switch g.head[0] {
 			case 'N', 'S', 'A': // notices, parameters, notifications: nobody has asked
 				if g.notices += max(g.left, 0) + int64(len(g.head)); g.notices > noticeSize {
-					g.err = fmt.Errorf("the server sends notices without end, %d MiB of them by now", g.notices>>20)
+					g.err = fmt.Errorf("the server keeps sending notices (%d MiB so far)", g.notices>>20)
 					return
 				}
 			}

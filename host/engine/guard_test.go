@@ -83,7 +83,7 @@ func TestHostileLogin(t *testing.T) {
 					return
 				}
 			}
-		}, "notices without end"},
+		}, "keeps sending notices"},
 		"parameters": {func(c net.Conn) {
 			c.Write(message('R', "\x00\x00\x00\x00"))
 			status := message('S', "name\x00"+strings.Repeat("x", 8000)+"\x00")
@@ -92,7 +92,7 @@ func TestHostileLogin(t *testing.T) {
 					return
 				}
 			}
-		}, "notices without end"},
+		}, "keeps sending notices"},
 		"huge": {func(c net.Conn) {
 			c.Write([]byte{'R', 0x7f, 0xff, 0xff, 0xff})
 			for {
@@ -150,7 +150,7 @@ func TestDrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := in(t, func() error { _, err := io.Copy(io.Discard, g); return err })
-	if err == nil || !strings.Contains(err.Error(), "has not ended it within") {
+	if err == nil || !strings.Contains(err.Error(), "did not finish a message within") {
 		t.Error(err)
 	}
 }
@@ -168,7 +168,7 @@ func TestGuardKeepsDeadlines(t *testing.T) {
 	}
 	time.AfterFunc(100*time.Millisecond, func() { g.SetDeadline(time.Unix(1, 0)) })
 	err := in(t, func() error { _, err := g.Read(buf); return err })
-	if err == nil || strings.Contains(err.Error(), "has not ended it") {
+	if err == nil || strings.Contains(err.Error(), "did not finish a message") {
 		t.Error(err)
 	}
 }

@@ -271,7 +271,7 @@ var ErrNoImage = errors.New("no such image")
 // ErrRegistryLogin: a registry says nothing about an image without a login, be it
 // that there is none. ErrNoRegistry: none could be asked.
 var (
-	ErrRegistryLogin = errors.New("the registry wants a login")
+	ErrRegistryLogin = errors.New("the registry requires a login")
 	ErrNoRegistry    = errors.New("no registry answers")
 )
 

@@ -60,7 +60,7 @@ func Open(ctx context.Context, in *inputs.Inputs, o Options) (*Readers, error) {
 	switch r.Kind {
 	case Docker:
 		if o.NoDocker {
-			r.Warnings = append(r.Warnings, "Docker was not asked: containers, and a data directory that this user may not read, are unknown")
+			r.Warnings = append(r.Warnings, "Docker was not asked, so containers, and a data directory that this user may not read, are unknown")
 			return r, nil
 		}
 		if !answers {
@@ -83,7 +83,7 @@ func Open(ctx context.Context, in *inputs.Inputs, o Options) (*Readers, error) {
 func (r *Readers) external(ctx context.Context, in *inputs.Inputs, o Options) error {
 	p := in.Project
 	if host, _ := in.ExternalAddress(); host == "" {
-		return fmt.Errorf("%s: db_host is not set, and with ODPM_POSTGRES=external it says where PostgreSQL is", in.Rel(p.OdooConfPath))
+		return fmt.Errorf("%s: db_host is not set; with ODPM_POSTGRES=external it must say where PostgreSQL is", in.Rel(p.OdooConfPath))
 	}
 	// Which Odoo it is for is known at the end.
 	defer func() {

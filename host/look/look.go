@@ -137,7 +137,7 @@ func answers(in *inputs.Inputs, r *engines.Readers, ready bool, why string) erro
 	case in.Project.External:
 		return fmt.Errorf("the external PostgreSQL cannot be reached: %s. Start it where it runs, or correct db_host and db_port in odoo.conf", why)
 	}
-	return fmt.Errorf("PostgreSQL does not run: %s. Start it: odpm", why)
+	return fmt.Errorf("PostgreSQL is not running: %s. Start it: odpm", why)
 }
 
 // Login tries the application role's, over TCP.

@@ -32,7 +32,7 @@ type place struct {
 	w    world.World
 	conf string
 	// role tells whether the cluster has the application role; data what the
-	// data directory holds while PostgreSQL does not run.
+	// data directory holds while PostgreSQL is not running.
 	role bool
 	// ports are taken by others, access are what Odoo's user cannot do, and
 	// judgement is what compose says of the files.

@@ -102,7 +102,7 @@ func (m *maker) volume(stops []Action) []Action {
 		return actions // that refusal is enough; the other's container is not to be removed
 	}
 	if len(others) > 0 {
-		m.refused(Postgres, fmt.Errorf("the volume %s still points to %s, and %s uses it. Remove the container (its data stay): docker rm -f %s",
+		m.refused(Postgres, fmt.Errorf("the volume %s still points to %s, and %s uses it. Remove the container (its data is kept): docker rm -f %s",
 			v.Name, v.Device, strings.Join(others, ", "), strings.Join(others, " ")))
 		return actions
 	}
@@ -176,14 +176,14 @@ func (m *maker) start() []Action {
 		// A volume of driver local cannot bind what does not exist.
 		actions = append(actions, Action{Op: MakeDir, Resource: m.p.DataDir, Why: "it is not there"})
 	}
-	why := "it does not run"
+	why := "it is not running"
 	switch {
 	case m.stopsOwn():
 		why = "it ran on other data"
 	case m.w.Status.Running:
 		why = "it does not accept connections"
 	case m.w.Disk.State == datadir.Missing, m.w.Disk.State == datadir.Empty:
-		why = "it does not run; a new cluster is made in " + m.in.DataName()
+		why = "it is not running; a new cluster is made in " + m.in.DataName()
 	}
 	return append(actions, Action{Op: StartPostgres, Resource: m.p.ServiceName, Why: why, Reveals: true})
 }
@@ -207,7 +207,7 @@ func (m *maker) up() {
 			m.told(StepUp, what, Skip, "Odoo is left as it is")
 			return
 		}
-		m.step(StepUp, what, "PostgreSQL does not run", actions...)
+		m.step(StepUp, what, "PostgreSQL is not running", actions...)
 		return
 	}
 	if m.w.Run.Up {
@@ -233,17 +233,17 @@ func (m *maker) whyUp() string {
 	case !w.Asked:
 		return "Docker was not asked what runs"
 	case !p.External && !w.Status.Running:
-		return "PostgreSQL does not run"
+		return "PostgreSQL is not running"
 	case !p.External && !w.Status.Ready:
 		return "PostgreSQL does not accept connections"
 	case w.Stack && odoo.Paused:
 		return "Odoo's container is paused"
 	case w.Stack && !odoo.Running:
-		return "Odoo does not run"
+		return "Odoo is not running"
 	case w.Stack && odoo.Env[envID] != m.d.Handoff.ID:
 		return "Odoo runs with another configuration"
 	case w.Kind == engines.Native && len(p.OdooCommand) > 0 && !w.Process.Runs:
-		return "ODOO_COMMAND does not run"
+		return "ODOO_COMMAND is not running"
 	case MustProve(w, m.d):
 		return "the login is not proven for this configuration"
 	case !w.Stack:

@@ -108,16 +108,16 @@ func Undo(ctx context.Context, o apply.Options) error {
 	case a == nil:
 		return &ui.Refusal{Code: codes.TakeoverData, What: "Nothing was taken over here with odpm adopt, so there is nothing to undo. Nothing was written.", Ways: []string{"odpm plan        shows what odpm would do"}}
 	case a.Proven && len(a.Copied) > 0:
-		r := &ui.Refusal{Code: codes.TakeoverData, What: "The new login is proven, and Odoo may have written to its copied file store since; the old one would lack that. Nothing was undone.",
-			Ways: []string{"odpm -d NAME --db-backup        a whole backup of the database NAME, whatever is done next"}}
+		r := &ui.Refusal{Code: codes.TakeoverData, What: "The new login is proven, and Odoo may have written to its copied file store since then; the old one would lack those files. Nothing was undone.",
+			Ways: []string{"odpm -d NAME --db-backup        a complete backup of the database NAME, before anything else"}}
 		r.Details = append(r.Details, "the old compose file: "+a.File+"."+a.At.Local().Format("2006-01-02"))
 		return r
 	}
 	here := engines.Made(ctx, a.Project)
 	for _, service := range a.Layers {
 		if here[service].ID != a.Containers[service] {
-			return &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("The container of service %s, which had its data inside itself, no longer exists: the old stack would start without them. Nothing was undone.", service),
-				Ways: []string{"odpm adopt        continues to a proven login, with the data that were copied out of it"}}
+			return &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("The container of service %s, which kept its data inside itself, no longer exists: the old stack would start without that data. Nothing was undone.", service),
+				Ways: []string{"odpm adopt        continues to a proven login, with the data that was copied out of it"}}
 		}
 	}
 	return apply.UndoAdoption(ctx, o, a)

@@ -72,7 +72,7 @@ func (f First) ports() (odoo, postgres, gevent int, err error) {
 	case odoo == 0:
 		odoo = free(8069)
 	case !ports.Free(loopback, odoo):
-		return 0, 0, 0, &ui.Refusal{Code: codes.PortTaken, What: fmt.Sprintf("Port %d is held by %s. Nothing was written.", odoo, ports.Owner(odoo)),
+		return 0, 0, 0, &ui.Refusal{Code: codes.PortTaken, What: fmt.Sprintf("Port %d is in use by %s. Nothing was written.", odoo, ports.Owner(odoo)),
 			Ways: []string{fmt.Sprintf("odpm init --port %d        a port that is free now", ports.NextFree(loopback, odoo))}}
 	}
 	postgres = free(5432, odoo)

@@ -57,7 +57,7 @@ func proposedFor(ctx context.Context, o apply.Options, file string, f *compose.F
 	var after []string
 	for _, v := range p.Vars {
 		if slices.Contains(differing, v.Key) {
-			after = append(after, fmt.Sprintf("note: .env already says %s, with another value than %s has (%s); odpm goes by .env", v.Key, filepath.Base(file), v.Value))
+			after = append(after, fmt.Sprintf("note: .env already sets %s, to a different value than %s does (%s); odpm uses .env", v.Key, filepath.Base(file), v.Value))
 		}
 	}
 	if p.Conf != nil {
@@ -219,7 +219,7 @@ func blocked(file string, problems []compose.Problem, place compose.Place) *ui.R
 		}
 	}
 	if copied {
-		r.Ways = append(r.Ways, "odpm adopt "+shell.Quote(file)+"        does all of that and everything after it")
+		r.Ways = append(r.Ways, "odpm adopt "+shell.Quote(file)+"        does all of that, and the rest of the takeover")
 	}
 	if again {
 		r.Ways = append(r.Ways, "then run the same command again")

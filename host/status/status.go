@@ -186,7 +186,7 @@ func runningText(d document) string {
 	case d.Running == nil:
 		return "unknown; no engine was asked"
 	case !*d.Running:
-		return "does not run; start it: odpm"
+		return "is not running; start it: odpm"
 	case d.Ready != nil && !*d.Ready:
 		return "runs and does not accept connections yet"
 	}

@@ -133,7 +133,7 @@ func TestScreens(t *testing.T) {
 	}
 	listed := []database.Listed{
 		{Database: odoodb.Database{Name: "prod", Owner: "odoo", Bytes: 20 << 20, AllowConnections: true, State: odoodb.Initialised, OdooVersion: "18.0", FilestoreState: odoodb.FilestorePresent, Files: 9, FilestoreBytes: 78643}},
-		{Database: odoodb.Database{Name: "a_database_with_a_long_name", Owner: "somebody_else", Bytes: -1, AllowConnections: false, State: odoodb.Unreadable, Reason: "it is another role's, and this login may not look into it", FilestoreState: odoodb.FilestoreMissing, Files: -1}},
+		{Database: odoodb.Database{Name: "a_database_with_a_long_name", Owner: "somebody_else", Bytes: -1, AllowConnections: false, State: odoodb.Unreadable, Reason: "it belongs to another role, and this login may not look into it", FilestoreState: odoodb.FilestoreMissing, Files: -1}},
 	}
 	refusal := &ui.Refusal{Code: codes.ComposeForeign, What: "/srv/acme/docker-compose.yml was not written by odpm and is not overwritten. Nothing was written or started.",
 		Details: []string{"container acme-db-1 (compose project acme, service db) has the directory mounted under another path"},

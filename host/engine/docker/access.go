@@ -113,10 +113,10 @@ func (e *Reader) CheckAccess(ctx context.Context, image, user string, paths []en
 	missing := len(problems)
 	out, _, err := e.runOneOff(ctx, run)
 	if err != nil {
-		return nil, fmt.Errorf("ask an image's user for its rights: %w", err)
+		return nil, fmt.Errorf("find out what an image's user may access: %w", err)
 	}
 	if !strings.Contains(out, "asked "+strconv.Itoa(len(asked))) {
-		return nil, fmt.Errorf("ask an image's user for its rights: the answer is incomplete: %q", out)
+		return nil, fmt.Errorf("find out what an image's user may access: the answer is incomplete: %q", out)
 	}
 	for _, l := range strings.Split(out, "\n") {
 		if n, ok := strings.CutPrefix(l, "no "); ok {
@@ -175,5 +175,5 @@ func accessProblem(a engine.Access, who, host string) string {
 	if host != who {
 		who += " (" + host + " on this machine)"
 	}
-	return fmt.Sprintf("user %s in the container cannot %s %s%s; change it: %s", who, verb, a.Path, owner, next)
+	return fmt.Sprintf("user %s in the container cannot %s %s%s; to change that: %s", who, verb, a.Path, owner, next)
 }

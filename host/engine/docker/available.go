@@ -112,7 +112,7 @@ func engineDown(ctx context.Context, err error) error {
 	var next string
 	switch {
 	case ctx.Err() != nil:
-		said, next = "it does not answer", "See what it does: docker info"
+		said, next = "it does not answer", "To see why: docker info"
 	case strings.Contains(strings.ToLower(said), "permission denied"):
 		name := "USER"
 		if u, err := user.Current(); err == nil {

@@ -301,7 +301,7 @@ func (e *Reader) running(ctx context.Context) (*container, error) {
 		return nil, err
 	}
 	if c == nil || !c.State.Running {
-		return nil, fmt.Errorf("PostgreSQL (service %s of project %s) does not run; start it: odpm", e.o.Service, e.o.Project)
+		return nil, fmt.Errorf("PostgreSQL (service %s of project %s) is not running; start it: odpm", e.o.Service, e.o.Project)
 	}
 	return c, nil
 }

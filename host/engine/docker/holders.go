@@ -115,7 +115,7 @@ func ContainerHolders(ctx context.Context, path string) ([]engine.Holder, error)
 	c := newClient(nil, "")
 	if err := engineAnswers(ctx, c); err != nil {
 		if dir, found := pidFile(path); found && !noEngine(err) && len(native.ServersOn(dir)) == 0 {
-			return nil, fmt.Errorf("%s has a postmaster.pid, and odpm cannot determine whether a container runs a server on it: %w. If certainly none does, the file is a crash's: rm %s", dir, err, shell.Quote(filepath.Join(dir, "postmaster.pid")))
+			return nil, fmt.Errorf("%s has a postmaster.pid, and odpm cannot determine whether a container is running a server on it: %w. If you are certain that none is, the file was left by a crash: rm %s", dir, err, shell.Quote(filepath.Join(dir, "postmaster.pid")))
 		}
 		return nil, nil
 	}

@@ -76,7 +76,7 @@ func (e *Reader) probe(ctx context.Context, f datadir.Facts) (datadir.Facts, err
 			return f, err
 		}
 		if c == nil {
-			f.Reason += "; the image " + image + " is not on this machine to look from inside (docker pull " + image + ")"
+			f.Reason += "; looking from inside needs the image " + image + ", which is not on this machine: docker pull " + image
 			return f, nil
 		}
 		image = c.Image
@@ -194,7 +194,7 @@ func parseLook(out string, f datadir.Facts, imageMajor int, sub string) datadir.
 	f.State = datadir.Empty
 	for _, name := range entries {
 		if !datadir.Ignorable(name) {
-			f.State, f.Reason = datadir.Other, "it holds "+strconv.Quote(name)+" and no PG_VERSION"
+			f.State, f.Reason = datadir.Other, "it contains "+strconv.Quote(name)+" but no PG_VERSION"
 			break
 		}
 	}

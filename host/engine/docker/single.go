@@ -108,9 +108,9 @@ exec setpriv --reuid="$uid" --regid="$gid" --clear-groups postgres "$@"
 func heldError(holders []engine.Holder) error {
 	var lines []string
 	for _, h := range holders {
-		lines = append(lines, fmt.Sprintf("%s %s has it; stop it: %s", h.Kind, h.Name, h.StopCommand))
+		lines = append(lines, fmt.Sprintf("%s %s is using it; stop it: %s", h.Kind, h.Name, h.StopCommand))
 	}
-	return fmt.Errorf("single-user mode needs the data directory for itself, and a second server would destroy it:\n  %s", strings.Join(lines, "\n  "))
+	return fmt.Errorf("single-user mode needs the data directory to itself, because a second server would destroy it:\n  %s", strings.Join(lines, "\n  "))
 }
 
 // hasData: the container mounts the project's data as configured now.
@@ -163,7 +163,7 @@ func (e *Reader) dataMount(ctx context.Context, target string, readOnly bool) (s
 	case dir != "":
 		return bindMount(dir, target, readOnly), nil
 	case name == "":
-		return "", errors.New("neither a data directory nor a volume is known, and service " + e.o.Service + " has no container that would have one")
+		return "", errors.New("neither a data directory nor a volume is known, and service " + e.o.Service + " has no container either")
 	}
 	vs, err := e.cl.volumes(ctx, name)
 	if err != nil {

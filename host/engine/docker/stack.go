@@ -104,7 +104,7 @@ func (e *Engine) RemoveVolume(ctx context.Context, name string) error {
 	}
 	device := vs[0].device()
 	if device == "" {
-		return fmt.Errorf("the volume %s holds data itself; it is not removed", name)
+		return fmt.Errorf("the volume %s contains data itself, so it was not removed", name)
 	}
 	if _, err := e.cl.output(ctx, "volume", "rm", name); err != nil && !noSuch(err) {
 		return fmt.Errorf("remove the volume object %s (the directory %s stays): %w", name, device, err)

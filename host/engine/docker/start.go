@@ -84,7 +84,7 @@ func (e *Reader) waitReady(ctx context.Context, c *container) error {
 		}
 		if errors.Is(err, wording.ErrTooMuch) {
 			// No shell says so much: it is none.
-			return fmt.Errorf("PostgreSQL in container %s cannot be asked: %w", c.name(), err)
+			return fmt.Errorf("PostgreSQL in container %s cannot be queried: %w", c.name(), err)
 		}
 		look, cancel := detached(ctx, 20*time.Second)
 		now, lookErr := e.cl.inspect(look, c.ID)

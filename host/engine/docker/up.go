@@ -93,7 +93,7 @@ func (e *Reader) notUnhealthy(ctx context.Context) error {
 
 // aheadOfHealth gives the services that can go on although PostgreSQL's
 // healthcheck is still to come: it accepts connections, and compose would wait
-// for the check's interval all the same. nil: there is nothing to be ahead of.
+// for the check's interval anyway. nil: there is nothing to be ahead of.
 func (e *Reader) aheadOfHealth(ctx context.Context, out io.Writer) ([]string, error) {
 	if e.o.Service == "" {
 		return nil, nil

@@ -29,9 +29,9 @@ type NotFound struct {
 
 func (n *NotFound) Error() string {
 	if n.Named != "" {
-		return fmt.Sprintf("no %s of PostgreSQL %d: %s\nName the directory that has it; without the setting, PATH and the places of packages are searched", n.Program, n.Major, n.Named)
+		return fmt.Sprintf("no %s of PostgreSQL %d: %s\nName the directory that contains it; without the setting, odpm searches PATH and the directories where packages put it", n.Program, n.Major, n.Named)
 	}
-	return fmt.Sprintf("no %s of PostgreSQL %d on this machine (looked on PATH and in %s).\nInstall it (Debian: apt-get install postgresql-%d; Fedora: dnf install postgresql%d-server; Homebrew: brew install postgresql@%d), "+
+	return fmt.Sprintf("no %s of PostgreSQL %d on this machine (searched: PATH, %s).\nInstall it (Debian: apt-get install postgresql-%d; Fedora: dnf install postgresql%d-server; Homebrew: brew install postgresql@%d), "+
 		"name its directory in ODPM_PG_BINDIR, or use Docker: ODPM_RUNTIME=docker",
 		n.Program, n.Major, strings.Join(n.Looked, ", "), n.Major, n.Major, n.Major)
 }
@@ -75,7 +75,7 @@ func (e *Reader) named(ctx context.Context, name string) (string, error) {
 	case err == nil && major == e.o.Major:
 		return path, nil
 	case err == nil:
-		err = fmt.Errorf("%s is of PostgreSQL %d", path, major)
+		err = fmt.Errorf("%s is from PostgreSQL %d", path, major)
 	}
 	return "", e.missing(ctx, name, fmt.Sprintf("%s names %s, and %v", e.o.BinDirFrom, e.o.BinDir, err))
 }
@@ -115,7 +115,7 @@ func (e *Reader) client(ctx context.Context, name string) (string, error) {
 		case dir == e.o.BinDir && !errors.Is(err, fs.ErrNotExist):
 			// Not there is ordinary: packages have clients apart from the server.
 			if err == nil {
-				err = fmt.Errorf("%s is of PostgreSQL %d", path, major)
+				err = fmt.Errorf("%s is from PostgreSQL %d", path, major)
 			}
 			return "", e.missing(ctx, name, fmt.Sprintf("%s names %s, and %v", e.o.BinDirFrom, dir, err))
 		}

@@ -140,7 +140,7 @@ func rewrite(root *os.Root, name, text string, as identity) error {
 		return err
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); !info.Mode().IsRegular() || ok && (st.Nlink != 1 || int(st.Uid) != as.uid) {
-		return fmt.Errorf("%s is not as initdb made it; somebody else writes in this directory", filepath.Join(root.Name(), name))
+		return fmt.Errorf("%s is not as initdb made it; another process is writing in this directory", filepath.Join(root.Name(), name))
 	}
 	if err := f.Truncate(0); err != nil {
 		return err
@@ -200,7 +200,7 @@ func (e *Reader) makeDir(dir string, as identity) error {
 			return err
 		}
 		if info.Mode().Perm()&0o001 == 0 && info.Mode().Perm()&0o700 != 0 {
-			return fmt.Errorf("user %s, who runs PostgreSQL, cannot pass through %s (%s); move the project, or run odpm as a user other than root", as.name, p, info.Mode().Perm())
+			return fmt.Errorf("user %s, which runs PostgreSQL, cannot enter %s (%s); move the project, or run odpm as a user other than root", as.name, p, info.Mode().Perm())
 		}
 	}
 	return nil

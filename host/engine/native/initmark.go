@@ -103,7 +103,7 @@ func (e *Engine) markInit(ctx context.Context, dir string) (*os.File, error) {
 		select {
 		case <-ctx.Done():
 			mark.Close()
-			return nil, fmt.Errorf("the initdb of a run that was killed still works in %s: %w", dir, ctx.Err())
+			return nil, fmt.Errorf("the initdb of a run that was killed is still working in %s: %w", dir, ctx.Err())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

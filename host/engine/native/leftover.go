@@ -35,7 +35,7 @@ func (e *Engine) leftover(ctx context.Context, as identity) error {
 			return err
 		}
 		if pm.single && pm.alive() {
-			return fmt.Errorf("a single-user session (postgres --single, pid %d) has %s; end it: kill -TERM %d", pm.pid, dir, pm.pid)
+			return fmt.Errorf("a single-user session (postgres --single, pid %d) is using %s; end it: kill -TERM %d", pm.pid, dir, pm.pid)
 		}
 		backends := ServersOn(dir)
 		if len(backends) == 0 && !pm.empty() && !belongsTo(pm.pid, as.uid) {
@@ -76,7 +76,7 @@ func (p *postmaster) inTheWay(backends []int) error {
 			pids[i] = strconv.Itoa(pid)
 		}
 		all := strings.Join(pids, " ")
-		return fmt.Errorf("processes of a server that was killed still work on %s (pid %s), and PostgreSQL does not start beside them. To continue:\n  kill -TERM %s", p.clusterDir, all, all)
+		return fmt.Errorf("processes of a server that was killed are still working on %s (pid %s), and PostgreSQL does not start until they end. To continue:\n  kill -TERM %s", p.clusterDir, all, all)
 	}
 	now := "an ended process that its parent has not reaped"
 	if !zombie(p.pid) {

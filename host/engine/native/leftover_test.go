@@ -161,7 +161,7 @@ func TestEmptyPidFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	pids := native.ServersOn(o.DataDir)
-	if err := e.Start(ctx); err == nil || !strings.Contains(err.Error(), "still work on") {
+	if err := e.Start(ctx); err == nil || !strings.Contains(err.Error(), "are still working on") {
 		t.Errorf("beside a server whose file was emptied: %v", err)
 	}
 	for _, pid := range pids {

@@ -204,7 +204,7 @@ func (e *Reader) Dial(ctx context.Context) (net.Conn, error) {
 func (e *Reader) running() (*postmaster, error) {
 	pm, err := readPostmaster(e.clusterDir())
 	if err != nil || !pm.alive() {
-		return nil, fmt.Errorf("PostgreSQL does not run on %s; start it: odpm", e.o.DataDir)
+		return nil, fmt.Errorf("PostgreSQL is not running on %s; start it: odpm", e.o.DataDir)
 	}
 	return pm, nil
 }

@@ -327,7 +327,7 @@ func TestStartSaysWhoseTheDirectoryIs(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.DataDir = filepath.Join(home, "pg")
-		if err := native.New(o).Start(ctx); err == nil || !strings.Contains(err.Error(), "cannot pass through "+home) {
+		if err := native.New(o).Start(ctx); err == nil || !strings.Contains(err.Error(), "cannot enter "+home) {
 			t.Errorf("below a directory of root's: %v", err)
 		}
 	}

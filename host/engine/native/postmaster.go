@@ -48,7 +48,7 @@ func readPostmaster(clusterDir string) (*postmaster, error) {
 	}
 	pid, err := strconv.Atoi(at(0))
 	if err != nil || pid == 0 {
-		return nil, fmt.Errorf("%s/postmaster.pid holds %q where a pid belongs", clusterDir, at(0))
+		return nil, fmt.Errorf("%s/postmaster.pid contains %q where a pid should be", clusterDir, at(0))
 	}
 	pm := &postmaster{pid: pid, clusterDir: clusterDir, dataDir: at(1), socketDir: at(4), listen: at(5), status: at(7)}
 	if pid < 0 {

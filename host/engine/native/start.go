@@ -111,7 +111,7 @@ func (e *Reader) checkOwner(as identity) error {
 	}
 	quoted := shell.Quote(dir)
 	if uid := int(info.Sys().(*syscall.Stat_t).Uid); uid != as.uid {
-		return fmt.Errorf("%s belongs to %s. PostgreSQL would run as %s, and starts only on a directory of its own user. To continue:\n  sudo chown -R %s: %s", dir, userName(uid), as.name, as.name, quoted)
+		return fmt.Errorf("%s belongs to %s. PostgreSQL would run as %s, and starts only on a directory that its user owns. To continue:\n  sudo chown -R %s: %s", dir, userName(uid), as.name, as.name, quoted)
 	}
 	if info.Mode().Perm()&0o027 != 0 {
 		return fmt.Errorf("%s has the mode %04o, and PostgreSQL starts only on 0700 or 0750. To continue:\n  chmod 700 %s", dir, info.Mode().Perm(), quoted)
