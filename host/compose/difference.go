@@ -230,7 +230,7 @@ func (d *differ) odooDeploy(s, _ types.ServiceConfig, theirs, ours any) {
 }
 
 func (d *differ) oneOdoo(s types.ServiceConfig, key string) {
-	d.otherwise(s.Name, key, "Odoo's port is published on this machine, and one container can have it; for more than one Odoo behind a proxy keep your file (ODPM_COMPOSE=keep in .env), or use several processes in one (workers in odoo.conf)")
+	d.otherwise(s.Name, key, "Odoo's port is published on this machine, and only one container can have it; for more than one Odoo behind a proxy keep your file (ODPM_COMPOSE=keep in .env), or use several processes in one (workers in odoo.conf)")
 }
 
 // shmSize: a smaller one than odpm's is no loss.

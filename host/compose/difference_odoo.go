@@ -27,7 +27,7 @@ func (d *differ) odooCommand(s, o types.ServiceConfig, _, _ any) {
 			return
 		}
 		d.problem(Problem{Code: "command", Message: "service " + s.Name + " runs a command other than Odoo (" + strings.Join(s.Command, " ") + "); odpm's starts Odoo",
-			Way: "to have yours: command in docker-compose.override.yml, or keep using this file: ODPM_COMPOSE=keep in .env"})
+			Way: "to keep yours: command in docker-compose.override.yml, or keep using this file: ODPM_COMPOSE=keep in .env"})
 		return
 	}
 	keep := d.odooOptions(s, options)
@@ -64,7 +64,7 @@ func (d *differ) odooOptions(s types.ServiceConfig, options []string) []string {
 			keep = append(keep, strings.ReplaceAll(options[i], d.Odoo.DataTarget+"/", OdooDataTarget+"/"))
 			continue
 		}
-		d.otherwise(s.Name, "command", name+": odoo.conf and .env say it")
+		d.otherwise(s.Name, "command", name+": it is set in odoo.conf and .env")
 		if takes {
 			i++
 		}

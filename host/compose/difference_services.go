@@ -63,7 +63,7 @@ func (d *differ) environment(s, o types.ServiceConfig, _, _ any) {
 		slices.Sort(own)
 		how := "the login is in odoo.conf and .env"
 		if !d.isOdoo(s) {
-			how = "of a new cluster alone; where the data and the port are, .env says"
+			how = "it applies to a new cluster only; .env says where the data and the port are"
 		}
 		d.otherwise(s.Name, "environment", strings.Join(own, ", ")+": "+how)
 	}
@@ -161,11 +161,11 @@ func (d *differ) postgresCommand(s, o types.ServiceConfig, _, _ any) {
 			d.otherwise(s.Name, "command", "PostgreSQL listens on every address of the container at 5432; the published port is POSTGRES_PORT")
 		case name == "config_file" && d.confDirectory(s, strings.TrimPrefix(setting, "config_file=")) != "":
 			file := strings.TrimPrefix(setting, "config_file=")
-			d.problem(Problem{Code: "command", Blocking: true, Message: fmt.Sprintf("%s of service %s names the data directory (data_directory = %s), which PostgreSQL would take instead of where odpm mounts the data", file, s.Name, d.confDirectory(s, file)),
-				Way: "say it as PGDATA in the service's environment instead, or keep using this file: ODPM_COMPOSE=keep in .env"})
+			d.problem(Problem{Code: "command", Blocking: true, Message: fmt.Sprintf("%s of service %s names the data directory (data_directory = %s), which PostgreSQL would use instead of the place where odpm mounts the data", file, s.Name, d.confDirectory(s, file)),
+				Way: "set PGDATA in the service's environment instead, or keep using this file: ODPM_COMPOSE=keep in .env"})
 		case word == "-D", name == "data_directory":
 			d.problem(Problem{Code: "command", Blocking: true, Message: "service " + s.Name + " names the data directory in its command (" + setting + ")",
-				Way: "say it as PGDATA in the service's environment instead, or keep using this file: ODPM_COMPOSE=keep in .env"})
+				Way: "set PGDATA in the service's environment instead, or keep using this file: ODPM_COMPOSE=keep in .env"})
 		case word == "-c" || word == "-p":
 			keep = append(keep, word, d.rebased(value))
 		default:

@@ -25,7 +25,7 @@ func (f *Foreign) port(s types.ServiceConfig) {
 		}
 		n, err := strconv.Atoi(port.Published)
 		if err != nil || n == 0 {
-			f.problem(Problem{Code: "random_port", Message: fmt.Sprintf("service %s publishes its port on a random one or on a range (%q)", s.Name, port.Published), Way: way})
+			f.problem(Problem{Code: "random_port", Message: fmt.Sprintf("service %s publishes a random port or a range of ports (%q)", s.Name, port.Published), Way: way})
 			return
 		}
 		p.Port, p.Bind = n, firstOf(port.HostIP, "0.0.0.0")

@@ -73,8 +73,8 @@ func (f *Foreign) data(s types.ServiceConfig, bitnami bool) {
 	}
 	if p.Major == 0 {
 		f.problem(Problem{Code: "major_unknown",
-			Message: fmt.Sprintf("image %q of service %s names no PostgreSQL major, so it is not known what the data were written with", s.Image, s.Name),
-			Way:     "see it: docker compose exec " + s.Name + " postgres --version, and write the version into odpm.json (postgres_version)"})
+			Message: fmt.Sprintf("image %q of service %s names no PostgreSQL major, so the version that wrote the data is unknown", s.Image, s.Name),
+			Way:     "to see it: docker compose exec " + s.Name + " postgres --version, and write the version into odpm.json (postgres_version)"})
 	}
 	if p.Major > 0 && p.Major < project.OldestMajor {
 		f.problem(Problem{Code: "major_old", Blocking: true,

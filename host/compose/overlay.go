@@ -52,8 +52,8 @@ type Overlaid struct {
 }
 
 const overlayHeader = `# ` + marker + ` — written by odpm, which overwrites changes made here.
-# It stands over your own compose file (ODPM_COMPOSE=keep), which is not changed:
-# odpm adds it as a further -f, and docker compose by hand does without it.
+# It extends your own compose file (ODPM_COMPOSE=keep), which is not changed:
+# odpm adds it with another -f; docker compose by hand does not use it.
 `
 
 // Build makes the document. The same Overlay always gives the same bytes.

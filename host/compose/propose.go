@@ -210,7 +210,7 @@ func (p *proposer) images() {
 		}
 		switch image := p.imageOf(p.Doc.Services[pg.Service]); {
 		case pg.Image == "" && p.postgresVersion != "" && image != "":
-			p.set("POSTGRES_IMAGE", image, "as docker compose names what it builds")
+			p.set("POSTGRES_IMAGE", image, "the name that docker compose gives the image that it builds")
 		case pg.Image != "" && pg.Image != "postgres:"+p.postgresVersion:
 			p.set("POSTGRES_IMAGE", pg.Image, "")
 		}
@@ -225,7 +225,7 @@ func (p *proposer) images() {
 		case o.Image == "" && (image == "" || o.Version == ""):
 			// Without a version the next command asks for one.
 		case o.Image == "":
-			p.set("ODOO_IMAGE", image, "as docker compose names what it builds")
+			p.set("ODOO_IMAGE", image, "the name that docker compose gives the image that it builds")
 		case image != "" && image != "odoo:"+o.Version:
 			p.set("ODOO_IMAGE", image, "")
 		}
@@ -320,7 +320,7 @@ func (p *proposer) login() {
 	switch {
 	case role == "postgres":
 		p.problem(Problem{Code: "role", Message: "Odoo logs in as postgres there, which Odoo itself refuses; odpm makes the role odoo",
-			Way: "set its password: POSTGRES_ODOO_PASS in .env; the databases stay postgres' until their owner is changed: docs/reference/inherited-clusters.md"})
+			Way: "set its password: POSTGRES_ODOO_PASS in .env; the databases still belong to postgres until their owner is changed: docs/reference/inherited-clusters.md"})
 		return
 	case role != "" && !(here && inConf["db_user"] != ""):
 		p.set("POSTGRES_ODOO_USER", role, "")

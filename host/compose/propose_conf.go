@@ -48,7 +48,7 @@ func (p *proposer) around() {
 		}
 	} else if o.ConfPath != "" && o.ConfPath != own && !sameFile(o.ConfPath, own) {
 		p.problem(Problem{Code: "odoo_conf", Message: "Odoo's configuration was " + p.rel(o.ConfPath) + "; odpm reads odoo.conf in the project directory, which differs",
-			Way: "see what: diff " + shell.Quote(o.ConfPath) + " " + shell.Quote(own)})
+			Way: "to compare: diff " + shell.Quote(o.ConfPath) + " " + shell.Quote(own)})
 	}
 	if p.External || p.elsewhere {
 		p.outside()

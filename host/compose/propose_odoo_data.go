@@ -97,7 +97,7 @@ func (p *proposer) odooUnmounted(want string) {
 	switch {
 	case m != nil && m.Volume != "":
 		rel := strings.TrimPrefix(strings.TrimPrefix(o.DataTarget, path.Clean(m.Destination)), "/")
-		p.copyData("the anonymous volume of container "+made.Name+", which is not found any more once that is removed", m.Volume, rel, want)
+		p.copyData("the anonymous volume of container "+made.Name+", which cannot be found once that container is removed", m.Volume, rel, want)
 	case m != nil:
 		p.set("ODOO_DATA_DIR", p.rel(filepath.Join(m.Source, strings.TrimPrefix(o.DataTarget, path.Clean(m.Destination)))), "Odoo's data_dir")
 	case p.Copying:

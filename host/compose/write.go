@@ -193,7 +193,7 @@ func readCompose(path string) ([]byte, error) {
 	if !st.Mode().IsRegular() {
 		// A rename would replace a symbolic link by a file and leave its target
 		// behind, unnoticed.
-		return nil, fmt.Errorf("%s is not a regular file (%s): odpm writes it by rename and would break that; move it away", path, st.Mode().Type())
+		return nil, fmt.Errorf("%s is not a regular file (%s): odpm writes it by rename and would break that; move it elsewhere", path, st.Mode().Type())
 	}
 	return regular.ReadNoLink(path, 16<<20)
 }

@@ -260,7 +260,7 @@ func (d *Desired) manifestConf(in *inputs.Inputs) error {
 		}
 		if have, ok := f.Value(key, p.OdooMajor); ok && !project.Placeholder(have) {
 			if have != want[key] && key != "admin_passwd" {
-				d.Warnings = append(d.Warnings, fmt.Sprintf("%s:%d: %s is %s, and odpm.json's odoo_conf.options say %s; odoo.conf counts", in.Rel(p.OdooConfPath), f.Line(key), key, have, want[key]))
+				d.Warnings = append(d.Warnings, fmt.Sprintf("%s:%d: %s is %s, and odpm.json's odoo_conf.options say %s; odoo.conf wins", in.Rel(p.OdooConfPath), f.Line(key), key, have, want[key]))
 			}
 			continue
 		}

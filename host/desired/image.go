@@ -64,7 +64,7 @@ func image(in *inputs.Inputs, w *world.World, conf *odooconf.File) Image {
 	p := in.Project
 	official := engine.Image{Entrypoint: OfficialEntrypoint, Cmd: officialCmd, ImageFiles: engine.ImageFiles{AppendsLogin: true}}
 	if w.Kind == engines.Native {
-		// The document is written for a later `docker compose` all the same.
+		// The document is written for a later `docker compose` anyway.
 		im := Image{Ref: p.OdooImage, Reason: "PostgreSQL and Odoo run without containers",
 			Checker: w.Checker.Path, Problem: w.Checker.Err, Command: command(conf, official)}
 		if im.Problem == nil {
