@@ -29,7 +29,7 @@ type BaselineError struct{ err error }
 func (e *BaselineError) Error() string { return "the baseline was not written: " + e.err.Error() }
 func (e *BaselineError) Unwrap() error { return e.err }
 
-// SignalError is a signal that came while waiting.
+// SignalError is a signal that arrived while waiting.
 type SignalError struct{ Signal syscall.Signal }
 
 func (e *SignalError) Error() string { return "stopped by signal " + e.Signal.String() }

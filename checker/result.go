@@ -38,7 +38,7 @@ func writeResult(s *settings.Settings, log *slog.Logger, res *pglogin.Result, a 
 	case bool(s.RequireBaseline):
 		return &BaselineError{err}
 	}
-	log.Warn("what was proven was not written for --result: " + err.Error())
+	log.Warn("the proof could not be written to --result: " + err.Error())
 	return nil
 }
 

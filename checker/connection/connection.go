@@ -233,7 +233,7 @@ func (r *resolver) comparedWithFile(name, given string) {
 	}
 	v, ok := r.conf.Value(name, r.OdooMajor)
 	if ok && v != given && (strings.Contains(v, given) || strings.Contains(given, v)) {
-		r.warn(r.t.ConfPath + ": " + r.GivenBy + " gives Odoo only a part of the line of " + name +
+		r.warn(r.t.ConfPath + ": " + r.GivenBy + " passes Odoo only part of the line of " + name +
 			", or more than its value; write it as \"" + name + " = value\" with single spaces, and a value without any")
 	}
 }

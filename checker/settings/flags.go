@@ -94,5 +94,5 @@ pgpass, ca.crt).
 Exit codes: 0, then the program's own; 64 usage; 69 PostgreSQL not reachable in
 time; 73 baseline not written (--require-baseline); 74 the output of --version
 or --help could not be written; 77 login refused; 78 configuration; 126 program
-cannot be run; 127 program not found; 128+N signal N came while waiting.
+cannot be run; 127 program not found; 128+N signal N arrived while waiting.
 `

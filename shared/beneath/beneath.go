@@ -42,7 +42,7 @@ type LinkError struct {
 }
 
 func (e *LinkError) Error() string {
-	return fmt.Sprintf("%s is a symbolic link to %q, and no link is followed there", e.Path, e.Target)
+	return fmt.Sprintf("%s is a symbolic link to %q, and links are not followed there", e.Path, e.Target)
 }
 
 // KindError is something that is neither a symbolic link nor of the kind that
@@ -135,7 +135,7 @@ func (d *Dir) Mkdir(name string, perm fs.FileMode) (*Dir, error) {
 }
 
 // errTaken is a directory that somebody else has put something into.
-var errTaken = fmt.Errorf("somebody else has put something into it while it was made: %w", fs.ErrExist)
+var errTaken = fmt.Errorf("another process put something into it while it was being created: %w", fs.ErrExist)
 
 // MkdirAll opens a directory below and makes what is missing of the way there.
 // made, if it is not nil, is called with each directory that was made.

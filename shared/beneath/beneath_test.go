@@ -314,7 +314,7 @@ func TestPublishRenamed(t *testing.T) {
 		t.Error(err)
 	}
 	must(t, d.publishRenamed(made, "part", "name"), os.Rename(in+"/taken", in+"/part"))
-	if err := d.publishRenamed(made, "part", "other"); err == nil || !strings.Contains(err.Error(), "somebody else") {
+	if err := d.publishRenamed(made, "part", "other"); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Error(err)
 	}
 }

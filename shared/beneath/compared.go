@@ -15,7 +15,7 @@ func (d *Dir) openCompared(name string, seen Info) (int, Info, error) {
 	}
 	info, err := fstat(fd, d.join(name))
 	if err == nil && !info.Same(seen) {
-		err = &fs.PathError{Op: "open", Path: d.join(name), Err: errors.New("somebody else replaced it while it was opened")}
+		err = &fs.PathError{Op: "open", Path: d.join(name), Err: errors.New("another process replaced it while it was being opened")}
 	}
 	if err == nil {
 		err = unix.SetNonblock(fd, false)

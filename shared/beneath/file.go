@@ -152,7 +152,7 @@ func (d *Dir) publishRenamed(made Info, part, name string) error {
 func (d *Dir) is(name string, made Info) error {
 	now, err := d.Lstat(name)
 	if err == nil && !now.Same(made) {
-		err = &fs.PathError{Op: "publish", Path: d.join(name), Err: errors.New("somebody else has put another file in its place")}
+		err = &fs.PathError{Op: "publish", Path: d.join(name), Err: errors.New("another process has put a different file in its place")}
 	}
 	return err
 }

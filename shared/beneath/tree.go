@@ -76,7 +76,7 @@ func (d *Dir) walk(prefix string, depth int, skip func(string) bool, do func(str
 			return nil
 		}
 		if depth == 0 {
-			return &fs.PathError{Op: "open", Path: d.join(name), Err: errors.New("too many directories in each other")}
+			return &fs.PathError{Op: "open", Path: d.join(name), Err: errors.New("its directories are nested too deeply")}
 		}
 		sub, err := d.OpenDir(name)
 		if gone(err) {
@@ -171,7 +171,7 @@ func (r *remover) empty(dir *Dir, depth int) error {
 			pass, moved = 0, r.moved
 		}
 		if pass++; pass > removePasses {
-			return &fs.PathError{Op: "remove", Path: dir.path, Err: fmt.Errorf("somebody writes into it while it is removed: %w", unix.ENOTEMPTY)}
+			return &fs.PathError{Op: "remove", Path: dir.path, Err: fmt.Errorf("another process is writing into it while it is being removed: %w", unix.ENOTEMPTY)}
 		}
 		for _, n := range names {
 			if err := r.remove(dir, n, depth); err != nil {

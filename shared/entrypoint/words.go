@@ -26,7 +26,7 @@ type scanner struct {
 	level int
 }
 
-// deepest is more substitutions in each other than anybody writes.
+// deepest is more nested substitutions than anybody writes.
 const deepest = 16
 
 func scan(text string, level int) *scanner {

@@ -68,7 +68,7 @@ func (h *Handoff) Encode() ([]byte, error) {
 
 // Decode reads checker.json. Members that it does not know are for a newer
 // checker: the contract is additive, and an image with an older checker in it
-// has to go on working under a newer odpm. A change of meaning is another
+// has to keep working under a newer odpm. A change of meaning is another
 // version.
 func Decode(data []byte) (*Handoff, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))

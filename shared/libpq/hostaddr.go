@@ -27,7 +27,7 @@ func (o outside) hostaddr(host string) (*hostaddr, error) {
 	h.hosts = make([]string, len(h.addrs))
 	if host != "" {
 		if h.hosts = strings.Split(host, ","); len(h.hosts) != len(h.addrs) {
-			return nil, wrong("the numbers of hosts and of addresses differ: check db_host (or PGHOST) and PGHOSTADDR, which beats it")
+			return nil, wrong("the numbers of hosts and of addresses differ: check db_host (or PGHOST) and PGHOSTADDR, which takes precedence")
 		}
 	}
 	for i, addr := range h.addrs {
@@ -35,7 +35,7 @@ func (o outside) hostaddr(host string) (*hostaddr, error) {
 			continue
 		}
 		if _, err := netip.ParseAddr(addr); err != nil {
-			return nil, wrong("PGHOSTADDR, or hostaddr of the connection service, is not an address in numbers; names belong into db_host")
+			return nil, wrong("PGHOSTADDR, or hostaddr of the connection service, is not a numeric address; put names into db_host")
 		}
 		h.nameless = h.nameless || h.hosts[i] == ""
 		if h.hosts[i] == "" || strings.HasPrefix(h.hosts[i], "/") {

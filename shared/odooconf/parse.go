@@ -141,7 +141,7 @@ func (p *parser) header(n int, name string) error {
 func (p *parser) option(n int, value string) error {
 	at := strings.IndexAny(value, "=:")
 	if at < 0 {
-		p.fail(n, fmt.Sprintf("no = or : behind %q", word(value)))
+		p.fail(n, fmt.Sprintf("no = or : after %q", word(value)))
 		return nil
 	}
 	if at == 0 {

@@ -159,7 +159,7 @@ func rank(e *Error) int {
 
 var errNoTLS = errors.New("the server offers none")
 
-const nextTablespace = "mount the disk of the database's tablespace, and try again; where it belongs: psql -d postgres -c 'SELECT spcname, pg_tablespace_location(oid) FROM pg_tablespace'"
+const nextTablespace = "mount the disk of the database's tablespace, and try again; to see where it belongs: psql -d postgres -c 'SELECT spcname, pg_tablespace_location(oid) FROM pg_tablespace'"
 
 func (h *host) classifyOne(err error, a *attempt) *Error {
 	var (

@@ -126,7 +126,7 @@ func (e *Error) what() string {
 			return fmt.Sprintf("PostgreSQL on %s asks for %d SCRAM iterations to prove the password of role %s, which this machine cannot compute in time", e.Addr, e.iterations, quote(e.User))
 		}
 		if e.heard {
-			return e.Addr + " speaks PostgreSQL's protocol and does not finish the login; a connection pooler waits like that while it cannot reach its server"
+			return e.Addr + " speaks PostgreSQL's protocol and does not finish the login, as a connection pooler does that cannot reach its server"
 		}
 		return e.Addr + " accepts connections and does not answer; it may not be PostgreSQL"
 	case NotPostgreSQL:
@@ -253,7 +253,7 @@ func (e *Error) Next() string {
 		if e.noPassword {
 			return "set db_password in odoo.conf, or PGPASSWORD"
 		}
-		return "if the role or its password changed, a cluster keeps its old ones: odpm database ensure-role"
+		return "a cluster keeps the roles and passwords that it was created with; to update them: odpm database ensure-role"
 	case RoleNoLogin:
 		return "odpm database ensure-role"
 	case HBARejected, AuthMethod:
@@ -264,7 +264,7 @@ func (e *Error) Next() string {
 		return fmt.Sprintf(`%s -c 'GRANT CONNECT ON DATABASE %s TO %s'`, admin, ident(e.Database), ident(e.User))
 	case NotAcceptingConnections:
 		// A restore that was interrupted closes it until its files are in place.
-		return fmt.Sprintf(`after an interrupted restore: odpm; else: %s -d template1 -c 'ALTER DATABASE %s ALLOW_CONNECTIONS true'`, admin, ident(e.Database))
+		return fmt.Sprintf(`after an interrupted restore: odpm; otherwise: %s -d template1 -c 'ALTER DATABASE %s ALLOW_CONNECTIONS true'`, admin, ident(e.Database))
 	case DatabaseInvalid:
 		drop := fmt.Sprintf(`%s -d template1 -c 'DROP DATABASE %s'`, admin, ident(e.Database))
 		if e.Database == DefaultDatabase {

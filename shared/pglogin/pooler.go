@@ -103,7 +103,7 @@ func (e *Error) poolerWhat() string {
 	case wantsTLS.MatchString(e.Server):
 		return at + " takes only connections with TLS"
 	case unsupported.MatchString(e.Server):
-		return at + " does not take a parameter with which the session begins"
+		return at + " rejects a parameter that the session starts with"
 	}
 	return at + " refused role " + quote(e.User) + ": probably the password is wrong, or the pooler does not know the role or database " + quote(e.Database)
 }

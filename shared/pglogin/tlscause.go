@@ -32,7 +32,7 @@ func tlsError(err error) *Error {
 			names = append(names, ip.String())
 		}
 		if len(names) == 0 {
-			e.detail = "the server's certificate is for no host name at all, so not for " + Shown(name.Host)
+			e.detail = "the server's certificate names no host at all, so not " + Shown(name.Host)
 			e.next = "give the server a certificate whose subjectAltName has DNS:" + Shown(name.Host)
 			break
 		}
@@ -48,9 +48,9 @@ func tlsError(err error) *Error {
 	case strings.Contains(alert, "protocol version"):
 		e.next = "let both sides share a version: ssl_min_protocol_version of the server, PGSSLMINPROTOCOLVERSION and PGSSLMAXPROTOCOLVERSION here"
 	case strings.Contains(alert, "certificate"):
-		e.detail = "the server does not take the client's certificate: " + alert
+		e.detail = "the server does not accept the client's certificate: " + alert
 		if strings.Contains(alert, "required") {
-			e.detail = "the server wants a certificate of the client, and there is none here"
+			e.detail = "the server requires a client certificate, and there is none here"
 		}
 		e.next = "name one that an authority of the server's ssl_ca_file (of PgBouncer: client_tls_ca_file) has signed: PGSSLCERT=/path/to/client.crt and PGSSLKEY=/path/to/client.key"
 	}

@@ -127,7 +127,7 @@ func (s *scanner) line0(line string) {
 	}
 }
 
-// plain is text without a secret key; URLs are looked at all the same.
+// plain is text without a secret key; URLs are looked at anyway.
 func (s *scanner) plain(text string) {
 	for {
 		m := credentials.FindStringSubmatchIndex(text)

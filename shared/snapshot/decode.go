@@ -275,7 +275,7 @@ func (r *reader) text(m map[string]json.RawMessage, at, name string, required bo
 		r.failAt(at, name, "is longer than %d bytes", maxText)
 	}
 	if !Printable(s) {
-		r.failAt(at, name, "holds a control character")
+		r.failAt(at, name, "contains a control character")
 		return ""
 	}
 	if required && s == "" {

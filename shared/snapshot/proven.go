@@ -48,7 +48,7 @@ const (
 func EncodeProven(p *Proven) ([]byte, error) {
 	data, err := json.Marshal(p)
 	if err == nil && len(data) >= MaxProven {
-		err = fmt.Errorf("it would take %d bytes, and %d are kept", len(data)+1, MaxProven)
+		err = fmt.Errorf("it would take %d bytes; the limit is %d", len(data)+1, MaxProven)
 	}
 	return append(data, '\n'), err
 }

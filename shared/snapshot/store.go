@@ -87,7 +87,7 @@ func read(path string) ([]byte, error) {
 func Save(path string, s *Snapshot) error {
 	data, err := s.Checked()
 	if err != nil {
-		return fmt.Errorf("%s is not written: %w", path, err)
+		return fmt.Errorf("%s was not written: %w", path, err)
 	}
 	return durable.WriteFile(path, data, 0o644)
 }

@@ -30,7 +30,7 @@ func TestPoolerWithTLS(t *testing.T) {
 	}
 	serves := []string{"client_tls_sslmode = require", "client_tls_cert_file = " + files["pooler.crt"], "client_tls_key_file = " + files["pooler.key"]}
 	wants := append([]string{"client_tls_sslmode = verify-full", "client_tls_ca_file = " + files["pooler.crt"]}, serves[1:]...)
-	const words = "a connection pooler waits like that while it cannot reach its server"
+	const words = "as a connection pooler does that cannot reach its server"
 	for _, tc := range []struct {
 		name     string
 		settings []string
@@ -43,9 +43,9 @@ func TestPoolerWithTLS(t *testing.T) {
 		{"another name", serves, "127.0.0.1", []string{"ODPM_DB_SSLMODE=verify-full", "PGSSLROOTCERT=" + ca}, 77, []string{"reason=tls", "is for localhost and not for 127.0.0.1"}},
 		{"another authority", serves, "localhost", []string{"ODPM_DB_SSLMODE=verify-full", "PGSSLROOTCERT=" + client}, 77, []string{"reason=tls", "signed by an authority that is not known here"}},
 		{"without TLS", serves, "localhost", []string{"ODPM_DB_SSLMODE=disable"}, 77, []string{"reason=pooler_refused", "PgBouncer", "takes only connections with TLS"}},
-		{"without a client's certificate", wants, "localhost", []string{"ODPM_DB_SSLMODE=require"}, 77, []string{"reason=tls", "wants a certificate of the client", "PGSSLCERT="}},
-		{"without one, prefer", wants, "localhost", nil, 77, []string{"reason=tls", "wants a certificate of the client", "without TLS: the connection pooler", "PGSSLCERT="}},
-		{"a client's certificate of another authority", wants, "localhost", []string{"ODPM_DB_SSLMODE=require", "PGSSLCERT=" + client, "PGSSLKEY=" + clientKey}, 77, []string{"reason=tls", "does not take the client's certificate"}},
+		{"without a client's certificate", wants, "localhost", []string{"ODPM_DB_SSLMODE=require"}, 77, []string{"reason=tls", "requires a client certificate", "PGSSLCERT="}},
+		{"without one, prefer", wants, "localhost", nil, 77, []string{"reason=tls", "requires a client certificate", "without TLS: the connection pooler", "PGSSLCERT="}},
+		{"a client's certificate of another authority", wants, "localhost", []string{"ODPM_DB_SSLMODE=require", "PGSSLCERT=" + client, "PGSSLKEY=" + clientKey}, 77, []string{"reason=tls", "does not accept the client's certificate"}},
 		{"another authority of the server", []string{"server_tls_sslmode = verify-full", "server_tls_ca_file = " + files["other.crt"]}, "127.0.0.1", nil, 69, []string{"reason=timeout", words, "TLS settings"}},
 		{"the server has another name", []string{"server_tls_sslmode = verify-full", "server_tls_ca_file = " + files["pooler.crt"]}, "127.0.0.1", nil, 69, []string{"reason=timeout", words}},
 	} {

@@ -60,7 +60,7 @@ var refusals = []struct {
 	{"hba reject", "rejected", "pw", "", "28000", "hba_rejected", "pg_hba_file_rules"},
 	{"no hba line", "unlisted", "pw", "", "28000", "hba_rejected", "pg_hba_file_rules"},
 	{"no CONNECT", "odoo", appPassword, "private", "42501", "no_connect_privilege", `GRANT CONNECT ON DATABASE \"private\" TO \"odoo\"`},
-	{"ALLOW_CONNECTIONS false", "odoo", appPassword, "frozen", "55000", "not_accepting_connections", `after an interrupted restore: odpm; else: psql -U postgres -d template1 -c 'ALTER DATABASE \"frozen\" ALLOW_CONNECTIONS true`},
+	{"ALLOW_CONNECTIONS false", "odoo", appPassword, "frozen", "55000", "not_accepting_connections", `after an interrupted restore: odpm; otherwise: psql -U postgres -d template1 -c 'ALTER DATABASE \"frozen\" ALLOW_CONNECTIONS true`},
 	{"a drop that was cut short", "odoo", appPassword, "half", "55000", "database_invalid", `odpm -d half --db-drop; without odpm: psql -U postgres -d template1 -c 'DROP DATABASE \"half\"'`},
 	{"a disk that is not mounted", "odoo", appPassword, "unmounted", "3D000", "login_refused", "mount the disk of the database's tablespace"},
 }
