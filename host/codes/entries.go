@@ -7,7 +7,7 @@ const nothing = "Nothing: odpm stopped before it wrote or started anything."
 var Entries = []Entry{
 	{"first_run", "No login has been recorded for this project yet. The first start adopts the cluster as it is.", nothing,
 		[]string{"odpm plan"}},
-	{"service_name", "The PostgreSQL service has another name than at the last proven login. The old service's container is stopped before the new one starts.", "Nothing: the data directory is the same.",
+	{"service_name", "The PostgreSQL service has a different name than at the last proven login. The old service's container is stopped before the new one starts.", "Nothing: the data directory is the same.",
 		[]string{"odpm plan --plan-show-diff", "odpm"}},
 	{"compose_project_name", "The compose project has another name, so its containers have other names. Those of the old one are stopped first.", "Nothing: the data directory is the same. Volumes that only compose knows by name are not taken along.",
 		[]string{"odpm plan --plan-show-diff", "odpm"}},

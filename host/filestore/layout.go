@@ -4,7 +4,7 @@
 // moment. So everything here is done below a directory that only the host can
 // exchange, by descriptor (package beneath), and no link is followed.
 //
-// A person may have a file store on another disk all the same. A link that
+// A person may have a file store on another disk anyway. A link that
 // leads there says nothing, since a container could have made it; .env does,
 // where no container can write (Layout.Dir, Layout.Databases).
 package filestore

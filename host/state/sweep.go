@@ -14,7 +14,7 @@ import (
 const writerLives = 10 * time.Minute
 
 const (
-	// sweptDepth is how deep odpm's own directories lie in each other below .odpm.
+	// sweptDepth is how deep odpm's own directories are nested below .odpm.
 	sweptDepth = 2
 	// sweptEntries are looked at, far more than odpm leaves: a container may
 	// make any number.

@@ -16,7 +16,7 @@ func inode(info os.FileInfo) string {
 	return strconv.FormatUint(uint64(st.Ino), 10)
 }
 
-// ofRoot tells whether a directory belongs to root, as which nobody writes in a
+// ofRoot tells whether a directory belongs to root, as whom nobody writes in a
 // container whose user is another.
 func ofRoot(dir string) bool {
 	info, err := os.Lstat(dir)

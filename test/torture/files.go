@@ -16,7 +16,7 @@ import (
 // way is a command that a refusal names to take a file out of the way.
 var way = regexp.MustCompile(`\b(mv|rm) `)
 
-// badFiles damages one file of odpm's own. The next run works all the same, or
+// badFiles damages one file of odpm's own. The next run works anyway, or
 // ends with an error that names a command; it never crashes, and the database
 // is as it was.
 func badFiles(t *tries) error {

@@ -46,6 +46,23 @@ var instead = map[string]string{
 	`\bin another place than\b`:                "in a different place than",
 	`\banother (one|command|cluster) than\b`:   "differs from; other than",
 	`\bis another than\b`:                      "differs from",
+	`\bexists? already\b`:                      "already exists",
+	`\bpacked once more\b`:                     "an archive inside the archive",
+	`\bwhat comes out\b`:                       "the result",
+	`\bas which\b`:                             "the role that …; which … as",
+	`\ball the same\b`:                         "anyway, still",
+	`\banother (size|name|port|user|image|version|place) than\b`:    "a different … than",
+	`\bfiles that attachments have\b`:                               "attachments' files",
+	`\b(go|goes|went) on (working|running)\b`:                       "keep working",
+	`\bin each other\b`:                                             "nested",
+	`\b(is|are) of (PostgreSQL|Odoo) `:                              "is from PostgreSQL …",
+	`\b(PostgreSQL|Odoo|ODOO_COMMAND) (does|did) not run([.,;:]|$)`: "is not running",
+	`\bname(s)? no (Odoo|PostgreSQL) version\b`:                     "is not an Odoo version",
+	`\bmakes? room (first|there|or|and)\b`:                          "free up space",
+	`\bare missing in the archive\b`:                                "missing from the archive",
+	`\bdata stay\b`:                                                 "data is kept",
+	`\bnone of this (kind|length)\b`:                                "no such statement; none this long",
+	`\bwrites nothing like it\b`:                                    "writes no such statement",
 }
 
 // TestPlainEnglish reads every string and comment of the programs, and every page.
