@@ -9,7 +9,7 @@ var Entries = []Entry{
 		[]string{"odpm plan"}},
 	{"service_name", "The PostgreSQL service has a different name than at the last proven login. The old service's container is stopped before the new one starts.", "Nothing: the data directory is the same.",
 		[]string{"odpm plan --plan-show-diff", "odpm"}},
-	{"compose_project_name", "The compose project has another name, so its containers have other names. Those of the old one are stopped first.", "Nothing: the data directory is the same. Volumes that only compose knows by name are not taken along.",
+	{"compose_project_name", "The compose project has a new name, so its containers do too. Those of the old one are stopped first.", "Nothing: the data directory is the same. Volumes that only compose knows by name are not taken along.",
 		[]string{"odpm plan --plan-show-diff", "odpm"}},
 	{"db_host_mismatch", "db_host in odoo.conf is not the name of the PostgreSQL service, so Odoo would not find the server.", "Nothing.",
 		[]string{"odpm plan --plan-show-diff", "odpm"}},

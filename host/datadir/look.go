@@ -73,7 +73,7 @@ func Look(path string, imageMajor int) Facts {
 	f.State = Empty
 	for _, name := range entries {
 		if !Ignorable(name) {
-			f.State, f.Reason = Other, fmt.Sprintf("it holds %q and no PG_VERSION", name)
+			f.State, f.Reason = Other, fmt.Sprintf("it contains %q but no PG_VERSION", name)
 			break
 		}
 	}

@@ -17,7 +17,7 @@ import (
 // (src/bin/initdb/initdb.c). The official image takes the PG_VERSION for a
 // cluster, and its server cannot start, ever.
 const (
-	noControl   = "an initdb was interrupted here: there is a PG_VERSION, and no global/pg_control"
+	noControl   = "an initdb was interrupted here: there is a PG_VERSION but no global/pg_control"
 	noDatabases = "an initdb was interrupted here: template0 or postgres was not made yet"
 )
 

@@ -151,11 +151,11 @@ func (c *comparison) settings(obs state.Observed, snap *snapshot.Snapshot, same 
 	was, is := snap.Compose, obs.Candidate.Compose
 	if was.ServiceName != is.ServiceName {
 		c.low(ServiceName, was.ServiceName, is.ServiceName,
-			"The PostgreSQL service has another name; the old service's container is stopped before the new one starts.")
+			"The PostgreSQL service has a new name; the old service's container is stopped before the new one starts.")
 	}
 	if was.ProjectName != is.ProjectName {
 		c.low(ComposeProjectName, orNone(was.ProjectName), orNone(is.ProjectName),
-			"The compose project has another name; containers of the old one are stopped before the new ones start.")
+			"The compose project has a new name; containers of the old one are stopped before the new ones start.")
 	}
 	if was.HostPort != is.HostPort {
 		c.low(HostPort, strconv.Itoa(was.HostPort), strconv.Itoa(is.HostPort),
@@ -213,7 +213,7 @@ func (c *comparison) cluster(obs state.Observed, snap *snapshot.Snapshot, same S
 	was, is := snap.Cluster.SystemIdentifier, obs.SystemIdentifier
 	if samePath && was != "" && is != "" && was != is {
 		c.acceptable(ClusterIdentity, was, is,
-			"A different PostgreSQL cluster lies at the same path; its databases are not the ones of the last run.")
+			"A different PostgreSQL cluster is at the same path; its databases are not the ones of the last run.")
 	}
 }
 

@@ -128,7 +128,7 @@ func (m *maker) image() {
 	}
 	s := &m.Steps[len(m.Steps)-1]
 	for _, ref := range im.Unused {
-		s.Actions = append(s.Actions, Action{Op: RemoveImage, Resource: ref, Step: StepImage, Why: "odpm built it, and no container was made of it"})
+		s.Actions = append(s.Actions, Action{Op: RemoveImage, Resource: ref, Step: StepImage, Why: "odpm built it, but no container was made from it"})
 	}
 	if s.Outcome == Noop {
 		s.Outcome, s.Required = Run, false

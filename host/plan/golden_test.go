@@ -260,7 +260,7 @@ var scenes = []scene{
 		x.in.Conflicts = []inputs.Conflict{{What: "docker-compose.override.yml: services.db.image is postgres:16, PostgreSQL 16."}}
 	}), nil},
 	{"not a cluster", first(docker, func(x *place) {
-		x.w.Disk = datadir.Facts{Path: dir + "/pg", State: datadir.Other, Reason: `it holds "notes" and no PG_VERSION`}
+		x.w.Disk = datadir.Facts{Path: dir + "/pg", State: datadir.Other, Reason: `it contains "notes" but no PG_VERSION`}
 	}), nil},
 	{"the layout of 18 below an image of 15", first(docker, func(x *place) {
 		x.w.Disk = datadir.Facts{Path: dir + "/pg", State: datadir.Initialised, Major: 15, ClusterDir: "data"}

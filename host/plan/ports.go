@@ -86,7 +86,7 @@ func (m *maker) ports() error {
 		if a.Container != "" {
 			who = "container " + a.Container
 		}
-		r.Details = append(r.Details, fmt.Sprintf("%s %s is held by %s", u.key, net.JoinHostPort(orAny(u.bind), strconv.Itoa(u.port)), ui.Clean(who)))
+		r.Details = append(r.Details, fmt.Sprintf("%s %s is in use by %s", u.key, net.JoinHostPort(orAny(u.bind), strconv.Itoa(u.port)), ui.Clean(who)))
 		if u.override {
 			r.Ways = append(r.Ways, fmt.Sprintf("%d instead of %d in %s        a port that is free now", a.Next, u.port, m.in.Rel(m.in.ComposeFiles[1])))
 			continue

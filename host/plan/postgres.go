@@ -241,7 +241,7 @@ func (m *maker) whyUp() string {
 	case w.Stack && !odoo.Running:
 		return "Odoo is not running"
 	case w.Stack && odoo.Env[envID] != m.d.Handoff.ID:
-		return "Odoo runs with another configuration"
+		return "Odoo runs with a different configuration"
 	case w.Kind == engines.Native && len(p.OdooCommand) > 0 && !w.Process.Runs:
 		return "ODOO_COMMAND is not running"
 	case MustProve(w, m.d):

@@ -286,7 +286,7 @@ func HeldBy(in *inputs.Inputs, foreign []engine.Holder) error {
 	if len(foreign) == 0 {
 		return nil
 	}
-	r := &ui.Refusal{Code: codes.DataInUse, What: fmt.Sprintf("The data directory %s is in use by somebody else; a second server on it would destroy the cluster. %s", in.DataName(), untouched)}
+	r := &ui.Refusal{Code: codes.DataInUse, What: fmt.Sprintf("The data directory %s is already in use; a second server on it would destroy the cluster. %s", in.DataName(), untouched)}
 	for _, h := range foreign {
 		line := h.Kind + " " + h.Name
 		if h.Project != "" {
@@ -327,9 +327,9 @@ func (m *maker) elsewhere() error {
 	if e.Err != nil {
 		return fmt.Errorf("could not find out where the running PostgreSQL keeps its data: %w", e.Err)
 	}
-	r := &ui.Refusal{Code: codes.ServerElsewhere, What: fmt.Sprintf("The PostgreSQL that runs as service %s has its data in %s, and not in this project's %s. %s", m.p.ServiceName, e.Where, m.in.DataName(), m.untouched())}
+	r := &ui.Refusal{Code: codes.ServerElsewhere, What: fmt.Sprintf("The PostgreSQL that runs as service %s has its data in %s, not in this project's %s. %s", m.p.ServiceName, e.Where, m.in.DataName(), m.untouched())}
 	if e.Disk != "" {
-		r.What = fmt.Sprintf("The PostgreSQL that runs on %s is not the cluster that is there: its system_identifier is %s, the data directory's is %s. %s", e.Where, e.Server, e.Disk, m.untouched())
+		r.What = fmt.Sprintf("The PostgreSQL that runs on %s serves a different cluster: its system_identifier is %s, the data directory's is %s. %s", e.Where, e.Server, e.Disk, m.untouched())
 	}
 	if m.w.Stack {
 		r.Ways = append(r.Ways, fmt.Sprintf("docker compose -p %s stop %s        then run odpm again: it starts PostgreSQL on %s", m.p.Name, m.p.ServiceName, m.in.DataName()),

@@ -132,7 +132,7 @@ func (l *Lock) take(path, what, command string, mode os.FileMode) error {
 const everybody os.FileMode = 0o666
 
 var (
-	errBusy = errors.New("somebody else has it")
+	errBusy = errors.New("another process holds it")
 	// errPrivate: whoever makes a lock gives it to everybody at once. Another file is
 	// of another mode, whatever its name leads to at the moment that it is looked at;
 	// one that everybody may write is nobody's loss.
