@@ -16,16 +16,16 @@ func (a *App) adoptCommand() *cobra.Command {
 	var undo, skipStart bool
 	cmd := &cobra.Command{
 		Use: "adopt [COMPOSE-FILE]", Short: "Take over somebody's stack, up to a proven login",
-		Annotations: exits(`  0    the new login is proven, or --undo gave the old stack back
-  1    something failed; odpm adopt --undo gives the old stack back
+		Annotations: exits(`  0    the new login is proven, or --undo brought the old stack back
+  1    something failed; odpm adopt --undo brings the old stack back
   2    usage
-  3    refused: an answer is missing, or data would be lost from sight
+  3    refused: an answer is missing, or the new stack would lack data
 `),
-		Long: `Take a stack that another compose file made over: show one plan, ask once, and
-do all of it. Settings are written, the file store is copied where it is in a volume,
+		Long: `Take over a stack that was made with another compose file: show one plan, ask
+once, and do all of it. Settings are written, the file store is copied where it is in a volume,
 the old file is kept under a dated name, everything is started, and Odoo's login is
 proven. With --keep the file stays, and odpm lays its own over it. Until the login is
-proven, "odpm adopt --undo" gives the old stack back.`,
+proven, "odpm adopt --undo" brings the old stack back.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return ui.Usagef("one compose file at a time; of several, name them in COMPOSE_FILE in .env and add --keep")
@@ -44,7 +44,7 @@ proven, "odpm adopt --undo" gives the old stack back.`,
 			}
 			if undo {
 				if len(args) > 0 || what != (setup.Adoption{}) {
-					return ui.Usagef("--undo stands alone")
+					return ui.Usagef("--undo cannot be combined with other flags or a file")
 				}
 				return setup.Undo(cmd.Context(), opts)
 			}
@@ -64,7 +64,7 @@ proven, "odpm adopt --undo" gives the old stack back.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.BoolVar(&undo, "undo", false, "give the old stack back")
+	f.BoolVar(&undo, "undo", false, "bring the old stack back")
 	f.BoolVar(&what.Keep, "keep", false, "keep the file as it is, and lay an overlay over it (ODPM_COMPOSE=keep)")
 	f.StringVar(&what.Postgres, "postgres-service", "", "PostgreSQL's `SERVICE`, where several could be it")
 	f.StringVar(&what.Odoo, "odoo-service", "", "Odoo's `SERVICE`, where several could be it")

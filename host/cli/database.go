@@ -75,7 +75,7 @@ func (a *App) roleCommand() *cobra.Command {
 		Use: "ensure-role", Short: "Create or repair the role that Odoo logs in as", Args: none,
 		Long: `Create or repair the role that Odoo logs in as: LOGIN NOSUPERUSER CREATEDB with
 the project's password. A second run changes nothing. PostgreSQL is started
-where it does not run, and left running.`,
+if it is not running, and left running.`,
 		Annotations: exits(`  0    the role is as the project wants it; with --show-sql: shown
   1    failed
   2    usage

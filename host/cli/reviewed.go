@@ -95,7 +95,7 @@ func planSum(plan []byte) string {
 func (a *App) reviewed(cmd *cobra.Command, file string, opts *apply.Options) error {
 	for _, name := range []string{"accept-database-drift", "replace-compose", "skip-start"} {
 		if cmd.Flags().Changed(name) {
-			return ui.Usagef("--plan and --%s: the plan says it already; give --%s to odpm plan --out", name, name)
+			return ui.Usagef("--plan and --%s: the plan contains it already; pass --%s to odpm plan --out", name, name)
 		}
 	}
 	// What is no plan is to be made anew, and where it goes is known.

@@ -71,7 +71,7 @@ func (d *databaseFlags) request() (database.Request, error) {
 		r.BackupFile = d.backup
 	}
 	if changed("keep-last") && r.Keep.Last < 1 {
-		return r, ui.Usagef("--keep-last: %d; at least 1 stays", r.Keep.Last)
+		return r, ui.Usagef("--keep-last: %d; allowed: 1 or more", r.Keep.Last)
 	}
 	if changed("keep") {
 		k, err := database.ParseKeep(d.keep)
@@ -82,7 +82,7 @@ func (d *databaseFlags) request() (database.Request, error) {
 		r.Keep = k
 	}
 	if r.Any() && r.Name == "" {
-		return r, ui.Usagef("no database is named; add -d NAME")
+		return r, ui.Usagef("no database was named; add -d NAME")
 	}
 	r.Open = !r.Any() && r.Name != ""
 	if len(r.Name) > 63 {
@@ -109,7 +109,7 @@ func (d *databaseFlags) request() (database.Request, error) {
 		{"--as-admin", len(r.AsAdmin) > 0, "--db-restore", r.Restore != ""},
 	} {
 		if c.set && !c.allows {
-			return r, ui.Usagef("%s goes with %s", c.flag, c.with)
+			return r, ui.Usagef("%s needs %s", c.flag, c.with)
 		}
 	}
 	if gone := r.Drop && r.Restore == "" && !r.Init; gone && (r.Update || r.SetAdmin) {
@@ -122,10 +122,10 @@ func (d *databaseFlags) request() (database.Request, error) {
 		return r, err
 	}
 	if d.plan != "" && (d.list || r.Any()) {
-		return r, ui.Usagef("--plan stands alone")
+		return r, ui.Usagef("--plan cannot be combined with other actions")
 	}
 	if d.list && r.Any() {
-		return r, ui.Usagef("--get-dbs-list stands alone")
+		return r, ui.Usagef("--get-dbs-list cannot be combined with other actions")
 	}
 	return r, nil
 }

@@ -47,7 +47,7 @@ type World struct {
 	// OnOldData: the service that runs still has the last run's data, and not the
 	// project's.
 	OnOldData bool
-	// Server is what the running server says, nil where it does not run, may not
+	// Server is what the running server says, nil where it is not running, may not
 	// be asked, or runs on other data (Elsewhere).
 	Server    *cluster.Facts
 	Elsewhere *Elsewhere
