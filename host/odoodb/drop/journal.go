@@ -68,8 +68,8 @@ func Journals(stateDir string) ([]*Journal, error) {
 }
 
 // undo is for a drop that failed: on a connection and in a time of its own,
-// since a Ctrl-C closes the drop's. DROP DATABASE may have succeeded all the
-// same; done says so, and the file store is gone as well then.
+// since a Ctrl-C closes the drop's. DROP DATABASE may have succeeded
+// anyway; done says so, and the file store is gone as well then.
 func undo(ctx context.Context, s *server.Server, j *Journal) (done journal.Recovered, err error) {
 	ctx, cancel := server.Detached(ctx)
 	defer cancel()
