@@ -161,14 +161,15 @@ func odooScore(s types.ServiceConfig) int {
 	return score
 }
 
-// apart: an Odoo beside the one that people open, for the crons or for longpolling.
-// Its ports and its command make it no less an Odoo, and no more the main one.
+// apart: an Odoo beside the one that people open, for the crons or for longpolling, or
+// one that ends, as what makes the database. Its ports and its command make it no less
+// an Odoo, and no more the main one.
 func apart(s types.ServiceConfig) bool {
-	if options, ok := startsOdoo(slices.Concat([]string(s.Entrypoint), []string(s.Command))); ok && len(options) > 0 && options[0] == "gevent" {
-		return true
+	if options, ok := startsOdoo(slices.Concat([]string(s.Entrypoint), []string(s.Command))); ok && len(options) > 0 && !strings.HasPrefix(options[0], "-") && !slices.Contains([]string{"server", "start"}, options[0]) {
+		return true // a command of Odoo's: gevent, shell, db
 	}
 	options := odooOptions(s)
-	if slices.ContainsFunc(options, func(w string) bool { return w == "--no-http" || w == "--no-xmlrpc" }) {
+	if slices.ContainsFunc(options, func(w string) bool { return w == "--no-http" || w == "--no-xmlrpc" || w == "--stop-after-init" }) {
 		return true
 	}
 	gevent := slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return p.Target == OdooGeventPort })
