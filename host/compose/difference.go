@@ -136,7 +136,7 @@ var commonRules = map[string]rule{
 var postgresRules = map[string]rule{
 	"command":           (*differ).postgresCommand,
 	"healthcheck":       otherway("healthcheck", "odpm's own, over TCP: during a first initialisation the server answers on its socket already"),
-	"stop_grace_period": silent,
+	"stop_grace_period": (*differ).stopGracePeriod,
 	"shm_size":          (*differ).shmSize,
 }
 
@@ -233,6 +233,13 @@ func (d *differ) oneOdoo(s types.ServiceConfig, key string) {
 	d.otherwise(s.Name, key, "Odoo's port is published on this machine, and only one container can have it; for more than one Odoo behind a proxy keep your file (ODPM_COMPOSE=keep in .env), or use several processes in one (workers in odoo.conf)")
 }
 
+// stopGracePeriod: PostgreSQL gets no less time than it had.
+func (d *differ) stopGracePeriod(s, o types.ServiceConfig, _, _ any) {
+	if s.StopGracePeriod != nil && (o.StopGracePeriod == nil || *s.StopGracePeriod > *o.StopGracePeriod) {
+		d.whole(s.Name, d.own(s), "stop_grace_period")
+	}
+}
+
 // shmSize: a smaller one than odpm's is no loss.
 func (d *differ) shmSize(s, o types.ServiceConfig, _, _ any) {
 	if s.ShmSize > o.ShmSize {
@@ -273,6 +280,10 @@ func (d *differ) fileRefs(s types.ServiceConfig, section, dir string, refs []typ
 		at := firstOf(r.Target, r.Source)
 		if !path.IsAbs(at) {
 			at = dir + at
+		}
+		if o := d.Odoo; d.isOdoo(s) && o.ConfTarget != "" && path.Clean(at) == o.ConfTarget {
+			d.otherwise(s.Name, section, r.Source+": odoo.conf in the project's directory is mounted in its place")
+			continue
 		}
 		login := false
 		for key, v := range s.Environment {

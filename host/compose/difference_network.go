@@ -47,17 +47,27 @@ func (d *differ) networkMode(s, _ types.ServiceConfig, _, _ any) {
 func (d *differ) dependsOn(s, o types.ServiceConfig, _, _ any) {
 	n := &yaml.Node{Kind: yaml.MappingNode}
 	for _, name := range slices.Sorted(maps.Keys(s.DependsOn)) {
-		if d.Postgres != nil && name == d.Postgres.Service || d.Odoo != nil && name == d.Odoo.Service {
+		dep := s.DependsOn[name]
+		dep.Restart = dep.Restart && !linked(s, name)
+		item := &yaml.Node{Kind: yaml.MappingNode}
+		if d.isOdoo(s) && name == d.PostgresService() && dep.Restart && !d.p.External && !o.DependsOn[d.p.ServiceName].Restart {
+			yamlnode.Set(item, "condition", scalar(types.ServiceConditionHealthy))
+			yamlnode.Set(item, "restart", yes())
+			yamlnode.Set(n, d.p.ServiceName, item)
 			continue
 		}
-		dep := s.DependsOn[name]
+		if name == d.PostgresService() || name == d.OdooService() {
+			continue
+		}
 		if _, ok := o.DependsOn[name]; ok {
 			continue
 		}
-		item := &yaml.Node{Kind: yaml.MappingNode}
 		yamlnode.Set(item, "condition", scalar(firstOf(dep.Condition, types.ServiceConditionStarted)))
 		if !dep.Required {
 			yamlnode.Set(item, "required", &yaml.Node{Kind: yaml.ScalarNode, Value: "false"})
+		}
+		if dep.Restart {
+			yamlnode.Set(item, "restart", yes())
 		}
 		yamlnode.Set(n, name, item)
 	}
@@ -66,6 +76,16 @@ func (d *differ) dependsOn(s, o types.ServiceConfig, _, _ any) {
 		d.carried("services." + d.own(s) + ".depends_on")
 	}
 }
+
+// linked: the dependency is compose's own, made of links, which are carried over as such.
+func linked(s types.ServiceConfig, name string) bool {
+	return slices.ContainsFunc(s.Links, func(link string) bool {
+		service, _, _ := strings.Cut(link, ":")
+		return service == name
+	})
+}
+
+func yes() *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"} }
 
 // ports: what is published beside odpm's own ports.
 func (d *differ) ports(s, o types.ServiceConfig, _, _ any) {

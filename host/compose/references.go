@@ -156,8 +156,13 @@ func (d *differ) envFiles(s, o types.ServiceConfig, _, _ any) {
 			files = append(files, file)
 		}
 	}
-	if !slices.ContainsFunc(d.fromFiles(s), func(key string) bool { return d.inFile(s, o, key) }) {
-		return // they have the login alone
+	needed := slices.ContainsFunc(d.fromFiles(s), func(key string) bool { return d.inFile(s, o, key) })
+	if !needed {
+		// They have the login alone, or nothing so far.
+		files = slices.DeleteFunc(files, func(file types.EnvFile) bool {
+			values, err := dotenv.Read(file.Path)
+			return len(values) > 0 || err != nil && bool(file.Required)
+		})
 	}
 	list := d.resolved(s.Name, "env_file")
 	var keep []*yaml.Node
@@ -177,7 +182,7 @@ func (d *differ) envFiles(s, o types.ServiceConfig, _, _ any) {
 	d.out.add(d.own(s), "env_file", keep...)
 	d.carried("services." + d.own(s) + ".env_file")
 	for _, key := range d.fromFiles(s) {
-		if _, ok := o.Environment[key]; d.loginVariable(s, key) && !ok {
+		if _, ok := o.Environment[key]; needed && d.loginVariable(s, key) && !ok {
 			d.out.setIn(d.own(s), "environment", key, d.instead(s, key))
 		}
 	}
