@@ -97,7 +97,7 @@ type Problem struct {
 	// Code is stable: anonymous_volume, mount_target, tmpfs, candidates,
 	// no_postgres, no_odoo, major_unknown, layout, subdirectory, no_port, odoo_port,
 	// random_port, open_port, major_old, data_dir, network_mode, no_host, password_in_clear, role, no_password, profile,
-	// service_name, other_services, build, unset, never_ran.
+	// image_unknown, windows_path, service_name, other_services, build, unset, never_ran.
 	Code string
 	// Blocking: going on without an answer would not use the same data.
 	Blocking bool
@@ -157,8 +157,11 @@ type ForeignOdoo struct {
 	// where they are not mounted from the host. DataVolume is the engine's name
 	// of the volume that has it, DataRel where it is in there.
 	ConfPath, DataDir string
-	// ConfTarget is where ConfPath is in the container.
-	ConfTarget          string
+	// ConfTarget is where ConfPath, or ConfText, is in the container.
+	ConfTarget string
+	// ConfText is an odoo.conf that the compose file itself has, as the content of a
+	// config, "" for none.
+	ConfText            string
 	DataVolume, DataRel string
 	// DataTarget is Odoo's data_dir in the container, as the command or odoo.conf
 	// says it, else the official image's. DataKnown: one of them says it, or the

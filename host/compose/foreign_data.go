@@ -2,6 +2,7 @@ package compose
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -24,7 +25,7 @@ func (f *Foreign) conf(s types.ServiceConfig) (found, at string, hidden bool) {
 		names, place = append([]string{path.Base(named)}, names...), path.Clean(named)
 	}
 	var elsewhere [][2]string
-	for _, v := range s.Volumes {
+	for _, v := range append(f.fileMounts(s), s.Volumes...) {
 		source, target := f.device(v), path.Clean(v.Target)
 		covers := below(place, target)
 		hidden = hidden || covers
@@ -53,6 +54,53 @@ func (f *Foreign) conf(s types.ServiceConfig) (found, at string, hidden bool) {
 	return found, at, hidden
 }
 
+// given is a config or a secret of a service.
+type given struct{ target, file, text string }
+
+// given are the configs and secrets of a service, each with where it is in the
+// container and with what it is: a file of this machine, or a text.
+func (f *Foreign) given(s types.ServiceConfig) []given {
+	var out []given
+	add := func(dir string, r types.FileReferenceConfig, def types.FileObjectConfig) {
+		at := firstOf(r.Target, r.Source)
+		if !path.IsAbs(at) {
+			at = dir + at
+		}
+		text := firstOf(def.Content, f.Doc.Environment[def.Environment])
+		out = append(out, given{path.Clean(at), def.File, text})
+	}
+	for _, r := range s.Configs {
+		add("/", types.FileReferenceConfig(r), types.FileObjectConfig(f.Doc.Configs[r.Source]))
+	}
+	for _, r := range s.Secrets {
+		add("/run/secrets/", types.FileReferenceConfig(r), types.FileObjectConfig(f.Doc.Secrets[r.Source]))
+	}
+	return out
+}
+
+// fileMounts are the configs and secrets that are files, as what they are in the
+// container: mounts.
+func (f *Foreign) fileMounts(s types.ServiceConfig) []types.ServiceVolumeConfig {
+	var out []types.ServiceVolumeConfig
+	for _, g := range f.given(s) {
+		if g.file != "" {
+			out = append(out, types.ServiceVolumeConfig{Type: types.VolumeTypeBind, Source: g.file, Target: g.target, ReadOnly: true})
+		}
+	}
+	return out
+}
+
+// confText is the odoo.conf of a service that the compose file itself has.
+func (f *Foreign) confText(s types.ServiceConfig) (text, at string) {
+	place := firstOf(optionOf(odooOptions(s), "-c", "--config"), env(s, "ODOO_RC"), OdooConfTarget)
+	for _, g := range f.given(s) {
+		if g.text != "" && (g.target == path.Clean(place) || path.Dir(g.target) == "/etc/odoo" && strings.HasSuffix(g.target, ".conf")) {
+			return g.text, g.target
+		}
+	}
+	return "", ""
+}
+
 func regularFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()
@@ -77,6 +125,10 @@ func (f *Foreign) odooData(s types.ServiceConfig, hidden bool) {
 		confs = append(confs, filepath.Join(f.Dir, "odoo.conf"))
 	}
 	read := ""
+	if conf, err := odooconf.Parse([]byte(o.ConfText)); o.DataTarget == "" && o.ConfText != "" && err == nil {
+		read = o.ConfTarget
+		o.DataTarget, _ = conf.Value("data_dir", 0)
+	}
 	for _, path := range confs {
 		if o.DataTarget != "" || path == "" {
 			continue
@@ -132,6 +184,9 @@ func (f *Foreign) odooData(s types.ServiceConfig, hidden bool) {
 		return
 	}
 	o.DataKnown = true
+	if f.elsewhere(s, *best) {
+		return
+	}
 	rel := strings.TrimPrefix(strings.TrimPrefix(o.DataTarget, path.Clean(best.Target)), "/")
 	if v := best.Volume; v != nil {
 		rel = path.Join(v.Subpath, rel)
@@ -142,6 +197,22 @@ func (f *Foreign) odooData(s types.ServiceConfig, hidden bool) {
 	case best.Type == types.VolumeTypeVolume && best.Source != "":
 		o.DataVolume, o.DataRel = f.volumeName(*best), rel
 	}
+}
+
+// elsewhere: a directory with data has a path of Windows. Docker Desktop finds it,
+// and a directory of that name would be a new and empty one here.
+func (f *Foreign) elsewhere(s types.ServiceConfig, v types.ServiceVolumeConfig) bool {
+	if v.Type != types.VolumeTypeBind || filepath.IsAbs(v.Source) {
+		return false
+	}
+	here := v.Source
+	if drive, rest, ok := strings.Cut(v.Source, ":"); ok && len(drive) == 1 {
+		here = "/mnt/" + strings.ToLower(drive) + strings.ReplaceAll(rest, `\`, "/")
+	}
+	f.problem(Problem{Code: "windows_path", Blocking: true,
+		Message: fmt.Sprintf("service %s mounts %s at %s, a path of Windows", s.Name, v.Source, v.Target),
+		Way:     fmt.Sprintf("write it into %s as this machine has it; in WSL: %s", filepath.Base(f.Files[0]), here)})
+	return true
 }
 
 // belowHome is where Odoo's data_dir is in a home that nobody has told it.

@@ -11,6 +11,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/odpm/odpm/host/project/tag"
+	"github.com/odpm/odpm/shared/odooconf"
 	"github.com/odpm/odpm/shared/regular"
 	"github.com/odpm/odpm/shared/shell"
 )
@@ -90,24 +91,53 @@ func (f *Foreign) describeOdoo(s types.ServiceConfig) {
 		}
 	}
 	o.Version = firstOf(o.Version, odooVersion(env(s, "ODOO_VERSION")))
+	var hidden bool
+	o.ConfPath, o.ConfTarget, hidden = f.conf(s)
+	if text, at := f.confText(s); o.ConfPath == "" && text != "" {
+		o.ConfText, o.ConfTarget, hidden = text, at, true
+	}
+	http, gevent := f.odooPorts(s)
 	for _, p := range s.Ports {
 		n, _ := strconv.Atoi(p.Published)
 		switch {
-		case p.Target == OdooHTTPPort && o.HTTPPort == 0:
+		case p.Target == http && o.HTTPPort == 0:
 			o.HTTPPort, o.HTTPBind = n, p.HostIP
-		case p.Target == OdooGeventPort && o.GeventPort == 0:
+		case p.Target == gevent && o.GeventPort == 0:
 			o.GeventPort = n
 		}
 	}
-	if !slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return p.Target == OdooHTTPPort }) && s.NetworkMode != "host" {
+	listens := firstOf(optionOf(odooOptions(s), "--http-port", "-p", "--xmlrpc-port"), fmt.Sprint(http))
+	if !slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return fmt.Sprint(p.Target) == listens }) && s.NetworkMode != "host" {
 		f.problem(Problem{Code: "odoo_port", Message: fmt.Sprintf("service %s publishes no port of Odoo's", s.Name),
 			Way: fmt.Sprintf("odpm's own compose file publishes ODOO_PORT on ODOO_BIND (127.0.0.1:%d unless set)", OdooHTTPPort)})
 	}
-	var hidden bool
-	o.ConfPath, o.ConfTarget, hidden = f.conf(s)
 	f.odooData(s, hidden)
 	f.clear(s, "PASSWORD", "PGPASSWORD", "DB_PASSWORD", "ODOO_DATABASE_PASSWORD")
 	f.profiles(s)
+}
+
+// odooPorts are where odoo.conf has Odoo listen in the container.
+func (f *Foreign) odooPorts(s types.ServiceConfig) (http, gevent uint32) {
+	http, gevent = OdooHTTPPort, OdooGeventPort
+	conf, err := odooconf.Parse([]byte(f.Odoo.ConfText))
+	if f.Odoo.ConfPath != "" {
+		conf, err = odooconf.Load(f.Odoo.ConfPath)
+	}
+	if err != nil {
+		return http, gevent
+	}
+	for _, o := range []struct {
+		to   *uint32
+		keys []string
+	}{{&http, []string{"http_port", "xmlrpc_port"}}, {&gevent, []string{"gevent_port", "longpolling_port"}}} {
+		for _, key := range o.keys {
+			if n, ok, err := conf.Int(key, 0); ok && err == nil && n > 0 && n < 65536 {
+				*o.to = uint32(n)
+				break
+			}
+		}
+	}
+	return http, gevent
 }
 
 // buildsImage says what compose calls an image that the file gives no name.

@@ -175,6 +175,19 @@ func (f *Foreign) anonymous(s types.ServiceConfig, near *types.ServiceVolumeConf
 			}
 		}
 	}
+	if near == nil && f.known.PGData == "" && !officialPostgres(s.Image) {
+		if v := ownPlace(s); v != nil {
+			p.Target = path.Clean(v.Target)
+			way := "docker pull " + shell.Quote(s.Image)
+			if s.Image == "" {
+				way = fmt.Sprintf("docker compose -f %s build %s", shell.Quote(f.Files[0]), s.Name)
+			}
+			f.problem(Problem{Code: "image_unknown", Blocking: true,
+				Message: fmt.Sprintf("service %s mounts %s at %s, where its image may keep the data: the image %s is not on this machine to say so", s.Name, v.Source, v.Target, f.imageOf(s)),
+				Way:     way + "        the image says where it keeps its data"})
+			return
+		}
+	}
 	way := fmt.Sprintf("find it before anything is removed, and never use `down -v`: docker inspect -f '{{range .Mounts}}{{.Name}} {{.Destination}}{{println}}{{end}}' $(docker compose -p %s ps -aq %s). "+
 		"Then name it in .env: POSTGRES_DATA_DIR=volume:NAME", f.Name, s.Name)
 	if near != nil {
@@ -190,6 +203,24 @@ func (f *Foreign) anonymous(s types.ServiceConfig, near *types.ServiceVolumeConf
 		Message: fmt.Sprintf("service %s mounts nothing for its data: they are in an anonymous volume that belongs to the container", s.Name), Way: way})
 }
 
+// officialPostgres: the image is the official one, which keeps its data in a place
+// that is known.
+func officialPostgres(image string) bool {
+	name, _ := tag.Split(image)
+	return strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(name, "index."), "docker.io/"), "library/") == "postgres"
+}
+
+// ownPlace is a volume that an image of its own kind may keep its data in, nil for
+// none.
+func ownPlace(s types.ServiceConfig) *types.ServiceVolumeConfig {
+	for i, v := range s.Volumes {
+		if v.Type == types.VolumeTypeVolume && v.Source != "" && !v.ReadOnly && !below(v.Target, "/etc") && !below(v.Target, "/docker-entrypoint-initdb.d") {
+			return &s.Volumes[i]
+		}
+	}
+	return nil
+}
+
 func majorWord(n int) string {
 	if n == 0 {
 		return "(of unknown version)"
@@ -202,6 +233,9 @@ func majorWord(n int) string {
 func (f *Foreign) source(s types.ServiceConfig, v types.ServiceVolumeConfig) {
 	p := f.Postgres
 	p.MountSource = v.Source
+	if f.elsewhere(s, v) {
+		return
+	}
 	dir := ""
 	if v.Type == types.VolumeTypeBind {
 		dir = v.Source

@@ -12,7 +12,6 @@ import (
 	"github.com/compose-spec/compose-go/v2/loader"
 
 	"github.com/odpm/odpm/host/project/tag"
-	"github.com/odpm/odpm/shared/odooconf"
 )
 
 // Var is one line of the proposed .env.
@@ -111,6 +110,14 @@ func (f *Foreign) Propose(at Place) Proposal {
 				continue
 			}
 			x = p.withoutContainer(x)
+		case "image_unknown":
+			if p.madeData() || at.Data != "" {
+				continue
+			}
+		case "build":
+			if at.Copying {
+				x.Way = "odpm adopt builds it where it is missing, and odpm's own file names the image; to build it anew later, docker compose build with -f and the kept file, then odpm"
+			}
 		}
 		p.out.Problems = append(p.out.Problems, x)
 	}
@@ -298,13 +305,11 @@ func (p *proposer) login() {
 	inConf := map[string]string{}
 	if p.Odoo != nil {
 		role, password = p.Odoo.Role, p.Odoo.Password
-		if path := p.conf(); path != "" {
-			if conf, err := odooconf.Load(path); err == nil {
-				major, _ := strconv.Atoi(strings.TrimSuffix(p.Odoo.Version, ".0"))
-				for _, key := range []string{"db_user", "db_password"} {
-					if v, ok := conf.Value(key, major); ok {
-						inConf[key] = v
-					}
+		if conf, err := p.loadConf(); conf != nil && err == nil {
+			major, _ := strconv.Atoi(strings.TrimSuffix(p.Odoo.Version, ".0"))
+			for _, key := range []string{"db_user", "db_password"} {
+				if v, ok := conf.Value(key, major); ok {
+					inConf[key] = v
 				}
 			}
 		}
@@ -316,7 +321,7 @@ func (p *proposer) login() {
 			password = pg.Password
 		}
 	}
-	here := p.Odoo != nil && p.conf() != ""
+	here := p.Odoo != nil && (p.conf() != "" || p.Odoo.ConfText != "")
 	switch {
 	case role == "postgres":
 		p.problem(Problem{Code: "role", Message: "Odoo logs in as postgres there, which Odoo itself refuses; odpm makes the role odoo",

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strconv"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -27,6 +28,17 @@ func (p *proposer) conf() string {
 	return p.Odoo.ConfPath
 }
 
+// loadConf reads it, nil where there is none.
+func (p *proposer) loadConf() (*odooconf.File, error) {
+	if path := p.conf(); path != "" {
+		return odooconf.Load(path)
+	}
+	if text := p.Odoo.ConfText; text != "" {
+		return odooconf.Parse([]byte(text))
+	}
+	return nil, nil
+}
+
 // around: odoo.conf is copied, and Odoo's data keep their place where that is a
 // directory.
 func (p *proposer) around() {
@@ -34,11 +46,10 @@ func (p *proposer) around() {
 	if o == nil {
 		return
 	}
-	if path := p.conf(); path == "" {
+	if path := p.conf(); path == "" && o.ConfText != "" {
+		p.out.Conf = []byte(o.ConfText)
+	} else if path == "" {
 		p.confVolume()
-		if !p.External && !p.elsewhere {
-			p.between()
-		}
 	} else if own := filepath.Join(p.dir, "odoo.conf"); path != own {
 		if data, err := readCompose(path); err != nil {
 			p.problem(Problem{Code: "odoo_conf", Blocking: true, Message: "Odoo's configuration " + p.rel(path) + " cannot be read: " + err.Error(),
@@ -52,6 +63,8 @@ func (p *proposer) around() {
 	}
 	if p.External || p.elsewhere {
 		p.outside()
+	} else {
+		p.between()
 	}
 	p.odooPlace()
 }
@@ -59,13 +72,36 @@ func (p *proposer) around() {
 // outside: the server is elsewhere, and odoo.conf alone says where. What Odoo's
 // variables or options said goes into it.
 func (p *proposer) outside() {
-	o, own := p.Odoo, filepath.Join(p.dir, "odoo.conf")
+	host := p.Odoo.Host
+	if local := net.ParseIP(host); host == "localhost" || local != nil && local.IsLoopback() {
+		host = hostGateway // of the machine, for a container with a network of its own
+	}
+	p.sayHost(host, "", "the server is elsewhere, and odoo.conf does not say where (db_host)")
+}
+
+// between: Odoo's variables or options lead to a service in front of PostgreSQL, such
+// as a pooler. Without an odoo.conf that says so a run would go past it.
+func (p *proposer) between() {
+	o := p.Odoo
+	host := ServiceOf(p.Doc, o.Service, o.Host)
+	if host == "" || p.Postgres == nil || host == p.Postgres.Service {
+		return
+	}
+	p.sayHost(o.Host, fmt.Sprintf("; as the variables of service %s said\n", o.Service),
+		fmt.Sprintf("service %s reaches PostgreSQL through service %s, and odoo.conf, which odpm goes by, does not say so (db_host)", o.Service, host))
+}
+
+// sayHost puts the server's address into the odoo.conf that is proposed, where that
+// says none. One that is in the directory is the person's: without says what is
+// missing in it. comment stands in a new one.
+func (p *proposer) sayHost(host, comment, without string) {
+	own := filepath.Join(p.dir, "odoo.conf")
 	conf, err := odooconf.Parse(p.out.Conf)
 	if p.out.Conf == nil {
 		conf, err = odooconf.Load(own)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		conf, err = odooconf.Parse([]byte("[options]\n"))
+		conf, err = odooconf.Parse([]byte("[options]\n" + comment))
 	}
 	if err != nil {
 		return // it is named where odoo.conf is read
@@ -73,20 +109,13 @@ func (p *proposer) outside() {
 	if host, ok := conf.Value("db_host", 0); ok && host != "" {
 		return
 	}
-	host, port := o.Host, o.DBPort
-	if local := net.ParseIP(host); host == "localhost" || local != nil && local.IsLoopback() {
-		host = hostGateway // of the machine, for a container with a network of its own
-	}
+	port := p.Odoo.DBPort
 	if port == 0 {
 		port = PostgresPort
 	}
-	into, begin := ">", "[options]\\n"
-	if _, err := os.Stat(own); err == nil {
-		into, begin = ">>", "\\n"
-	}
-	if host == "" || into == ">>" {
-		p.problem(Problem{Code: "no_host", Blocking: true, Message: "the server is elsewhere, and odoo.conf does not say where (db_host)",
-			Way: fmt.Sprintf("printf '%sdb_host = %s\\ndb_port = %d\\n' %s %s", begin, firstOf(host, "ADDRESS"), port, into, shell.Quote(own))})
+	if _, err := os.Stat(own); err == nil || host == "" {
+		p.problem(Problem{Code: "no_host", Blocking: true, Message: without,
+			Way: addOptions(own, own, fmt.Sprintf("db_host = %s\\ndb_port = %d", firstOf(host, "ADDRESS"), port))})
 		return
 	}
 	for _, option := range [][2]string{{"db_host", host}, {"db_port", strconv.Itoa(port)}} {
@@ -101,20 +130,21 @@ func (p *proposer) outside() {
 	p.out.Conf = conf.Bytes()
 }
 
-// between: Odoo's variables lead to a service in front of PostgreSQL, such as a
-// pooler. Without an odoo.conf that says so a run would go past it.
-func (p *proposer) between() {
-	o := p.Odoo
-	host := ServiceOf(p.Doc, o.Service, o.Host)
-	if host == "" || p.Postgres == nil || host == p.Postgres.Service {
-		return
+// addOptions is the command that adds lines, written with \n between them, to the
+// options of an odoo.conf; like is how it begins, "" for a new one. At the end of a
+// file that has a section behind [options] they would belong to that section.
+func addOptions(path, like, lines string) string {
+	data, err := readCompose(like)
+	if err != nil {
+		return fmt.Sprintf("printf '[options]\\n%s\\n' > %s", lines, shell.Quote(path))
 	}
-	port := o.DBPort
-	if port == 0 {
-		port = PostgresPort
+	if sections.FindIndex(data) != nil {
+		return fmt.Sprintf(`sed -i '/^\[options\]/a %s' %s`, lines, shell.Quote(path))
 	}
-	p.out.Conf = fmt.Appendf(nil, "[options]\n; as the variables of service %s said\ndb_host = %s\ndb_port = %d\n", o.Service, o.Host, port)
+	return fmt.Sprintf("printf '\\n%s\\n' >> %s", lines, shell.Quote(path))
 }
+
+var sections = regexp.MustCompile(`(?ms)^\[options\].*^\[`)
 
 func sameFile(a, b string) bool {
 	x, errX := readCompose(a)
@@ -123,10 +153,10 @@ func sameFile(a, b string) bool {
 }
 
 // confVolume: a volume at /etc/odoo has an odoo.conf that this machine cannot
-// read.
+// read. Where there is none yet, Docker fills it from the image.
 func (p *proposer) confVolume() {
 	for _, v := range p.Odoo.Mounts {
-		if v.Type == types.VolumeTypeVolume && path.Clean(v.Target) == "/etc/odoo" && v.Source != "" && p.device(v) == "" {
+		if v.Type == types.VolumeTypeVolume && path.Clean(v.Target) == "/etc/odoo" && v.Source != "" && p.device(v) == "" && p.has(p.volumeName(v)) {
 			p.problem(Problem{Code: "odoo_conf", Blocking: true, Message: "Odoo's configuration is in the volume " + p.volumeName(v) + "; odpm reads odoo.conf in the project directory",
 				Way: fmt.Sprintf("docker run --rm --user 0 -v %s:/from:ro --entrypoint cat %s /from/odoo.conf > %s", p.volumeName(v), p.tools(), shell.Quote(filepath.Join(p.dir, "odoo.conf")))})
 		}

@@ -15,7 +15,6 @@ import (
 	"strings"
 
 	"github.com/odpm/odpm/host/project"
-	"github.com/odpm/odpm/shared/odooconf"
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -26,11 +25,9 @@ func (p *proposer) external() bool {
 		return false
 	}
 	host := p.Odoo.Host
-	if path := p.conf(); path != "" {
-		if conf, err := odooconf.Load(path); err == nil {
-			if v, ok := conf.Value("db_host", 0); ok {
-				host = v
-			}
+	if conf, err := p.loadConf(); conf != nil && err == nil {
+		if v, ok := conf.Value("db_host", 0); ok {
+			host = v
 		}
 	}
 	if p.Resolves(host) || host == "" || host == "localhost" {

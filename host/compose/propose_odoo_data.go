@@ -54,14 +54,15 @@ func (p *proposer) odooPlace() {
 // sayDataDir adds to an odoo.conf that is there.
 func (p *proposer) sayDataDir(at string) string {
 	own := filepath.Join(p.dir, "odoo.conf")
-	begin, into := "[options]", ">"
-	if path := p.conf(); path != "" {
-		begin, into = "", ">>"
-		if path != own {
-			return fmt.Sprintf("set it in a copy of odoo.conf: cp %s %s && printf '\\ndata_dir = %s\\n' >> %s", shell.Quote(path), shell.Quote(own), at, shell.Quote(own))
-		}
+	path := p.conf()
+	if path == "" && p.Odoo.ConfText != "" {
+		return fmt.Sprintf("set it in the odoo.conf in %s: data_dir = %s below [options]", filepath.Base(p.Files[0]), at)
 	}
-	return fmt.Sprintf("set it in odoo.conf: printf '%s\\ndata_dir = %s\\n' %s %s", begin, at, into, shell.Quote(own))
+	add := addOptions(own, path, "data_dir = "+at)
+	if path != "" && path != own {
+		return fmt.Sprintf("set it in a copy of odoo.conf: cp %s %s && %s", shell.Quote(path), shell.Quote(own), add)
+	}
+	return "set it in odoo.conf: " + add
 }
 
 // odooUnmounted: the file mounts nothing at data_dir. Docker Hub's own example

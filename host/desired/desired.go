@@ -201,6 +201,12 @@ func (d *Desired) conf(in *inputs.Inputs, w *world.World) (err error) {
 	}
 	host, _ := f.Value("db_host", p.OdooMajor)
 	means := in.ServiceOf(host)
+	if host == "" && in.Kept != nil {
+		// What the service tells Odoo counts then, and odoo.conf will say the same.
+		if said := in.ServiceOf(in.Kept.Odoo.Host); said != "" && said != p.ServiceName {
+			return d.between(in, f)
+		}
+	}
 	if means == "" {
 		if foreignHost(host, w.Snapshot) {
 			d.ForeignHost, d.ForeignHostLine = host, f.Line("db_host")
@@ -230,6 +236,30 @@ func (d *Desired) conf(in *inputs.Inputs, w *world.World) (err error) {
 	}
 	d.Parsed, err = odooconf.Parse(d.Conf)
 	return err
+}
+
+// between writes into odoo.conf what a kept file tells Odoo otherwise: that a service
+// such as a pooler stands between it and PostgreSQL.
+func (d *Desired) between(in *inputs.Inputs, f *odooconf.File) error {
+	said, port := in.Kept.Odoo, strconv.Itoa(compose.PostgresPort)
+	if said.DBPort != 0 {
+		port = strconv.Itoa(said.DBPort)
+	}
+	d.ConfChange = "db_host (not set) -> " + said.Host + ", as service " + said.Service + " has it"
+	for _, o := range [][2]string{{"db_host", said.Host}, {"db_port", port}, {"db_user", in.Project.AppRole}} {
+		if v, ok := f.Value(o[0], in.Project.OdooMajor); ok && v != "" {
+			continue
+		}
+		var err error
+		if d.Conf, err = f.Set(o[0], o[1]); err != nil {
+			return err
+		}
+		if f, err = odooconf.Parse(d.Conf); err != nil {
+			return err
+		}
+	}
+	d.Parsed = f
+	return nil
 }
 
 // manifestConf is what odpm.json and user_settings.json say of odoo.conf: an

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/project"
@@ -58,7 +59,9 @@ func (in *Inputs) readKept(ctx context.Context) error {
 	if p.OdooConf == nil {
 		// The file tells Odoo by other means; what it tells is compared, in the
 		// form of an odoo.conf that is nowhere written.
-		in.KeptConf = confOf(p.AppRole, f.Odoo)
+		if in.KeptConf, err = confOf(p.AppRole, f.Odoo); err != nil {
+			return fmt.Errorf("%s: odoo.conf in it: %w", in.Rel(f.Files[0]), err)
+		}
 		if p.OdooConf, err = odooconf.Parse(in.KeptConf); err != nil {
 			return err
 		}
@@ -101,17 +104,26 @@ func withFile(p project.Project, f *compose.Foreign) project.Project {
 // withLogin takes the login from what the file tells Odoo where the project
 // itself says none.
 func (in *Inputs) withLogin(p project.Project, odoo *compose.ForeignOdoo) (project.Project, error) {
-	if p.OdooConf == nil && odoo.ConfPath != "" {
+	said := func(conf *odooconf.File, source string) {
+		if v, ok := conf.Value("db_user", p.OdooMajor); ok && p.AppRoleSource == "default" {
+			p.AppRole, p.AppRoleSource = v, source
+		}
+		if v, ok := conf.Value("db_password", p.OdooMajor); ok && p.AppPasswordSource == "default" {
+			p.AppPassword, p.AppPasswordSource = v, source
+		}
+	}
+	switch {
+	case p.OdooConf != nil:
+	case odoo.ConfPath != "":
 		conf, err := odooconf.Load(odoo.ConfPath)
 		if err != nil {
 			return p, fmt.Errorf("%s: %w", in.Rel(odoo.ConfPath), err)
 		}
 		p.OdooConf, p.OdooConfPath = conf, odoo.ConfPath
-		if v, ok := conf.Value("db_user", p.OdooMajor); ok && p.AppRoleSource == "default" {
-			p.AppRole, p.AppRoleSource = v, in.Rel(odoo.ConfPath)
-		}
-		if v, ok := conf.Value("db_password", p.OdooMajor); ok && p.AppPasswordSource == "default" {
-			p.AppPassword, p.AppPasswordSource = v, in.Rel(odoo.ConfPath)
+		said(conf, in.Rel(odoo.ConfPath))
+	case odoo.ConfText != "":
+		if conf, err := odooconf.Parse([]byte(odoo.ConfText)); err == nil {
+			said(conf, "the compose file")
 		}
 	}
 	if odoo.Role != "" && p.AppRoleSource == "default" {
@@ -123,7 +135,9 @@ func (in *Inputs) withLogin(p project.Project, odoo *compose.ForeignOdoo) (proje
 	return p, nil
 }
 
-func confOf(role string, odoo *compose.ForeignOdoo) []byte {
+// confOf is an odoo.conf that is nowhere written: what the file has as a config, and
+// what else it tells Odoo.
+func confOf(role string, odoo *compose.ForeignOdoo) ([]byte, error) {
 	host, port := odoo.Host, odoo.DBPort
 	if host == "" {
 		host = "db" // the official image's own default
@@ -131,7 +145,25 @@ func confOf(role string, odoo *compose.ForeignOdoo) []byte {
 	if port == 0 {
 		port = compose.PostgresPort
 	}
-	return fmt.Appendf(nil, "[options]\ndb_host = %s\ndb_port = %d\ndb_user = %s\n", host, port, role)
+	text := odoo.ConfText
+	if text == "" {
+		text = "[options]\n"
+	}
+	for _, o := range [][2]string{{"db_host", host}, {"db_port", strconv.Itoa(port)}, {"db_user", role}} {
+		conf, err := odooconf.Parse([]byte(text))
+		if err != nil {
+			return nil, err
+		}
+		if v, ok := conf.Value(o[0], 0); ok && v != "" {
+			continue
+		}
+		added, err := conf.Set(o[0], o[1])
+		if err != nil {
+			return nil, err
+		}
+		text = string(added)
+	}
+	return []byte(text), nil
 }
 
 // KeptCommand is what the kept file starts a service of Odoo's with, the image's
