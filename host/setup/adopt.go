@@ -81,6 +81,9 @@ func Adopt(ctx context.Context, o apply.Options, a Adoption) (string, error) {
 		}
 		a.File = filepath.Join(a.File, name)
 	}
+	if err := keeps(o, a); err != nil {
+		return "", err
+	}
 	for key, value := range map[string]string{"POSTGRES_SERVICE_NAME": a.Postgres, "ODOO_SERVICE_NAME": a.Odoo, "ODPM_POSTGRES": map[bool]string{true: "external"}[a.External]} {
 		if value != "" {
 			o.Environ = append(slices.Clone(o.Environ), key+"="+value)

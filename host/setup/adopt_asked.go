@@ -145,3 +145,16 @@ func postgresVersion(o apply.Options, f *compose.Foreign, a Adoption) error {
 	r.Ways = append(r.Ways, again(a, "--postgres-version 17")+"        or the major that the data were made with")
 	return r
 }
+
+// keeps refuses to replace a file that a setting keeps: odpm would go on with the old
+// one, beside an override that is meant for its own.
+func keeps(o apply.Options, a Adoption) error {
+	env, err := project.Environment(o.Dir, o.Home, o.Environ)
+	if err != nil || a.Keep || !strings.EqualFold(env["ODPM_COMPOSE"], "keep") {
+		return err
+	}
+	a.Keep = true
+	return &ui.Refusal{Code: codes.SettingsConflict, What: fmt.Sprintf("ODPM_COMPOSE=keep keeps %s, and odpm adopt without --keep puts odpm's own file in its place. Nothing was written.", a.File),
+		Details: []string{"to have odpm's own file, take ODPM_COMPOSE=keep out of .env first"},
+		Ways:    []string{again(a, "") + "        keeps it, with an overlay of odpm's"}}
+}

@@ -64,6 +64,23 @@ services:
 			said:  "neither its command nor odoo.conf says what data_dir is",
 			typed: []string{"printf", "odpm adopt"},
 		},
+		"a pooler that odoo.conf does not know": {
+			files: map[string]string{
+				"odoo.conf": "[options]\nworkers = 2\n\n[queue_job]\nchannels = root:2\n",
+				"docker-compose.yml": `
+services:
+  pool: {image: pgbouncer}
+  odoo: {image: "odoo:17.0", environment: {HOST: pool, PORT: "6432", USER: a, PASSWORD: b}, volumes: ["./files:/var/lib/odoo", "./odoo.conf:/etc/odoo/odoo.conf"]}` + server},
+			said:  "service odoo reaches PostgreSQL through service pool",
+			typed: []string{"sed -i", "odpm adopt"},
+		},
+		"a file that a setting keeps": {
+			files: map[string]string{".env": "ODPM_COMPOSE=keep\n", "docker-compose.yml": `
+services:
+  odoo: {image: "odoo:17.0", environment: {HOST: db, USER: a, PASSWORD: b}, volumes: ["./files:/var/lib/odoo"]}` + server},
+			said:  "ODPM_COMPOSE=keep keeps docker-compose.yml",
+			typed: []string{"odpm adopt docker-compose.yml --keep"},
+		},
 		"a server that is too old": {
 			files: map[string]string{"docker-compose.yml": `
 services:
