@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -98,9 +99,42 @@ func (c client) stream(ctx context.Context, w io.Writer, args ...string) error {
 	cmd.Stderr = errs
 	if w != nil {
 		var mu sync.Mutex
-		cmd.Stdout, cmd.Stderr = &locked{&mu, w}, io.MultiWriter(&locked{&mu, w}, errs)
+		said := &withoutObsolete{to: &locked{&mu, w}}
+		defer said.flush()
+		cmd.Stdout, cmd.Stderr = &locked{&mu, w}, io.MultiWriter(said, errs)
 	}
 	return failure(ctx, args, cmd.Run(), errs.String())
+}
+
+// withoutObsolete passes lines on, all but compose's own of a `version` in the file,
+// which it logs at every command.
+type withoutObsolete struct {
+	to   io.Writer
+	part []byte
+}
+
+func (o *withoutObsolete) Write(p []byte) (int, error) {
+	o.part = append(o.part, p...)
+	for {
+		i := bytes.IndexByte(o.part, '\n')
+		if i < 0 {
+			return len(p), nil
+		}
+		line := o.part[:i+1]
+		if !bytes.HasPrefix(line, []byte("time=")) || !bytes.Contains(line, []byte("the attribute `version` is obsolete")) {
+			if _, err := o.to.Write(line); err != nil {
+				return 0, err
+			}
+		}
+		o.part = o.part[i+1:]
+	}
+}
+
+func (o *withoutObsolete) flush() {
+	if len(o.part) > 0 {
+		o.to.Write(o.part)
+		o.part = nil
+	}
 }
 
 // Failure is a docker command that did not work.
