@@ -121,6 +121,11 @@ func flagError(cmd *cobra.Command, err error) error {
 	if errors.As(err, &unknown) && pythonFlag(unknown.GetSpecifiedName()) != "" {
 		return fmt.Errorf("%w%s", err, pythonFlag(unknown.GetSpecifiedName()))
 	}
+	var alone *pflag.ValueRequiredError
+	if errors.As(err, &alone) && pythonFlag(alone.GetSpecifiedName()) != "" {
+		// Python odpm's takes no value.
+		return fmt.Errorf("%w%s", err, pythonFlag(alone.GetSpecifiedName()))
+	}
 	var bad *pflag.InvalidValueError
 	if errors.As(err, &bad) {
 		// pflag's own message has that of package strconv in it.

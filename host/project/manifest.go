@@ -146,7 +146,7 @@ func readSettings(dir string, lookup func(string) (string, bool), errs *Errors) 
 	}
 	r := newReader("user_settings.json", data, top, errs)
 	r.lookup = lookup
-	near = r.misspelt(top, settingsKeys)
+	near = append(r.misspelt(top, settingsKeys), passedOver(top)...)
 	u.ManagerPassword, u.ManagerPasswordUnset = r.secret(top, "db_manager_password")
 	u.InitModules, u.UpdateModules = r.list(top, "init_modules"), r.list(top, "update_modules")
 	switch c := top["db_creation_data"].(type) {

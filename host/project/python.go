@@ -34,6 +34,24 @@ var notHonoured = map[string]string{
 	"database":        "db_creation_data of user_settings.json says how a database is made",
 }
 
+// settingsNotHonoured are such keys of its user_settings.json.
+var settingsNotHonoured = map[string]string{
+	"dev_mode":             "Odoo's --dev goes into its command, in docker-compose.override.yml",
+	"sql_queries":          "odpm runs none; docker compose exec db psql does, once odpm has started PostgreSQL",
+	"use_oca_dependencies": "odpm fetches no repositories; ODOO_IMAGE names an image that has them, or docker-compose.override.yml mounts them",
+	"create_module_links":  "odpm makes no links; addons_path in odoo.conf names the directories with modules",
+}
+
+// passedOver are the warnings of what a person has set there.
+func passedOver(top map[string]any) (warnings []string) {
+	for _, key := range slices.Sorted(maps.Keys(settingsNotHonoured)) {
+		if v := top[key]; v != nil && v != false && !emptyValue(v) {
+			warnings = append(warnings, fmt.Sprintf("user_settings.json: %s is a key of Python odpm's that odpm does not act on: %s", key, settingsNotHonoured[key]))
+		}
+	}
+	return warnings
+}
+
 // readPython takes what Python odpm's manifest says in its own way.
 func (m *manifest) readPython(r *jsonReader, top map[string]any) {
 	for _, key := range pythonKeys {

@@ -106,7 +106,7 @@ func TestPythonSettings(t *testing.T) {
  "scenarios": {"server": {}}, "hooks": {"before_start": ["make"]}, "service_patches": {"db": {"shm_size": "2g"}},
  "services": {"mailhog": {"image": "mailhog"}}, "sidecars": {"redis": {"image": "redis:7"}},
  "odoo_conf": {"options": {"dbfilter": "^prod", "proxy_mode": true, "workers": 4}}}`,
-		`{"db_manager_password": "${@secret:MASTER}", "db_creation_data": {"db_default_admin_password": "${ADMIN_PW:-fallback}"}, "dev_mode": "all"}`,
+		`{"db_manager_password": "${@secret:MASTER}", "db_creation_data": {"db_default_admin_password": "${ADMIN_PW:-fallback}"}, "dev_mode": "all", "sql_queries": ["select 1"], "use_oca_dependencies": false}`,
 		"MASTER=m4ster\nODPM_COMPOSE_NETWORK=shared\nODPM_COMPOSE_NETWORK_EXTERNAL=true\n")
 	p, err := Load(dir, nil, t.TempDir())
 	if err != nil {
@@ -116,6 +116,11 @@ func TestPythonSettings(t *testing.T) {
 	for _, key := range []string{"scenarios", "hooks", "service_patches"} {
 		if !strings.Contains(said, "odpm.json: "+key+" ") {
 			t.Errorf("%s is passed over: %s", key, said)
+		}
+	}
+	for key, want := range map[string]bool{"dev_mode": true, "sql_queries": true, "use_oca_dependencies": false, "create_module_links": false} {
+		if strings.Contains(said, "user_settings.json: "+key+" ") != want {
+			t.Errorf("%s is said: %t, want %t: %s", key, !want, want, said)
 		}
 	}
 	if p.Services["redis"] == nil || p.Services["mailhog"] == nil {
