@@ -17,6 +17,7 @@ import (
 	"github.com/odpm/odpm/host/ports"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/shared/odooconf"
 )
 
 // First is what a new project is made with.
@@ -54,6 +55,35 @@ func (f First) files(dir string) ([]newFile, error) {
 	}
 	ignore, err := ignored(dir)
 	return append(out, ignore), err
+}
+
+// unsaid leaves out of a first .env what ~/.odpm/.env or odoo.conf says already: the
+// project's .env would win over the first, and contradict the second.
+func (f First) unsaid(env string, o apply.Options) (string, error) {
+	said, err := project.Environment(o.Dir, o.Home, nil)
+	if err != nil {
+		return "", err
+	}
+	if conf, err := odooconf.Load(filepath.Join(o.Dir, "odoo.conf")); err == nil {
+		if v, ok := conf.Value("db_password", 0); ok && v != "" {
+			said["POSTGRES_ODOO_PASS"] = v
+		}
+	}
+	if slices.Contains(f.Said, "port") {
+		delete(said, "ODOO_PORT")
+	}
+	var out []string
+	for line := range strings.Lines(env) {
+		key, _, set := strings.Cut(line, "=")
+		if _, ok := said[key]; set && (ok || said["ODPM_"+key] != "") {
+			if n := len(out); slices.Contains([]string{"ODPM_SCENARIO", "POSTGRES_ODOO_PASS"}, key) {
+				out = out[:n-1] // what stands above them is about them alone
+			}
+			continue
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, ""), nil
 }
 
 // ports takes free ones. A named one that is taken is an error.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/odpm/odpm/host/apply"
+	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
 )
@@ -84,5 +86,46 @@ func TestIgnored(t *testing.T) {
 		if err := os.WriteFile(path, []byte(f.content), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// What ~/.odpm/.env and odoo.conf say already is not said again: a project of Python
+// odpm has no .env of its own, and init gave it other ports and a second password.
+func TestFirstSaysNothingTwice(t *testing.T) {
+	dir, home := t.TempDir(), t.TempDir()
+	for path, text := range map[string]string{
+		filepath.Join(home, ".odpm/.env"): "POSTGRES_PORT=22601\nODOO_PORT=22602\nODPM_SCENARIO=server\n",
+		filepath.Join(dir, "odoo.conf"):   "[options]\ndb_host = db\ndb_user = odoo\ndb_password = odoo\n",
+		filepath.Join(dir, "odpm.json"):   `{"postgres_version": "15", "odoo_version": "17.0"}`,
+	} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	o := apply.Options{Options: look.Options{Dir: dir, Home: home}, Term: ui.New(null, null, null, ui.Options{NoInput: true})}
+	if _, err := Init(t.Context(), o, First{Odoo: "17.0", Postgres: "15"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	p, err := project.Load(dir, nil, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.PostgresPort != 22601 || p.OdooPort != 22602 || p.Scenario != project.Server || p.AppPassword != "odoo" {
+		t.Errorf("ports %d and %d, scenario %s", p.PostgresPort, p.OdooPort, p.Scenario)
+	}
+	env, err := os.ReadFile(filepath.Join(dir, ".env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(env); !strings.Contains(text, "GEVENT_PORT=") || strings.Contains(text, "# The password") || strings.Contains(text, "# developer") {
+		t.Errorf("%s", text)
 	}
 }

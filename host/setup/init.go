@@ -99,7 +99,9 @@ func Init(ctx context.Context, o apply.Options, first First, fromCompose string)
 	if fromCompose != "" {
 		files, after, err = proposed(ctx, o, fromCompose)
 	} else {
-		files, err = first.files(o.Dir)
+		if files, err = first.files(o.Dir); err == nil {
+			files[0].content, err = first.unsaid(files[0].content, o)
+		}
 	}
 	if err != nil {
 		return rep, err
