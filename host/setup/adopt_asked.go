@@ -146,7 +146,7 @@ func postgresVersion(o apply.Options, f *compose.Foreign, a Adoption) error {
 	return r
 }
 
-// keeps refuses to replace a file that a setting keeps: odpm would go on with the old
+// keeps refuses to replace a file that a setting keeps: odpm would keep using the old
 // one, beside an override that is meant for its own.
 func keeps(o apply.Options, a Adoption) error {
 	env, err := project.Environment(o.Dir, o.Home, o.Environ)

@@ -77,7 +77,7 @@ func (f First) unsaid(env string, o apply.Options) (string, error) {
 		key, _, set := strings.Cut(line, "=")
 		if _, ok := said[key]; set && (ok || said["ODPM_"+key] != "") {
 			if n := len(out); slices.Contains([]string{"ODPM_SCENARIO", "POSTGRES_ODOO_PASS"}, key) {
-				out = out[:n-1] // what stands above them is about them alone
+				out = out[:n-1] // the comment above is about this key alone
 			}
 			continue
 		}
