@@ -83,11 +83,18 @@ func (a *App) writeReviewed(file string, r report.Report) error {
 // planSum stands for a plan, however it is laid out: what was read must be what was
 // written.
 func planSum(plan []byte) string {
-	var b bytes.Buffer
-	if json.Compact(&b, plan) != nil {
+	// Decoded: ">" in a string and "\u003e" are the same.
+	d := json.NewDecoder(bytes.NewReader(plan))
+	d.UseNumber()
+	var value any
+	if d.Decode(&value) != nil {
 		return ""
 	}
-	sum := sha256.Sum256(b.Bytes())
+	data, err := json.Marshal(value)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }
 

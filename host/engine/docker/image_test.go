@@ -211,7 +211,7 @@ func TestCheckAccess(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := strings.Join(got, "\n")
-	if len(got) != 4 || !strings.Contains(all, others+" (it belongs to 0:0, mode 0755); change it: sudo chown -R 4321:4321 '"+others+"'") ||
+	if len(got) != 4 || !strings.Contains(all, others+" (it belongs to 0:0, mode 0755); to change that: sudo chown -R 4321:4321 '"+others+"'") ||
 		!strings.Contains(all, "cannot read "+secret) || !strings.Contains(all, gone+" does not exist") || !strings.Contains(all, open+" is not a directory") {
 		t.Errorf("%s", all)
 	}

@@ -48,12 +48,12 @@ func TestNamedDirectory(t *testing.T) {
 	}
 	for name, tc := range map[string]struct{ dir, program, want string }{
 		"not executable":  {at("a/postgres", 0o644, ""), "postgres", "a/postgres is not executable"},
-		"another major":   {at("b/postgres", 0o755, "echo 'postgres (PostgreSQL) 13.2'"), "postgres", "b/postgres is of PostgreSQL 13"},
+		"another major":   {at("b/postgres", 0o755, "echo 'postgres (PostgreSQL) 13.2'"), "postgres", "b/postgres is from PostgreSQL 13"},
 		"another program": {at("c/postgres", 0o755, "echo hello"), "postgres", "does not answer as PostgreSQL's programs do"},
 		"fails":           {at("d/postgres", 0o755, "exit 3"), "postgres", "d/postgres --version fails: exit status 3"},
 		"none":            {dir, "postgres", "there is no postgres in "},
 		"no directory":    {filepath.Join(dir, "aa"), "postgres", "/aa does not exist"},
-		"a client":        {at("e/pg_dump", 0o755, "echo 'pg_dump (PostgreSQL) 12.9'"), "pg_dump", "e/pg_dump is of PostgreSQL 12"},
+		"a client":        {at("e/pg_dump", 0o755, "echo 'pg_dump (PostgreSQL) 12.9'"), "pg_dump", "e/pg_dump is from PostgreSQL 12"},
 		"a client's mode": {at("f/psql", 0o600, ""), "psql", "f/psql is not executable"},
 	} {
 		find := NewReader(Options{Major: 15, BinDir: tc.dir, BinDirFrom: "ODPM_PG_BINDIR"})

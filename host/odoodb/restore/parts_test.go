@@ -93,7 +93,7 @@ func TestAggregates(t *testing.T) {
 		t.Fatalf("%v, left out: %v", err, rep.LeftOut)
 	}
 	_, err = restore.Run(ctx, s, restore.Options{File: odoodbtest.TinyDump(t, aggregate+"CREATE VIEW public.v AS SELECT public.accum(name) FROM public.ir_module_module;\n"), Database: "db"})
-	if !archive.IsRefused(err) || !strings.Contains(err.Error(), "it needs what was left out: aggregate public.accum") {
+	if !archive.IsRefused(err) || !strings.Contains(err.Error(), "it depends on what was left out: aggregate public.accum") {
 		t.Errorf("a view of it: %v", err)
 	}
 }
@@ -145,7 +145,7 @@ x
 		t.Errorf("%d rows", n)
 	}
 	_, err = restore.Run(ctx, s, restore.Options{File: odoodbtest.TinyDump(t, collation+"CREATE TABLE public.notes (note text COLLATE public.nowhere);\n"), Database: "db"})
-	if !archive.IsRefused(err) || !strings.Contains(err.Error(), "it needs what was left out: collation public.nowhere") {
+	if !archive.IsRefused(err) || !strings.Contains(err.Error(), "it depends on what was left out: collation public.nowhere") {
 		t.Errorf("a column with it: %v", err)
 	}
 }
