@@ -67,7 +67,7 @@ type event struct {
 	oneOff                      bool
 }
 
-var doesLine = regexp.MustCompile(`(?m)^odpm: does ([a-z_]+) (.*?): `)
+var doesLine = regexp.MustCompile(`(?m)^odpm: doing: ([a-z_]+) (.*?) \(`)
 
 func (w *watch) actions(stderr string) []action {
 	var out []action
