@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -192,16 +191,6 @@ func (c *Cluster) run(program string, args ...string) error {
 		return fmt.Errorf("%s: %w: %s", program, err, out)
 	}
 	return nil
-}
-
-// FreePort asks the kernel for a port that nobody has.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // ServerCredential is whom the server runs as: PostgreSQL refuses root.

@@ -56,3 +56,19 @@ func (c *Cluster) dump(program string) (string, error) {
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
+
+// A port that a kernel gives to whoever asks for any was taken by another test's
+// client before the server that it was meant for had started.
+func TestFreePort(t *testing.T) {
+	given := map[int]bool{}
+	for range 100 {
+		port, err := FreePort()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if given[port] || port >= 32768 {
+			t.Fatalf("%d was given", port)
+		}
+		given[port] = true
+	}
+}

@@ -3,7 +3,6 @@ package docker_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/engine/docker"
 	"github.com/odpm/odpm/host/engine/enginetest"
+	"github.com/odpm/odpm/test/localpg"
 )
 
 const image = "postgres:15"
@@ -42,12 +42,11 @@ func need(t *testing.T, images ...string) {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := localpg.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 func limit(t *testing.T) context.Context {
