@@ -19,7 +19,7 @@ V := github.com/odpm/odpm/shared/version
 GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X $(V).Number=$(VERSION) -X $(V).Commit=$(COMMIT) -X $(V).Date=$(DATE)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build image install test race engines test-swarm test-kubernetes-api test-kubernetes lint demo bench torture dist test-dist clean
+.PHONY: help setup build image install test race engines test-swarm test-takeover test-kubernetes-api test-kubernetes lint demo bench torture dist test-dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ test: setup ## everything: unit, command line, native and Docker
 
 test-swarm: setup ## what odpm renders, on a real Swarm of this engine; alone, since other networks notice
 	test/in-memory $(GO) test -tags swarm ./test/e2e -run 'TestSwarm$$' -count=1 -timeout 30m
+
+test-takeover: setup ## every shape of docs/how-to/taking-over.md on this engine: a stack that runs, adopted, undone, adopted again, and kept
+	test/in-memory $(GO) test -tags takeover ./test/takeover -count=1 -timeout 90m -v
 
 test-kubernetes-api: ## what odpm renders, taken strictly by a real API server
 	@test/setup/setup apiserver

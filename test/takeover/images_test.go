@@ -1,0 +1,120 @@
+//go:build takeover
+
+package takeover
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Images that the shapes name and that no registry has here: an Odoo with an
+// entrypoint of its own, Python odpm's, a PgBouncer, and one that only runs.
+var dockerfiles = map[string]string{
+	"example/odoo:18.0": `FROM odoo:18.0
+USER 0
+COPY entry.sh /entry.sh
+RUN chmod 755 /entry.sh; mkdir -p /home/odoo/.local/share/Odoo /var/lib/odoo; chown -R odoo: /home/odoo /var/lib/odoo
+USER odoo
+ENTRYPOINT ["/entry.sh"]
+CMD ["odoo"]
+`,
+	"dev-odoo-x86_64-python-3.10-debian-12:latest": `FROM odoo:17.0
+USER 0
+COPY dev_project /home/odoo/dev_project
+RUN mkdir -p /home/odoo/odoo; cp /usr/bin/odoo /home/odoo/odoo/odoo-bin; chown -R odoo: /home/odoo
+USER odoo
+ENTRYPOINT []
+`,
+	"edoburu/pgbouncer:latest": `FROM debian:bookworm-slim
+COPY pgbouncer /usr/sbin/
+COPY lib /usr/local/lib/
+COPY pooler.sh /
+RUN chmod 755 /pooler.sh; useradd -m pooler
+USER pooler
+ENV LD_LIBRARY_PATH=/usr/local/lib
+ENTRYPOINT ["/pooler.sh"]
+`,
+	idle: `FROM debian:bookworm-slim
+CMD ["sleep", "infinity"]
+`,
+}
+
+const idle = "odpm-takeover-idle:latest"
+
+var buildContext = map[string]string{
+	"entry.sh": `#!/bin/bash
+set -eu
+data=/home/odoo/.local/share/Odoo
+[ ! -v DB_HOST ] || data=/var/lib/odoo
+{
+	printf '[options]\ndata_dir = %s\n' "$data"
+	[ ! -v DB_HOST ] || printf 'db_host = %s\ndb_user = %s\ndb_password = %s\n' "$DB_HOST" "$DB_USER" "$DB_PASSWORD"
+} >/tmp/odoo.conf
+export ODOO_RC=/tmp/odoo.conf
+exec "$@"
+`,
+	"pooler.sh": `#!/bin/sh
+set -eu
+mkdir -p /tmp/p
+printf '"%s" "%s"\n' "$DB_USER" "$DB_PASSWORD" >/tmp/p/users.txt
+printf '[databases]\n* = host=%s port=5432\n[pgbouncer]\nlisten_addr = *\nlisten_port = 5432\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = /tmp/p/users.txt\n' "$DB_HOST" >/tmp/p/pgbouncer.ini
+exec pgbouncer /tmp/p/pgbouncer.ini
+`,
+	"dev_project/__init__.py":                   "",
+	"dev_project/inside_docker_app/__init__.py": "",
+	"dev_project/inside_docker_app/run_odoo.py": `import os, sys
+argv = sys.argv[sys.argv.index("--") + 1:]
+with open("/home/odoo/odoo.conf", "w") as f:
+    f.write("[options]\ndata_dir = /home/odoo/.local/share/Odoo\ndb_host = db\ndb_user = odoo\ndb_password = odoo\n")
+os.execv(sys.executable, [sys.executable, "-u"] + argv)
+`,
+}
+
+// standIns builds them.
+func standIns(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	put := func(name, text string) {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range buildContext {
+		put(name, text)
+	}
+	run := func(name string, args ...string) string {
+		out, err := exec.Command(name, args...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+		}
+		return string(out)
+	}
+	run("sh", "-ec", `cd "$0"; mkdir lib; p=$(PATH=$PATH:/usr/sbin command -v pgbouncer); cp "$p" pgbouncer
+ldd "$p" | awk '/=> \// && !/libc\.so/ { print $3 }' | xargs -I{} cp -L {} lib/`, dir)
+	for image, text := range dockerfiles {
+		put("Dockerfile", text)
+		run("docker", "build", "-q", "-t", image, dir)
+		t.Cleanup(func() { exec.Command("docker", "rmi", image).Run() })
+	}
+}
+
+// image makes a name of one of the images that are here.
+func (s *stack) image(name string) {
+	s.Helper()
+	if name == "" || exec.Command("docker", "image", "inspect", name).Run() == nil {
+		return
+	}
+	source := idle
+	if plain, ok := strings.CutSuffix(name, "-alpine"); ok && strings.HasPrefix(name, "postgres:") {
+		source = plain
+	}
+	s.docker("tag", source, name)
+	s.Cleanup(func() { exec.Command("docker", "rmi", name).Run() })
+}

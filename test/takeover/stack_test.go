@@ -1,0 +1,241 @@
+//go:build takeover
+
+package takeover
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+type document struct {
+	Services map[string]struct {
+		Image    string
+		User     string
+		Profiles []string
+		Volumes  []struct{ Type, Source, Target string }
+	}
+	Networks, Volumes map[string]struct {
+		Name     string
+		External bool
+	}
+}
+
+// start makes the images and directories that the file takes for granted, and
+// has Docker Compose start it.
+func (s *stack) start() {
+	if s.elsewhere() {
+		s.role = "odoo"
+	}
+	var doc document
+	if err := json.Unmarshal([]byte(s.compose("config", "--format", "json")), &doc); err != nil {
+		s.Fatal(err)
+	}
+	for _, n := range doc.Networks {
+		if n.External {
+			s.docker("network", "create", "--label", "odpm.takeover="+s.project, n.Name)
+		}
+	}
+	for _, v := range doc.Volumes {
+		if v.External {
+			s.docker("volume", "create", "--label", "odpm.takeover="+s.project, v.Name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(doc.Services)) {
+		service := doc.Services[name]
+		s.image(service.Image)
+		isDB := strings.HasPrefix(service.Image, "postgres:")
+		for _, v := range service.Volumes {
+			if v.Type != "bind" || isDB && service.User == "" || filepath.Ext(v.Source) != "" {
+				continue
+			}
+			if err := os.MkdirAll(v.Source, 0o777); err != nil {
+				s.Fatal(err)
+			}
+			if err := os.Chmod(v.Source, 0o777); err != nil {
+				s.Fatal(err)
+			}
+			if isDB && strings.HasPrefix(v.Target, "/var/lib/postgresql") {
+				if err := os.Chown(v.Source, 999, 999); err != nil && !strings.HasPrefix(service.User, "root") {
+					s.Fatal(err)
+				}
+			}
+		}
+		switch {
+		case len(service.Profiles) > 0:
+		case isDB:
+			s.db = name
+		case s.odoo == "" && strings.Contains(service.Image, "odoo") && (name == "web" || strings.HasPrefix(name, "odoo")):
+			s.odoo = name
+		}
+	}
+	if s.shared() {
+		s.docker("run", "-d", "--name", s.project+"-elsewhere", "--label", "odpm.takeover="+s.project, "--network", "shared", "--network-alias", "pg.shared",
+			"-e", "POSTGRES_USER=odoo", "-e", "POSTGRES_PASSWORD=pw", "postgres:15")
+		s.role = "odoo"
+	}
+	s.compose("up", "-d")
+	if s.role == "" {
+		s.role = s.fromEnv()
+	}
+	s.untilReady()
+	// An Odoo that gave up while a busy machine started PostgreSQL.
+	s.compose("up", "-d")
+}
+
+// elsewhere starts the server that a file names by its address.
+func (s *stack) elsewhere() bool {
+	path := filepath.Join(s.dir, "config/odoo.conf")
+	conf, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(conf), "192.0.2.12") {
+		return false
+	}
+	s.docker("run", "-d", "--name", s.project+"-elsewhere", "--label", "odpm.takeover="+s.project, "-e", "POSTGRES_USER=odoo", "-e", "POSTGRES_PASSWORD=pw", "postgres:15")
+	address := s.docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", s.project+"-elsewhere")
+	text := strings.NewReplacer("192.0.2.12", address, "odooadmin", "odoo").Replace(string(conf))
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		s.Fatal(err)
+	}
+	return true
+}
+
+func (s *stack) shared() bool {
+	text, err := os.ReadFile(filepath.Join(s.dir, "docker-compose.yml"))
+	return err == nil && strings.Contains(string(text), "pg.shared")
+}
+
+func (s *stack) fromEnv() string {
+	out := s.compose("exec", "-T", s.db, "printenv", "POSTGRES_USER")
+	return strings.TrimSpace(out)
+}
+
+// server is a command in the container of PostgreSQL.
+func (s *stack) server(argv ...string) (string, error) {
+	id := s.project + "-elsewhere"
+	if s.db != "" {
+		out, err := s.run(exec.Command("docker", "compose", "ps", "-q", s.db))
+		if err != nil {
+			return out, err
+		}
+		if id = strings.TrimSpace(out); id == "" {
+			return "", fmt.Errorf("%s has no container", s.db)
+		}
+	}
+	return s.run(exec.Command("docker", append([]string{"exec", id}, argv...)...))
+}
+
+func (s *stack) untilReady() {
+	s.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		out, err := s.server("sh", "-c", "pg_isready -q -h 127.0.0.1")
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.Fatalf("PostgreSQL is not ready: %v\n%s", err, out)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// fill is a database and an attachment of it.
+func (s *stack) fill() {
+	s.Helper()
+	if out, err := s.server("psql", "-U", s.role, "-d", "postgres", "-c", "CREATE DATABASE shop"); err != nil {
+		s.Fatalf("%v\n%s", err, out)
+	}
+	s.compose("exec", "-T", "--user", "0", s.odoo, "sh", "-ec", dataDir+`
+mkdir -p "$d/filestore/shop/ab"; echo attached >"$d/filestore/shop/ab/abcd"; chown -R odoo: "$d/filestore"`)
+}
+
+// dataDir has $d in a shell be what Odoo takes for its data_dir: its command line's,
+// that of the file that it reads, or a directory below its user's home.
+const dataDir = `line=$(tr '\0' ' ' </proc/1/cmdline)
+conf=$(printf %s "$line" | sed -nE 's/.* (-c|--config)[ =]([^ ]+).*/\2/p')
+d=$(printf %s "$line" | sed -nE 's/.* (-D|--data-dir)[ =]([^ ]+).*/\2/p')
+[ -f "$conf" ] || conf=/tmp/odoo.conf
+[ -f "$conf" ] || conf=/etc/odoo/odoo.conf
+[ -n "$d" ] || d=$(sed -n 's/^data_dir *= *//p' "$conf" 2>/dev/null) || true
+[ -n "$d" ] || d=$(getent passwd odoo | cut -d: -f6)/.local/share/Odoo`
+
+func (s *stack) attachment() string {
+	s.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		out, err := s.run(exec.Command("docker", "compose", "exec", "-T", s.odoo, "sh", "-c", dataDir+`
+cat "$d/filestore/shop/ab/abcd"`))
+		if err == nil || time.Now().After(deadline) {
+			lines := strings.Split(strings.TrimSpace(out), "\n")
+			return lines[len(lines)-1]
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+}
+
+// fingerprint is what PostgreSQL has, in full.
+func (s *stack) fingerprint() string {
+	s.Helper()
+	s.untilReady()
+	id, err := s.server("sh", "-c", "psql -d postgres -tAc 'SELECT system_identifier FROM pg_control_system()' -U "+s.role+" || psql -d postgres -tAc 'SELECT system_identifier FROM pg_control_system()' -U postgres")
+	if err != nil {
+		s.Fatalf("%v\n%s", err, id)
+	}
+	lines := strings.Split(strings.TrimSpace(id), "\n")
+	dump, err := s.server("sh", "-c", "pg_dumpall -U "+s.role+" | grep -v '^.\\(un\\)\\?restrict ' | sha256sum")
+	if err != nil {
+		s.Fatalf("%v\n%s", err, dump)
+	}
+	return lines[len(lines)-1] + " " + strings.TrimSpace(dump)
+}
+
+func identifier(fingerprint string) string {
+	id, _, _ := strings.Cut(fingerprint, " ")
+	return id
+}
+
+// files are the project's own, without what servers write.
+func (s *stack) files() string {
+	s.Helper()
+	out, err := s.run(exec.Command("sh", "-c", `find . -path ./pg -prune -o -path './data*' -prune -o -path ./.odpm -prune -o -type f -exec sha256sum {} + | sort -k2`))
+	if err != nil {
+		s.Fatalf("%v\n%s", err, out)
+	}
+	return out
+}
+
+func (s *stack) remove() {
+	if s.Failed() {
+		out, _ := s.run(exec.Command("sh", "-c", `docker compose logs --tail 8; cat .env docker-compose.yml docker-compose.override.yml .odpm/compose.yml`))
+		s.Logf("%s", out)
+	}
+	ctx := context.Background()
+	run := func(name string, args ...string) string {
+		c := exec.CommandContext(ctx, name, args...)
+		out, err := c.Output()
+		if err != nil {
+			s.Logf("%s %s: %v", name, strings.Join(args, " "), err)
+		}
+		return string(out)
+	}
+	for _, label := range []string{"com.docker.compose.project=" + s.project, "odpm.takeover=" + s.project} {
+		for _, kind := range [][]string{{"ps", "-aq"}, {"volume", "ls", "-q"}, {"network", "ls", "-q"}} {
+			ids := strings.Fields(run("docker", append(kind, "--filter", "label="+label)...))
+			if len(ids) == 0 {
+				continue
+			}
+			remove := map[string][]string{"ps": {"rm", "-f", "-v"}, "volume": {"volume", "rm", "-f"}, "network": {"network", "rm"}}[kind[0]]
+			run("docker", append(remove, ids...)...)
+		}
+	}
+	if images := strings.Fields(run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "odpm/"+s.project+"-odoo")); len(images) > 0 {
+		run("docker", append([]string{"rmi"}, images...)...)
+	}
+}

@@ -1,0 +1,232 @@
+//go:build takeover
+
+// Package takeover takes every shape of docs/how-to/taking-over.md over on the
+// real engine: the stack runs and has a database and an attachment, odpm adopts
+// it, undoes it, adopts it again, and keeps it. The judges are docker inspect,
+// pg_dumpall and what the containers have.
+package takeover
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/odpm/odpm/test/localpg"
+	"github.com/odpm/odpm/test/programs"
+)
+
+const shapesFile = "../../host/setup/testdata/shapes.txtar"
+
+// A stack with its containers on a machine that is busy.
+const patience = 3 * time.Minute
+
+// TestTakeover is run by make test-takeover.
+func TestTakeover(t *testing.T) {
+	programs.Tested(t)
+	bin, err := os.MkdirTemp("", "odpm-bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(bin) })
+	if err := programs.Build(bin, nil, programs.ODPM, programs.Checker); err != nil {
+		t.Fatal(err)
+	}
+	archive, err := txtar.ParseFile(shapesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range archive.Files {
+		if name, _, _ := strings.Cut(f.Name, "/"); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	standIns(t)
+	for i, name := range names {
+		t.Run(name, func(t *testing.T) {
+			for _, keep := range []bool{false, true} {
+				t.Run(map[bool]string{false: "replace", true: "keep"}[keep], func(t *testing.T) {
+					s := &stack{T: t, bin: bin, project: fmt.Sprintf("odpmtakeover%d%t", i, keep), dir: filepath.Join(t.TempDir(), "p")}
+					s.unpack(archive, name)
+					s.takeOver(keep)
+				})
+			}
+		})
+	}
+}
+
+// stack is one project of somebody else's.
+type stack struct {
+	*testing.T
+	bin, project, dir string
+
+	odoo, db, role string
+}
+
+func (s *stack) unpack(archive *txtar.Archive, name string) {
+	for _, f := range archive.Files {
+		rest, ok := strings.CutPrefix(f.Name, name+"/")
+		if !ok {
+			continue
+		}
+		s.write(rest, s.freePorts(string(f.Data)), 0o644)
+	}
+	// What such files mount, and what their images would bring.
+	s.write("wait-for-it.sh", "#!/bin/bash\nat=$1; shift 2\nuntil (exec 3<>\"/dev/tcp/${at%:*}/${at#*:}\") 2>/dev/null; do sleep 0.2; done\nexec \"$@\"\n", 0o755)
+	s.write("code/odoo/odoo-bin", "#!/usr/bin/python3\nfrom odoo.command import main\n\nmain()\n", 0o755)
+	if err := os.MkdirAll(filepath.Join(s.dir, "code/odoo/addons"), 0o755); err != nil {
+		s.Fatal(err)
+	}
+}
+
+var published = regexp.MustCompile(`ports: \[.*?\]`)
+
+// freePorts publishes on ports that nobody has.
+func (s *stack) freePorts(text string) string {
+	return published.ReplaceAllStringFunc(text, func(list string) string {
+		return regexp.MustCompile(`"\d+:`).ReplaceAllStringFunc(list, func(string) string {
+			port, err := localpg.FreePort()
+			if err != nil {
+				s.Fatal(err)
+			}
+			return fmt.Sprintf(`"%d:`, port)
+		})
+	})
+}
+
+func (s *stack) write(name, text string, mode os.FileMode) {
+	s.Helper()
+	path := filepath.Join(s.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		s.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *stack) takeOver(keep bool) {
+	s.Cleanup(s.remove)
+	s.start()
+	s.fill()
+	before, was := s.fingerprint(), s.inspect()
+	files := s.files()
+
+	way := []string{"adopt", "docker-compose.yml", "--yes"}
+	if keep {
+		way = append(way, "--keep")
+	}
+	// Undone before anything is proven.
+	s.adopt(append(slices.Clone(way), "--skip-start"))
+	s.odpm("adopt", "--undo")
+	if now := s.files(); now != files {
+		s.Errorf("adopt --undo left other files:\n%s\nbefore:\n%s", now, files)
+	}
+	s.compose("up", "-d")
+	if now := s.fingerprint(); now != before {
+		s.Errorf("after adopt --undo the stack has\n%s\nbefore:\n%s", now, before)
+	}
+
+	told := s.adopt(way)
+	if now := s.fingerprint(); identifier(now) != identifier(before) {
+		s.Errorf("the new stack has another cluster: %s, not %s", identifier(now), identifier(before))
+	}
+	if got := s.attachment(); got != "attached" {
+		s.Errorf("the new stack has the attachment %q", got)
+	}
+	for _, lost := range s.lost(was, s.inspect()) {
+		if !said(lost, told) {
+			s.Errorf("%s", lost.what)
+		}
+	}
+	if s.Failed() {
+		s.Logf("what was said:\n%s", told)
+	}
+	if out := s.odpm("plan"); !strings.Contains(out, "No changes") {
+		s.Errorf("odpm plan after the takeover:\n%s", out)
+	}
+	if keep {
+		// Typed by hand, their file works as before; the next run proves again.
+		s.compose("up", "-d")
+		if got := s.attachment(); got != "attached" {
+			s.Errorf("docker compose up by hand has the attachment %q", got)
+		}
+		s.odpm()
+	}
+}
+
+// said: odpm named it, as something that is done in another way.
+func said(lost difference, told string) bool {
+	return lost.names != "" && strings.Contains(told, lost.names)
+}
+
+// adopt runs odpm adopt, and where it asks, the first command that it prints.
+func (s *stack) adopt(args []string) string {
+	s.Helper()
+	out, err := s.try(args...)
+	if err == nil {
+		return out
+	}
+	m := regexp.MustCompile(`(?m)^ *odpm (adopt docker-compose\.yml --.*?)(?:  .*)?$`).FindStringSubmatch(out)
+	if m == nil {
+		s.Fatalf("odpm %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	printed := strings.Fields(m[1])
+	for _, a := range args {
+		// A server elsewhere cannot be had with --keep.
+		if !slices.Contains(printed, a) && (a != "--keep" || !slices.Contains(printed, "--external")) {
+			printed = append(printed, a)
+		}
+	}
+	return s.odpm(printed...)
+}
+
+func (s *stack) odpm(args ...string) string {
+	s.Helper()
+	out, err := s.try(args...)
+	if err != nil {
+		s.Fatalf("odpm %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+func (s *stack) try(args ...string) (string, error) {
+	return s.run(exec.Command(filepath.Join(s.bin, "odpm"), args...))
+}
+
+func (s *stack) run(cmd *exec.Cmd) (string, error) {
+	ctx, cancel := context.WithTimeout(s.Context(), patience)
+	defer cancel()
+	c := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
+	c.Dir, c.Stdin = s.dir, cmd.Stdin
+	c.Env = append(os.Environ(), "COMPOSE_PROJECT_NAME="+s.project, "NO_COLOR=1", "PATH="+s.bin+":"+os.Getenv("PATH"))
+	out, err := c.CombinedOutput()
+	return string(out), err
+}
+
+func (s *stack) compose(args ...string) string {
+	s.Helper()
+	out, err := s.run(exec.Command("docker", append([]string{"compose"}, args...)...))
+	if err != nil {
+		s.Fatalf("docker compose %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+func (s *stack) docker(args ...string) string {
+	s.Helper()
+	out, err := s.run(exec.Command("docker", args...))
+	if err != nil {
+		s.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(out)
+}
