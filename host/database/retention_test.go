@@ -141,7 +141,7 @@ func TestPruneSpares(t *testing.T) {
 	if _, err := os.Stat(old); !os.IsNotExist(err) {
 		t.Errorf("%s is there: %v", old, err)
 	}
-	if !strings.Contains(said.String(), "removed "+old) || !strings.Contains(said.String(), proven+" stays") {
+	if !strings.Contains(said.String(), "removed "+old) || !strings.Contains(said.String(), "kept "+proven) {
 		t.Errorf("said %s", said.String())
 	}
 }
