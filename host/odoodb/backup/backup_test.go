@@ -169,7 +169,7 @@ func TestBackupRefusals(t *testing.T) {
 		"missing": {backup.Options{Database: "nix", File: dir + "/x.zip"}, "does not exist", server.IsMissing},
 		"no odoo": {backup.Options{Database: "leer", File: dir + "/x.zip"}, "--backup-format dump", tables.IsNotOdoo},
 		"closed":  {backup.Options{Database: "zu", File: dir + "/x.zip"}, "ALLOW_CONNECTIONS true", nil},
-		"format":  {backup.Options{Database: "db", File: dir + "/x.zip", Format: "tar"}, "not known", nil},
+		"format":  {backup.Options{Database: "db", File: dir + "/x.zip", Format: "tar"}, "unknown backup format", nil},
 		"no dir":  {backup.Options{Database: "db", File: there + "/x/x.zip"}, "BACKUP_DIR", nil},
 		"no name": {backup.Options{File: dir + "/x.zip"}, "empty", nil},
 	} {
