@@ -12,7 +12,7 @@ import (
 // maxSummed is more than any file of a project has.
 const maxSummed = 8 << 20
 
-// sum is what stands for each file that a person wrote, by the name that a person
+// sum gives each file that a person wrote a value that stands for it, by the name that a person
 // knows it by, and for the compose document that they make together with what it
 // includes and extends. A plan that was reviewed is compared by them: not everything
 // that a file says is in a step.

@@ -61,7 +61,7 @@ func Judge(f Facts, w Wanted) (j Judgement, err error) {
 	case f.base == "" && w.ofBackup && w.Archive.Format == archive.Dump:
 		warn("this archive is not a backup of an Odoo database, so odpm does not restore it; pg_restore does")
 	case f.empty:
-		return j, Unproven("it is not a backup of an Odoo database: its table of modules is empty, as in what pg_dump writes with --schema-only (-s), --no-data or --section; a backup has rows: pg_dump -Fc -f backup.dump NAME")
+		return j, Unproven("it is not a backup of an Odoo database: its table of modules is empty, as in what pg_dump writes with --schema-only (-s), --no-data or --section; a backup has rows; make one of the database NAME: pg_dump -Fc -f backup.dump NAME")
 	case f.base == "":
 		// A dump of something else in the place of an Odoo database would be a loss.
 		return j, Unproven("it is not a backup of an Odoo database (the module base is not installed in it); pg_restore restores other databases")
