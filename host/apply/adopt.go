@@ -90,11 +90,7 @@ func takeOver(ctx context.Context, o Options, dirs state.Dirs, t Takeover) error
 		if named[f.Path] {
 			continue
 		}
-		b := state.FileBefore{Path: f.Path, Is: f.Old, Had: f.Old != nil}
-		if info, err := os.Stat(f.Path); err == nil {
-			b.Mode = info.Mode().Perm()
-		}
-		a.Before = append(a.Before, b)
+		a.Before = append(a.Before, state.AsIs(f.Path, f.Old))
 	}
 	if err := dirs.KeepAdoption(&a); err != nil {
 		return err
@@ -150,17 +146,14 @@ func rememberBefore(dirs state.Dirs, f plan.File) error {
 	if err != nil || a == nil || a.Proven {
 		return err
 	}
-	b := state.FileBefore{Path: f.Path, Is: f.Old, Had: f.Old != nil}
-	if real, err := filepath.EvalSymlinks(f.Path); err == nil {
-		b.Path = real // a link stays one
+	path := f.Path
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real // a link stays one
 	}
-	if slices.ContainsFunc(a.Before, func(x state.FileBefore) bool { return x.Path == b.Path || x.Path == f.Path }) {
+	if slices.ContainsFunc(a.Before, func(x state.FileBefore) bool { return x.Path == path || x.Path == f.Path }) {
 		return nil
 	}
-	if info, err := os.Stat(b.Path); err == nil {
-		b.Mode = info.Mode().Perm()
-	}
-	a.Before = append(a.Before, b)
+	a.Before = append(a.Before, state.AsIs(path, f.Old))
 	return dirs.KeepAdoption(a)
 }
 
@@ -196,7 +189,7 @@ func UndoAdoption(ctx context.Context, o Options, a *state.Adoption) error {
 		}
 	}
 	for _, b := range a.Before {
-		if err := before(b, now); err != nil {
+		if err := before(o.Dir, b); err != nil {
 			return err
 		}
 	}
@@ -234,8 +227,10 @@ func UndoAdoption(ctx context.Context, o Options, a *state.Adoption) error {
 	return dirs.ForgetAdoption()
 }
 
-// before puts a file back as it was. A compose file's dated copy goes.
-func before(b state.FileBefore, now time.Time) error {
+// before puts a file back as it was. A compose file's dated copy goes. A container
+// that has the directory mounted may have made a link of the file: that is replaced,
+// and not followed.
+func before(projectDir string, b state.FileBefore) error {
 	copies, _ := filepath.Glob(b.Path + ".2*")
 	for _, c := range copies {
 		if data, err := os.ReadFile(c); err == nil && b.Had && bytes.Equal(data, b.Is) {
@@ -245,15 +240,21 @@ func before(b state.FileBefore, now time.Time) error {
 		}
 	}
 	if is, err := os.ReadFile(b.Path); err == nil && b.Had && bytes.Equal(is, b.Is) {
-		if info, err := os.Stat(b.Path); err == nil && info.Mode().Perm() == b.Mode {
+		if info, err := os.Lstat(b.Path); err == nil && info.Mode() == b.Mode {
 			return nil
 		}
 	}
 	if b.Had {
-		if err := writeConf(b.Path, b.Is); err != nil {
+		at, rel, err := within(projectDir, b.Path)
+		if err != nil {
 			return err
 		}
-		return os.Chmod(b.Path, b.Mode)
+		defer at.Close()
+		uid, gid := -1, -1
+		if os.Geteuid() == 0 {
+			uid, gid = b.UID, b.GID
+		}
+		return at.WriteFile(rel, b.Is, b.Mode, uid, gid)
 	}
 	err := os.Remove(b.Path)
 	if errors.Is(err, fs.ErrNotExist) {

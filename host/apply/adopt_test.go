@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/beneath"
 )
@@ -66,5 +67,30 @@ func TestEmptyDir(t *testing.T) {
 	}
 	if err := setAside(dir, time.Now(), o); err != nil {
 		t.Errorf("again: %v", err)
+	}
+}
+
+// TestBeforeReplacesLink: the directory of odoo.conf may be mounted into a container,
+// which has made a link of the file by the time that an undo gives it back.
+func TestBeforeReplacesLink(t *testing.T) {
+	project, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "theirs")
+	conf := filepath.Join(project, "config", "odoo.conf")
+	for _, made := range []error{os.Mkdir(filepath.Dir(conf), 0o755), os.WriteFile(conf, []byte("mine"), 0o640), os.WriteFile(elsewhere, []byte("theirs"), 0o600)} {
+		if made != nil {
+			t.Fatal(made)
+		}
+	}
+	was := state.AsIs(conf, []byte("mine"))
+	for _, made := range []error{os.Remove(conf), os.Symlink(elsewhere, conf), before(project, was)} {
+		if made != nil {
+			t.Fatal(made)
+		}
+	}
+	if data, err := os.ReadFile(elsewhere); err != nil || string(data) != "theirs" {
+		t.Errorf("what the link leads to: %q %v", data, err)
+	}
+	info, err := os.Lstat(conf)
+	if data, _ := os.ReadFile(conf); err != nil || info.Mode() != 0o640 || string(data) != "mine" {
+		t.Errorf("odoo.conf: %q %v %v", data, info.Mode(), err)
 	}
 }

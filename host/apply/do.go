@@ -192,7 +192,7 @@ func writeConf(path string, content []byte) error {
 	mode, uid, gid := os.FileMode(0o644), -1, -1
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
-		uid, gid = owner(info)
+		uid, gid = state.Owner(info)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

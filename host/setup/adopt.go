@@ -263,14 +263,11 @@ func replaced(dir string) []state.FileBefore {
 	own := filepath.Join(dir, compose.FileName)
 	// A run writes odoo.conf where there is none.
 	for _, path := range append([]string{own, filepath.Join(dir, "odoo.conf")}, compose.Beside(own)...) {
-		b := state.FileBefore{Path: path}
-		if data, err := os.ReadFile(path); err == nil {
-			b.Is, b.Had, b.Mode = data, true, 0o644
-			if info, err := os.Stat(path); err == nil {
-				b.Mode = info.Mode().Perm()
-			}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			data = nil
 		}
-		out = append(out, b)
+		out = append(out, state.AsIs(path, data))
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/odpm/odpm/shared/durable"
@@ -52,6 +53,26 @@ type FileBefore struct {
 	Is   []byte      `json:"is"`
 	Had  bool        `json:"had"`
 	Mode os.FileMode `json:"mode,omitempty"`
+	UID  int         `json:"uid,omitempty"`
+	GID  int         `json:"gid,omitempty"`
+}
+
+// AsIs is a file as it is now; content is nil where there is none.
+func AsIs(path string, content []byte) FileBefore {
+	b := FileBefore{Path: path, Is: content, Had: content != nil}
+	if info, err := os.Stat(path); err == nil {
+		b.Mode = info.Mode().Perm()
+		b.UID, b.GID = Owner(info)
+	}
+	return b
+}
+
+// Owner of a file, -1 where the system does not say.
+func Owner(info os.FileInfo) (uid, gid int) {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(st.Uid), int(st.Gid)
+	}
+	return -1, -1
 }
 
 // Pin is an anonymous volume and where a service had it.
