@@ -44,7 +44,7 @@ func (w *work) installable(ctx context.Context) error {
 	if len(wrong) == 0 {
 		return nil
 	}
-	return fmt.Errorf("-i installs modules that Odoo has, and neither the project's addons nor Odoo's container have these: %s. Nothing was changed, and Odoo was not stopped", strings.Join(wrong, ", "))
+	return fmt.Errorf("-i: neither the project's addons nor Odoo's container has these modules: %s. Nothing was changed, and Odoo was not stopped", strings.Join(wrong, ", "))
 }
 
 // knownModules are those of the database that stays; none where there is none yet, or

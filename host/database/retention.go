@@ -14,6 +14,7 @@ import (
 
 	"github.com/odpm/odpm/host/receipts"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/world"
 )
 
 // Keep says which backups stay. Each rule keeps archives of its own; what none
@@ -113,7 +114,8 @@ func prune(stateDir string, newest, database string, k Keep, say func(format str
 		switch {
 		case r.Archive == newest:
 			continue
-		case proven != nil && sameFile(proven.Archive, r.Archive):
+		// A rehearsal may have been given another path of it, through a link or a mount.
+		case proven != nil && world.SameFile(proven.Archive, r.Archive):
 			say("odpm: kept %s: it is the last backup of %s that was proven restorable", ui.Clean(r.Archive), ui.Clean(database))
 			continue
 		}
@@ -126,20 +128,6 @@ func prune(stateDir string, newest, database string, k Keep, say func(format str
 		errs = append(errs, r.Remove())
 	}
 	return removed, errors.Join(errs...)
-}
-
-// sameFile: a rehearsal may have been given another path of the archive, through a
-// symbolic link or another mount.
-func sameFile(a, b string) bool {
-	if a == b {
-		return true
-	}
-	x, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	y, err := os.Stat(b)
-	return err == nil && os.SameFile(x, y)
 }
 
 // split gives the archives with files, and those without.

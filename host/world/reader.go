@@ -69,7 +69,7 @@ func (r *Reader) read(ctx context.Context, run Run) (*World, error) {
 	}
 	w.SnapshotFile, _ = os.Stat(SnapshotPath(r.in.Dirs))
 	if w.Snapshot != nil {
-		w.SameData = sameDir(w.Snapshot.Compose.DataPathAbs, r.in.Project.DataPath())
+		w.SameData = SameFile(w.Snapshot.Compose.DataPathAbs, r.in.Project.DataPath())
 	}
 	if w.Bootstrap, err = r.in.Dirs.Remembered(state.BootstrapSecret); err != nil {
 		w.Bootstrap = ""
@@ -115,8 +115,8 @@ func (r *Reader) read(ctx context.Context, run Run) (*World, error) {
 	return w, ctx.Err()
 }
 
-// sameDir compares directories through symbolic links and by inode.
-func sameDir(a, b string) bool {
+// SameFile compares files or directories through symbolic links and by inode.
+func SameFile(a, b string) bool {
 	if a == b {
 		return true
 	}
@@ -271,7 +271,7 @@ func (r *Reader) postgres(ctx context.Context, w *World, asked <-chan answer, he
 		h := <-held
 		w.HoldersErr = h.err
 		for _, h := range h.list {
-			w.Holders = append(w.Holders, Holder{h, h.WorkingDir == "" || sameDir(h.WorkingDir, r.in.StackDir()), h.WorkingDir != ""})
+			w.Holders = append(w.Holders, Holder{h, h.WorkingDir == "" || SameFile(h.WorkingDir, r.in.StackDir()), h.WorkingDir != ""})
 		}
 	}
 	a := <-asked
@@ -393,7 +393,7 @@ func (r *Reader) containers(ctx context.Context, project string) ([]Container, e
 	var out []Container
 	for _, c := range all {
 		_, err := os.Stat(c.WorkingDir)
-		out = append(out, Container{c, c.WorkingDir == "" || sameDir(c.WorkingDir, r.in.StackDir()), errors.Is(err, fs.ErrNotExist)})
+		out = append(out, Container{c, c.WorkingDir == "" || SameFile(c.WorkingDir, r.in.StackDir()), errors.Is(err, fs.ErrNotExist)})
 	}
 	return out, nil
 }

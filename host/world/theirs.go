@@ -80,7 +80,7 @@ func (r *Reader) theirs(ctx context.Context, w *World) {
 		f.Settings = project.Keys
 	}
 	t.Lost = f.Propose(place).Lost()
-	t.Lost = append(t.Lost, f.Elsewhere(*p, place, sameDir)...)
+	t.Lost = append(t.Lost, f.Elsewhere(*p, place, SameFile)...)
 	d, err := f.Difference(ctx, *p, r.in.ComposeFiles[1:], nil)
 	if err != nil {
 		w.Warnings = append(w.Warnings, fmt.Sprintf("%s could not be compared with what odpm would run: %v", r.in.Rel(path), err))

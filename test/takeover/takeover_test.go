@@ -182,7 +182,7 @@ func (s *stack) adopt(args []string) string {
 	}
 	printed := strings.Fields(m[1])
 	for _, a := range args {
-		// A server elsewhere cannot be had with --keep.
+		// --keep needs a PostgreSQL service in the file.
 		if !slices.Contains(printed, a) && (a != "--keep" || !slices.Contains(printed, "--external")) {
 			printed = append(printed, a)
 		}

@@ -276,7 +276,7 @@ func (s *Scanner) statement(start int) (Item, error) {
 // the end of a dump it is no part of it: what a program said, say, or a disk's padding.
 func (s *Scanner) noStatement(start, line int, why string) error {
 	if s.ended {
-		return s.refuse(start, "behind the dump's last line (%s) stands %q, which pg_dump does not write; remove that, and the dump is whole", Trailer, bytes.TrimSpace(s.buf[:min(len(s.buf), 60)]))
+		return s.refuse(start, "after the dump's last line (%s) comes %q, which pg_dump does not write; remove it, and the dump is complete", Trailer, bytes.TrimSpace(s.buf[:min(len(s.buf), 60)]))
 	}
 	return s.refuse(line, "%s", why)
 }

@@ -112,12 +112,12 @@ func TestRefused(t *testing.T) {
 func TestBehindTheEnd(t *testing.T) {
 	const end = "SELECT 1;\n--\n" + Trailer + "\n--\n\n"
 	for behind, want := range map[string]string{
-		"Backup of prod done, 12 MB\n":            `stands "Backup of prod done, 12 MB", which`,
-		strings.Repeat("\x00", 512):               `stands "\x00", which`,
-		"pg_dump: warning: it's a circular key\n": `stands "pg_dump: warning: it's a circular key", which`,
-		`C:\odoo>`: `stands "C:\\", which`,
+		"Backup of prod done, 12 MB\n":            `comes "Backup of prod done, 12 MB", which`,
+		strings.Repeat("\x00", 512):               `comes "\x00", which`,
+		"pg_dump: warning: it's a circular key\n": `comes "pg_dump: warning: it's a circular key", which`,
+		`C:\odoo>`: `comes "C:\\", which`,
 	} {
-		if _, err := scan(end + behind); !IsRefused(err) || !strings.Contains(err.Error(), "line 6: behind the dump's last line") || !strings.Contains(err.Error(), want) {
+		if _, err := scan(end + behind); !IsRefused(err) || !strings.Contains(err.Error(), "line 6: after the dump's last line") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", behind, err)
 		}
 	}
