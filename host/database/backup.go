@@ -99,7 +99,7 @@ func (w *work) backup(ctx context.Context) error {
 	if needs := res.Needs.String(); needs != "" {
 		w.Term.Say("odpm: to restore it on another server, that server needs: %s", ui.Clean(needs))
 	}
-	made := receipts.Receipt{Kind: receipts.Backup, Database: w.req.Name, Archive: res.Path, At: time.Now(), External: res.Elsewhere.Files, DatabaseOnly: res.DatabaseOnly}
+	made := receipts.Receipt{Kind: receipts.Backup, Database: w.req.Name, Archive: res.Path, At: time.Now(), External: res.Elsewhere.Files, DatabaseOnly: res.DatabaseOnly, MissingFiles: len(res.Missing)}
 	if err := made.Keep(w.Dirs.State()); err != nil {
 		w.Term.Warn("the backup is complete, but could not be recorded, so --keep will never remove it: %s", ui.Clean(err.Error()))
 	}

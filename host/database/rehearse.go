@@ -138,7 +138,7 @@ func Rehearse(ctx context.Context, o apply.Options, req RehearseRequest) (Rehear
 func receiptOf(file, database string, rep restore.RehearseReport, err error, took time.Duration) receipts.Receipt {
 	h := &receipts.Rehearsal{
 		Proven: err == nil, SHA256: rep.SHA256, ServerVersion: rep.ServerVersion, Tables: rep.Tables, Rows: rep.Rows, RowsCompared: rep.RowsCompared,
-		Files: rep.Checked + rep.Damaged, DamagedFiles: rep.Damaged, MissingFiles: rep.Missing, WrongSizeFiles: rep.WrongSized, OdooRan: rep.OdooRan, Neutralized: rep.Neutralized,
+		Files: rep.Checked + rep.Damaged, DamagedFiles: rep.Damaged, WrongSizeFiles: rep.WrongSized, OdooRan: rep.OdooRan, Neutralized: rep.Neutralized,
 		Extensions: list(rep.Extensions), Collation: rep.Collation, MadeBy: rep.Verify.ServerVersion,
 		LeftOut: []string{}, Warnings: list(rep.Warnings), Seconds: took.Seconds(), Restored: rep.Restored.Seconds(),
 	}
@@ -151,7 +151,7 @@ func receiptOf(file, database string, rep restore.RehearseReport, err error, too
 	if err != nil {
 		h.Error = err.Error()
 	}
-	return receipts.Receipt{Kind: receipts.Rehearsed, Database: database, Archive: file, At: time.Now(), External: rep.Elsewhere.Files, DatabaseOnly: rep.DatabaseOnly(), Rehearsal: h}
+	return receipts.Receipt{Kind: receipts.Rehearsed, Database: database, Archive: file, At: time.Now(), External: rep.Elsewhere.Files, DatabaseOnly: rep.DatabaseOnly(), MissingFiles: rep.Missing, Rehearsal: h}
 }
 
 // backupOf finds the archive that is meant, and whose it is where odpm knows it.

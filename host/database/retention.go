@@ -89,10 +89,9 @@ var datedName = regexp.MustCompile(`_[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2
 // itself has made, under dated names, in the directory of the newest one, and
 // that have not changed since. The newest stays, and the last one that a
 // rehearsal has proven. While a receipt cannot be read it removes none: that
-// one may be the proof. Archives with files and those without are counted apart:
-// while a file store is not where odpm looks for it, every new archive is of the
-// database only, and none of those may take the place of one that has the files.
-// It gives their paths.
+// one may be the proof. Archives with all of the attachments' files, with some and with
+// none are counted apart: while a file store is not where odpm looks for it, or has lost
+// files, no new archive may take the place of one that has them. It gives their paths.
 func prune(stateDir string, newest, database string, k Keep, say func(format string, args ...any)) (removed []string, err error) {
 	all, unread := receipts.All(stateDir)
 	if len(unread) > 0 {
@@ -105,17 +104,24 @@ func prune(stateDir string, newest, database string, k Keep, say func(format str
 			ours = append(ours, r)
 		}
 	}
-	full, bare := split(all)
-	proofs := map[bool]*receipts.Receipt{false: receipts.Proofs(full)[database].LastProven, true: receipts.Proofs(bare)[database].LastProven}
-	full, bare = split(ours)
+	var proofs []*receipts.Receipt
+	for _, some := range byLack(all) {
+		if proof := receipts.Proofs(some)[database].LastProven; proof != nil {
+			proofs = append(proofs, proof)
+		}
+	}
+	var gone []receipts.Receipt
+	for _, some := range byLack(ours) {
+		gone = append(gone, k.removed(some)...)
+	}
+	slices.SortFunc(gone, func(a, b receipts.Receipt) int { return a.At.Compare(b.At) })
 	var errs []error
-	for _, r := range slices.Concat(k.removed(full), k.removed(bare)) {
-		proven := proofs[r.WithoutFiles()]
+	for _, r := range gone {
 		switch {
 		case r.Archive == newest:
 			continue
 		// A rehearsal may have been given another path of it, through a link or a mount.
-		case proven != nil && world.SameFile(proven.Archive, r.Archive):
+		case slices.ContainsFunc(proofs, func(p *receipts.Receipt) bool { return world.SameFile(p.Archive, r.Archive) }):
 			say("odpm: kept %s: it is the last backup of %s that was proven restorable", ui.Clean(r.Archive), ui.Clean(database))
 			continue
 		}
@@ -130,14 +136,11 @@ func prune(stateDir string, newest, database string, k Keep, say func(format str
 	return removed, errors.Join(errs...)
 }
 
-// split gives the archives with files, and those without.
-func split(all []receipts.Receipt) (full, bare []receipts.Receipt) {
+// byLack sorts archives by whether they lack files.
+func byLack(all []receipts.Receipt) map[receipts.Lack][]receipts.Receipt {
+	out := map[receipts.Lack][]receipts.Receipt{}
 	for _, r := range all {
-		if r.WithoutFiles() {
-			bare = append(bare, r)
-		} else {
-			full = append(full, r)
-		}
+		out[r.Lacks()] = append(out[r.Lacks()], r)
 	}
-	return full, bare
+	return out
 }

@@ -169,8 +169,8 @@ func TestPruneSparesByAnotherPath(t *testing.T) {
 	}
 }
 
-// Archives without files take the place of none that has them: a file store that is
-// not mounted for a week would cost all of them.
+// Archives without files, or with some of them missing, take the place of none that has
+// them: a file store that is not mounted for a week would cost all of them.
 func TestPruneWithoutFiles(t *testing.T) {
 	d, dir := state.NewDirs(t.TempDir()), t.TempDir()
 	if err := d.Ensure(); err != nil {
@@ -185,7 +185,7 @@ func TestPruneWithoutFiles(t *testing.T) {
 	}
 	day := func(n int) time.Time { return time.Date(2026, 1, n, 12, 0, 0, 0, time.Local) }
 	var newest string
-	for n := 1; n <= 8; n++ {
+	for n := 1; n <= 12; n++ {
 		if n <= 4 {
 			newest = made(t, d, dir, "prod", day(n))
 		} else {
@@ -193,16 +193,16 @@ func TestPruneWithoutFiles(t *testing.T) {
 			if err := os.WriteFile(newest, []byte("x"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			keep(receipts.Receipt{Kind: receipts.Backup, Archive: newest, At: day(n), DatabaseOnly: true})
+			keep(receipts.Receipt{Kind: receipts.Backup, Archive: newest, At: day(n), DatabaseOnly: n <= 8, MissingFiles: 9 - n%2})
 		}
-		if n == 1 || n == 6 {
-			keep(receipts.Receipt{Kind: receipts.Rehearsed, Archive: newest, At: day(n), DatabaseOnly: n == 6, Rehearsal: &receipts.Rehearsal{Proven: true}})
+		if n == 1 || n == 6 || n == 9 {
+			keep(receipts.Receipt{Kind: receipts.Rehearsed, Archive: newest, At: day(n), DatabaseOnly: n == 6, MissingFiles: n / 6, Rehearsal: &receipts.Rehearsal{Proven: true}})
 		}
 	}
 	if _, err := prune(d.State(), newest, "prod", Keep{Last: 1, Days: 1}, t.Logf); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := stay(t, dir, "prod"), []string{"2026-01-01", "2026-01-04", "2026-01-06", "2026-01-08"}; !slices.Equal(got, want) {
+	if got, want := stay(t, dir, "prod"), []string{"2026-01-01", "2026-01-04", "2026-01-06", "2026-01-08", "2026-01-09", "2026-01-12"}; !slices.Equal(got, want) {
 		t.Errorf("%v stay, not %v", got, want)
 	}
 }

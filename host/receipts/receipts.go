@@ -42,6 +42,8 @@ type Receipt struct {
 	External int `json:"external_files"`
 	// DatabaseOnly: attachments have files, and the archive has none of them.
 	DatabaseOnly bool `json:"database_only"`
+	// MissingFiles is how many of the attachments' files the archive lacks.
+	MissingFiles int `json:"missing_files"`
 
 	// The rest is a rehearsal's.
 	*Rehearsal `json:",omitempty"`
@@ -160,6 +162,8 @@ func (r *Receipt) day() string {
 	day := r.At.Local().Format("2006-01-02 15:04")
 	if r.DatabaseOnly {
 		day += " (database only)"
+	} else if r.MissingFiles > 0 {
+		day += fmt.Sprintf(" (%d files missing)", r.MissingFiles)
 	}
 	return day
 }
@@ -209,9 +213,25 @@ func Proofs(all []Receipt) map[string]Proof {
 	return out
 }
 
-// WithoutFiles: the archive has no file of an attachment's. A dump has no file store,
-// also where the receipt is older than DatabaseOnly.
-func (r Receipt) WithoutFiles() bool { return r.DatabaseOnly || strings.HasSuffix(r.Archive, ".dump") }
+// Lack is what an archive has of the attachments' files.
+type Lack int
+
+const (
+	LacksNone Lack = iota
+	LacksSome
+	LacksAll
+)
+
+// Lacks: a dump has no file store, also where the receipt is older than DatabaseOnly.
+func (r Receipt) Lacks() Lack {
+	switch {
+	case r.DatabaseOnly || strings.HasSuffix(r.Archive, ".dump"):
+		return LacksAll
+	case r.MissingFiles > 0:
+		return LacksSome
+	}
+	return LacksNone
+}
 
 // compareArchive orders two by the age of their archives. A file system keeps
 // times in steps of some milliseconds, so that two archives can have the same;
@@ -245,7 +265,6 @@ type Rehearsal struct {
 	// Files were compared with their checksums, DamagedFiles are so in the archive.
 	Files        int `json:"files"`
 	DamagedFiles int `json:"damaged_files"`
-	MissingFiles int `json:"missing_files"`
 	// WrongSizeFiles have a different size from what their attachments say.
 	WrongSizeFiles int `json:"wrong_size_files"`
 	// OdooRan: the project's Odoo has updated the module base in it.
