@@ -191,7 +191,7 @@ func (a *Archive) damaged(err error) error {
 	case strings.HasPrefix(err.Error(), "is damaged"):
 		return a.refuse("%v; %s", err, a.copyAgain())
 	}
-	return a.refuse("is damaged or truncated (%v); %s", err, a.copyAgain())
+	return a.refuse("is damaged or truncated (%v); %s%s", err, a.copyAgain(), a.ifPart())
 }
 
 // copyAgain is the next step for an archive that is not what was written.
@@ -258,9 +258,12 @@ func (a *Archive) openOther() error {
 	}
 	// A zip is read from its end, and something may stand in front of it: the program that
 	// unpacks it, or what the script said that wrote it to its standard output.
-	if _, err := openZipDir(a.f, a.Size); err == nil && layers == 0 {
-		a.Format = Zip
-		return a.openZip()
+	if layers == 0 {
+		_, err := openZipDir(a.f, a.Size)
+		if segments := errors.Is(err, errSegmented) || segmentName.MatchString(a.Path); err == nil || segments {
+			a.Format = Zip
+			return a.openZip()
+		}
 	}
 	return a.neither(head, layers, "")
 }
@@ -276,8 +279,11 @@ func isScript(head []byte) bool {
 
 func (a *Archive) openZip() error {
 	dir, err := openZipDir(a.f, a.Size)
-	if err != nil {
-		return a.refuse("is a damaged or truncated zip: %v; %s", err, a.copyAgain())
+	switch {
+	case errors.Is(err, errSegmented), err != nil && segmentName.MatchString(a.Path):
+		return a.segmented()
+	case err != nil:
+		return a.refuse("is a damaged or truncated zip: %v; %s%s", err, a.copyAgain(), a.ifPart())
 	}
 	err = dir.each(func(e zipEntry) error {
 		switch err := dir.check(e); {

@@ -57,6 +57,56 @@ func add(w *zip.Writer, name, content string) {
 	_, _ = io.WriteString(f, content)
 }
 
+// TestAmounts: how far a dump can be read is in the measure in which it is read, and the
+// room that it needs at least is not that of the file store beside it.
+func TestAmounts(t *testing.T) {
+	custom, err := os.ReadFile("../testdata/o18.dump")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sql, packed := []byte(header+strings.Repeat("SELECT 1;\n", 1000)), gzipped([]byte(header+strings.Repeat("SELECT 1;\n", 1000)))
+	with := func(name string, dump []byte) []byte {
+		return zipOf(func(w *zip.Writer) {
+			add(w, name, string(dump))
+			add(w, "filestore/aa/"+strings.Repeat("a", 40), strings.Repeat("x", 1<<20))
+		})
+	}
+	for name, tc := range map[string]struct {
+		content      []byte
+		total, least int
+	}{
+		"dump.sql":    {with("dump.sql", sql), len(sql), len(sql)},
+		"dump.sql.gz": {with("dump.sql.gz", packed), 0, len(packed)},
+		"db.dump":     {with("db.dump", custom), len(custom), len(custom)},
+		"db.dump.gz":  {gzipped(custom), 0, len(gzipped(custom))},
+		"plain":       {sql, len(sql), len(sql)},
+		"custom":      {custom, len(custom), len(custom)},
+	} {
+		path := filepath.Join(t.TempDir(), "backup")
+		if err := os.WriteFile(path, tc.content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, least := a.DumpTotal(), a.DumpAtLeast(); got != int64(tc.total) || least != int64(tc.least) {
+			t.Errorf("%s: %d and at least %d, not %d and %d", name, got, least, tc.total, tc.least)
+		}
+		if a.Format == Dump && tc.total > 0 {
+			r, err := a.SQL()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, r); err != nil || a.ReadBytes() > a.DumpTotal() || a.ReadBytes() < a.DumpTotal()/2 {
+				t.Errorf("%s: read %d of %d, %v", name, a.ReadBytes(), a.DumpTotal(), err)
+			}
+			r.Close()
+		}
+		a.Close()
+	}
+}
+
 // TestByContent: what a dump is, and how often it is compressed, its content says.
 func TestByContent(t *testing.T) {
 	custom, err := os.ReadFile("../testdata/o18.dump")

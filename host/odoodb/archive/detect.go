@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/odpm/odpm/shared/shell"
@@ -19,6 +20,7 @@ var storedName = regexp.MustCompile(`^(.*/|)([0-9a-f]{2})/([0-9a-f]{40})$`)
 type detector struct {
 	// dumps are what may be the dump, stores the roots of file stores, with how
 	// many files each has.
+	roleOf func(member) (string, role, error)
 	dumps  []string
 	stores map[string]int
 	// contents are pg_dump's toc.dat: the dump is in its directory or tar format.
@@ -27,6 +29,8 @@ type detector struct {
 	cluster bool
 	// packed are members that are archives themselves.
 	packed []string
+	// refused is the first member that is refused for what it is.
+	refused error
 }
 
 // clusterFile is in every data directory of PostgreSQL's.
@@ -38,7 +42,10 @@ const maxStores = 100
 func (d *detector) member(m member) error {
 	name, err := cleanName(m.name)
 	if err != nil || m.mode != 0 {
-		return nil // said by the survey
+		if _, _, err := d.roleOf(m); err != nil && d.refused == nil {
+			d.refused = err // said by the survey, if it comes to that
+		}
+		return nil
 	}
 	if hidden(name) {
 		return nil
@@ -91,7 +98,7 @@ var dumpNames = []string{"dump.sql", "dump.sql.gz", "db.dump", "dump.dump"}
 
 // detect gives the layout; the archive is refused where it is not clear.
 func (a *Archive) detect() error {
-	d := detector{stores: map[string]int{}}
+	d := detector{stores: map[string]int{}, roleOf: a.roleOf}
 	if err := a.src.each(d.member); err != nil {
 		return a.damaged(err)
 	}
@@ -120,12 +127,16 @@ func (a *Archive) detect() error {
 		above := path.Dir(folder)
 		a.layout.manifest, a.layout.files = path.Join(above, "manifest.json"), path.Join(above, "filestore")+"/"
 		return a.detectFiles(d.stores)
+	case len(d.dumps) == 0 && d.refused != nil:
+		return d.refused
 	case len(d.dumps) == 0 && len(d.packed) > 0:
 		return a.packedOnceMore(d)
 	case d.cluster:
 		return a.refuse("is a copy of a server's data directory (as pg_basebackup makes), not a backup of a database; start PostgreSQL of the same major on an unpacked copy, and dump the database NAME there: pg_dump -Fc -f backup.dump NAME")
 	case len(d.dumps) == 0:
 		return a.refuse("has no dump.sql: it is not a backup of an Odoo database")
+	case len(d.dumps) > 1 && d.dumps[0] == d.dumps[1]:
+		return a.twice(strconv.Quote(short(d.dumps[0])))
 	case len(d.dumps) > 1 && rank(d.dumps[0]) == rank(d.dumps[1]):
 		return a.refuse("contains several dumps, %q and %q; pack the one to use as dump.sql", short(d.dumps[0]), short(d.dumps[1]))
 	}

@@ -59,6 +59,36 @@ func (a *Archive) addPart(name string, m member) error {
 	return nil
 }
 
+// DumpTotal is how far the dump can be read: as SQL, or, of a Dump, by ReadBytes; 0 where
+// nobody knows, since it is compressed as a whole.
+func (a *Archive) DumpTotal() int64 {
+	switch {
+	case a.Format != Dump:
+		return a.DumpSize
+	case a.partsSize > 0:
+		return a.partsSize
+	case a.dump == nil:
+		return a.Size
+	case a.dump.layers > 0:
+		return 0
+	}
+	return a.dump.size
+}
+
+// DumpAtLeast is the least that the dump's text may have: where that is not known, the
+// bytes that the archive has it in, without those of the file store.
+func (a *Archive) DumpAtLeast() int64 {
+	switch {
+	case a.DumpSize > 0:
+		return a.DumpSize
+	case a.partsSize > 0:
+		return a.partsSize
+	case a.dump != nil:
+		return a.dump.size
+	}
+	return a.Size
+}
+
 // isPart says whether a member belongs to the dump in a folder.
 func (l layout) isPart(name string) bool {
 	dir, base := path.Split(name)

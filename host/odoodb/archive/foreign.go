@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/odpm/odpm/shared/shell"
 )
@@ -88,7 +90,11 @@ func (a *Archive) neither(head []byte, layers int, member string) error {
 	if member != "" {
 		return a.refuse("%swas not written by pg_dump; it begins with %q", it, short(string(firstLine(head))))
 	}
-	return a.refuse("is not an Odoo zip, a pg_dump archive, SQL or a tar; it begins with %q", short(string(firstLine(head))))
+	begins := ""
+	if first := string(firstLine(head)); utf8.ValidString(first) && !strings.ContainsFunc(first, unicode.IsControl) {
+		begins = fmt.Sprintf("; it begins with %q", short(first))
+	}
+	return a.refuse("is not an Odoo zip, a pg_dump archive, SQL or a tar%s%s", begins, a.ifPart())
 }
 
 // unpacking is the next command, and what to name after it.

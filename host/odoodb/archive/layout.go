@@ -31,10 +31,14 @@ var odooLayout = layout{dump: "dump.sql", manifest: "manifest.json", files: "fil
 // roleOf says what a member is, and a file's name in the file store.
 func (a *Archive) roleOf(m member) (rel string, r role, err error) {
 	name, err := cleanName(m.name)
-	if err != nil {
-		return "", 0, a.refuse("%v", err)
-	}
 	switch {
+	case err != nil && strings.HasPrefix(m.name, "/") && a.Format != Folder:
+		// tar -P writes them; tar and unzip take the slash away.
+		return "", 0, a.refuse("%v; unpack it, which makes the paths relative, and name the folder: %s", err, a.unpackAll())
+	case err != nil:
+		return "", 0, a.refuse("%v", err)
+	case m.packedAs != "":
+		return "", 0, a.refuse("contains %q as %s, which odpm does not read; unpack it, and name the folder: %s", short(name), m.packedAs, a.unpackAll())
 	case m.mode.IsDir():
 		return name, roleFolder, nil
 	case m.mode&os.ModeSymlink != 0:
@@ -63,7 +67,7 @@ func (a *Archive) survey() error {
 	}
 	a.names = s.files
 	if h, found := s.names.twice(); found {
-		return a.refuse("contains %s twice", s.name(h))
+		return a.twice(s.name(h))
 	}
 	for h := range s.folders {
 		if _, found := slices.BinarySearch(s.names.hashes, h); found {
@@ -81,6 +85,14 @@ func (a *Archive) survey() error {
 	}
 	a.names.Sort()
 	return nil
+}
+
+// twice: in a tar the later one counts, and unzip asks which.
+func (a *Archive) twice(name string) error {
+	if a.Format == Tar {
+		return a.refuse("contains %s twice; unpack it, so that the later one stays, and name the folder: %s", name, a.unpackAll())
+	}
+	return a.refuse("contains %s twice; make the backup again", name)
 }
 
 type surveyor struct {

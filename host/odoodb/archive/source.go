@@ -25,6 +25,8 @@ type member struct {
 	// layers is how often it is compressed with gzip, as a file.
 	layers int
 	open   func() (io.ReadCloser, error)
+	// packedAs is a file that only the program which packed it gives back, "" for others.
+	packedAs string
 }
 
 func (d zipSource) parallel() bool { return true }

@@ -77,8 +77,11 @@ func (s tarSource) each(yield func(member) error) error {
 		if h.Typeflag == tar.TypeXGlobalHeader {
 			continue
 		}
-		if sparse(h) {
-			m.mode = os.ModeIrregular
+		switch {
+		case h.Typeflag == tar.TypeLink:
+			m.packedAs = fmt.Sprintf("a hard link to %q", short(h.Linkname))
+		case h.Typeflag == tar.TypeGNUSparse || sparse(h):
+			m.mode, m.packedAs = os.ModeIrregular, "a sparse file"
 		}
 		if s.parallel() {
 			m.open = s.at(rest, h)

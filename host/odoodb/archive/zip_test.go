@@ -254,6 +254,9 @@ func TestZIP64(t *testing.T) {
 	if err := readAll(t, wide(0)); !IsRefused(err) {
 		t.Errorf("a checksum of 0: %v", err)
 	}
+	if err := readAll(t, append([]byte("Content-Type: application/zip\r\n\r\n"), wide(crc32.ChecksumIEEE([]byte(content)))...)); err != nil {
+		t.Errorf("with something in front of it: %v", err)
+	}
 	b := wide(crc32.ChecksumIEEE([]byte(content)))
 	le.PutUint64(b[bytes.LastIndex(b, []byte("PK\x06\x06"))+32:], 1<<60)
 	if err := readAll(t, b); !IsRefused(err) {

@@ -47,6 +47,8 @@ const (
 	localLen  = 30
 	endLen    = 22
 
+	zip64EndLen = 56
+
 	// maxEntries is four times what the largest file stores that people tell of
 	// have. It bounds memory: 16 bytes an entry.
 	maxEntries = 4 << 20
@@ -110,20 +112,16 @@ func (d *zipDir) findEnd(size int64) (count uint64, exact bool, err error) {
 	length, start := uint64(le.Uint32(end[12:])), uint64(le.Uint32(end[16:]))
 	disks := le.Uint16(end[4:]) != 0 || le.Uint16(end[6:]) != 0 || le.Uint16(end[8:]) != le.Uint16(end[10:])
 	if i >= 20 && bytes.HasPrefix(tail[i-20:], []byte("PK\x06\x07")) {
-		where := le.Uint64(tail[i-20+8:])
-		rec := make([]byte, 56)
-		if where > uint64(size) {
-			return 0, false, errors.New("its ZIP64 directory is outside the file")
+		rec, where, err := d.zip64End(le.Uint64(tail[i-20+8:]), at-20)
+		if err != nil {
+			return 0, false, err
 		}
-		if _, err := d.r.ReadAt(rec, int64(where)); err != nil || !bytes.HasPrefix(rec, []byte("PK\x06\x06")) {
-			return 0, false, errors.New("its ZIP64 directory is damaged")
-		}
-		at, exact = int64(where), true
+		at, exact = where, true
 		count, length, start = le.Uint64(rec[32:]), le.Uint64(rec[40:]), le.Uint64(rec[48:])
 		disks = le.Uint32(rec[16:]) != 0 || le.Uint32(rec[20:]) != 0 || le.Uint64(rec[24:]) != count
 	}
 	if disks {
-		return 0, false, errors.New("it is one part of a multi-part zip")
+		return 0, false, errSegmented
 	}
 	if length > uint64(at) || start > uint64(at)-length {
 		return 0, false, errors.New("its directory is outside the file")
@@ -132,6 +130,28 @@ func (d *zipDir) findEnd(size int64) (count uint64, exact bool, err error) {
 	d.start = at - int64(length)
 	d.base = d.start - int64(start)
 	return count, exact, nil
+}
+
+// errSegmented is a zip in several files.
+var errSegmented = errors.New("it is one part of a multi-part zip")
+
+// zip64End reads ZIP64's record, which is where the locator says. Where something stands
+// in front of the zip it is later by as much, directly before the locator: everybody
+// writes it without more than its fields.
+func (d *zipDir) zip64End(where uint64, locator int64) (rec []byte, at int64, err error) {
+	rec = make([]byte, zip64EndLen)
+	if where > uint64(max(locator, 0)) {
+		return nil, 0, errors.New("its ZIP64 directory is outside the file")
+	}
+	for _, at := range []int64{int64(where), locator - zip64EndLen} {
+		if at < int64(where) {
+			continue
+		}
+		if _, err := d.r.ReadAt(rec, at); err == nil && bytes.HasPrefix(rec, []byte("PK\x06\x06")) {
+			return rec, at, nil
+		}
+	}
+	return nil, 0, errors.New("its ZIP64 directory is damaged")
 }
 
 // each reads the directory from its beginning to its end.

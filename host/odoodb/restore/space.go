@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/odoodb/archive"
 	"github.com/odpm/odpm/host/odoodb/disk"
 	"github.com/odpm/odpm/host/odoodb/server"
 	"github.com/odpm/odpm/host/odoodb/tables"
@@ -164,10 +165,7 @@ func (r *restore) checkServerSpace(ctx context.Context) (err error) {
 		return ctx.Err()
 	}
 	place, free := r.plan.disks.least()
-	text := r.a.DumpSize
-	if text == 0 {
-		text = r.a.Size // compressed, and how much larger it is is not known
-	}
+	text := r.a.DumpAtLeast()
 	if need := text + emptyDatabase + spare; need > free {
 		return fmt.Errorf("the database needs more than %s in %s, where PostgreSQL writes, but only %s are free; free up space first", disk.MiB(need), place, disk.MiB(free))
 	}
@@ -212,9 +210,9 @@ func (r *restore) guardDisks(ctx context.Context, stop func(error), read func() 
 // missing is how much more the rest of the dump needs, by what was used for what
 // is read of it.
 func (r *restore) missing(used, read int64) int64 {
-	size := r.a.DumpSize
-	if r.a.Format == "dump" {
-		size, read = r.a.Size, r.a.ReadBytes()
+	size := r.a.DumpTotal()
+	if r.a.Format == archive.Dump {
+		read = r.a.ReadBytes()
 	}
 	if read <= 0 || used <= 0 || read >= size {
 		return max(used/4, spare)

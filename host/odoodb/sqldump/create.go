@@ -85,7 +85,7 @@ func (s *Scanner) settle(stmt []byte) error {
 }
 
 func (s *Scanner) refuseBeyond(line int, stmt []byte) error {
-	return s.refuse(line, "%.60q affects more than the database being restored, and pg_dump writes no such statement", stmt)
+	return s.refuse(line, "%.60q affects more than the database being restored, and pg_dump writes no such statement%s", stmt, distrusted)
 }
 
 // Removal says whether a statement only takes away: pg_dump --clean writes one for

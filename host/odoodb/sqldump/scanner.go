@@ -44,7 +44,13 @@ type Item struct {
 const Trailer = "-- PostgreSQL database dump complete"
 
 // ErrCutOff is a dump without its trailer.
-var ErrCutOff = errors.New("the dump is cut off: its last line, \"" + Trailer + "\", is missing")
+var ErrCutOff = errors.New("the dump is cut off: its last line, \"" + Trailer + "\", is missing" + another)
+
+// another is the next step for a dump of which a part is missing.
+const another = "; use another backup, or dump the database NAME again: pg_dump -Fc -f backup.dump NAME"
+
+// distrusted is the next step for a dump with something in it that pg_dump does not write.
+const distrusted = ". If you trust the dump, remove that from it; otherwise dump the database NAME again: pg_dump -Fc -f backup.dump NAME"
 
 // A hostile dump must not make us hold more in memory. Rows (COPY) and comments
 // pass through and may be as long as they like; a statement is judged and sent
@@ -177,7 +183,7 @@ func (s *Scanner) Next() (Item, error) {
 			if s.own.connects(text) {
 				return Item{Itself, text, start}, nil
 			}
-			return Item{}, s.refuse(start, "the psql command %.40q: such a command in a dump can run programs on this machine, and pg_dump writes none. If you trust the dump, remove the line; otherwise dump the database NAME again: pg_dump -Fc -f backup.dump NAME", text)
+			return Item{}, s.refuse(start, "the psql command %.40q: such a command in a dump can run programs on this machine, and pg_dump writes none%s", text, distrusted)
 		case b == '-' && s.peek() == '-':
 			s.buf, err = s.restOfLine(s.buf)
 			if err != nil {
@@ -226,7 +232,7 @@ func (s *Scanner) statement(start int) (Item, error) {
 		}
 		if b, err = s.next(); err != nil {
 			if errors.Is(err, io.EOF) {
-				return Item{}, s.noStatement(start, start, "a statement that does not end; the dump is cut off")
+				return Item{}, s.noStatement(start, start, "a statement that does not end; the dump is cut off"+another)
 			}
 			return Item{}, err
 		}
@@ -256,7 +262,7 @@ func (s *Scanner) statement(start int) (Item, error) {
 		return Item{Statement, s.buf, start}, nil
 	}
 	if !isCopyFromStdin(s.buf) {
-		return Item{}, s.refuse(start, "%.60q: only pg_dump's own COPY … FROM stdin is accepted", s.buf)
+		return Item{}, s.refuse(start, "%.60q: only pg_dump's own COPY … FROM stdin is accepted%s", s.buf, distrusted)
 	}
 	// psql goes on with the rest of the line after the data: there must be none.
 	n := len(s.buf)
@@ -266,7 +272,7 @@ func (s *Scanner) statement(start int) (Item, error) {
 	}
 	s.buf = rest
 	if len(bytes.TrimRight(rest[n:], "\r\n")) > 0 {
-		return Item{}, s.refuse(start, "text after COPY … FROM stdin;")
+		return Item{}, s.refuse(start, "text after COPY … FROM stdin;, which pg_dump does not write%s", distrusted)
 	}
 	s.inCopy = true
 	return Item{Copy, rest[:n], start}, nil
@@ -306,7 +312,7 @@ func (s *Scanner) CopyData(w io.Writer) error {
 		full := errors.Is(err, bufio.ErrBufferFull)
 		if err != nil && !full {
 			if errors.Is(err, io.EOF) {
-				return s.refuse(start, "the data of a COPY do not end; the dump is cut off")
+				return s.refuse(start, "the data of a COPY do not end; the dump is cut off"+another)
 			}
 			return err
 		}

@@ -55,9 +55,10 @@ type verifier struct {
 
 	content content
 
-	total int64
-	files atomic.Int64
-	last  time.Time
+	// total is 0 where nobody knows it; read is how far the dump was read.
+	total       int64
+	read, files atomic.Int64
+	last        time.Time
 }
 
 func (v *verifier) run(ctx context.Context) (err error) {
@@ -66,9 +67,8 @@ func (v *verifier) run(ctx context.Context) (err error) {
 	v.res.Warnings = append(v.res.Warnings, a.Warnings...)
 	v.res.Format, v.res.Bytes, v.res.Database = a.Format, a.Size, a.Database
 	v.res.ServerVersion, v.res.DumpVersion = a.Header.ServerVersion, a.Header.DumpVersion
-	v.total = a.DumpSize + a.FilesSize
-	if a.Format == archive.Dump {
-		v.total = a.Size + a.FilesSize
+	if dump := a.DumpTotal(); dump > 0 {
+		v.total = dump + a.FilesSize
 	}
 	err = v.sql(ctx)
 	v.res.Tables, v.res.Rows, v.res.OwnRows = v.content.tables, v.content.rows, v.content.ownRows
@@ -79,7 +79,11 @@ func (v *verifier) run(ctx context.Context) (err error) {
 		err = v.judge()
 	}
 	if err == nil {
-		v.o.Progress.Send(progress.Event{Phase: progress.PhaseVerify, Done: v.total, Total: v.total, Finished: true})
+		all := v.read.Load() + v.files.Load()
+		if v.total > 0 {
+			all = v.total
+		}
+		v.o.Progress.Send(progress.Event{Phase: progress.PhaseVerify, Done: all, Total: all, Finished: true})
 	}
 	return err
 }
@@ -154,10 +158,12 @@ func (v *verifier) sql(ctx context.Context) error {
 
 // dumpRead is how much of the dump was read, in the bytes that the archive has it in.
 func (v *verifier) dumpRead(sc *sqldump.Scanner) int64 {
+	n := sc.Read()
 	if v.a.Format == archive.Dump {
-		return v.a.ReadBytes()
+		n = v.a.ReadBytes()
 	}
-	return sc.Read()
+	v.read.Store(n)
+	return n
 }
 
 // fileContents reads the file store; the archive's checksums are compared on
@@ -178,7 +184,7 @@ func (v *verifier) fileContents(ctx context.Context) error {
 		if !intact {
 			v.damaged(f.Name)
 		}
-		v.progress(v.a.DumpSize + v.files.Add(f.Size))
+		v.progress(v.read.Load() + v.files.Add(f.Size))
 		return nil
 	})
 	if err == nil {

@@ -71,8 +71,8 @@ func TestVerifyFinds(t *testing.T) {
 		want string
 		is   func(error) bool
 	}{
-		"trailer":      {odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", sqldump.Trailer, "--")), "cut off", archive.IsRefused},
-		"cut rows":     {odoodbtest.Rebuild(t, odoodbtest.CutAt("COPY public.res_partner ")), "cut off", sqldump.IsRefused},
+		"trailer":      {odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", sqldump.Trailer, "--")), "is missing; use another backup", archive.IsRefused},
+		"cut rows":     {odoodbtest.Rebuild(t, odoodbtest.CutAt("COPY public.res_partner ")), "cut off; use another backup", sqldump.IsRefused},
 		"a command":    {odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("dump.sql", "\nSET ", "\n\\! id\nSET ")), "psql command", sqldump.IsRefused},
 		"module":       {odoodbtest.Rebuild(t, odoodbtest.ReplaceIn("manifest.json", `"web": "18.0.1.0"`, `"web": "18.0.9.9"`)), "web is 18.0.1.0 instead of 18.0.9.9", verify.IsUnproven},
 		"file missing": {odoodbtest.Rebuild(t, odoodbtest.Without("filestore/1c/")), "1 of the attachments' 9 files", verify.IsUnproven},
