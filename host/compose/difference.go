@@ -145,7 +145,7 @@ var odooRules = map[string]rule{
 	"entrypoint": (*differ).odooEntrypoint,
 	"deploy":     (*differ).odooDeploy,
 	"scale":      func(d *differ, s, _ types.ServiceConfig, _, _ any) { d.oneOdoo(s, "scale") },
-	"user":       otherway("user", "Odoo runs as you, so that what it writes is yours; for root as the image's own user"),
+	"user":       (*differ).odooUser,
 }
 
 func (d *differ) service(name, own string, rules map[string]rule) error {

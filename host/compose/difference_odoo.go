@@ -121,7 +121,7 @@ func (d *differ) ownPlaces(s, o types.ServiceConfig) []*yaml.Node {
 	if told = told && len(program) > 0; !told && len(s.Entrypoint) == 0 && officialOdoo(s.Image) {
 		_, _, told = odooWords(s.Command)
 	}
-	if told || d.pythons() {
+	if told && !d.ownScript(s) && !d.confNames(d.Odoo.DataTarget) || d.pythons() {
 		return nil
 	}
 	var out []*yaml.Node
@@ -144,4 +144,41 @@ func (d *differ) ownPlaces(s, o types.ServiceConfig) []*yaml.Node {
 		add(firstOf(d.p.OdooConfPath, filepath.Join(d.p.Dir, "odoo.conf")), at, ":ro")
 	}
 	return out
+}
+
+// ownScript: what runs in front of Odoo is a script of the person's that does more than
+// start it, also one in the place of the image's own. Only the script can say what it
+// reads and writes, and as whom.
+func (d *differ) ownScript(s types.ServiceConfig) bool {
+	entry := []string(s.Entrypoint)
+	if len(entry) == 0 && officialOdoo(s.Image) {
+		entry = []string{officialEntrypoint}
+	}
+	line := slices.Concat(entry, s.Command)
+	if at := shellText(line); at >= 0 {
+		return entrypoint.Read(line[at]).Other != ""
+	}
+	return slices.ContainsFunc(line, func(word string) bool {
+		text := mountedScript(s, word)
+		return text != "" && entrypoint.Read(text).Other != ""
+	})
+}
+
+// confNames: odoo.conf has a path below this directory, a log file for instance.
+func (d *differ) confNames(dir string) bool {
+	conf := d.p.OdooConf
+	return conf != nil && slices.ContainsFunc(conf.Keys(), func(key string) bool {
+		v, _ := conf.Value(key, d.p.OdooMajor)
+		return strings.Contains(v, strings.TrimSuffix(dir, "/")+"/")
+	})
+}
+
+// odooUser: Odoo runs as the person, unless a script in front of it was written for
+// another one: it may install packages, which only root can.
+func (d *differ) odooUser(s, _ types.ServiceConfig, _, _ any) {
+	if d.ownScript(s) {
+		d.whole(s.Name, d.own(s), "user")
+		return
+	}
+	d.otherwise(s.Name, "user", "Odoo runs as you, so that what it writes is yours; for root as the image's own user")
 }

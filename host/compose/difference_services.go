@@ -25,6 +25,9 @@ func officialOdoo(image string) bool {
 	return strings.TrimPrefix(name, "library/") == "odoo"
 }
 
+// officialEntrypoint is the script that the official image runs.
+const officialEntrypoint = "/entrypoint.sh"
+
 // odooLogin are the variables of the official image's entrypoint, and those that
 // links made of them.
 var odooLogin = []string{"HOST", "PORT", "USER", "PASSWORD", "PASSWORD_FILE", "DB_PORT_5432_TCP_ADDR", "DB_PORT_5432_TCP_PORT",
@@ -35,10 +38,11 @@ var odooLogin = []string{"HOST", "PORT", "USER", "PASSWORD", "PASSWORD_FILE", "D
 var postgresFirst = []string{"POSTGRES_USER", "POSTGRES_USER_FILE", "POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE", "POSTGRES_DB", "POSTGRES_DB_FILE",
 	"POSTGRES_INITDB_ARGS", "POSTGRES_INITDB_ARGS_FILE", "POSTGRES_INITDB_WALDIR", "POSTGRES_HOST_AUTH_METHOD", "PGDATA", "PGPORT"}
 
-// loginVariable: odpm says in its own way what the variable says.
+// loginVariable: odpm says in its own way what the variable says. A script of the
+// person's own may read it, and only there.
 func (d *differ) loginVariable(s types.ServiceConfig, key string) bool {
 	if d.isOdoo(s) {
-		return key == "ODOO_RC" || officialOdoo(s.Image) && slices.Contains(odooLogin, key)
+		return key == "ODOO_RC" || officialOdoo(s.Image) && slices.Contains(odooLogin, key) && !d.ownScript(s)
 	}
 	return slices.Contains(postgresFirst, key)
 }
