@@ -25,7 +25,7 @@ func (s *Run) OpenURL(ctx context.Context) (string, error) {
 	}
 	url := s.addressOf(c)
 	if url == "" {
-		s.Term.Say("odpm: service %s publishes no port of this machine for Odoo's %d", s.Project.OdooServiceName, httpPort(s.Desired.Parsed, s.Project.OdooMajor))
+		s.Term.Say("odpm: service %s publishes no port of this machine for Odoo's %d", s.Project.OdooServiceName, s.inside())
 	}
 	return url, nil
 }
@@ -33,7 +33,7 @@ func (s *Run) OpenURL(ctx context.Context) (string, error) {
 // addressOf is where this machine reaches the Odoo in a container, "" where it
 // does not.
 func (s *Run) addressOf(c engine.Container) string {
-	inside := httpPort(s.Desired.Parsed, s.Project.OdooMajor)
+	inside := s.inside()
 	if c.HostNetwork {
 		return address("", inside)
 	}
@@ -43,6 +43,14 @@ func (s *Run) addressOf(c engine.Container) string {
 		}
 	}
 	return ""
+}
+
+// inside is the port that Odoo listens on in its container.
+func (s *Run) inside() int {
+	if http, _ := s.Inputs.Listens(); http != 0 {
+		return http
+	}
+	return httpPort(s.Desired.Parsed, s.Project.OdooMajor)
 }
 
 // URL is where a browser finds Odoo by what the project says.

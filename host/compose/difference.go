@@ -36,6 +36,10 @@ type Difference struct {
 // added to says.
 func (f *Foreign) Difference(ctx context.Context, p project.Project, over []string, existing []byte) (Difference, error) {
 	spec := Spec{Project: p, OdooImage: "odoo", HandoffID: "x", PostgresPasswordFile: ".odpm/state/" + postgresSecret}
+	if f.Odoo != nil {
+		// The options are carried over.
+		spec.HTTPPort, spec.GeventPort = ListensOn(f.Doc.Services[f.Odoo.Service])
+	}
 	doc, err := Build(spec)
 	if err != nil {
 		return Difference{}, err

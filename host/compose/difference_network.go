@@ -90,9 +90,10 @@ func yes() *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", 
 // ports: what is published beside odpm's own ports.
 func (d *differ) ports(s, o types.ServiceConfig, _, _ any) {
 	n := &yaml.Node{Kind: yaml.SequenceNode}
+	http, gevent := d.spec.OdooPorts()
 	for _, p := range s.Ports {
-		if d.isOdoo(s) && (p.Published == "" || strings.Contains(p.Published, "-")) && (p.Target == OdooHTTPPort || p.Target == OdooGeventPort) {
-			key := map[uint32]string{OdooHTTPPort: "ODOO_PORT", OdooGeventPort: "GEVENT_PORT"}[p.Target]
+		if d.isOdoo(s) && (p.Published == "" || strings.Contains(p.Published, "-")) && (int(p.Target) == http || int(p.Target) == gevent) {
+			key := map[int]string{http: "ODOO_PORT", gevent: "GEVENT_PORT"}[int(p.Target)]
 			d.otherwise(s.Name, "ports", fmt.Sprintf("%d was published on some free port; now it is %s on ODOO_BIND (%d and 127.0.0.1 unless set)", p.Target, key, p.Target))
 			continue
 		}

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -106,8 +107,7 @@ func (f *Foreign) describeOdoo(s types.ServiceConfig) {
 			o.GeventPort = n
 		}
 	}
-	listens := firstOf(optionOf(odooOptions(s), "--http-port", "-p", "--xmlrpc-port"), fmt.Sprint(http))
-	if !slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return fmt.Sprint(p.Target) == listens }) && s.NetworkMode != "host" {
+	if !slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return p.Target == http }) && s.NetworkMode != "host" {
 		f.problem(Problem{Code: "odoo_port", Message: fmt.Sprintf("service %s publishes no port of Odoo's", s.Name),
 			Way: fmt.Sprintf("odpm's own compose file publishes ODOO_PORT on ODOO_BIND (127.0.0.1:%d unless set)", OdooHTTPPort)})
 	}
@@ -116,9 +116,13 @@ func (f *Foreign) describeOdoo(s types.ServiceConfig) {
 	f.profiles(s)
 }
 
-// odooPorts are where odoo.conf has Odoo listen in the container.
+// odooPorts are where its options, or odoo.conf, have Odoo listen in the container.
 func (f *Foreign) odooPorts(s types.ServiceConfig) (http, gevent uint32) {
 	http, gevent = OdooHTTPPort, OdooGeventPort
+	defer func() {
+		h, g := ListensOn(s)
+		http, gevent = cmp.Or(uint32(h), http), cmp.Or(uint32(g), gevent)
+	}()
 	conf, err := odooconf.Parse([]byte(f.Odoo.ConfText))
 	if f.Odoo.ConfPath != "" {
 		conf, err = odooconf.Load(f.Odoo.ConfPath)

@@ -3,6 +3,7 @@ package compose
 import (
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -39,6 +40,20 @@ func odooOptions(s types.ServiceConfig) []string {
 		return words
 	}
 	return nil
+}
+
+// ListensOn are the ports that a service's own options have Odoo listen on, which win
+// over odoo.conf's; 0 for one that they do not say.
+func ListensOn(s types.ServiceConfig) (http, gevent int) {
+	options := odooOptions(s)
+	port := func(names ...string) int {
+		n, err := strconv.Atoi(optionOf(options, names...))
+		if err != nil || n < 1 || n > 65535 {
+			return 0
+		}
+		return n
+	}
+	return port("--http-port", "-p", "--xmlrpc-port"), port("--gevent-port", "--longpolling-port")
 }
 
 // oneLine is a command whose only word has all of them.

@@ -4,6 +4,7 @@
 package compose
 
 import (
+	"cmp"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -67,6 +68,9 @@ type Spec struct {
 	// options alone. Compose and Docker drop the image's command where an
 	// entrypoint is set, so it is always restated.
 	Command []string
+	// HTTPPort and GeventPort are where the service's own options have Odoo listen, 0
+	// for where odoo.conf says.
+	HTTPPort, GeventPort int
 	// HandoffID is what the checker must find in checker.json to record.
 	HandoffID string
 
@@ -129,7 +133,7 @@ func (s Spec) confPort(fallback int, keys ...string) int {
 
 // OdooPorts are those that Odoo listens on inside the container.
 func (s Spec) OdooPorts() (http, gevent int) {
-	return s.confPort(OdooHTTPPort, "http_port", "xmlrpc_port"), s.confPort(OdooGeventPort, "gevent_port", "longpolling_port")
+	return cmp.Or(s.HTTPPort, s.confPort(OdooHTTPPort, "http_port", "xmlrpc_port")), cmp.Or(s.GeventPort, s.confPort(OdooGeventPort, "gevent_port", "longpolling_port"))
 }
 
 // OdooBind is the address that Odoo's ports are published on: ODOO_BIND, else

@@ -100,6 +100,7 @@ func Make(in *inputs.Inputs, w *world.World) (*Desired, error) {
 		Project: p, OdooImage: d.Image.Ref, Entrypoint: d.Image.Entrypoint, Command: d.Image.Command,
 		HandoffID: id, PostgresPasswordFile: in.Dirs.SecretPath(state.BootstrapSecret), ImagePGData: w.PGData,
 	}
+	d.Spec.HTTPPort, d.Spec.GeventPort = in.Listens()
 	// What Odoo writes into mounts belongs to the person.
 	d.Spec.User = w.Person()
 	if d.PasswordEnv != nil {

@@ -192,6 +192,18 @@ func (in *Inputs) OdooNetworks() []string {
 	return out
 }
 
+// Listens are the ports that the options of Odoo's service have Odoo listen on in its
+// container, 0 where they say none.
+func (in *Inputs) Listens() (http, gevent int) {
+	switch {
+	case in.Kept != nil && in.Kept.Odoo != nil:
+		return compose.ListensOn(in.Kept.Doc.Services[in.Kept.Odoo.Service])
+	case in.Merged != nil:
+		return compose.ListensOn(in.Merged.Services[in.Project.OdooServiceName])
+	}
+	return 0, 0
+}
+
 // AddonsMounts are the directories with addons in Odoo's container: addons/, and
 // what an override mounts where Python odpm did.
 func (in *Inputs) AddonsMounts() []string {
