@@ -39,7 +39,7 @@ var Entries = []Entry{
 	{CheckerMissing, "odpm-checker, which proves the login in front of Odoo, is not beside odpm, or was built for a different system or architecture than the image.", nothing,
 		[]string{"odpm doctor", "build it with the command that the message prints"}},
 	{ComposeForeign, "docker-compose.yml was not written by odpm. It is somebody's work, and odpm never replaces it unless asked to.", "The file's settings, if you replace it; a dated copy is kept.",
-		[]string{"odpm plan --plan-show-diff", "ODPM_COMPOSE=keep in .env, to work with that file as it is", "odpm init --from-compose docker-compose.yml", "odpm --replace-compose"}},
+		[]string{"odpm plan --plan-show-diff", "odpm adopt docker-compose.yml", "ODPM_COMPOSE=keep in .env, to work with that file as it is", "odpm init --from-compose docker-compose.yml", "odpm --replace-compose"}},
 	{ConfirmationNeeded, "The command deletes or replaces a database, and there is no terminal on which to confirm it.", "The database that is named, once --yes is given.",
 		[]string{"odpm database list", "odpm -d NAME --db-backup        where NAME is the database", "the same command with --yes"}},
 	{DataInUse, "Another container or server has the data directory open.", "The whole cluster: two servers on one directory destroy it.",

@@ -40,13 +40,18 @@ func (e *foreignError) Error() string {
 		what = fmt.Sprintf("%s was not written by odpm, and docker compose reads it by its name: beside odpm's %s it would not be clear which one is meant.", e.path, FileName)
 		kept = "this one under a dated name"
 	}
+	adopt, keep := "odpm adopt "+shell.Quote(name), "; with --keep the file stays"
+	if e.external {
+		adopt, keep = adopt+" --external", ""
+	}
 	ways := []string{
+		adopt + "        takes its stack over in one plan, up to a proven login" + keep + "; odpm adopt --undo is the way back",
 		"ODPM_COMPOSE=keep in .env        odpm works with this file as it is; POSTGRES_SERVICE_NAME names its PostgreSQL service",
 		"odpm init --from-compose " + shell.Quote(name) + "        writes settings and an override that keep its data and services",
 		"odpm --replace-compose        odpm writes its own and keeps " + kept + "; it refuses where the new stack would lack data",
 	}
 	if e.external {
-		ways = ways[1:]
+		ways = slices.Delete(ways, 1, 2)
 	}
 	if e.override != "" {
 		// Before the one that replaces the file.

@@ -48,7 +48,7 @@ func TestWriteRefusesAForeignFile(t *testing.T) {
 	if !errors.Is(err, ErrForeign) {
 		t.Fatalf("got %v", err)
 	}
-	for _, way := range []string{"init --from-compose", "--replace-compose", "ODPM_COMPOSE=keep"} {
+	for _, way := range []string{"odpm adopt " + FileName + " ", "init --from-compose", "--replace-compose", "ODPM_COMPOSE=keep"} {
 		if !strings.Contains(err.Error(), way) {
 			t.Errorf("the error does not name %q: %v", way, err)
 		}

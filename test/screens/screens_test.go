@@ -137,7 +137,8 @@ func TestScreens(t *testing.T) {
 	}
 	refusal := &ui.Refusal{Code: codes.ComposeForeign, What: "/srv/acme/docker-compose.yml was not written by odpm and is not overwritten. Nothing was written or started.",
 		Details: []string{"container acme-db-1 (compose project acme, service db) has the directory mounted under another path"},
-		Ways: []string{"ODPM_COMPOSE=keep in .env        odpm works with this file as it is; POSTGRES_SERVICE_NAME names its PostgreSQL service",
+		Ways: []string{"odpm adopt docker-compose.yml        takes its stack over in one plan, up to a proven login; with --keep the file stays, and odpm adopt --undo is the way back",
+			"ODPM_COMPOSE=keep in .env        odpm works with this file as it is; POSTGRES_SERVICE_NAME names its PostgreSQL service",
 			"odpm init --from-compose docker-compose.yml        writes settings and an override that keep its data and services",
 			"odpm --replace-compose        odpm writes its own and keeps a dated copy of this one"}}
 	question := ui.Question{Lines: []string{"PostgreSQL data directory changed:", "  previous: /srv/acme/pg15", "  current:  /srv/acme/pg16", "Data is not moved for you."},
