@@ -3,10 +3,13 @@
 package takeover
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -37,7 +40,15 @@ USER pooler
 ENV LD_LIBRARY_PATH=/usr/local/lib
 ENTRYPOINT ["/pooler.sh"]
 `,
+	"pgbouncer:latest": `FROM edoburu/pgbouncer:latest
+`,
+	"registry.example/timescaledb-ha:pg16": `FROM postgres:16
+ENV PGDATA=/home/postgres/pgdata/data
+RUN mkdir -p /home/postgres/pgdata/data; chown -R postgres: /home/postgres
+`,
+	// sleep as process 1 has no handler for SIGTERM.
 	idle: `FROM debian:bookworm-slim
+STOPSIGNAL SIGKILL
 CMD ["sleep", "infinity"]
 `,
 }
@@ -56,11 +67,13 @@ data=/home/odoo/.local/share/Odoo
 export ODOO_RC=/tmp/odoo.conf
 exec "$@"
 `,
-	"pooler.sh": `#!/bin/sh
+	"pooler.sh": `#!/bin/bash
 set -eu
 mkdir -p /tmp/p
-printf '"%s" "%s"\n' "$DB_USER" "$DB_PASSWORD" >/tmp/p/users.txt
-printf '[databases]\n* = host=%s port=5432\n[pgbouncer]\nlisten_addr = *\nlisten_port = 5432\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = /tmp/p/users.txt\n' "$DB_HOST" >/tmp/p/pgbouncer.ini
+printf '"%s" "%s"\n' "${DB_USER:-odoo}" "${DB_PASSWORD:-pw}" >/tmp/p/users.txt
+port=5432
+[ -v DB_HOST ] || { port=6432 DB_HOST=$DATABASES_HOST; }
+printf '[databases]\n* = host=%s port=5432\n[pgbouncer]\nlisten_addr = *\nlisten_port = %s\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = /tmp/p/users.txt\n' "$DB_HOST" "$port" >/tmp/p/pgbouncer.ini
 exec pgbouncer /tmp/p/pgbouncer.ini
 `,
 	"dev_project/__init__.py":                   "",
@@ -73,8 +86,14 @@ os.execv(sys.executable, [sys.executable, "-u"] + argv)
 `,
 }
 
+// images are those of a run: shapes that run at the same time share their names.
+type images struct {
+	t  *testing.T
+	mu sync.Mutex
+}
+
 // standIns builds them.
-func standIns(t *testing.T) {
+func standIns(t *testing.T) *images {
 	t.Helper()
 	dir := t.TempDir()
 	put := func(name, text string) {
@@ -98,16 +117,19 @@ func standIns(t *testing.T) {
 	}
 	run("sh", "-ec", `cd "$0"; mkdir lib; p=$(PATH=$PATH:/usr/sbin command -v pgbouncer); cp "$p" pgbouncer
 ldd "$p" | awk '/=> \// && !/libc\.so/ { print $3 }' | xargs -I{} cp -L {} lib/`, dir)
-	for image, text := range dockerfiles {
-		put("Dockerfile", text)
+	for _, image := range slices.SortedFunc(maps.Keys(dockerfiles), func(a, b string) int { return len(dockerfiles[b]) - len(dockerfiles[a]) }) {
+		put("Dockerfile", dockerfiles[image])
 		run("docker", "build", "-q", "-t", image, dir)
 		t.Cleanup(func() { exec.Command("docker", "rmi", image).Run() })
 	}
+	return &images{t: t}
 }
 
 // image makes a name of one of the images that are here.
 func (s *stack) image(name string) {
 	s.Helper()
+	s.images.mu.Lock()
+	defer s.images.mu.Unlock()
 	if name == "" || exec.Command("docker", "image", "inspect", name).Run() == nil {
 		return
 	}
@@ -116,5 +138,5 @@ func (s *stack) image(name string) {
 		source = plain
 	}
 	s.docker("tag", source, name)
-	s.Cleanup(func() { exec.Command("docker", "rmi", name).Run() })
+	s.images.t.Cleanup(func() { exec.Command("docker", "rmi", name).Run() })
 }

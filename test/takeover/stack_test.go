@@ -51,7 +51,7 @@ func (s *stack) start() {
 	for _, name := range slices.Sorted(maps.Keys(doc.Services)) {
 		service := doc.Services[name]
 		s.image(service.Image)
-		isDB := strings.HasPrefix(service.Image, "postgres:")
+		isDB := strings.HasPrefix(service.Image, "postgres:") || strings.Contains(service.Image, "timescale")
 		for _, v := range service.Volumes {
 			if v.Type != "bind" || isDB && service.User == "" || filepath.Ext(v.Source) != "" {
 				continue
