@@ -173,6 +173,8 @@ var scenes = []scene{
 	}), nil},
 	{"external, at localhost", first(external, func(x *place) { x.conf = "[options]\ndb_host = localhost\ndb_user = odoo\ndb_password = s3cret\n" }), nil},
 	{"keep, stopped", first(docker, inherited, keep), nil},
+	{"keep, a port that the file does not publish is taken", first(docker, inherited, keep, taken(5432)), nil},
+	{"keep, the file's port is taken", first(docker, inherited, keep, func(x *place) { x.in.Kept.Postgres.Port, x.in.Kept.Postgres.Bind = 5432, "127.0.0.1" }, taken(5432)), nil},
 	{"keep, running on the host's network", first(docker, inherited, ran, keep, hostNetwork, taken(5432)), nil},
 	{"keep, running", first(docker, inherited, ran, keep), nil},
 

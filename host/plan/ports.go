@@ -16,11 +16,10 @@ import (
 
 // portUse is a port that a run publishes.
 type portUse struct {
-	// key is what says the port: a key of .env, else the service in the
-	// override, which no key can change.
-	key, bind string
-	port      int
-	override  bool
+	// key is what says the port: a key of .env, else the service in file, which no
+	// key can change: an override, or a kept file.
+	key, bind, file string
+	port            int
 }
 
 // portUses are the ports that this goal publishes.
@@ -28,10 +27,18 @@ func (m *maker) portUses() []portUse {
 	p := m.p
 	var uses []portUse
 	services := []string{p.ServiceName}
+	if m.in.Kept != nil {
+		// One that it does not publish is nobody's, whoever has it.
+		if pg := m.in.Kept.Postgres; pg.Port != 0 {
+			file := m.in.Rel(m.in.Kept.Files[0])
+			uses = append(uses, portUse{key: "services." + pg.Service + " in " + file + ":", bind: pg.Bind, port: pg.Port, file: file})
+		}
+		return uses
+	}
 	if !p.External {
 		uses = append(uses, portUse{key: "POSTGRES_PORT", bind: p.PostgresBind, port: p.PostgresPort})
 	}
-	if m.Want.Goal >= Odoo && m.w.Stack && !p.KeepCompose {
+	if m.Want.Goal >= Odoo && m.w.Stack {
 		bind := compose.OdooBind(*p)
 		uses = append(uses, portUse{key: "ODOO_PORT", bind: bind, port: p.OdooPort}, portUse{key: "GEVENT_PORT", bind: bind, port: p.GeventPort})
 		services = append(services, p.OdooServiceName)
@@ -53,7 +60,7 @@ func (m *maker) portUses() []portUse {
 			}
 			u, ok := said[n]
 			if !ok {
-				u = portUse{key: "services." + service + ".ports in the override:", port: n, override: true}
+				u = portUse{key: "services." + service + ".ports in the override:", port: n, file: m.in.Rel(m.in.ComposeFiles[1])}
 			}
 			u.bind = c.HostIP
 			uses = append(uses, u)
@@ -87,8 +94,8 @@ func (m *maker) ports() error {
 			who = "container " + a.Container
 		}
 		r.Details = append(r.Details, fmt.Sprintf("%s %s is in use by %s", u.key, net.JoinHostPort(orAny(u.bind), strconv.Itoa(u.port)), ui.Clean(who)))
-		if u.override {
-			r.Ways = append(r.Ways, fmt.Sprintf("%d instead of %d in %s        a port that is free now", a.Next, u.port, m.in.Rel(m.in.ComposeFiles[1])))
+		if u.file != "" {
+			r.Ways = append(r.Ways, fmt.Sprintf("%d instead of %d in %s        a port that is free now", a.Next, u.port, u.file))
 			continue
 		}
 		r.Ways = append(r.Ways, fmt.Sprintf("%s=%d in .env        a port that is free now", u.key, a.Next))
