@@ -23,6 +23,9 @@ func ServiceOf(doc *types.Project, from, host string) string {
 			}
 		}
 	}
+	if strings.HasPrefix(host, "/") {
+		return socketOf(doc, from, host)
+	}
 	for _, link := range doc.Services[from].Links {
 		if service, alias, ok := strings.Cut(link, ":"); ok && strings.EqualFold(alias, host) {
 			return service
@@ -36,6 +39,23 @@ func ServiceOf(doc *types.Project, from, host string) string {
 		}
 		for _, n := range s.Networks {
 			if n != nil && slices.ContainsFunc(n.Aliases, func(a string) bool { return strings.EqualFold(a, host) }) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// socketOf is the PostgreSQL that has the same directory of sockets mounted as from has
+// at a path, "" for none.
+func socketOf(doc *types.Project, from, dir string) string {
+	for _, v := range doc.Services[from].Volumes {
+		if v.Source == "" || !below(dir, v.Target) {
+			continue
+		}
+		for _, name := range doc.ServiceNames() {
+			s := doc.Services[name]
+			if name != from && postgresScore(s) >= leastScore && slices.ContainsFunc(s.Volumes, func(w types.ServiceVolumeConfig) bool { return w.Type == v.Type && w.Source == v.Source }) {
 				return name
 			}
 		}

@@ -24,6 +24,9 @@ services:
     networks: {default: {aliases: [shop-17-0-prod-db, db.shop.example]}}
   pgbouncer: {image: "edoburu/pgbouncer"}
   local: {image: "postgres:15", network_mode: host, environment: {POSTGRES_PASSWORD: x}}
+  socketed: {image: "odoo:17.0", volumes: ["sockets:/run/postgresql", "/mnt/extra-addons"]}
+  server: {image: "postgres:15", volumes: ["sockets:/var/run/postgresql"]}
+volumes: {sockets: }
 `
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -37,6 +40,7 @@ services:
 		{"odoo", "shop-pg-main", "database"}, {"odoo", "SHOP-17-0-prod-db", "database"}, {"odoo", "db.shop.example", "database"},
 		{"odoo", "shop-database-1", "database"}, {"odoo", "pgbouncer", "pgbouncer"}, {"odoo", "db", ""}, {"odoo", "localhost", ""},
 		{"hosted", "localhost", "local"}, {"odoo", "", ""},
+		{"socketed", "/run/postgresql", "server"}, {"socketed", "/tmp", ""}, {"socketed", "/mnt/extra-addons", ""}, {"odoo", "/run/postgresql", ""},
 	} {
 		if got := ServiceOf(f.Doc, tt.from, tt.host); got != tt.want {
 			t.Errorf("%s from %s: %q, want %q", tt.host, tt.from, got, tt.want)
