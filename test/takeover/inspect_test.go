@@ -166,6 +166,7 @@ func (s *stack) lost(was, is map[string]container) []difference {
 			}
 			switch {
 			case field == "Binds" || field == "PortBindings" || x.Field(i).IsZero() || reflect.DeepEqual(x.Field(i).Interface(), y.Field(i).Interface()):
+			case x.Field(i).Kind() == reflect.Slice && contains(y.Field(i), x.Field(i)):
 			case field == "ShmSize" && b.HostConfig.ShmSize > a.HostConfig.ShmSize:
 			case field == "RestartPolicy" && (a.HostConfig.RestartPolicy.Name == "no" || a.HostConfig.RestartPolicy.Name == ""):
 			case field == "NetworkMode" && a.HostConfig.NetworkMode != "host":
@@ -175,6 +176,20 @@ func (s *stack) lost(was, is map[string]container) []difference {
 		}
 	}
 	return lost
+}
+
+// contains: nothing of some is missing in all.
+func contains(all, some reflect.Value) bool {
+	for i := range some.Len() {
+		found := false
+		for j := range all.Len() {
+			found = found || reflect.DeepEqual(all.Index(j).Interface(), some.Index(i).Interface())
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
 }
 
 func dataOfOdoo(path string) bool {

@@ -5,7 +5,6 @@ package takeover
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -85,7 +84,7 @@ func (s *stack) start() {
 	if s.role == "" {
 		s.role = s.fromEnv()
 	}
-	s.untilReady()
+	s.server("true")
 	// An Odoo that gave up while a busy machine started PostgreSQL.
 	s.compose("up", "-d")
 }
@@ -116,42 +115,20 @@ func (s *stack) fromEnv() string {
 	return strings.TrimSpace(out)
 }
 
-// server is a command in the container of PostgreSQL.
-func (s *stack) server(argv ...string) (string, error) {
-	id := s.project + "-elsewhere"
-	if s.db != "" {
-		out, err := s.run(exec.Command("docker", "compose", "ps", "-q", s.db))
-		if err != nil {
-			return out, err
-		}
-		if id = strings.TrimSpace(out); id == "" {
-			return "", fmt.Errorf("%s has no container", s.db)
-		}
-	}
-	return s.run(exec.Command("docker", append([]string{"exec", id}, argv...)...))
-}
-
-func (s *stack) untilReady() {
+// server is a shell's text in the container of PostgreSQL, once that listens.
+func (s *stack) server(script string) string {
 	s.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		out, err := s.server("sh", "-c", "pg_isready -q -h 127.0.0.1")
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			s.Fatalf("PostgreSQL is not ready: %v\n%s", err, out)
-		}
-		time.Sleep(200 * time.Millisecond)
+	container := s.project + "-elsewhere"
+	if s.db != "" {
+		container = s.project + "-" + s.db + "-1"
 	}
+	return s.docker("exec", container, "sh", "-c", "until pg_isready -q -h 127.0.0.1; do sleep 0.3; done; "+script)
 }
 
 // fill is a database and an attachment of it.
 func (s *stack) fill() {
 	s.Helper()
-	if out, err := s.server("psql", "-U", s.role, "-d", "postgres", "-c", "CREATE DATABASE shop"); err != nil {
-		s.Fatalf("%v\n%s", err, out)
-	}
+	s.server("psql -q -U " + s.role + " -d postgres -c 'CREATE DATABASE shop'")
 	s.compose("exec", "-T", "--user", "0", s.odoo, "sh", "-ec", dataDir+`
 mkdir -p "$d/filestore/shop/ab"; echo attached >"$d/filestore/shop/ab/abcd"; chown -R odoo: "$d/filestore"`)
 }
@@ -183,22 +160,13 @@ cat "$d/filestore/shop/ab/abcd"`))
 // fingerprint is what PostgreSQL has, in full.
 func (s *stack) fingerprint() string {
 	s.Helper()
-	s.untilReady()
-	id, err := s.server("sh", "-c", "psql -d postgres -tAc 'SELECT system_identifier FROM pg_control_system()' -U "+s.role+" || psql -d postgres -tAc 'SELECT system_identifier FROM pg_control_system()' -U postgres")
-	if err != nil {
-		s.Fatalf("%v\n%s", err, id)
-	}
-	lines := strings.Split(strings.TrimSpace(id), "\n")
-	dump, err := s.server("sh", "-c", "pg_dumpall -U "+s.role+" | grep -v '^.\\(un\\)\\?restrict ' | sha256sum")
-	if err != nil {
-		s.Fatalf("%v\n%s", err, dump)
-	}
-	return lines[len(lines)-1] + " " + strings.TrimSpace(dump)
+	return s.identifier() + " " + s.server("pg_dumpall -U "+s.role+" | grep -v '^.\\(un\\)\\?restrict ' | sha256sum")
 }
 
-func identifier(fingerprint string) string {
-	id, _, _ := strings.Cut(fingerprint, " ")
-	return id
+func (s *stack) identifier() string {
+	s.Helper()
+	const ask = "psql -d postgres -tAc 'SELECT system_identifier FROM pg_control_system()' -U "
+	return s.server(ask + s.role + " 2>/dev/null || " + ask + "postgres")
 }
 
 // files are the project's own, without what servers write.

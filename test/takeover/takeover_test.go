@@ -183,8 +183,8 @@ func (s *stack) undo(before before) {
 // proven: what a takeover ended in has everything.
 func (s *stack) proven(before before, told string) {
 	s.Helper()
-	if now := s.fingerprint(); identifier(now) != identifier(before.fingerprint) {
-		s.Errorf("the new stack has another cluster: %s, not %s", identifier(now), identifier(before.fingerprint))
+	if now := s.identifier(); !strings.HasPrefix(before.fingerprint, now+" ") {
+		s.Errorf("the new stack has another cluster: %s, not %s", now, before.fingerprint)
 	}
 	if got := s.attachment(); got != "attached" {
 		s.Errorf("the new stack has the attachment %q", got)
