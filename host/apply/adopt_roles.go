@@ -43,7 +43,7 @@ func givenBackRoles(ctx context.Context, o Options, dirs state.Dirs, a *state.Ad
 		}
 		sql, err := os.ReadFile(path)
 		if err == nil {
-			err = roleScript(ctx, stack, a.Postgres, rolesScript, "ODPM_ROLES="+string(sql))
+			err = roleScript(ctx, stack, a.Postgres, rolesScript, "ODPM_ROLES="+withoutPasswords(string(sql)))
 		}
 		if err != nil {
 			o.Term.Warn("the roles could not be restored: %v. Their previous state is in %s", err, path)
@@ -65,8 +65,25 @@ func givenBackRoles(ctx context.Context, o Options, dirs state.Dirs, a *state.Ad
 
 var (
 	createRole = regexp.MustCompile(`(?m)^CREATE ROLE (.+);$`)
+	alterRole  = regexp.MustCompile(`(?m)^ALTER ROLE ("(?:[^"]|"")*"|\S+) (WITH .*;)$`)
 	superuser  = regexp.MustCompile(`(?m)^ALTER ROLE (.+?) WITH SUPERUSER .*\bLOGIN\b`)
 )
+
+// withoutPasswords has pg_dumpall's text take a password away again from a role that
+// had none, which the text leaves out. A text of odpm's own, from the catalogs, may not
+// know it.
+func withoutPasswords(sql string) string {
+	if !strings.HasPrefix(strings.TrimLeft(sql, "-\n "), "PostgreSQL database cluster dump") {
+		return sql
+	}
+	return alterRole.ReplaceAllStringFunc(sql, func(line string) string {
+		m := alterRole.FindStringSubmatch(line)
+		if strings.Contains(m[2], " PASSWORD '") {
+			return line
+		}
+		return line + "\nALTER ROLE " + m[1] + " PASSWORD NULL;"
+	})
+}
 
 // savedRoles are the roles in pg_dumpall's text, and one that is a superuser.
 func savedRoles(sql string) (admin string, names []string) {
