@@ -3,7 +3,6 @@
 package takeover
 
 import (
-	"context"
 	"encoding/json"
 	"maps"
 	"os"
@@ -180,18 +179,18 @@ func (s *stack) files() string {
 }
 
 func (s *stack) remove() {
-	if s.Failed() {
-		out, _ := s.run(exec.Command("sh", "-c", `docker compose logs --tail 8; cat .env docker-compose.yml docker-compose.override.yml .odpm/compose.yml`))
-		s.Logf("%s", out)
-	}
-	ctx := context.Background()
 	run := func(name string, args ...string) string {
-		c := exec.CommandContext(ctx, name, args...)
+		// The test's own context has ended.
+		c := exec.Command(name, args...)
+		c.Dir, c.Env = s.dir, append(os.Environ(), "COMPOSE_PROJECT_NAME="+s.project)
 		out, err := c.Output()
 		if err != nil {
 			s.Logf("%s %s: %v", name, strings.Join(args, " "), err)
 		}
 		return string(out)
+	}
+	if s.Failed() {
+		s.Logf("%s", run("sh", "-c", `exec 2>&1; docker compose ps -a; docker compose logs --tail 20; tail -n +1 .env odoo.conf docker-compose.yml docker-compose.override.yml .odpm/compose.yml; true`))
 	}
 	for _, label := range []string{"com.docker.compose.project=" + s.project, "odpm.takeover=" + s.project} {
 		for _, kind := range [][]string{{"ps", "-aq"}, {"volume", "ls", "-q"}, {"network", "ls", "-q"}} {
