@@ -246,6 +246,9 @@ func (m *maker) whyUp() string {
 		return "ODOO_COMMAND is not running"
 	case MustProve(w, m.d):
 		return "the login is not proven for this configuration"
+	case m.d.PasswordChanges(w):
+		// The container that runs has the old one, and would prove that.
+		return "the database password changed"
 	case !w.Stack:
 		return ""
 	case m.d.ComposeChanges(w):
