@@ -279,6 +279,7 @@ var scenes = []scene{
 	{"the stack of a project that was moved", first(docker, func(x *place) { c := x.container("db", "db"); c.Here, c.Gone = false, true }), nil},
 	{"PostgreSQL's port is taken", after(docker, stopped, taken(5432)), nil},
 	{"Odoo's port is taken, Odoo is stopped", after(docker, func(x *place) { x.w.Containers[1].Running, x.w.Containers[1].Published = false, nil }, taken(8069)), nil},
+	{"both are taken, PostgreSQL's is on an internal network", first(docker, internal, taken(5432, 8069)), nil},
 	{"both are taken", first(docker, taken(5432, 8069, 8072)), nil},
 	{"Odoo's user cannot use the mounts", after(docker, stopped, func(x *place) { x.access = []string{"user 1000:1000 in the container cannot write in /p/data/odoo"} }), nil},
 	{"a server with the password odoo", after(docker, func(x *place) {

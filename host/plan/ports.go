@@ -53,6 +53,9 @@ func (m *maker) portUses() []portUse {
 	}
 	uses = nil
 	for _, service := range services {
+		if m.unpublished(service) {
+			continue
+		}
 		for _, c := range m.in.Merged.Services[service].Ports {
 			n, err := strconv.Atoi(c.Published)
 			if err != nil || n == 0 || c.Protocol != "" && c.Protocol != "tcp" {
@@ -67,6 +70,17 @@ func (m *maker) portUses() []portUse {
 		}
 	}
 	return uses
+}
+
+// unpublished: Docker publishes no port of a container whose networks are all internal.
+func (m *maker) unpublished(service string) bool {
+	networks := m.in.Merged.Services[service].Networks
+	for key := range networks {
+		if !m.in.Merged.Networks[key].Internal {
+			return false
+		}
+	}
+	return len(networks) > 0
 }
 
 // ports: a port that somebody else has is reported before half of the stack is
