@@ -68,6 +68,9 @@ type stack struct {
 	bin, project, dir string
 
 	odoo, db, role string
+	// ports are for what the file does not publish: shapes that run at the same time
+	// would otherwise find the same ones free.
+	ports []string
 }
 
 func (s *stack) unpack(archive *txtar.Archive, name string) {
@@ -101,6 +104,24 @@ func (s *stack) freePorts(text string) string {
 	})
 }
 
+func (s *stack) choosePorts() {
+	s.Helper()
+	file, err := os.ReadFile(filepath.Join(s.dir, "docker-compose.yml"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	for key, inside := range map[string]string{"POSTGRES_PORT": ":5432", "ODOO_PORT": ":8069", "GEVENT_PORT": ":8072"} {
+		if key == "POSTGRES_PORT" && strings.Contains(string(file), "network_mode: host") || strings.Contains(string(file), inside+`"]`) {
+			continue
+		}
+		port, err := localpg.FreePort()
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.ports = append(s.ports, fmt.Sprintf("%s=%d", key, port))
+	}
+}
+
 func (s *stack) write(name, text string, mode os.FileMode) {
 	s.Helper()
 	path := filepath.Join(s.dir, name)
@@ -118,6 +139,7 @@ func (s *stack) takeOver() {
 	s.Cleanup(s.remove)
 	s.start()
 	s.fill()
+	s.choosePorts()
 	before := before{s.fingerprint(), s.files(), s.inspect()}
 	whole := s.T
 	part := func(name string, f func()) {
@@ -258,7 +280,7 @@ func (s *stack) run(cmd *exec.Cmd) (string, error) {
 	defer cancel()
 	c := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
 	c.Dir, c.Stdin = s.dir, cmd.Stdin
-	c.Env = append(os.Environ(), "COMPOSE_PROJECT_NAME="+s.project, "NO_COLOR=1", "PATH="+s.bin+":"+os.Getenv("PATH"))
+	c.Env = append(append(os.Environ(), s.ports...), "COMPOSE_PROJECT_NAME="+s.project, "NO_COLOR=1", "PATH="+s.bin+":"+os.Getenv("PATH"))
 	began := time.Now()
 	out, err := c.CombinedOutput()
 	if took := time.Since(began); took > time.Second {
