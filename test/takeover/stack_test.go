@@ -51,7 +51,7 @@ func (s *stack) start() {
 		s.image(service.Image)
 		isDB := strings.HasPrefix(service.Image, "postgres:") || strings.Contains(service.Image, "timescale")
 		for _, v := range service.Volumes {
-			if v.Type != "bind" || isDB && service.User == "" || filepath.Ext(v.Source) != "" {
+			if v.Type != "bind" || isDB && service.User == "" || filepath.Ext(strings.TrimPrefix(filepath.Base(v.Source), ".")) != "" {
 				continue
 			}
 			if err := os.MkdirAll(v.Source, 0o777); err != nil {
