@@ -42,7 +42,7 @@ ENTRYPOINT ["/pooler.sh"]
 `,
 	"pgbouncer:latest": `FROM edoburu/pgbouncer:latest
 `,
-	"registry.example/timescaledb-ha:pg16": `FROM postgres:16
+	registry + "timescaledb-ha:pg16": `FROM postgres:16
 ENV PGDATA=/home/postgres/pgdata/data
 RUN mkdir -p /home/postgres/pgdata/data; chown -R postgres: /home/postgres
 `,
@@ -52,6 +52,10 @@ STOPSIGNAL SIGKILL
 CMD ["sleep", "infinity"]
 `,
 }
+
+// registry is in the place of registry.example, whose image TestShapes of host/setup
+// must not find on this machine.
+const registry = "odpm-takeover/"
 
 const idle = "odpm-takeover-idle:latest"
 

@@ -79,7 +79,7 @@ func (s *stack) unpack(archive *txtar.Archive, name string) {
 		if !ok {
 			continue
 		}
-		s.write(rest, s.freePorts(string(f.Data)), 0o644)
+		s.write(rest, s.freePorts(strings.ReplaceAll(string(f.Data), "registry.example/", registry)), 0o644)
 	}
 	// What such files mount, and what their images would bring.
 	s.write("wait-for-it.sh", "#!/bin/bash\nat=$1; shift 2\nuntil (exec 3<>\"/dev/tcp/${at%:*}/${at#*:}\") 2>/dev/null; do sleep 0.2; done\nexec \"$@\"\n", 0o755)
