@@ -26,7 +26,7 @@ func (r *restore) fill(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := extract(ctx, r.a, r.journal.Made, r.o.Progress); err != nil {
-			cancel(err)
+			cancel(fullStore(err))
 		}
 	})
 	watching, end := context.WithCancel(ctx)

@@ -99,8 +99,12 @@ func (r *restore) compareAll(ctx context.Context, rep *RehearseReport) error {
 	if rep.Extensions, err = tables.Collect(ctx, c, `SELECT extname::pg_catalog.text OPERATOR(pg_catalog.||) ' '::pg_catalog.text OPERATOR(pg_catalog.||) extversion FROM pg_catalog.pg_extension ORDER BY 1`); err != nil {
 		return err
 	}
-	if err := c.QueryRow(ctx, `SELECT datcollate::pg_catalog.text FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database()`).Scan(&rep.Collation); err != nil {
+	sorted, err := tables.Collect(ctx, c, sortings, r.journal.NewOID, r.journal.NewOID)
+	if err != nil {
 		return err
+	}
+	for _, rules := range sorted {
+		rep.Collation = rules
 	}
 	if rep.Tables, rep.Rows, err = countRows(ctx, c); err != nil {
 		return err

@@ -44,6 +44,16 @@ func TestRehearse(t *testing.T) {
 	}
 }
 
+// In a cluster with ICU a new database sorts by ICU's rules, whatever datcollate says.
+func TestRehearseICU(t *testing.T) {
+	s, _, _ := odoodbtest.LegacyServer(t, 15, "")
+	odoodbtest.MustAdmin(t, s, server.Maintenance, `UPDATE pg_database SET datlocprovider = 'i', daticulocale = 'de-DE' WHERE datname = 'template0'`)
+	rep, err := restore.Rehearse(ctx, s, restore.RehearseOptions{Restore: restore.Options{File: "../testdata/o18.zip"}})
+	if err != nil || rep.Collation != "de-DE" {
+		t.Errorf("collation %q, %v", rep.Collation, err)
+	}
+}
+
 // What differs from the archive in the end is not proven, whatever the reason.
 func TestRehearseNotProven(t *testing.T) {
 	s := odoodbtest.NewServer(t)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -258,6 +259,14 @@ func (r *restore) fullServer(ctx context.Context, err error) error {
 		return err
 	}
 	return fmt.Errorf("PostgreSQL went down because its disk is full (its log says %q); free up space, start it with odpm, and restore again: %w", noSpaceLeft, err)
+}
+
+// fullStore adds the next step where somebody took the file store's room meanwhile.
+func fullStore(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("the disk had no room for the file store: %w; free up space there and restore again", err)
+	}
+	return err
 }
 
 // noSpaceLeft are the system's words for ENOSPC.

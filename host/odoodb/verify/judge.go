@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/odpm/odpm/host/odoodb/archive"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
@@ -81,6 +82,10 @@ func Judge(f Facts, w Wanted) (j Judgement, err error) {
 	}
 	if w.Project != 0 && j.Major != 0 && j.Major != w.Project {
 		return j, VersionMismatch(j.Major, w.Project)
+	}
+	if between := tables.SeriesOf(f.base); w.Project != 0 && strings.HasPrefix(between, "saas~") {
+		warn("the database is from Odoo %s, a version of Odoo Online between %d.0 and %d.0, and Odoo %d.0 cannot work with it: the project needs the code of that version, or the database an upgrade to Odoo %d first (https://upgrade.odoo.com)",
+			between, j.Major, j.Major+1, j.Major, j.Major+1)
 	}
 	if f.notUTF8 != "" {
 		why := fmt.Sprintf("the dump has bytes that are not UTF-8 (%q): %s", f.notUTF8, f.encodingAdvice())

@@ -47,3 +47,25 @@ func TestOneJudgement(t *testing.T) {
 		}
 	}
 }
+
+// TestBetweenReleases: a version of Odoo Online has the number of a release, and is none.
+func TestBetweenReleases(t *testing.T) {
+	file := odoodbtest.Rebuild(t, func(name string, b []byte) []byte {
+		switch name {
+		case "dump.sql":
+			return bytes.ReplaceAll(b, []byte("\t18.0."), []byte("\tsaas~18.2."))
+		case "manifest.json":
+			return bytes.ReplaceAll(b, []byte(`": "18.0.`), []byte(`": "saas~18.2.`))
+		}
+		return b
+	})
+	for major, want := range map[int]string{18: "between 18.0 and 19.0, and Odoo 18.0 cannot work with it", 0: ""} {
+		res, err := verify.File(t.Context(), file, verify.Options{OdooMajor: major})
+		if err != nil || res.OdooVersion != "18.0" && res.OdooVersion != "saas~18.2" {
+			t.Fatalf("%v, %+v", err, res)
+		}
+		if got := strings.Join(res.Warnings, "\n"); strings.Contains(got, "Odoo Online") != (want != "") || !strings.Contains(got, want) {
+			t.Errorf("major %d: %q", major, got)
+		}
+	}
+}
