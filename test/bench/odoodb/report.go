@@ -112,10 +112,10 @@ func (r report) print(w io.Writer) {
 	}
 	fmt.Fprintln(w)
 	for _, f := range r.figures() {
-		mark := ""
+		mark := "PASS"
 		if !f.reached {
-			mark = "  NOT REACHED"
+			mark = "FAIL"
 		}
-		fmt.Fprintf(w, "%-62s %-24s %-12s%s\n", f.name, f.measured, f.wanted, mark)
+		fmt.Fprintf(w, "%-62s %-24s %-12s %s\n", f.name, f.measured, f.wanted, mark)
 	}
 }
