@@ -26,7 +26,7 @@ var Entries = []Entry{
 	{"postgres_major", "The image's major version differs from the last proven login, or from the data on disk. A server cannot open another major's files.",
 		"Nothing while the old files are kept. Do not delete them before the new cluster holds all databases.",
 		[]string{"odpm plan", "\"postgres_version\" in odpm.json as it was", "back up each database NAME with the old major: odpm -d NAME --db-backup", "odpm --accept-database-drift=postgres_major"}},
-	{"app_role_missing", "The role that Odoo logs in as does not exist in the cluster. Accepting creates it; other roles stay as they are.", "Nothing. But a cluster without the role may not be the one you meant, so look first.",
+	{"app_role_missing", "The role that Odoo logs in as does not exist in the cluster. Accepting creates it; other roles stay as they are.", "Nothing is deleted. But databases stay their owner's: Odoo, as the new role, neither lists nor opens those of the old one. And a cluster without the role may not be the one you meant, so look first.",
 		[]string{"odpm database list", "odpm database ensure-role --show-sql", "odpm --accept-database-drift=app_role_missing"}},
 	{"cluster_identity", "A different cluster is at the same path: its system_identifier is not that of the last proven login. A file copy keeps the number; a new initdb, or another machine's cluster, has a different one.",
 		"Nothing is deleted, but Odoo runs on different databases than last time.",
