@@ -122,31 +122,18 @@ func (r *Run) prepareFilestores() error {
 }
 
 // ownDirs finds out whom directories made for the container belong to: as root
-// Odoo runs as the image's own user.
+// Odoo runs as the image's own user, or as the one that a person's file names.
 func (r *Run) ownDirs(ctx context.Context) error {
 	if r.World.UID != 0 || r.Stack == nil || r.Dirs.UID >= 0 {
 		return nil
 	}
-	uid, gid, known := -1, -1, false
-	if r.kept != nil {
-		switch n, _ := fmt.Sscanf(r.kept.Odoo.User, "%d:%d", &uid, &gid); n {
-		case 2:
-			known = true
-		case 1:
-			gid, known = uid, true
-		}
+	uid, gid, err := r.Stack.UserID(ctx, r.Project.OdooImage, r.Inputs.OdooUser)
+	if errors.Is(err, engine.ErrNoImage) {
+		return nil
 	}
-	if !known {
-		var err error
-		uid, gid, err = r.Stack.UserID(ctx, r.Project.OdooImage)
-		if errors.Is(err, engine.ErrNoImage) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("could not find out which user %s runs as: %w", r.Project.OdooImage, err)
-		}
+	if err != nil {
+		return fmt.Errorf("could not find out which user %s runs as: %w", r.Project.OdooImage, err)
 	}
-	var err error
 	r.Dirs.UID, r.Dirs.GID, err = r.hostIDs(ctx, r.Project.OdooImage, uid, gid)
 	return err
 }

@@ -89,7 +89,7 @@ func beside(argv []string, base engine.Image, known bool) []string {
 // overlay is what odpm lays over a kept file, so that the checker stands in front
 // of its Odoo.
 func (d *Desired) overlay(in *inputs.Inputs, w *world.World) (err error) {
-	d.Spec = compose.Spec{Project: *in.Project, User: in.Kept.Odoo.User, Command: d.Image.Command, HandoffID: d.Handoff.ID}
+	d.Spec = compose.Spec{Project: *in.Project, Command: d.Image.Command, HandoffID: d.Handoff.ID}
 	if w.Kind == engines.Native || d.Image.Problem != nil {
 		return nil
 	}

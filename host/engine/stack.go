@@ -65,7 +65,7 @@ type StackReader interface {
 	// HostIDs are a container's uid and gid as this machine counts them.
 	HostIDs(ctx context.Context, image string, uid, gid int) (hostUID, hostGID int, err error)
 	// UserID is the uid and gid that a container of the image runs as.
-	UserID(ctx context.Context, image string) (uid, gid int, err error)
+	UserID(ctx context.Context, image, user string) (uid, gid int, err error)
 }
 
 // StackWriter changes the compose project.

@@ -46,6 +46,9 @@ type Inputs struct {
 	// OdooCommand is the command that an override gives Odoo, nil where it gives
 	// none: its options are for a one-off Odoo too.
 	OdooCommand []string
+	// OdooUser is the user that a kept file or an override gives Odoo, "" where it is
+	// the image's, or odpm's document has one.
+	OdooUser string
 	// PostgresImage is what PostgreSQL runs from, the override's where that says one.
 	PostgresImage string
 	// Conflicts are what an override says against the rest of the project.

@@ -55,7 +55,7 @@ func (in *Inputs) readKept(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in.Kept = f
+	in.Kept, in.OdooUser = f, f.Odoo.User
 	if p.OdooConf == nil {
 		// The file tells Odoo by other means; what it tells is compared, in the
 		// form of an odoo.conf that is nowhere written.

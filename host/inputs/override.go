@@ -39,6 +39,7 @@ func (in *Inputs) readOverride(ctx context.Context) {
 		return // docker compose says it in its own words.
 	}
 	in.Merged = m
+	in.OdooUser = m.Services[p.OdooServiceName].User
 	if c := m.Services[p.OdooServiceName].Command; len(c) > 0 && !slices.Equal(c, spec.OdooCommand()) && !compose.WrapsOdoo(c) {
 		in.OdooCommand = c
 	}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"path/filepath"
 
 	"github.com/odpm/odpm/host/codes"
@@ -14,7 +15,7 @@ import (
 // accessOf asks about what is there: what a run makes itself it makes for that
 // user.
 func accessOf(in *inputs.Inputs, w *world.World, d *desired.Desired, image string) world.AccessQuestion {
-	q := world.AccessQuestion{Image: image, User: d.Spec.User}
+	q := world.AccessQuestion{Image: image, User: cmp.Or(in.OdooUser, d.Spec.User)}
 	add := func(there bool, path string, write bool) {
 		if there {
 			q.Paths = append(q.Paths, engine.Access{Path: path, Write: write})
@@ -25,7 +26,7 @@ func accessOf(in *inputs.Inputs, w *world.World, d *desired.Desired, image strin
 		// What their file mounts. A person's .odpm/database is given by its group.
 		data, conf = in.Kept.Odoo.DataDir != "", in.Kept.Odoo.ConfPath == in.Project.OdooConfPath
 	}
-	add(!desired.Missing(w, in.Dirs.Database()) && !givesDatabase(w, d) && (in.Kept == nil || w.UID == 0), in.Dirs.Database(), true)
+	add(!desired.Missing(w, in.Dirs.Database()) && !givesDatabase(in, w, d) && (in.Kept == nil || w.UID == 0), in.Dirs.Database(), true)
 	add(data && !desired.Missing(w, in.Project.OdooDataDir), in.Project.OdooDataDir, true)
 	for _, dir := range w.Files.OdooDirs {
 		if in.Project.FilestoreDir == "" || filepath.Base(dir) != "filestore" {

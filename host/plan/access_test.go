@@ -27,3 +27,22 @@ func TestAccessWhereOdooWrites(t *testing.T) {
 		t.Errorf("what is in the place of filestore is not asked about: %v", q.Paths)
 	}
 }
+
+// A person's file gives Odoo another user than its image: that one's access counts,
+// and .odpm/database becomes that one's.
+func TestAccessOfTheOverridesUser(t *testing.T) {
+	in := &inputs.Inputs{Project: &project.Project{Dir: "/p", OdooDataDir: "/p/data/odoo"}, OdooUser: "root"}
+	w := &world.World{Stack: true, OdooImage: &engine.Image{User: "101"}, Files: world.Files{DatabaseOfRoot: true}}
+	if q := Access(in, w, &desired.Desired{}); q.User != "root" {
+		t.Errorf("asked for %q, and the container runs as root", q.User)
+	}
+	if givesDatabase(in, w, &desired.Desired{}) {
+		t.Error("root is given what is root's")
+	}
+	in.OdooUser = "1001"
+	d := &desired.Desired{}
+	d.Spec.User = "1000:1000"
+	if q := Access(in, w, d); q.User != "1001" || !givesDatabase(in, w, d) {
+		t.Errorf("asked for %q, .odpm/database is given: %v", q.User, givesDatabase(in, w, d))
+	}
+}

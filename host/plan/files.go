@@ -9,6 +9,7 @@ import (
 	"github.com/odpm/odpm/host/desired"
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/engines"
+	"github.com/odpm/odpm/host/inputs"
 	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/host/world"
 )
@@ -59,11 +60,11 @@ func (m *maker) missing(paths ...string) []Action {
 
 // givesDatabase tells that .odpm/database is still root's, and Odoo's user is
 // known by now, and another.
-func givesDatabase(w *world.World, d *desired.Desired) bool {
-	if w.UID != 0 || !w.Stack || !w.Files.DatabaseOfRoot || w.OdooImage == nil || d.Spec.User != "" && !d.Spec.Project.KeepCompose {
+func givesDatabase(in *inputs.Inputs, w *world.World, d *desired.Desired) bool {
+	if w.UID != 0 || !w.Stack || !w.Files.DatabaseOfRoot || w.OdooImage == nil || in.OdooUser == "" && d.Spec.User != "" {
 		return false
 	}
-	user, _, _ := strings.Cut(cmp.Or(d.Spec.User, w.OdooImage.User), ":")
+	user, _, _ := strings.Cut(cmp.Or(in.OdooUser, w.OdooImage.User), ":")
 	return user != "" && user != "0" && user != "root"
 }
 
@@ -78,7 +79,7 @@ func (m *maker) handoff() {
 	reason := "checker.json is current"
 	if len(actions) > 0 {
 		reason = m.in.Rel(actions[0].Resource) + " is not there"
-	} else if givesDatabase(m.w, m.d) {
+	} else if givesDatabase(m.in, m.w, m.d) {
 		reason = m.in.Rel(dirs.Database()) + " belongs to root, and Odoo's user writes there"
 		actions = append(actions, Action{Op: MakeDir, Resource: dirs.Database(), Why: "it belongs to root, and Odoo's user writes there"})
 	}

@@ -136,11 +136,11 @@ func Digest(doc []byte) string {
 
 func (r *Reader) access(ctx context.Context, q AccessQuestion) (Access, error) {
 	problems, err := r.Stack.CheckAccess(ctx, q.Image, q.User, q.Paths)
-	a := Access{Who: q.User, Problems: problems}
-	if err != nil || len(problems) == 0 || a.Who != "" {
+	a := Access{Problems: problems}
+	if err != nil || len(problems) == 0 {
 		return a, err
 	}
-	uid, gid, err := r.Stack.UserID(ctx, q.Image)
+	uid, gid, err := r.Stack.UserID(ctx, q.Image, q.User)
 	a.Who = fmt.Sprintf("%d:%d", uid, gid)
 	return a, err
 }

@@ -27,7 +27,7 @@ exec $docker "$@"
 		if _, err := e.Image(ctx, image); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := e.UserID(ctx, image); err != nil {
+		if _, _, err := e.UserID(ctx, image, ""); err != nil {
 			t.Fatal(err)
 		}
 		if all, err := e.Containers(ctx, "odpm-nobody"); err != nil || len(all) != 0 {

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -239,14 +240,14 @@ func readScript(f *engine.ImageFiles, files *files, words []string) error {
 	return nil
 }
 
-// UserID resolves the user that an image's container runs as from the image's
-// own passwd, without running it.
-func (e *Reader) UserID(ctx context.Context, ref string) (uid, gid int, err error) {
+// UserID resolves user, or where that is "" the one that an image's container
+// runs as, from the image's own passwd, without running it.
+func (e *Reader) UserID(ctx context.Context, ref, user string) (uid, gid int, err error) {
 	c, err := e.inspectImage(ctx, ref)
 	if err != nil {
 		return 0, 0, err
 	}
-	return e.resolveUser(ctx, c.ID, c.Config.User)
+	return e.resolveUser(ctx, c.ID, cmp.Or(user, c.Config.User))
 }
 
 // resolveUser follows Docker's rules for "user", "uid", "user:group".

@@ -162,7 +162,7 @@ func TestUserID(t *testing.T) {
 			line = "USER " + user + "\n"
 		}
 		tag := build(t, "FROM "+image+"\n"+line, nil)
-		uid, gid, err := e.UserID(ctx, tag)
+		uid, gid, err := e.UserID(ctx, tag, "")
 		if err != nil || uid != want[0] || gid != want[1] {
 			t.Errorf("%q: %d:%d %v", user, uid, gid, err)
 		}
@@ -289,7 +289,7 @@ func TestEveryClient(t *testing.T) {
 			if _, err := e.Image(ctx, "odpm-no-such-image:1"); !errors.Is(err, engine.ErrNoImage) {
 				t.Errorf("%v", err)
 			}
-			if uid, _, err := e.UserID(ctx, "odoo:18.0"); err != nil || uid == 0 {
+			if uid, _, err := e.UserID(ctx, "odoo:18.0", ""); err != nil || uid == 0 {
 				t.Errorf("%d %v", uid, err)
 			}
 			if f, err := e.Look(ctx); err != nil || f.State != datadir.Empty {
