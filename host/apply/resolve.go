@@ -153,6 +153,7 @@ func (r *Run) unaccepted(open []drift.Drift) error {
 	refusal := &ui.Refusal{Code: codes.DriftUnaccepted, What: "Database configuration drift requires confirmation in non-interactive mode. Drift kinds: " +
 		strings.Join(kinds, ", ") + ". Use --accept-database-drift=KIND for each accepted drift."}
 	for _, d := range open {
+		refusal.Kinds = append(refusal.Kinds, codes.Code(d.Kind))
 		refusal.Details = append(refusal.Details, fmt.Sprintf("%-6s  %-*s  %s -> %s", d.Severity, width, d.Kind, ui.Clean(d.Previous), ui.Clean(d.Current)),
 			"        "+ui.Clean(d.Message))
 	}

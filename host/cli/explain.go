@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/odpm/odpm/host/codes"
+	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/report"
 	"github.com/odpm/odpm/host/ui"
@@ -18,10 +19,11 @@ import (
 func (a *App) explainCommand() *cobra.Command {
 	var form string
 	cmd := &cobra.Command{
-		Use: "explain KIND|CODE", Short: "Explain a kind of drift, a refusal or an error, and what to do first",
+		Use: "explain [KIND|CODE]...", Short: "Explain a kind of drift, a refusal or an error, and what to do first",
 		Long: `Explain a kind of drift, or the code of a refusal or an error: what it means, what
-can be lost, and what to do first. In a project its own values are shown. Without
-an argument all codes are listed. Nothing is written or started.`,
+can be lost, and what to do first. Inside a project its own values are shown. The
+last line of a refusal names its code. Without an argument all codes are listed.
+Nothing is written or started.`,
 		Example:           "  odpm explain data_path",
 		Annotations:       exits("  0    explained\n  2    usage: there is no such code\n"),
 		ValidArgsFunction: cobra.FixedCompletions(codes.Names(), cobra.ShellCompDirectiveNoFileComp),
@@ -30,40 +32,75 @@ an argument all codes are listed. Nothing is written or started.`,
 			if err != nil {
 				return err
 			}
-			switch len(args) {
-			case 0:
-				if isJSON {
-					return a.writeJSON(a.explainJSON(codes.Entries))
+			entries := codes.Entries
+			if len(args) > 0 {
+				if entries, err = named(args); err != nil {
+					return err
 				}
-				for _, name := range codes.Names() {
-					fmt.Fprintln(a.out, name)
-				}
+			}
+			switch {
+			case isJSON && len(args) == 0:
+				return a.writeJSON(a.explainJSON(entries))
+			case len(args) == 0:
+				a.term.Screen(func(out io.Writer) { listCodes(out, entries) })
 				return nil
-			case 1:
-			default:
-				return ui.Usagef("explain takes one KIND or CODE: odpm explain KIND|CODE")
 			}
-			e, ok := codes.Find(args[0])
-			if !ok {
-				if near := wording.Nearest(args[0], codes.Names()); near != "" {
-					return ui.Usagef("%q is not a code; see: odpm explain\nDid you mean: odpm explain %s", args[0], near)
-				}
-				return ui.Usagef("%q is not a code; see: odpm explain", args[0])
-			}
-			here, applies := a.here(asking(cmd.Context()), e.Code)
-			if isJSON {
-				doc := a.explainJSON([]codes.Entry{e})
+			doc := a.explainJSON(entries)
+			for i, e := range entries {
+				here, applies := a.here(asking(cmd.Context()), e.Code)
 				if len(here) > 0 {
-					doc.Codes[0].Project = &appliesDoc{applies, here}
+					doc.Codes[i].Project = &appliesDoc{applies, here}
 				}
+				if isJSON {
+					continue
+				}
+				a.term.Screen(func(out io.Writer) {
+					if i > 0 {
+						fmt.Fprintln(out)
+					}
+					a.explain(out, e, here)
+				})
+			}
+			if isJSON {
 				return a.writeJSON(doc)
 			}
-			a.term.Screen(func(out io.Writer) { a.explain(out, e, here) })
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&form, "format", "text", "`text|json`: a page, or one object on stdout; without a code json has the pages of all codes")
 	return cmd
+}
+
+// named are the entries of codes, in the order in which they were typed.
+func named(args []string) (entries []codes.Entry, err error) {
+	for _, name := range args {
+		e, ok := codes.Find(name)
+		if !ok {
+			if near := wording.Nearest(name, codes.Names()); near != "" {
+				return nil, ui.Usagef("%q is not a code; see: odpm explain\nDid you mean: odpm explain %s", name, near)
+			}
+			return nil, ui.Usagef("%q is not a code; see: odpm explain", name)
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// listCodes prints all codes, each with the first sentence of what it means. Kinds of
+// drift come first in codes.Entries.
+func listCodes(out io.Writer, entries []codes.Entry) {
+	width := 0
+	for _, e := range entries {
+		width = max(width, len(e.Code))
+	}
+	fmt.Fprintln(out, "Kinds of drift:")
+	for i, e := range entries {
+		if i == len(drift.Kinds()) {
+			fmt.Fprintln(out, "\nRefusals and errors:")
+		}
+		fmt.Fprintf(out, "  %-*s  %s\n", width, e.Code, e.Brief())
+	}
+	fmt.Fprintln(out, "\nMore about one of them: odpm explain CODE")
 }
 
 // explain prints an entry, and the lines of here.

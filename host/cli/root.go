@@ -19,6 +19,7 @@ import (
 	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/report"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/homedir"
@@ -123,6 +124,9 @@ func (a *App) Fail(err error, kind string) {
 		}
 	}
 	a.term.Fail(err)
+	if line := report.Explain(err, kind); line != "" {
+		a.term.Say("%s", line)
+	}
 }
 
 func (a *App) rootCommand() *cobra.Command {
@@ -236,7 +240,7 @@ func (a *App) options() (apply.Options, error) {
 	}
 	home := homedir.Dir()
 	if home == "" {
-		return apply.Options{}, fmt.Errorf("HOME is not set, and uid %d is not a user of this machine with a home directory; odpm looks there for .odpm/.env, and puts backups into odoo_backups. Set HOME to a directory of this user's", os.Geteuid())
+		return apply.Options{}, fmt.Errorf("HOME is not set, and uid %d has no home directory on this machine; odpm looks there for .odpm/.env and keeps backups in odoo_backups. Set HOME to a directory that this user can write to", os.Geteuid())
 	}
 	want := plan.Want{Goal: plan.Odoo, ReplaceCompose: a.common.replaceCompose}
 	if a.common.skipStart {

@@ -122,14 +122,14 @@ func (w *work) mayReplace() error {
 	if !w.existed || r.Drop || r.KeepOld || r.Yes {
 		return nil
 	}
-	what := fmt.Sprintf("The database %q exists; the restored one will replace it once the archive is proven", r.Name)
+	what := fmt.Sprintf("The database %q already exists; the restored one will replace it once the archive is proven", r.Name)
 	ok, err := w.Term.AskName(what+". Type its name to continue:", r.Name)
 	if err == nil && !ok {
 		return &ui.Refusal{Code: codes.Declined, What: "That is not the database's name. Nothing was restored."}
 	}
 	if errors.Is(err, ui.ErrNobodyToAsk) {
 		return &ui.Refusal{Code: codes.ConfirmationNeeded, What: what + ". That needs confirmation, and there is no terminal to ask on. Nothing was restored.",
-			Ways: []string{"add --db-drop        to drop the old database once the new one is in place", "add --keep-old        to keep the old one under a dated name"}, Err: err}
+			Ways: []string{"add --keep-old        to keep the old database under a dated name", "add --db-drop        to drop it once the new one is in place"}, Err: err}
 	}
 	return err
 }

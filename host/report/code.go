@@ -3,6 +3,7 @@ package report
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"syscall"
 
 	"github.com/odpm/odpm/host/codes"
@@ -42,4 +43,36 @@ func CodeOf(err error, kind string) codes.Code {
 		return codes.AccessDenied
 	}
 	return codes.Failed
+}
+
+// Explain is the line that names what "odpm explain" has to say about an error, ""
+// where it would add nothing: a mistake in the command line, a "no", or a failure that
+// has no code of its own.
+func Explain(err error, kind string) string {
+	return explainLine(explained(err, kind))
+}
+
+func explained(err error, kind string) []codes.Code {
+	if r := (*ui.Refusal)(nil); errors.As(err, &r) && len(r.Kinds) > 0 {
+		return r.Kinds
+	}
+	switch code := CodeOf(err, kind); code {
+	case codes.Usage, codes.Declined, codes.Failed, codes.Interrupted:
+		return nil
+	default:
+		return []codes.Code{code}
+	}
+}
+
+func explainLine(all []codes.Code) string {
+	if len(all) == 0 {
+		return ""
+	}
+	line := "For details: odpm explain"
+	for i, code := range all {
+		if !slices.Contains(all[:i], code) {
+			line += " " + string(code)
+		}
+	}
+	return line
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/look"
@@ -63,11 +64,26 @@ func (r Report) WriteTable(out io.Writer, color, diffs bool) {
 	for _, w := range r.Plan.Warnings {
 		p("%s %s", paint(ui.Yellow, "Warning:"), ui.Clean(w))
 	}
+	if line := explainLine(r.codes()); line != "" {
+		p("")
+		p("%s", line)
+	}
 	if r.Plan.Changes() {
 		p("")
 	}
 	p("%s", r.counts())
 	p("Nothing was written or started.")
+}
+
+// codes are those of what keeps a run from going ahead.
+func (r Report) codes() (all []codes.Code) {
+	for _, d := range r.Plan.Open {
+		all = append(all, codes.Code(d.Kind))
+	}
+	for _, refusal := range r.Plan.Refusals {
+		all = append(all, explained(refusal.Err, "failed")...)
+	}
+	return all
 }
 
 func (r Report) clusterLine() string {

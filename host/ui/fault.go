@@ -15,6 +15,9 @@ import (
 type Refusal struct {
 	// Code is what "odpm explain" knows it by.
 	Code codes.Code
+	// Kinds are the kinds of drift that it is about; "odpm explain" says more of each
+	// than of Code.
+	Kinds []codes.Code
 	// What happened and why, one sentence or more.
 	What string
 	// Details are shown below, one a line.

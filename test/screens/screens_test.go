@@ -155,6 +155,8 @@ func TestScreens(t *testing.T) {
 			"help":   typed(t, color, "stop", "--help"),
 			"usage":  typed(t, color, "database", "lisst"),
 			"list":   func(tty *os.File) { terminal(tty).Screen(func(out io.Writer) { database.WriteList(out, listed) }) },
+			"drift":  typed(t, color, "-C", inherited, "--skip-start", "--no-input"),
+			"codes":  typed(t, color, "explain"),
 			"refuse": func(tty *os.File) { terminal(tty).Fail(refusal) },
 			"warn": func(tty *os.File) {
 				terminal(tty).Warn("the cluster has been restored from a copy whose system_identifier is the one of the last proven login; see %s", "odpm explain cluster_identity")
