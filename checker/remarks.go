@@ -17,7 +17,7 @@ import (
 func remark(ctx context.Context, s *settings.Settings, log *slog.Logger, t *connection.Target, res *pglogin.Result) {
 	switch {
 	case res.InRecovery:
-		log.Warn("this PostgreSQL is a standby: Odoo can log in and cannot write", "addr", res.Addr)
+		log.Warn("this PostgreSQL is a standby: Odoo can log in but cannot write", "addr", res.Addr)
 	case res.ReadOnly:
 		log.Warn("this PostgreSQL takes no writes: default_transaction_read_only is on", "addr", res.Addr)
 	}

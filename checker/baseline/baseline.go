@@ -46,7 +46,7 @@ func Handoff(dir, id string) (*handoff.Handoff, error) {
 // program does not know stay.
 func Record(dir string, h *handoff.Handoff, startID string, res *pglogin.Result) error {
 	if want := h.Candidate.OdooConf.DBUser; want != "" && want != res.User {
-		return fmt.Errorf("the login was proven for role %q, the project's is %q", res.User, want)
+		return fmt.Errorf("the login was proven for role %q, but the project's role is %q", res.User, want)
 	}
 	path := filepath.Join(dir, snapshot.FileName)
 	old, err := snapshot.Load(path)

@@ -273,7 +273,7 @@ func within(projectDir, dir string) (at *beneath.Dir, rel string, err error) {
 	return at, rel, err
 }
 
-// emptyDir makes a directory that data are copied to as root. The stack that was
+// emptyDir makes a directory that data is copied to as root. The stack that was
 // taken over may have had a directory above it mounted, and have made a link there.
 // Where a directory above it has just been copied, what this mount covered came with
 // it, which Odoo did not see.
@@ -300,7 +300,7 @@ func emptyDir(ctx context.Context, projectDir, dir string, covered bool) error {
 	})
 }
 
-// setAside renames a directory that data were copied to: the next takeover must
+// setAside renames a directory that data was copied to: the next takeover must
 // not take it for the present.
 func setAside(dir string, now time.Time, o Options) error {
 	at, rel, err := within(o.Dir, dir)

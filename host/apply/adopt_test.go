@@ -13,7 +13,7 @@ import (
 	"github.com/odpm/odpm/shared/beneath"
 )
 
-// TestEmptyDir: data are copied as root to a directory that nobody has prepared.
+// TestEmptyDir: data is copied as root to a directory that nobody has prepared.
 func TestEmptyDir(t *testing.T) {
 	project, elsewhere := t.TempDir(), t.TempDir()
 	o := Options{Term: ui.New(os.Stdin, os.Stdout, os.Stderr, ui.Options{})}

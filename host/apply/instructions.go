@@ -14,7 +14,7 @@ import (
 func keepOrWipe(previous, current, project, image string) []string {
 	if !hasFiles(previous) || !hasFiles(current) {
 		return []string{
-			"These data cannot be copied as files. With the old settings, back up each database NAME:",
+			"This data cannot be copied as files. With the old settings, back up each database NAME:",
 			"  odpm -d NAME --db-backup",
 			"With the new ones, restore each from its archive FILE:",
 			"  odpm -d NAME --db-restore FILE",

@@ -157,7 +157,7 @@ func (s *Run) once(args []string) (engine.RunOnce, error) {
 	}
 	line, changed, why := compose.OnceLine(service, entry, command, args)
 	if ignores != "" && (len(entry) == 0 || slices.Contains(entry, ignores)) {
-		why = ignores + ` in its image does not hand its arguments on ("$@")`
+		why = ignores + ` in its image does not pass its arguments on ("$@")`
 	}
 	if why != "" {
 		return run, &ui.Refusal{Code: codes.SettingsConflict, What: fmt.Sprintf("Service %s is started in a way that gives Odoo no arguments: %s. Odoo was not started.", s.Project.OdooServiceName, why),

@@ -76,7 +76,7 @@ func (r *Run) rememberEngine() error {
 func (r *Run) servesPlanned(ctx context.Context) error {
 	server, err := cluster.Probe(ctx, r.PG, r.hints(), r.Project.AppRole)
 	if err != nil && (ctx.Err() != nil || !errors.Is(err, cluster.ErrNoAdmin)) {
-		return fmt.Errorf("PostgreSQL was started, but odpm could not ask which data it runs on: %w", err)
+		return fmt.Errorf("PostgreSQL was started, but odpm could not ask which data directory it uses: %w", err)
 	}
 	ok, where, err := r.own.Serves(ctx, server.DataDirectory)
 	if err != nil {
@@ -100,9 +100,9 @@ func (r *Run) servesPlanned(ctx context.Context) error {
 	return nil
 }
 
-// elsewhereStarted: the server's data are not the project's.
+// elsewhereStarted: the server's data is not the project's.
 func (r *Run) elsewhereStarted(where string) error {
-	msg := fmt.Sprintf("PostgreSQL was started on %s, not on this project's data (%s)", where, r.DataName())
+	msg := fmt.Sprintf("PostgreSQL was started on the data in %s, not on this project's (%s)", where, r.DataName())
 	switch {
 	case r.Stack == nil:
 		return errors.New(msg)

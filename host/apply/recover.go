@@ -48,7 +48,7 @@ func (r *Run) recover(ctx context.Context) error {
 			if d.Filestore != "" {
 				line += ", and its file store " + r.Rel(d.Filestore)
 				if r.filestores().Recorded(d.Database) {
-					line += " (the directory stays, empty: .env names it)"
+					line += " (the empty directory is kept, because .env names it)"
 				}
 			}
 			r.Term.Say("%s", line)

@@ -45,7 +45,7 @@ func (rev *Reviewed) check(dir string, p *plan.Plan) error {
 	if len(other) == 0 {
 		return nil
 	}
-	return &ui.Refusal{Code: codes.PlanChanged, What: "What would be done is not what was reviewed: something has changed since the plan was written. Nothing was written or started.",
+	return &ui.Refusal{Code: codes.PlanChanged, What: "A run would no longer do what was reviewed: something has changed since the plan was written. Nothing was written or started.",
 		Details: prefixed("different now: ", other),
 		Ways:    []string{"odpm plan --plan-show-diff        shows what would be done now", "odpm plan --out FILE        writes it to the file FILE for another review"}}
 }

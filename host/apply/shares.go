@@ -51,7 +51,7 @@ func (s *Run) engineShares(ctx context.Context) error {
 	if !sees {
 		return &ui.Refusal{
 			Code: codes.EngineElsewhere,
-			What: fmt.Sprintf("The Docker engine does not see this machine's directories: a container does not see a file that was just written in %s. It runs on another machine and would use different files than odpm. Nothing was started or stopped.", s.Dirs.Runtime()),
+			What: fmt.Sprintf("The Docker engine does not see this machine's directories: a container cannot see a file that was just written in %s. The engine runs on another machine and would use different files. Nothing was started or stopped.", s.Dirs.Runtime()),
 			Ways: []string{"docker context use default        the engine of this machine, with DOCKER_HOST unset",
 				"or run odpm on the machine that the engine runs on",
 				"or ODPM_RUNTIME=native in .env        PostgreSQL of this machine, without Docker"},

@@ -56,12 +56,12 @@ func (s *Run) startNativeOdoo(ctx context.Context) error {
 		return err
 	}
 	limit := patience(s.Project.Env["ODPM_TIMEOUT"])
-	unproven := fmt.Sprintf("ODOO_COMMAND runs (pid %d), but its checker has not proven the login within %s", o.pid, limit)
+	unproven := fmt.Sprintf("ODOO_COMMAND is running (pid %d), but its checker has not proven the login within %s", o.pid, limit)
 	if err := o.until(ctx, limit, unproven, func() bool { return s.recordedAt(startID) }); err != nil {
 		return err
 	}
 	since := time.Time{}
-	return o.until(ctx, limit, s.silent(fmt.Sprintf("ODOO_COMMAND runs (pid %d)", o.pid), s.URL()), func() bool {
+	return o.until(ctx, limit, s.silent(fmt.Sprintf("ODOO_COMMAND is running (pid %d)", o.pid), s.URL()), func() bool {
 		switch {
 		case isChecker(program(o.pid)):
 			return false
@@ -160,9 +160,9 @@ func (s *Run) nativeGoesOn(ctx context.Context) error {
 		}
 		if time.Now().After(end) {
 			if isOdoo {
-				return fmt.Errorf("%s. The last lines of %s:\n%s", s.silent(fmt.Sprintf("ODOO_COMMAND runs (pid %d)", p.Pid), s.URL()), s.Rel(s.odooLog()), s.odooLogTail(0))
+				return fmt.Errorf("%s. The last lines of %s:\n%s", s.silent(fmt.Sprintf("ODOO_COMMAND is running (pid %d)", p.Pid), s.URL()), s.Rel(s.odooLog()), s.odooLogTail(0))
 			}
-			return fmt.Errorf("ODOO_COMMAND runs (pid %d), but its checker has not become Odoo. The last lines of %s:\n%s", p.Pid, s.Rel(s.odooLog()), s.odooLogTail(0))
+			return fmt.Errorf("ODOO_COMMAND is running (pid %d), but its checker has not become Odoo. The last lines of %s:\n%s", p.Pid, s.Rel(s.odooLog()), s.odooLogTail(0))
 		}
 		if err := sleep(ctx, 50*time.Millisecond); err != nil {
 			return err

@@ -90,7 +90,7 @@ func (s *Run) triedBeforehand(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case is && (reason == pglogin.WrongPassword || reason == pglogin.RoleNoLogin):
-		return fmt.Errorf("Odoo was not replaced, and runs as before: %w", err)
+		return fmt.Errorf("Odoo was not replaced and is running as before: %w", err)
 	}
 	return nil
 }
@@ -141,7 +141,7 @@ func (s *Run) proveStart(ctx context.Context, c engine.Container, startID string
 			return s.odooFailed(ctx, now)
 		}
 		if time.Since(began) > limit {
-			return fmt.Errorf("%w\nFor details: %s", s.withLogs(ctx, fmt.Sprintf("Odoo's container %s runs, but its checker recorded no login within %s", now.Name, limit), 15), s.logsCommand())
+			return fmt.Errorf("%w\nFor details: %s", s.withLogs(ctx, fmt.Sprintf("Odoo's container %s is running, but its checker recorded no login within %s", now.Name, limit), 15), s.logsCommand())
 		}
 		pause := 50 * time.Millisecond
 		if time.Since(began) > 2*time.Second {
@@ -195,7 +195,7 @@ func (s *Run) notRecorded(ctx context.Context, c engine.Container) error {
 		return err
 	}
 	return fmt.Errorf("%w\n%w\nOnce that is fixed: docker compose -p %s restart %s",
-		s.withLogs(ctx, fmt.Sprintf("Odoo runs (container %s), but no login was recorded in %s at this start", c.Name, s.Rel(s.snapshotPath())), 40),
+		s.withLogs(ctx, fmt.Sprintf("Odoo is running (container %s), but no login was recorded in %s at this start", c.Name, s.Rel(s.snapshotPath())), 40),
 		err, s.Project.Name, s.Project.OdooServiceName)
 }
 
@@ -217,7 +217,7 @@ func (s *Run) goesOn(ctx context.Context, c engine.Container) error {
 		case err != nil:
 			return err
 		case checks && time.Now().After(limit):
-			return fmt.Errorf("%w\nFor details: %s", s.withLogs(ctx, "Odoo's container "+now.Name+" runs, but its checker has not become Odoo", 15), s.logsCommand())
+			return fmt.Errorf("%w\nFor details: %s", s.withLogs(ctx, "Odoo's container "+now.Name+" is running, but its checker has not become Odoo", 15), s.logsCommand())
 		case checks:
 			since = time.Time{}
 		case since.IsZero():
@@ -225,7 +225,7 @@ func (s *Run) goesOn(ctx context.Context, c engine.Container) error {
 		case time.Since(since) >= livesFor && (!s.Wait || s.addressOf(now) == ""):
 			return nil
 		case time.Now().After(limit):
-			return fmt.Errorf("%w\nFor details: %s", s.withLogs(ctx, s.silent("Odoo's container "+now.Name+" runs", s.addressOf(now)), 15), s.logsCommand())
+			return fmt.Errorf("%w\nFor details: %s", s.withLogs(ctx, s.silent("Odoo's container "+now.Name+" is running", s.addressOf(now)), 15), s.logsCommand())
 		}
 		if !since.IsZero() && s.answers(ctx, s.addressOf(now)) {
 			return nil
@@ -238,7 +238,7 @@ func (s *Run) goesOn(ctx context.Context, c engine.Container) error {
 
 // silent is for an Odoo that was waited for.
 func (s *Run) silent(runs, url string) string {
-	return fmt.Sprintf("%s, and has not answered HTTP at %s within %s; it keeps running (--wait=false does not wait for an answer)", runs, url, patience(s.Project.Env["ODPM_TIMEOUT"]))
+	return fmt.Sprintf("%s, but has not answered HTTP at %s within %s; it keeps running (--wait=false does not wait for an answer)", runs, url, patience(s.Project.Env["ODPM_TIMEOUT"]))
 }
 
 // answers asks as the function of that name does, and remembers when somebody answered.

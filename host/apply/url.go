@@ -25,7 +25,7 @@ func (s *Run) OpenURL(ctx context.Context) (string, error) {
 	}
 	url := s.addressOf(c)
 	if url == "" {
-		s.Term.Say("odpm: service %s publishes no port of this machine for Odoo's %d", s.Project.OdooServiceName, s.inside())
+		s.Term.Say("odpm: service %s does not publish Odoo's port %d on this machine", s.Project.OdooServiceName, s.inside())
 	}
 	return url, nil
 }

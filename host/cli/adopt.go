@@ -24,11 +24,11 @@ func (a *App) adoptCommand() *cobra.Command {
 		Long: `Take over a stack that was made with another compose file: show one plan, ask
 once, and do all of it. Settings are written, the file store is copied where it is in a volume,
 the old file is kept under a dated name, everything is started, and Odoo's login is
-proven. With --keep the file stays, and odpm lays its own over it. Until the login is
+proven. With --keep the file stays, and odpm adds an overlay. Until the login is
 proven, "odpm adopt --undo" brings the old stack back.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return ui.Usagef("one compose file at a time; of several, name them in COMPOSE_FILE in .env and add --keep")
+				return ui.Usagef("one compose file at a time; if there are several, list them in COMPOSE_FILE in .env and add --keep")
 			}
 			return nil
 		},
@@ -65,11 +65,11 @@ proven, "odpm adopt --undo" brings the old stack back.`,
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.BoolVar(&undo, "undo", false, "bring the old stack back")
-	f.BoolVar(&what.Keep, "keep", false, "keep the file as it is, and lay an overlay over it (ODPM_COMPOSE=keep)")
-	f.StringVar(&what.Postgres, "postgres-service", "", "PostgreSQL's `SERVICE`, where several could be it")
-	f.StringVar(&what.Odoo, "odoo-service", "", "Odoo's `SERVICE`, where several could be it")
-	f.StringVar(&what.Version, "odoo-version", "", "Odoo's `VERSION`, where the file, the Dockerfile and the image do not say it")
-	f.StringVar(&what.PostgresVersion, "postgres-version", "", "PostgreSQL's major `VERSION`, where the file, the Dockerfile and the image do not say it")
+	f.BoolVar(&what.Keep, "keep", false, "keep the file as it is, and add an overlay (ODPM_COMPOSE=keep)")
+	f.StringVar(&what.Postgres, "postgres-service", "", "PostgreSQL's `SERVICE`, if several could be it")
+	f.StringVar(&what.Odoo, "odoo-service", "", "Odoo's `SERVICE`, if several could be it")
+	f.StringVar(&what.Version, "odoo-version", "", "Odoo's `VERSION`, if neither the file, the Dockerfile nor the image says it")
+	f.StringVar(&what.PostgresVersion, "postgres-version", "", "PostgreSQL's major `VERSION`, if neither the file, the Dockerfile nor the image says it")
 	f.BoolVar(&what.External, "external", false, "PostgreSQL runs elsewhere")
 	f.BoolVar(&skipStart, "skip-start", false, "do everything but start; the next odpm adopt starts")
 	f.BoolVar(&what.Yes, "yes", false, "ask nothing")

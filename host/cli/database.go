@@ -140,7 +140,7 @@ backup and the last one that was proven restorable. Nothing is changed.`,
 		Annotations: exits(`  0    listed
   1    failed: the server could not be asked
   2    usage
-  3    refused: the server that runs under this name is another directory's
+  3    refused: the server running under this name belongs to another directory
 `),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts, isJSON, err := a.reading(form)
@@ -174,7 +174,7 @@ func (a *App) verifyCommand() *cobra.Command {
 		Use: "verify FILE", Short: "Prove an archive without restoring it",
 		Long: `Read every byte of the archive FILE, and say whether it is a complete backup. It needs no
 server and writes nothing. A relative name is looked up in BACKUP_DIR, else from here.`,
-		Annotations: exits(`  0    the archive is complete, or complete as "database only", which is said
+		Annotations: exits(`  0    the archive is complete, or "database only", which is reported
   1    failed: it could not be read
   2    usage
   3    refused: it is not a complete backup of an Odoo database
@@ -212,7 +212,7 @@ server and writes nothing. A relative name is looked up in BACKUP_DIR, else from
 		},
 	}
 	cmd.Flags().StringVar(&form, "format", "table", "print a table, or one object on stdout: `table|json`")
-	cmd.Flags().BoolVar(&anyFiles, "allow-missing-files", false, "attachments may lack their files, as for a restore")
+	cmd.Flags().BoolVar(&anyFiles, "allow-missing-files", false, "accept attachments without their files, as for a restore")
 	return cmd
 }
 
@@ -267,12 +267,12 @@ status" show it.`,
 	f := cmd.Flags()
 	f.StringVar(&form, "format", "table", "print a table, or one object on stdout: `table|json`")
 	f.IntVar(&req.Major, "major", 0, "restore into a throwaway cluster of PostgreSQL's major `N`")
-	f.StringVar(&req.BinDir, "pg-bindir", "", "where the programs of that major are, in `DIR`")
-	f.StringVar(&req.Image, "pg-image", "", "have that cluster in a container of `IMAGE` (postgres:N in a Docker project, and where this machine has no programs of that major)")
+	f.StringVar(&req.BinDir, "pg-bindir", "", "the directory `DIR` with that major's programs")
+	f.StringVar(&req.Image, "pg-image", "", "run that cluster in a container of `IMAGE` (default: postgres:N, in a Docker project or if this machine has no programs of that major)")
 	f.BoolVar(&req.Odoo, "run-odoo", false, "neutralize it, and have the project's Odoo update the module base in it")
-	f.BoolVar(&req.AnyFiles, "allow-missing-files", false, "attachments may lack their files, as for a restore")
+	f.BoolVar(&req.AnyFiles, "allow-missing-files", false, "accept attachments without their files, as for a restore")
 	f.BoolVar(&req.AnyConstraints, "allow-broken-constraints", false, "leave out what the rows break, as for a restore")
-	f.StringSliceVar(&req.AsAdmin, "as-admin", nil, "`EXTENSIONS` that the administrator creates, as for a restore")
+	f.StringSliceVar(&req.AsAdmin, "as-admin", nil, "have the administrator create these `EXTENSIONS`, as for a restore")
 	return cmd
 }
 

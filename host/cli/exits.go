@@ -21,9 +21,9 @@ func ExitCodes(annotations map[string]string) string {
 const rootExits = `  0    done
   1    failed, or the result could not be written
   2    usage
-  3    refused: drift not accepted, something odpm does not touch unasked, or a "no"
+  3    refused: drift not accepted, something odpm does not touch unasked, or your "no"
 `
 
 const commonExits = `  130  interrupted
-  141  the reader of standard output has gone (odpm … | head)
+  141  standard output was closed by its reader (odpm … | head)
 `

@@ -18,7 +18,7 @@ func (a *App) initCommand() *cobra.Command {
 		Annotations: exits(`  0    the files are there
   1    a file could not be written
   2    usage
-  3    refused: the port of --port is taken, or odpm cannot continue from that compose file
+  3    refused: the port given with --port is in use, or odpm cannot continue from that compose file
 `),
 		Long: `Write a first .env, odpm.json, odoo.conf and .gitignore, so that "odpm" works, with
 ports that are free on this machine. Files that exist are never changed, except that
@@ -77,12 +77,12 @@ func (a *App) sayInit(rep setup.Report, adopted bool) {
 		case setup.Extended:
 			a.term.Say("%s gets what it lacks:\n%s", f.Name, f.Detail)
 		case setup.Complete:
-			a.term.Say("%s has everything already", f.Name)
+			a.term.Say("%s already has everything", f.Name)
 			continue
 		case setup.Left:
 			a.term.Say("%s exists and is left as it is", f.Name)
 			if adopted {
-				a.term.Say("it would have been:\n%s", f.Detail)
+				a.term.Say("odpm would have written:\n%s", f.Detail)
 			}
 			continue
 		}
@@ -94,7 +94,7 @@ func (a *App) sayInit(rep setup.Report, adopted bool) {
 	switch {
 	case !rep.Wrote():
 	case adopted:
-		a.term.Say("Check them, then run: odpm plan --replace-compose, and to do it: odpm --replace-compose")
+		a.term.Say("Check them, then run: odpm plan --replace-compose, and then: odpm --replace-compose")
 	default:
 		a.term.Say("Check them, then run: odpm plan")
 	}

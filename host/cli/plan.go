@@ -58,7 +58,7 @@ is kept, and odpm --plan FILE does exactly what it says.`,
 	f.BoolVar(&o.diff, "plan-show-diff", false, "show the files' changes and the SQL, secrets masked (also --show-diff)")
 	f.BoolVar(&o.strict, "plan-strict", false, "exit 1 if a required step would change something (also --strict)")
 	f.BoolVar(&o.noDocker, "plan-no-docker", false, "do not ask Docker (also --no-docker)")
-	f.StringVar(&o.baseline, "baseline", "", "compare with what odpm-checker --result wrote elsewhere, in `FILE`, or - for standard input")
+	f.StringVar(&o.baseline, "baseline", "", "compare with `FILE`, which odpm-checker --result wrote elsewhere (- is standard input)")
 	f.StringVar(&o.out, "out", "", "write the plan into the file `FILE` too; odpm --plan FILE does what it says")
 	f.BoolVar(&o.detailed, "detailed-exitcode", false, "exit 2 on changes or drift; usage errors are then 1")
 	return cmd
@@ -69,7 +69,7 @@ func (a *App) runPlan(ctx context.Context, o planFlags) error {
 		return err
 	}
 	if o.out != "" && o.noDocker {
-		return ui.Usagef("--out and --plan-no-docker: a plan that is to be applied must know the containers")
+		return ui.Usagef("--out and --plan-no-docker cannot be combined: a plan that will be applied has to know the containers")
 	}
 	if o.out != "" {
 		if err := mayWrite(o.out); err != nil {

@@ -18,7 +18,7 @@ var pythonFlags = map[string]string{
 	"odoo-bin":    "docker compose run --rm odoo odoo …",
 	"translate":   "docker compose run --rm odoo odoo -d NAME --modules=MODULE --i18n-export=FILE --stop-after-init",
 	"sql-execute": "docker compose exec db psql -U postgres -d NAME -f -",
-	"build-image": "odpm builds the image with the checker when it is needed; another Odoo is ODOO_IMAGE in .env",
+	"build-image": "odpm builds the image with the checker when it is needed; for a different Odoo set ODOO_IMAGE in .env",
 	"update-lock": "there is no lock file: odpm.json names the versions, ODOO_IMAGE and POSTGRES_IMAGE the images",
 }
 

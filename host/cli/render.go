@@ -81,7 +81,7 @@ first, so that the files that it names are there.`,
 				}
 				switch {
 				case v.World.Snapshot == nil && !p.External:
-					res.Notes = append(res.Notes, "no login was ever proven for this project, and a stack makes neither Odoo's role nor a directory for the data: run odpm once before docker stack deploy")
+					res.Notes = append(res.Notes, "no login has been proven for this project yet, and docker stack deploy creates neither Odoo's role nor the data directory: run odpm once first")
 				case o.Node == here:
 					res.Notes = append(res.Notes, missing(res.Binds)...)
 				}

@@ -127,9 +127,9 @@ func (a *App) reviewed(cmd *cobra.Command, file string, opts *apply.Options) err
 	case f.Version != reviewedVersion:
 		return again("%s was written by another odpm: its reviewed_version is %d, and this odpm reads %d", file, f.Version, reviewedVersion)
 	case f.Odpm != version.String():
-		return again("%s was written by odpm %s, and this is odpm %s, which may do another thing for the same plan", file, wording.OrUnset(ui.Clean(f.Odpm)), version.String())
+		return again("%s was written by odpm %s, and this is odpm %s, which may do something else for the same plan", file, wording.OrUnset(ui.Clean(f.Odpm)), version.String())
 	case f.PlanSum != planSum(f.Plan):
-		return again("%s was edited: the plan in it is not the one that odpm plan --out wrote, so what was read is not what would be done", file)
+		return again("%s was edited after odpm plan --out wrote it, so a run would not do what was reviewed", file)
 	}
 	if opts.Accepted, err = drift.ParseAccepted(f.Accepted); err != nil {
 		return fmt.Errorf("%s: %w", file, err)

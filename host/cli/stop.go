@@ -15,7 +15,7 @@ func (a *App) stopCommand() *cobra.Command {
 		Long: `Stop what runs for this project, PostgreSQL last: the containers of its compose
 stack, or, without Docker, Odoo and the server that odpm started. Data, containers
 and volumes stay; "odpm" starts them again. An external server is left alone.`,
-		Annotations: exits("  0    nothing runs any more\n  1    failed: something is still running\n  2    usage\n  3    refused: what runs under this name was started in another directory\n"),
+		Annotations: exits("  0    nothing is running any more\n  1    failed: something is still running\n  2    usage\n  3    refused: what runs under this name was started in another directory\n"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			isJSON, err := textOrJSON(form)
 			if err != nil {
@@ -37,7 +37,7 @@ and volumes stay; "odpm" starts them again. An external server is left alone.`,
 			case len(stopped) > 0:
 				a.term.Note("odpm: stopped: %s", strings.Join(stopped, ", "))
 			case err == nil:
-				a.term.Note("odpm: nothing runs for this project")
+				a.term.Note("odpm: nothing is running for this project")
 			}
 			return err
 		},

@@ -84,7 +84,7 @@ func (a Attempt) why() string {
 	case a.SQLState == "28000" && a.Routine == "ClientAuthentication":
 		return "refused by pg_hba.conf"
 	case a.SQLState == "28000":
-		return "it wants another operating-system user"
+		return "it asks for a different operating-system user"
 	}
 	return a.SQLState
 }

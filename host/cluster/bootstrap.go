@@ -205,7 +205,7 @@ func encodable(r *roles, w Wanted) error {
 	if r.Encoding == "UTF8" || r.Encoding == "SQL_ASCII" || !strings.ContainsFunc(w.Role, func(c rune) bool { return c > unicode.MaxASCII }) {
 		return nil
 	}
-	return fmt.Errorf("the role name %s cannot be given to a cluster with the encoding %s in single-user mode; use a plain name in odoo.conf (db_user), for example odoo", shown(w.Role), r.Encoding)
+	return fmt.Errorf("the role name %s cannot be used in single-user mode on a cluster with the encoding %s; use a plain name in odoo.conf (db_user), for example odoo", shown(w.Role), r.Encoding)
 }
 
 // proveBootstrap logs in over the socket as the administrator, reads the roles
@@ -237,7 +237,7 @@ func proveBootstrap(ctx context.Context, pg engine.Writer, w Wanted, o EnsureOpt
 	}
 	var refused *pglogin.Error
 	if err := Prove(ctx, addr, w, ""); errors.As(err, &refused) && !refused.Transient() {
-		return fmt.Errorf("the roles were repaired in single-user mode, and the login as %s is still refused: %w", shown(w.Role), err)
+		return fmt.Errorf("the roles were repaired in single-user mode, but the login as %s is still refused: %w", shown(w.Role), err)
 	}
 	return nil
 }

@@ -170,7 +170,7 @@ func (d *diagnostician) secret(ctx context.Context) error {
 		if d.facts.ValidUntil != nil {
 			until = " (" + d.facts.ValidUntil.UTC().Format("2006-01-02 15:04 UTC") + ")"
 		}
-		d.is(CauseExpired, []string{ensureCommand}, "the password of role %s is right and has expired%s", shown(d.role), until)
+		d.is(CauseExpired, []string{ensureCommand}, "the password of role %s is right but has expired%s", shown(d.role), until)
 		return nil
 	}
 	if d.facts.Encryption != "md5" {
@@ -190,7 +190,7 @@ func (d *diagnostician) attributes(context.Context) error {
 	switch {
 	case d.facts == nil:
 	case !d.facts.Login:
-		d.is(CauseNoLogin, []string{ensureCommand}, "role %s exists and may not log in (NOLOGIN)", shown(d.role))
+		d.is(CauseNoLogin, []string{ensureCommand}, "role %s exists but may not log in (NOLOGIN)", shown(d.role))
 	case d.facts.Expired:
 		// Seen without a superuser; secret has said it otherwise.
 		d.is(CauseExpired, []string{ensureCommand}, "the password of role %s has expired", shown(d.role))

@@ -54,7 +54,7 @@ func (d *diagnostician) hba(ctx context.Context) error {
 	case rule.Method != nil && *rule.Method == "reject" && (sure || rejected):
 		d.is(CauseHBA, add, "line %d of %s rejects role %s, database %s, %s", rule.Line, file, shown(d.role), shown(d.database), from)
 	case rule.Method != nil && !byPassword(*rule.Method) && *rule.Method != "reject" && (sure || method):
-		d.is(CauseAuthMethod, add, "line %d of %s wants %s and not a password from role %s, database %s, %s", rule.Line, file, *rule.Method, shown(d.role), shown(d.database), from)
+		d.is(CauseAuthMethod, add, "line %d of %s asks for %s, not a password, from role %s, database %s, %s", rule.Line, file, *rule.Method, shown(d.role), shown(d.database), from)
 	case rejected:
 		d.is(CauseHBA, []string{d.reload(), d.sql("SELECT * FROM pg_catalog.pg_hba_file_rules")}, "line %d of %s lets role %s in with %s, but the server still refuses: it has not reloaded the file since it was changed, or another line applies to the client's address", rule.Line, file, shown(d.role), deref(rule.Method))
 	}
@@ -152,9 +152,9 @@ func (d *diagnostician) limits(ctx context.Context) error {
 	case roleLimit == 0:
 		d.is(CauseRoleLimit, []string{ensureCommand}, "role %s may have no connection at all (CONNECTION LIMIT 0)", shown(d.role))
 	case roleLimit > 0 && roleUsed >= roleLimit && !d.facts.Superuser:
-		d.is(CauseRoleLimit, []string{d.sql("ALTER ROLE " + quote.Ident(d.role) + " CONNECTION LIMIT -1")}, "role %s may have %d connections, and has them", shown(d.role), roleLimit)
+		d.is(CauseRoleLimit, []string{d.sql("ALTER ROLE " + quote.Ident(d.role) + " CONNECTION LIMIT -1")}, "role %s may have %d connections and is using all of them", shown(d.role), roleLimit)
 	case dbLimit >= 0 && dbUsed >= dbLimit && !d.facts.Superuser:
-		d.is(CauseDatabaseLimit, []string{d.sql("ALTER DATABASE " + quote.Ident(d.database) + " CONNECTION LIMIT -1")}, "database %s takes %d connections, and has %d", shown(d.database), dbLimit, dbUsed)
+		d.is(CauseDatabaseLimit, []string{d.sql("ALTER DATABASE " + quote.Ident(d.database) + " CONNECTION LIMIT -1")}, "database %s allows %d connections and has %d", shown(d.database), dbLimit, dbUsed)
 	case used >= most-reserved || told:
 		d.is(CauseTooMany, []string{d.sql("SELECT usename, datname, pg_catalog.count(*) FROM pg_catalog.pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC")},
 			"the server has %d of its %d connections in use, %d of them are kept for superusers; lower db_maxconn or workers in odoo.conf, or raise max_connections", used, most, reserved)

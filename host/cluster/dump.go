@@ -47,7 +47,7 @@ func firstLine(s string) string {
 // dump writes what was read as SQL that pg_dumpall's readers know.
 func (r *roles) dump() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "-- Roles of a PostgreSQL %d cluster, %s, read from its catalogs by odpm.\n-- Verifiers of passwords are in here: keep it to yourself.\n\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n\n", r.major(), time.Now().UTC().Format(time.RFC3339))
+	fmt.Fprintf(&b, "-- Roles of a PostgreSQL %d cluster, %s, read from its catalogs by odpm.\n-- It contains password verifiers: keep it private.\n\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n\n", r.major(), time.Now().UTC().Format(time.RFC3339))
 	for _, x := range r.Roles {
 		fmt.Fprintf(&b, "CREATE ROLE %s;\nALTER ROLE %s WITH %s;\n", quote.Ident(x.Name), quote.Ident(x.Name), x.options())
 	}

@@ -31,7 +31,7 @@ func (o EnsureOptions) before(ctx context.Context, dump []byte) error {
 		return nil
 	}
 	if err := o.BeforeChange(ctx, dump); err != nil {
-		return fmt.Errorf("keep the roles as they were: %w; nothing was changed", err)
+		return fmt.Errorf("save the roles: %w; nothing was changed", err)
 	}
 	return nil
 }

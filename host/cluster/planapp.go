@@ -69,7 +69,7 @@ func (plan *Plan) demote(r *roles, x *role, p policy, set func(option, why strin
 			"To get rid of that, dump the databases and restore them into a cluster whose superuser is postgres", shown(x.Name), r.major())
 		return
 	case p.keepSuper:
-		plan.report("role %s stays a superuser: no other administrator could be seen to log in, and without one nobody could repair this cluster", shown(x.Name))
+		plan.report("role %s stays a superuser: no other administrator is known to be able to log in, and without one nobody could repair this cluster", shown(x.Name))
 		return
 	}
 	options, kept := "NOSUPERUSER", []string(nil)

@@ -139,7 +139,7 @@ var commonRules = map[string]rule{
 
 var postgresRules = map[string]rule{
 	"command":           (*differ).postgresCommand,
-	"healthcheck":       otherway("healthcheck", "odpm's own, over TCP: during a first initialisation the server answers on its socket already"),
+	"healthcheck":       otherway("healthcheck", "odpm's own checks over TCP, because during its first initialisation the server already answers on its socket"),
 	"stop_grace_period": (*differ).stopGracePeriod,
 	"shm_size":          (*differ).shmSize,
 }

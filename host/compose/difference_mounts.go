@@ -103,7 +103,7 @@ func (d *differ) place(s types.ServiceConfig, v types.ServiceVolumeConfig) (stri
 		// What has Odoo's data among other things stays, and they are mounted into it.
 		return target, target != o.DataTarget && !below(OdooDataTarget, target) && !below(target, OdooDataTarget) && !d.pythons()
 	case (target == OdooDataTarget || below(target, FilestoreTarget)) && !below(o.DataTarget, target) && !below(target, o.DataTarget):
-		// Odoo's data_dir was another one, and now its data are there.
+		// Odoo's data_dir was another one, and now its data is there.
 		d.otherwise(s.Name, "volumes", target+": Odoo's data_dir was "+o.DataTarget+", so Odoo did not use it")
 		return "", false
 	case below(target, o.DataTarget):

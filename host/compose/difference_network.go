@@ -36,7 +36,7 @@ func (d *differ) networkMode(s, _ types.ServiceConfig, _, _ any) {
 	}
 	if strings.HasPrefix(s.NetworkMode, "service:") || strings.HasPrefix(s.NetworkMode, "container:") {
 		// Docker refuses to publish ports of such a container.
-		d.problem(Problem{Code: "network_mode", Blocking: true, Message: fmt.Sprintf("service %s has the network of another container (network_mode: %s), which publishes its ports; odpm's own file publishes them itself", s.Name, s.NetworkMode),
+		d.problem(Problem{Code: "network_mode", Blocking: true, Message: fmt.Sprintf("service %s uses the network of another container (network_mode: %s), which publishes its ports; odpm's own file publishes them itself", s.Name, s.NetworkMode),
 			Way: "odpm adopt --keep " + shell.Quote(filepath.Base(d.Files[0])) + "        keeps the file as it is"})
 		return
 	}
@@ -94,7 +94,7 @@ func (d *differ) ports(s, o types.ServiceConfig, _, _ any) {
 	for _, p := range s.Ports {
 		if d.isOdoo(s) && (p.Published == "" || strings.Contains(p.Published, "-")) && (int(p.Target) == http || int(p.Target) == gevent) {
 			key := map[int]string{http: "ODOO_PORT", gevent: "GEVENT_PORT"}[int(p.Target)]
-			d.otherwise(s.Name, "ports", fmt.Sprintf("%d was published on some free port; now it is %s on ODOO_BIND (%d and 127.0.0.1 unless set)", p.Target, key, p.Target))
+			d.otherwise(s.Name, "ports", fmt.Sprintf("%d was published on a random port; now it is %s on ODOO_BIND (%d and 127.0.0.1 unless set)", p.Target, key, p.Target))
 			continue
 		}
 		if !d.isOdoo(s) && int(p.Target) == d.Postgres.ContainerPort {

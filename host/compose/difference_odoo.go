@@ -12,7 +12,7 @@ import (
 	"github.com/odpm/odpm/shared/entrypoint"
 )
 
-// odooCommand: options stay with Odoo. What says the login or where the data are
+// odooCommand: options stay with Odoo. What says the login or where the data is
 // is odpm's. A command that comes to Odoo in its end stays as it is.
 func (d *differ) odooCommand(s, o types.ServiceConfig, _, _ any) {
 	if program, _, ok := odooWords(s.Entrypoint); ok && len(program) > 0 {

@@ -203,7 +203,7 @@ func Read(ctx context.Context, path string, env map[string]string) (*Foreign, er
 	}
 	f.Name = f.Doc.Name
 	for _, w := range warnings {
-		f.problem(Problem{Code: "unset", Message: strings.TrimSuffix(w, "."), Way: "set it in the .env beside the file; where it was meant as text, a dollar sign is written as $$, or in .env between single quotes"})
+		f.problem(Problem{Code: "unset", Message: strings.TrimSuffix(w, "."), Way: "set it in the .env beside the file; if it is meant literally, write the dollar sign as $$ (in .env, put the value in single quotes)"})
 	}
 	f.find()
 	if err := f.describe(); err != nil {

@@ -211,7 +211,7 @@ func (f *Foreign) elsewhere(s types.ServiceConfig, v types.ServiceVolumeConfig) 
 	}
 	f.problem(Problem{Code: "windows_path", Blocking: true,
 		Message: fmt.Sprintf("service %s mounts %s at %s, a path of Windows", s.Name, v.Source, v.Target),
-		Way:     fmt.Sprintf("write it into %s as this machine has it; in WSL: %s", filepath.Base(f.Files[0]), here)})
+		Way:     fmt.Sprintf("change it in %s to the path on this machine; in WSL: %s", filepath.Base(f.Files[0]), here)})
 	return true
 }
 

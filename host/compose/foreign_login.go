@@ -32,7 +32,7 @@ func (f *Foreign) port(s types.ServiceConfig) {
 		}
 		p.Port, p.Bind = n, firstOf(port.HostIP, "0.0.0.0")
 		if ip := net.ParseIP(p.Bind); ip != nil && ip.IsUnspecified() {
-			f.problem(Problem{Code: "open_port", Message: fmt.Sprintf("service %s publishes PostgreSQL on every interface of this machine (port %d), past most firewalls", s.Name, n),
+			f.problem(Problem{Code: "open_port", Message: fmt.Sprintf("service %s publishes PostgreSQL on every interface of this machine (port %d), which bypasses most firewalls", s.Name, n),
 				Way: "if nobody connects from elsewhere: POSTGRES_BIND=127.0.0.1 in .env"})
 		}
 		return

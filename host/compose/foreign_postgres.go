@@ -161,7 +161,7 @@ func below(p, dir string) bool {
 }
 
 func (f *Foreign) tmpfs(s types.ServiceConfig) {
-	f.problem(Problem{Code: "tmpfs", Blocking: true, Message: fmt.Sprintf("service %s keeps its data in memory (tmpfs at %s): they are lost with the container", s.Name, f.Postgres.Target),
+	f.problem(Problem{Code: "tmpfs", Blocking: true, Message: fmt.Sprintf("service %s keeps its data in memory (tmpfs at %s): it is lost with the container", s.Name, f.Postgres.Target),
 		Way: "nothing can be taken over; dump the databases while it runs: docker compose exec " + s.Name + " pg_dumpall -U " + f.Postgres.Role + " > all.sql"})
 }
 
@@ -183,7 +183,7 @@ func (f *Foreign) anonymous(s types.ServiceConfig, near *types.ServiceVolumeConf
 				way = fmt.Sprintf("docker compose -f %s build %s", shell.Quote(f.Files[0]), s.Name)
 			}
 			f.problem(Problem{Code: "image_unknown", Blocking: true,
-				Message: fmt.Sprintf("service %s mounts %s at %s, where its image may keep the data: the image %s is not on this machine to say so", s.Name, v.Source, v.Target, f.imageOf(s)),
+				Message: fmt.Sprintf("service %s mounts %s at %s, where its image may keep the data; the image %s is not on this machine, so odpm cannot tell", s.Name, v.Source, v.Target, f.imageOf(s)),
 				Way:     way + "        the image says where it keeps its data"})
 			return
 		}
@@ -193,14 +193,14 @@ func (f *Foreign) anonymous(s types.ServiceConfig, near *types.ServiceVolumeConf
 	if near != nil {
 		p.Target = path.Clean(near.Target)
 		f.problem(Problem{Code: "mount_target", Blocking: true,
-			Message: fmt.Sprintf("service %s mounts %s at %s, but PostgreSQL %s of this image keeps its data in %s, outside of that mount: they are in an anonymous volume",
+			Message: fmt.Sprintf("service %s mounts %s at %s, but PostgreSQL %s of this image keeps its data in %s, outside of that mount: the data is in an anonymous volume",
 				s.Name, near.Source, near.Target, majorWord(p.Major), p.PGData),
 			Way: way})
 		return
 	}
 	p.Target = at
 	f.problem(Problem{Code: "anonymous_volume", Blocking: true,
-		Message: fmt.Sprintf("service %s mounts nothing for its data: they are in an anonymous volume that belongs to the container", s.Name), Way: way})
+		Message: fmt.Sprintf("service %s mounts nothing for its data: the data is in an anonymous volume that belongs to the container", s.Name), Way: way})
 }
 
 // officialPostgres: the image is the official one, which keeps its data in a place

@@ -59,7 +59,7 @@ volumes: {sockets: }
 	}
 }
 
-// Where the data are is looked for in what really runs.
+// Where the data is is looked for in what really runs.
 func TestMadeData(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "docker-compose.yml")

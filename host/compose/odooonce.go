@@ -13,7 +13,7 @@ import (
 )
 
 // OnceLine is the command line of a one-off Odoo: what a service starts, with args
-// for Odoo at its end. A shell's line that does not hand its arguments on gets them
+// for Odoo at its end. A shell's line that does not pass its arguments on gets them
 // behind the Odoo that it ends in. changed: it is another line than entry, command
 // and args in a row. why is what would keep the arguments from Odoo, and then there
 // is no line: an Odoo that ignored them would run as a server, and never end.
@@ -23,7 +23,7 @@ func OnceLine(s types.ServiceConfig, entry, command, args []string) (line []stri
 	if at < 0 {
 		for _, word := range line {
 			if text := mountedScript(s, word); text != "" && !usesArguments.MatchString(text) {
-				return nil, false, word + ` does not hand its arguments on ("$@")`
+				return nil, false, word + ` does not pass its arguments on ("$@")`
 			}
 		}
 		return append(line, args...), false, ""
@@ -33,7 +33,7 @@ func OnceLine(s types.ServiceConfig, entry, command, args []string) (line []stri
 		return append(line, args...), false, ""
 	}
 	if !endsInOdoo(text) {
-		return nil, false, `the shell's line "` + text + `" neither ends in Odoo nor hands its arguments on ("$@")`
+		return nil, false, `the shell's line "` + text + `" neither ends in Odoo nor passes its arguments on ("$@")`
 	}
 	// The word behind the text is the shell's $0.
 	return slices.Concat(line[:at], []string{text + ` "$@"`, "odoo"}, args), true, ""

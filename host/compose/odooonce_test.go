@@ -32,7 +32,7 @@ func TestOnceLine(t *testing.T) {
 		{"bash|-c|odoo &", "", "!neither ends in Odoo"},
 		{"bash|-c| ; ", "", "!neither ends in Odoo"},
 		{"/checker|--|/srv/on.sh", "", "/checker|--|/srv/on.sh|-d|shop|-i|base"},
-		{"/checker|--|/srv/off.sh", "", "!/srv/off.sh does not hand its arguments on"},
+		{"/checker|--|/srv/off.sh", "", "!/srv/off.sh does not pass its arguments on"},
 		{"/srv/other", "", "/srv/other|-d|shop|-i|base"},
 	} {
 		split := func(text string) []string {

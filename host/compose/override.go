@@ -25,8 +25,8 @@ type override struct {
 	err error
 }
 
-const overrideHeader = `# What the project has beside the docker-compose.yml that odpm writes; compose
-# merges both. It is yours: odpm does not change it.
+const overrideHeader = `# What this project adds to the docker-compose.yml that odpm writes; compose
+# merges both files. This one is yours: odpm does not change it.
 `
 
 func newOverride(existing []byte) *override {

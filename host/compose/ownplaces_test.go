@@ -34,7 +34,7 @@ func readText(t *testing.T, text string, files map[string]string) *Foreign {
 	return f
 }
 
-// Where Odoo's data are when odoo.conf is mounted and does not say it: below the
+// Where Odoo's data is when odoo.conf is mounted and does not say it: below the
 // home of the user, who is at home in the volume.
 func TestDataBelowHome(t *testing.T) {
 	f := readText(t, `

@@ -116,7 +116,7 @@ func (f *Foreign) Propose(at Place) Proposal {
 			}
 		case "build":
 			if at.Copying {
-				x.Way = "odpm adopt builds it where it is missing, and odpm's own file names the image; to build it anew later, docker compose build with -f and the kept file, then odpm"
+				x.Way = "odpm adopt builds it if it is missing, and odpm's own file names the image; to rebuild it later: docker compose build with -f and the kept file, then odpm"
 			}
 		}
 		p.out.Problems = append(p.out.Problems, x)
@@ -224,7 +224,7 @@ func (p *proposer) images() {
 	}
 	if o := p.Odoo; o != nil {
 		if p.pythons() {
-			p.problem(Problem{Code: "python_image", Message: fmt.Sprintf("service %s runs from an image that Python odpm builds, on Odoo's source that is mounted; odpm runs the official image of odoo_version", o.Service),
+			p.problem(Problem{Code: "python_image", Message: fmt.Sprintf("service %s runs Odoo from mounted sources, in an image that Python odpm builds; odpm runs the official image of odoo_version", o.Service),
 				Way: "for Odoo's own source: ODOO_IMAGE in .env, an image that has it"})
 			return
 		}
@@ -257,7 +257,7 @@ func (p *proposer) data() {
 			if p.newCluster() != defaultCluster {
 				p.set("POSTGRES_DATA_DIR", "./"+p.newCluster(), "a new cluster, beside Odoo's data")
 			}
-			p.problem(Problem{Code: "never_ran", Message: fmt.Sprintf("Docker has no volume %s: this stack never ran on this machine as compose project %s, and a new cluster is made in %s", pg.DataVolume, p.Name, p.newCluster()),
+			p.problem(Problem{Code: "never_ran", Message: fmt.Sprintf("Docker has no volume %s: this stack never ran on this machine as compose project %s, so a new cluster will be made in %s", pg.DataVolume, p.Name, p.newCluster()),
 				Way: "if it ran under another name: COMPOSE_PROJECT_NAME=NAME in .env, then run the same command again (docker volume ls lists the volumes)"})
 		}
 	case pg.DataVolume != "":

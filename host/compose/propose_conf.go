@@ -76,7 +76,7 @@ func (p *proposer) outside() {
 	if local := net.ParseIP(host); host == "localhost" || local != nil && local.IsLoopback() {
 		host = hostGateway // of the machine, for a container with a network of its own
 	}
-	p.sayHost(host, "", "the server is elsewhere, and odoo.conf does not say where (db_host)")
+	p.sayHost(host, "", "the server is elsewhere, but odoo.conf does not say where (db_host)")
 }
 
 // between: Odoo's variables or options lead to a service in front of PostgreSQL, such
@@ -87,8 +87,8 @@ func (p *proposer) between() {
 	if host == "" || p.Postgres == nil || host == p.Postgres.Service {
 		return
 	}
-	p.sayHost(o.Host, fmt.Sprintf("; as the variables of service %s said\n", o.Service),
-		fmt.Sprintf("service %s reaches PostgreSQL through service %s, and odoo.conf, which odpm goes by, does not say so (db_host)", o.Service, host))
+	p.sayHost(o.Host, fmt.Sprintf("; taken from the variables of service %s\n", o.Service),
+		fmt.Sprintf("service %s reaches PostgreSQL through service %s, but odoo.conf, which odpm uses, does not name it (db_host)", o.Service, host))
 }
 
 // sayHost puts the server's address into the odoo.conf that is proposed, where that

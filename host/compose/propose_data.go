@@ -60,7 +60,7 @@ func (p *proposer) madeData() bool {
 		return true
 	case m == nil:
 		p.problem(Problem{Code: "container_layer", Blocking: true,
-			Message: fmt.Sprintf("the cluster of service %s is in the container %s itself (%s is no mount): it is lost with the container", pg.Service, made.Name, pg.PGData),
+			Message: fmt.Sprintf("the cluster of service %s is inside the container %s itself (%s is not a mount), so it is lost with the container", pg.Service, made.Name, pg.PGData),
 			Way: fmt.Sprintf("docker stop %s && mkdir -p %s && docker cp -a %s:%s/. %s        as root, so that owner and mode stay; then POSTGRES_DATA_DIR=./data/postgresql/data in .env",
 				made.Name, shell.Quote(filepath.Join(p.dir, "data/postgresql/data")), made.Name, pg.PGData, shell.Quote(filepath.Join(p.dir, "data/postgresql/data")))})
 		return true
@@ -112,7 +112,7 @@ func (p *proposer) copied() bool {
 	return len(entries) > 0 || errors.Is(err, fs.ErrPermission)
 }
 
-// withoutContainer: nothing says in which anonymous volume the data are, or
+// withoutContainer: nothing says in which anonymous volume the data is, or
 // whether there are any. `docker compose down` leaves such a volume there, and
 // its name with nobody.
 func (p *proposer) withoutContainer(x Problem) Problem {
@@ -120,11 +120,11 @@ func (p *proposer) withoutContainer(x Problem) Problem {
 		return x
 	}
 	if from := p.containersOf(p.Postgres.Service); from != "" {
-		x.Message += fmt.Sprintf(". It takes mounts from %s (volumes_from), and no container of %s is there to look at", from, p.Postgres.Service)
+		x.Message += fmt.Sprintf(". It takes its mounts from %s (volumes_from), but there is no container of %s to look at", from, p.Postgres.Service)
 		x.Way = p.makeContainers()
 		return x
 	}
-	x.Message += fmt.Sprintf(". No container of %s is there: either it never ran on this machine, or its data are in an anonymous volume that nothing uses now", p.Postgres.Service)
+	x.Message += fmt.Sprintf(". There is no container of %s: either it never ran on this machine, or its data is in an anonymous volume that no container uses any more", p.Postgres.Service)
 	x.Way = "if it never ran: POSTGRES_DATA_DIR=" + p.newCluster() + " in .env, for a new cluster; otherwise find the volume: docker volume ls -f dangling=true, and name it in .env: POSTGRES_DATA_DIR=volume:NAME"
 	return x
 }
@@ -154,7 +154,7 @@ func (p *proposer) containersOf(service string) string {
 }
 
 func (p *proposer) makeContainers() string {
-	return "docker compose -f " + shell.Quote(p.Files[0]) + " up --no-start        makes the containers and starts none; odpm finds the data by them"
+	return "docker compose -f " + shell.Quote(p.Files[0]) + " up --no-start        creates the containers without starting them, so that odpm can find the data"
 }
 
 // has tells whether a volume is there that could have data.
@@ -173,7 +173,7 @@ func (p *ForeignPostgres) standardPlace() string {
 func (f *Foreign) Elsewhere(p project.Project, at Place, same func(a, b string) bool) []Problem {
 	var out []Problem
 	is := func(what, theirs, ours, key string) {
-		out = append(out, Problem{Code: "place", Blocking: true, Message: fmt.Sprintf("%s of %s are in %s, and this project's are in %s", what, filepath.Base(f.Files[0]), theirs, ours),
+		out = append(out, Problem{Code: "place", Blocking: true, Message: fmt.Sprintf("%s of %s is in %s, but this project's is in %s", what, filepath.Base(f.Files[0]), theirs, ours),
 			Way: key + "=" + hostPath(p.Dir, theirs) + " in .env"})
 	}
 	if pg := f.Postgres; pg != nil && !p.External {
@@ -187,7 +187,7 @@ func (f *Foreign) Elsewhere(p project.Project, at Place, same func(a, b string) 
 		switch {
 		case pg.DataVolume != "" && !at.has(pg.DataVolume):
 		case pg.DataVolume != "" && ours != "volume:"+volume:
-			out = append(out, Problem{Code: "place", Blocking: true, Message: fmt.Sprintf("PostgreSQL's data of %s are in the volume %s, and this project's are in %s", filepath.Base(f.Files[0]), volume, ours),
+			out = append(out, Problem{Code: "place", Blocking: true, Message: fmt.Sprintf("the PostgreSQL data of %s is in the volume %s, but this project's is in %s", filepath.Base(f.Files[0]), volume, ours),
 				Way: "POSTGRES_DATA_DIR=volume:" + volume + " in .env"})
 		case pg.DataVolume == "" && pg.DataDir != "" && !same(pg.DataDir, p.DataDir):
 			is("PostgreSQL's data", pg.DataDir, ours, "POSTGRES_DATA_DIR")

@@ -87,7 +87,7 @@ func (p *proposer) odooUnmounted(want string) {
 	made, ok := p.Made[o.Service]
 	if from := p.containersOf(o.Service); !ok && p.Made != nil && from != "" && !p.filled(want) {
 		p.problem(Problem{Code: "odoo_data", Blocking: true,
-			Message: fmt.Sprintf("service %s takes mounts from %s (volumes_from), which may have Odoo's data (the file store), and no container of %s is there to look at", o.Service, from, o.Service),
+			Message: fmt.Sprintf("service %s takes its mounts from %s (volumes_from), which may have Odoo's data (the file store), but there is no container of %s to look at", o.Service, from, o.Service),
 			Way:     p.makeContainers()})
 		return
 	}
@@ -105,7 +105,7 @@ func (p *proposer) odooUnmounted(want string) {
 		p.out.Copies = append(p.out.Copies, Copy{Container: made.Name, From: o.DataTarget, To: want, Image: p.tools()})
 	default:
 		p.problem(Problem{Code: "odoo_data", Blocking: true,
-			Message: fmt.Sprintf("Odoo's data (the file store) are in the container %s itself (%s is no mount): they are lost with the container", made.Name, o.DataTarget),
+			Message: fmt.Sprintf("Odoo's data (the file store) is inside the container %s itself (%s is not a mount), so it is lost with the container", made.Name, o.DataTarget),
 			Way:     p.owned(fmt.Sprintf("mkdir -p %s && docker cp -a %s:%s/. %s", shell.Quote(want), made.Name, o.DataTarget, shell.Quote(want)), want)})
 	}
 }
@@ -125,8 +125,8 @@ func (p *proposer) copyData(what, volume, rel, to string) {
 		script += " && chown -R " + p.Owner + " /to"
 	}
 	p.problem(Problem{Code: "odoo_data", Blocking: true,
-		Message: fmt.Sprintf("Odoo's data (the file store) are in %s; odpm keeps them in %s", what, p.rel(to)),
-		Way: fmt.Sprintf("with Odoo stopped, copy them: mkdir -p %s && docker run --rm --user 0 -v %s:/from:ro -v %s:/to --entrypoint sh %s -c %s",
+		Message: fmt.Sprintf("Odoo's data (the file store) is in %s; odpm keeps it in %s", what, p.rel(to)),
+		Way: fmt.Sprintf("with Odoo stopped, copy it: mkdir -p %s && docker run --rm --user 0 -v %s:/from:ro -v %s:/to --entrypoint sh %s -c %s",
 			shell.Quote(to), volume, shell.Quote(to), p.tools(), shell.Quote(script))})
 }
 

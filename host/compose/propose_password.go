@@ -46,7 +46,7 @@ func (p *proposer) passwordVar(password string) Var {
 	}
 	if from != "" {
 		p.problem(Problem{Code: "password_copied", Message: fmt.Sprintf("Odoo's password comes from %s in the file; POSTGRES_ODOO_PASS in .env is a copy of it", from),
-			Way: "odpm goes by the copy: after a change, change both"})
+			Way: "odpm uses the copy, so change both together"})
 	}
 	return v
 }

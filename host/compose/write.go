@@ -55,7 +55,7 @@ func (e *foreignError) Error() string {
 	}
 	if e.override != "" {
 		// Before the one that replaces the file.
-		ways = slices.Insert(ways, len(ways)-1, fmt.Sprintf("docker compose -f %s up -d        meanwhile: the stack of this file, without %s, which is for odpm's own", shell.Quote(name), e.override))
+		ways = slices.Insert(ways, len(ways)-1, fmt.Sprintf("docker compose -f %s up -d        until then: starts the stack of this file, without %s, which belongs to odpm's own", shell.Quote(name), e.override))
 	}
 	return what + " Choose one:\n  " + strings.Join(ways, "\n  ")
 }

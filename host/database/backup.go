@@ -94,7 +94,7 @@ func (w *work) backup(ctx context.Context) error {
 			w.Term.Warn("a restore would leave out %d more things; --format json lists them", len(res.LeftOut)-i)
 			break
 		}
-		w.Term.Warn("a restore will say: %s", ui.Clean(o.Text))
+		w.Term.Warn("a restore will warn: %s", ui.Clean(o.Text))
 	}
 	if needs := res.Needs.String(); needs != "" {
 		w.Term.Say("odpm: to restore it on another server, that server needs: %s", ui.Clean(needs))

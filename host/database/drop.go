@@ -84,7 +84,7 @@ func (w *work) drop(ctx context.Context) error {
 	if rep.Filestore != "" {
 		line += ", and its file store " + w.Rel(rep.Filestore)
 		if rep.FilestoreKept {
-			line += " (the directory stays, empty: .env names it)"
+			line += " (the empty directory is kept, because .env names it)"
 		}
 	}
 	if other.Files > 0 {

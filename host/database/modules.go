@@ -172,7 +172,7 @@ func (w *work) leave(ctx context.Context, hadFiles bool) {
 		defer cancel()
 		_, err := drop.Database(undo, w.server, name)
 		if err == nil {
-			w.Term.Say("odpm: the new database %s, half initialised, was dropped", ui.Clean(name))
+			w.Term.Say("odpm: the half-initialised new database %s was dropped", ui.Clean(name))
 			return
 		}
 		w.Term.Warn("%v", err)

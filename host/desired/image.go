@@ -81,7 +81,7 @@ func image(in *inputs.Inputs, w *world.World, conf *odooconf.File) Image {
 	}
 	if known && base.Checker != "" {
 		im := Image{Ref: p.OdooImage, Present: true, BaseKnown: true, InImage: base.Checker,
-			Reason: p.OdooImage + " carries the checker already", Command: command(conf, base), Unused: unused(w, ""), Ignores: ignores(base)}
+			Reason: p.OdooImage + " already contains the checker", Command: command(conf, base), Unused: unused(w, ""), Ignores: ignores(base)}
 		if !slices.ContainsFunc(base.Entrypoint, func(word string) bool { return filepath.Base(word) == "odpm-checker" }) {
 			im.Entrypoint = append([]string{base.Checker, "--"}, base.Entrypoint...)
 		}

@@ -33,7 +33,7 @@ func keptImage(in *inputs.Inputs, w *world.World) Image {
 	}
 	im.InImage = compose.CheckerMounted(w.Checker.Digest)
 	if im.Beside = beside(slices.Concat(entry, cmd), base, im.Present); im.Beside != nil {
-		im.Reason = "the checker is mounted into service " + p.OdooServiceName + "; " + entryName(slices.Concat(entry, cmd)) + " starts Odoo in a way of its own, so the login is proven beside it"
+		im.Reason = "the checker is mounted into service " + p.OdooServiceName + "; " + entryName(slices.Concat(entry, cmd)) + " starts Odoo in its own way, so the login is proven beside it"
 		return im
 	}
 	im.Reason = "the checker is mounted into service " + p.OdooServiceName + ", in front of " + entryName(slices.Concat(entry, cmd))

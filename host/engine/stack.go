@@ -230,7 +230,7 @@ type Container struct {
 	OneOff bool
 }
 
-// Made is what compose made of a service, with where its data are.
+// Made is what compose made of a service, with where its data is.
 type Made struct {
 	// ID is the engine's.
 	ID          string

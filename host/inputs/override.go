@@ -71,11 +71,11 @@ func (in *Inputs) overriddenPostgres(svc types.ServiceConfig, file string) {
 	p := in.Project
 	out := "or take it out of " + in.Rel(file)
 	if svc.Image != p.PostgresImage {
-		// It is what the data are looked at with, and repaired.
+		// It is what the data is looked at with, and repaired.
 		in.PostgresImage = svc.Image
 		if major := tag.OfImage(svc.Image); major != 0 && major != p.PostgresMajor {
-			in.overridden(file, fmt.Sprintf("services.%s.image is %s, PostgreSQL %d, but the version in odpm.json is %q: the data are compared with that.", p.ServiceName, svc.Image, major, p.PostgresVersion),
-				fmt.Sprintf("postgres_version %d in odpm.json        if that server is meant; what it means for the data is then compared", major), out)
+			in.overridden(file, fmt.Sprintf("services.%s.image is %s, PostgreSQL %d, but the version in odpm.json is %q: the data is compared with that.", p.ServiceName, svc.Image, major, p.PostgresVersion),
+				fmt.Sprintf("postgres_version %d in odpm.json        if you mean that server; odpm then compares its version with the data", major), out)
 		}
 	}
 	pgdata := p.PGData()
@@ -88,11 +88,11 @@ func (in *Inputs) overriddenPostgres(svc types.ServiceConfig, file string) {
 		if v.Type == types.VolumeTypeVolume {
 			source = "volume:" + source
 		}
-		in.overridden(file, fmt.Sprintf("services.%s.volumes mounts %s at %s: PostgreSQL would run on other data than this project's %s.", p.ServiceName, in.Rel(v.Source), v.Target, in.DataName()),
-			fmt.Sprintf("POSTGRES_DATA_DIR=%s in .env        if that is where the data are", source), out)
+		in.overridden(file, fmt.Sprintf("services.%s.volumes mounts %s at %s: PostgreSQL would run on data other than this project's %s.", p.ServiceName, in.Rel(v.Source), v.Target, in.DataName()),
+			fmt.Sprintf("POSTGRES_DATA_DIR=%s in .env        if that is where the data is", source), out)
 	}
 	if v := svc.Environment["PGDATA"]; v != nil && path.Clean(*v) != pgdata {
-		in.overridden(file, fmt.Sprintf("services.%s.environment sets PGDATA to %s: PostgreSQL would run on other data than this project's %s, which are at %s.", p.ServiceName, *v, in.DataName(), pgdata), out[len("or "):])
+		in.overridden(file, fmt.Sprintf("services.%s.environment sets PGDATA to %s: PostgreSQL would run on data other than this project's %s, which are at %s.", p.ServiceName, *v, in.DataName(), pgdata), out[len("or "):])
 	}
 }
 

@@ -80,8 +80,8 @@ func (m *maker) handoff() {
 	if len(actions) > 0 {
 		reason = m.in.Rel(actions[0].Resource) + " is not there"
 	} else if givesDatabase(m.in, m.w, m.d) {
-		reason = m.in.Rel(dirs.Database()) + " belongs to root, and Odoo's user writes there"
-		actions = append(actions, Action{Op: MakeDir, Resource: dirs.Database(), Why: "it belongs to root, and Odoo's user writes there"})
+		reason = m.in.Rel(dirs.Database()) + " belongs to root, but Odoo's user must write there"
+		actions = append(actions, Action{Op: MakeDir, Resource: dirs.Database(), Why: "it belongs to root, but Odoo's user must write there"})
 	}
 	path := world.HandoffPath(dirs)
 	if m.d.PasswordChanges(m.w) {

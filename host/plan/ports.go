@@ -89,7 +89,7 @@ func (m *maker) ports() error {
 	if !m.starting() || m.p.External && !m.w.Stack {
 		return nil
 	}
-	r := &ui.Refusal{Code: codes.PortTaken, What: "A port that this project publishes is taken. " + m.untouched()}
+	r := &ui.Refusal{Code: codes.PortTaken, What: "A port that this project publishes is already in use. " + m.untouched()}
 	for _, u := range m.portUses() {
 		if m.hasPort(u.port) {
 			continue

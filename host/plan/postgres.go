@@ -37,10 +37,10 @@ func (m *maker) stopOld() {
 	if old := m.w.OldServer; old != nil {
 		name := fmt.Sprintf("PostgreSQL on %s (port %d)", old.DataDir, old.Port)
 		names = append(names, name)
-		actions = append(actions, Action{Op: StopServer, Resource: old.DataDir, Port: old.Port, Why: "it runs as the last run left it"})
+		actions = append(actions, Action{Op: StopServer, Resource: old.DataDir, Port: old.Port, Why: "it is running as the last run left it"})
 	}
 	if m.w.Stack {
-		const asLast = "it runs as the last run left it"
+		const asLast = "it is running as the last run left it"
 		last := m.w.LastProject(m.p)
 		for _, c := range m.w.Leftovers(m.p) {
 			stop(last, c.Service, c.Name, asLast)
@@ -54,7 +54,7 @@ func (m *maker) stopOld() {
 			stop(last, m.w.Snapshot.Compose.ServiceName, m.p.ServiceName+" on "+m.w.Snapshot.Compose.DataPathAbs, asLast)
 		}
 	}
-	reason := strings.Join(names, ", ") + " runs as the last run left it"
+	reason := strings.Join(names, ", ") + " is running as the last run left it"
 	if more := m.volume(actions); len(more) > 0 {
 		if len(names) == 0 {
 			reason = more[len(more)-1].Why
@@ -107,7 +107,7 @@ func (m *maker) volume(stops []Action) []Action {
 		return actions
 	}
 	return append(actions, Action{Op: RemoveVolume, Resource: v.Name,
-		Why: fmt.Sprintf("the volume object points to %s, and the data are in %s; the directory stays", v.Device, m.p.DataDir)})
+		Why: fmt.Sprintf("the volume object points to %s, but the data is in %s; the directory is kept", v.Device, m.p.DataDir)})
 }
 
 // adopt takes over a cluster: PostgreSQL alone is started, the role is ensured,
@@ -216,7 +216,7 @@ func (m *maker) up() {
 	}
 	reason := m.whyUp()
 	if reason == "" {
-		m.told(StepUp, what, Noop, "it runs as its last proven login found it; a run proves the login again")
+		m.told(StepUp, what, Noop, "it is running as its last proven login found it; a run proves the login again")
 		m.Steps[len(m.Steps)-1].Actions = []Action{{Op: ProveLogin, Step: StepUp, Resource: m.p.AppRole, Why: "somebody may have changed it since"}}
 		return
 	}
@@ -279,7 +279,7 @@ func (m *maker) stale() string {
 		case !ok:
 			return "service " + service + " has no container"
 		case hash != was.Services[service]:
-			return "service " + service + " runs as other compose files say"
+			return "service " + service + " was started from other compose files"
 		}
 	}
 	return ""

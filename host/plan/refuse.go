@@ -103,7 +103,7 @@ func (m *maker) refuse() {
 func (m *maker) unreachable() error {
 	host, _ := m.in.ExternalAddress()
 	if name, port, err := net.SplitHostPort(host); err == nil && !strings.Contains(host, ",") {
-		return fmt.Errorf("%s: db_host is %q, and PostgreSQL's port is no part of it; write db_host = %s and db_port = %s", m.in.Rel(m.p.OdooConfPath), host, name, port)
+		return fmt.Errorf("%s: db_host is %q, but the port belongs in db_port; write db_host = %s and db_port = %s", m.in.Rel(m.p.OdooConfPath), host, name, port)
 	}
 	return fmt.Errorf("the external PostgreSQL at %s cannot be reached; start it where it runs, or correct db_host and db_port in odoo.conf", m.w.Status.ID)
 }
@@ -193,7 +193,7 @@ func (m *maker) data() {
 			Code: codes.DataUnreadable,
 			What: fmt.Sprintf("What is in the PostgreSQL data directory %s is unknown, %s; without Docker PostgreSQL runs as its owner. %s", f.Path, f.Reason, m.untouched()),
 			Ways: []string{"sudo odpm        root starts PostgreSQL as the directory's owner",
-				"or sudo chown -R \"$USER\" " + shell.Quote(f.Path) + "        if it is nobody else's"},
+				"or sudo chown -R \"$USER\" " + shell.Quote(f.Path) + "        if nobody else uses it"},
 		})
 	}
 	if name := m.p.DataVolume; name != "" && f.State == datadir.Missing && m.w.Kind == engines.Docker && !m.p.KeepCompose {

@@ -168,7 +168,7 @@ func (l *loader) versions() error {
 		}
 	}
 	if p.PostgresVersion == "" && !p.External && !l.m.postgresBad {
-		e := &ConfigError{File: "odpm.json", Key: "postgres_version", Allowed: "missing; it is the tag of the postgres image, for example \"15\"", Hint: `Add "postgres_version": "17", the version that the data were made with.`}
+		e := &ConfigError{File: "odpm.json", Key: "postgres_version", Allowed: "missing; it is the tag of the postgres image, for example \"15\"", Hint: `Add "postgres_version": "17", the version that the data was made with.`}
 		if !l.m.found {
 			e.File, e.Key, e.Allowed = p.Dir, "", "this directory has no odpm.json (it must contain postgres_version)"
 			e.Hint = "For a project in another directory DIR: odpm -C DIR"
@@ -263,7 +263,7 @@ func (l *loader) odooCommand() {
 		*l.errs = append(*l.errs, bad)
 	case words.Position >= 0:
 		// The parser stops at a shell's operator, and what follows would be lost.
-		bad.Allowed = "allowed: one program and its arguments; ; & | < > are a shell's, and none is started: quote them, or put the line into a script"
+		bad.Allowed = "allowed: one program and its arguments; ; & | < > are a shell's, and odpm starts none: quote them, or put the line into a script"
 		*l.errs = append(*l.errs, bad)
 	default:
 		l.p.OdooCommand = argv
@@ -295,7 +295,7 @@ func (l *loader) paths() error {
 	}
 	for _, s := range []string{p.DataDir, p.Dir} {
 		if !snapshot.Printable(s) {
-			return fmt.Errorf("the path %q holds a line break, a control character or bytes that are not UTF-8; compose cannot mount it, or last_run.json not hold it", s)
+			return fmt.Errorf("the path %q holds a line break, a control character or bytes that are not UTF-8; compose cannot mount such a path, or last_run.json cannot hold it", s)
 		}
 	}
 	if _, ok := l.env.get("ODOO_DATA_DIR"); ok {
@@ -303,7 +303,7 @@ func (l *loader) paths() error {
 	}
 	l.filestores()
 	if p.External {
-		return nil // the server's data are elsewhere
+		return nil // the server's data is elsewhere
 	}
 	switch p.DataDir {
 	case "":

@@ -46,7 +46,7 @@ var settingsNotHonoured = map[string]string{
 func passedOver(top map[string]any) (warnings []string) {
 	for _, key := range slices.Sorted(maps.Keys(settingsNotHonoured)) {
 		if v := top[key]; v != nil && v != false && !emptyValue(v) {
-			warnings = append(warnings, fmt.Sprintf("user_settings.json: %s is a key of Python odpm's that odpm does not act on: %s", key, settingsNotHonoured[key]))
+			warnings = append(warnings, fmt.Sprintf("user_settings.json: %s is a key of Python odpm, which this odpm ignores: %s", key, settingsNotHonoured[key]))
 		}
 	}
 	return warnings
@@ -69,7 +69,7 @@ func (m *manifest) readPython(r *jsonReader, top map[string]any) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(notHonoured)) {
 		if v := top[key]; v != nil && !emptyValue(v) {
-			m.warnings = append(m.warnings, fmt.Sprintf("odpm.json: %s is a key of Python odpm's that odpm does not act on: %s", key, notHonoured[key]))
+			m.warnings = append(m.warnings, fmt.Sprintf("odpm.json: %s is a key of Python odpm, which this odpm ignores: %s", key, notHonoured[key]))
 		}
 	}
 	switch v := top["sidecars"].(type) {

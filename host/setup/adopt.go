@@ -287,7 +287,7 @@ func freePorts(p *compose.Proposal) {
 		}
 		port := ports.NextFree(loopback, d.port, given...)
 		given = append(given, port)
-		p.Vars = append(p.Vars, compose.Var{Key: d.key, Value: fmt.Sprint(port), Why: fmt.Sprintf("%d is taken on this machine", d.port)})
+		p.Vars = append(p.Vars, compose.Var{Key: d.key, Value: fmt.Sprint(port), Why: fmt.Sprintf("%d is in use on this machine", d.port)})
 	}
 }
 
@@ -316,7 +316,7 @@ func keeping(o apply.Options, f *compose.Foreign, a Adoption) ([]newFile, error)
 		return nil, err
 	}
 	if len(differing) > 0 {
-		return nil, &ui.Refusal{Code: codes.SettingsConflict, What: ".env has another value for " + strings.Join(differing, ", ") + ". Nothing was written.", Ways: []string{"correct it, then: " + again(a, "")}}
+		return nil, &ui.Refusal{Code: codes.SettingsConflict, What: ".env has a different value for " + strings.Join(differing, ", ") + ". Nothing was written.", Ways: []string{"correct it, then: " + again(a, "")}}
 	}
 	return []newFile{{name: ".env", content: string(content), mode: 0o600, extends: true},
 		{name: "odpm.json", content: string(f.Propose(compose.Place{Dir: o.Dir, Copying: true}).Manifest), mode: 0o644}}, nil

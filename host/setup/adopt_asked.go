@@ -71,7 +71,7 @@ func several(a Adoption, named []string) error {
 func inLayer(a Adoption, f *compose.Foreign, container string) error {
 	replace := a
 	replace.Keep = false
-	return &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("Odoo's data (the file store) are inside the container %s itself, at %s. Putting the checker in front of Odoo recreates that container: they would be lost. Nothing was written.", container, f.Odoo.DataTarget),
+	return &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("Odoo's data (the file store) is inside the container %s itself, at %s. Putting the checker in front of Odoo recreates that container, so it would be lost. Nothing was written.", container, f.Odoo.DataTarget),
 		Ways: []string{
 			fmt.Sprintf("mkdir -p data && docker cp -a %s:%s data/odoo        then mount ./data/odoo at %[2]s in %[3]s, and run the same command again", container, f.Odoo.DataTarget, shell.Quote(a.File)),
 			again(replace, "") + "        odpm's own file in its place, and copies them",
@@ -142,7 +142,7 @@ func postgresVersion(o apply.Options, f *compose.Foreign, a Adoption) error {
 	if image := f.Postgres.Image; image != "" {
 		r.Ways = append(r.Ways, "docker pull "+shell.Quote(image)+"        then the same command: odpm reads it from the image")
 	}
-	r.Ways = append(r.Ways, again(a, "--postgres-version 17")+"        or the major that the data were made with")
+	r.Ways = append(r.Ways, again(a, "--postgres-version 17")+"        or the major that the data was made with")
 	return r
 }
 

@@ -287,7 +287,7 @@ func TestInitExternal(t *testing.T) {
 	}
 }
 
-// TestKeepInLayer: Odoo's data are in its container alone, which the checker in
+// TestKeepInLayer: Odoo's data is in its container alone, which the checker in
 // front would replace. What is printed is typed, and then the same command goes on.
 func TestKeepInLayer(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "layer"+strings.ToLower(rand.Text()))

@@ -34,7 +34,7 @@ type Adoption struct {
 	Ran []string `json:"ran,omitempty"`
 	// Before are the files as they were.
 	Before []FileBefore `json:"before"`
-	// Copied are the directories that data were copied to.
+	// Copied are the directories that data was copied to.
 	Copied []string `json:"copied,omitempty"`
 	// Pins are the anonymous volumes of the old containers.
 	Pins []Pin `json:"pins,omitempty"`
@@ -93,7 +93,7 @@ func (d Dirs) Adoption() (*Adoption, error) {
 		err = jsonpos.Unmarshal(data, &a)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the record of the stack as it was before odpm adopt cannot be read (%w). Without it odpm adopt --undo cannot give that stack back. To continue without it, %s",
+		return nil, fmt.Errorf("the record of the stack as it was before odpm adopt cannot be read (%w). Without it odpm adopt --undo cannot restore that stack. To continue without it, %s",
 			err, MoveAside(filepath.Join(d.State(), AdoptionFile)))
 	}
 	return &a, nil

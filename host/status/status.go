@@ -188,9 +188,9 @@ func runningText(d document) string {
 	case !*d.Running:
 		return "is not running; start it: odpm"
 	case d.Ready != nil && !*d.Ready:
-		return "runs and does not accept connections yet"
+		return "is running but does not accept connections yet"
 	}
-	return "runs and accepts connections"
+	return "is running and accepts connections"
 }
 
 func roleText(present *bool) string {

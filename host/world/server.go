@@ -31,7 +31,7 @@ type answer struct {
 // asking is what the server is asked with.
 type asking struct {
 	last *snapshot.Snapshot
-	// sameData: the last run's data are this project's.
+	// sameData: the last run's data is this project's.
 	sameData bool
 	hints    cluster.Hints
 }

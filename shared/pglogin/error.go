@@ -120,21 +120,21 @@ func (e *Error) what() string {
 	case Unreachable:
 		return e.Addr + " cannot be reached over the network"
 	case Closed:
-		return e.Addr + " accepts connections and closes them at once, so PostgreSQL is not behind it yet"
+		return e.Addr + " accepts connections but closes them at once, so PostgreSQL is not behind it yet"
 	case Timeout:
 		if e.iterations > 0 {
 			return fmt.Sprintf("PostgreSQL on %s asks for %d SCRAM iterations to prove the password of role %s, which this machine cannot compute in time", e.Addr, e.iterations, quote(e.User))
 		}
 		if e.heard {
-			return e.Addr + " speaks PostgreSQL's protocol and does not finish the login, as a connection pooler does that cannot reach its server"
+			return e.Addr + " speaks PostgreSQL's protocol but does not finish the login, like a connection pooler that cannot reach its server"
 		}
-		return e.Addr + " accepts connections and does not answer; it may not be PostgreSQL"
+		return e.Addr + " accepts connections but does not answer; it may not be PostgreSQL"
 	case NotPostgreSQL:
 		return "what listens on " + e.Addr + " is not PostgreSQL"
 	case TLS:
 		return "TLS with " + e.Addr + " is not possible as sslmode asks: " + e.detail
 	case StartingUp:
-		return "PostgreSQL on " + e.Addr + " is up and does not accept logins yet (starting, recovering after a crash, or stopping)"
+		return "PostgreSQL on " + e.Addr + " is up but does not accept logins yet (starting, recovering after a crash, or stopping)"
 	case Recovering:
 		return "PostgreSQL on " + e.Addr + " is recovering"
 	case ShuttingDown:
@@ -145,10 +145,10 @@ func (e *Error) what() string {
 		return "PostgreSQL on " + e.Addr + " could not serve the login"
 	case WrongPassword:
 		if e.passfile != "" {
-			return fmt.Sprintf("PostgreSQL on %s wants a password for role %s and none is set: the password file %s is ignored, since others may read it", e.Addr, quote(e.User), quote(e.passfile))
+			return fmt.Sprintf("PostgreSQL on %s asks for the password of role %s, but none is set: the password file %s is ignored, since others may read it", e.Addr, quote(e.User), quote(e.passfile))
 		}
 		if e.noPassword {
-			return fmt.Sprintf("PostgreSQL on %s wants a password for role %s and none is set", e.Addr, quote(e.User))
+			return fmt.Sprintf("PostgreSQL on %s asks for the password of role %s, but none is set", e.Addr, quote(e.User))
 		}
 		return fmt.Sprintf("PostgreSQL on %s refused role %s: wrong password, or no such role", e.Addr, quote(e.User))
 	case RoleNoLogin:
@@ -156,7 +156,7 @@ func (e *Error) what() string {
 	case HBARejected:
 		return fmt.Sprintf("pg_hba.conf of PostgreSQL on %s does not let role %s connect to database %s from here", e.Addr, quote(e.User), quote(e.Database))
 	case AuthMethod:
-		return fmt.Sprintf("PostgreSQL on %s wants proof other than a password from role %s (peer, ident or a certificate)", e.Addr, quote(e.User))
+		return fmt.Sprintf("PostgreSQL on %s asks role %s for proof other than a password (peer, ident or a certificate)", e.Addr, quote(e.User))
 	case DatabaseMissing:
 		return fmt.Sprintf("database %s does not exist on %s", quote(e.Database), e.Addr)
 	case NoConnectPrivilege:
@@ -168,7 +168,7 @@ func (e *Error) what() string {
 	case ReadOnly:
 		return "PostgreSQL on " + e.Addr + " takes no writes now (default_transaction_read_only is on, as during a switchover)" + e.taken()
 	case Primary:
-		return "PostgreSQL on " + e.Addr + " is a primary, and target_session_attrs asks for " + e.attrs
+		return "PostgreSQL on " + e.Addr + " is a primary, but target_session_attrs asks for " + e.attrs
 	case NotAcceptingConnections:
 		return fmt.Sprintf("database %s on %s does not accept connections", quote(e.Database), e.Addr)
 	case DatabaseInvalid:

@@ -33,7 +33,7 @@ func untilSignal(ctx context.Context) (context.Context, <-chan struct{}) {
 		cancel()
 		go func() {
 			work.Idle(func() {
-				say("interrupted; what this run has begun is being put in order (Ctrl-C again leaves that to the next run)")
+				say("interrupted; cleaning up what this run began (Ctrl-C again leaves that to the next run)")
 			})
 			say("interrupted")
 			os.Exit(exitInterrupted)

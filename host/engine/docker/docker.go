@@ -34,7 +34,7 @@ type Options struct {
 	// of a volume as Docker knows it.
 	DataDir, DataVolume string
 	// Image is PostgreSQL's image, Major its major. Major decides where the
-	// data are mounted where no container says it.
+	// data is mounted where no container says it.
 	Image string
 	Major int
 	// DataTarget is where a compose file of somebody else's mounts the data;

@@ -12,7 +12,7 @@ import (
 )
 
 // Look says what is in the data directory. What this user may not read (the
-// official image's data are postgres' alone) is looked at from a short
+// official image's data is postgres' alone) is looked at from a short
 // container of PostgreSQL's own image, read-only and without a network, if the
 // image is on this machine; nothing is pulled for a look.
 func (e *Reader) Look(ctx context.Context) (datadir.Facts, error) {

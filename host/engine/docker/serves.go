@@ -24,7 +24,7 @@ func (e *Reader) Serves(ctx context.Context, dataDirectory string) (ok bool, whe
 	}
 	m := c.mountOf(dataDirectory)
 	if m == nil {
-		return false, fmt.Sprintf("%s in container %s, which is no mount", dataDirectory, c.name()), nil
+		return false, fmt.Sprintf("%s in container %s, which is not a mount", dataDirectory, c.name()), nil
 	}
 	d, err := e.data(ctx)
 	if err != nil {

@@ -170,7 +170,7 @@ func (e *Reader) dataMount(ctx context.Context, target string, readOnly bool) (s
 		return "", err
 	}
 	if len(vs) == 0 {
-		return "", fmt.Errorf("there is no volume %s; docker volume ls shows what there is", name)
+		return "", fmt.Errorf("there is no volume %s; docker volume ls lists those that exist", name)
 	}
 	return volumeMount(name, target, readOnly), nil
 }

@@ -80,7 +80,7 @@ func (e *Reader) notUnhealthy(ctx context.Context) error {
 				return ctx.Err()
 			}
 			told = true
-			e.notify("PostgreSQL accepts connections; waiting until its healthcheck has seen that")
+			e.notify("PostgreSQL accepts connections; waiting for its healthcheck to notice")
 		}
 		select {
 		case <-ctx.Done():

@@ -148,7 +148,7 @@ func (a *Archive) blocks(d *dumpReader, h dumpHead, entries []entry, fn func(e e
 func (a *Archive) missing(entries []entry) error {
 	for _, e := range entries {
 		if e.hasData {
-			return a.refuse("is damaged or truncated: the data of %s %q are missing", e.desc, e.tag)
+			return a.refuse("is damaged or truncated: the data of %s %q is missing", e.desc, e.tag)
 		}
 	}
 	return nil

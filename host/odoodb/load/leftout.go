@@ -192,7 +192,7 @@ func (l *Loader) explained(err error) error {
 	if slices.Contains(broken, c) {
 		var s *statementError
 		if errors.As(err, &s) {
-			return fmt.Errorf("%w; the rows broke this already in the original, and --allow-broken-constraints restores them without it", err)
+			return fmt.Errorf("%w; the rows already violated this in the original, and --allow-broken-constraints restores them without it", err)
 		}
 	}
 	if !slices.Contains(append([]string{"42501", "42830", "42P13"}, undefined...), c) {

@@ -312,7 +312,7 @@ func (s *Scanner) CopyData(w io.Writer) error {
 		full := errors.Is(err, bufio.ErrBufferFull)
 		if err != nil && !full {
 			if errors.Is(err, io.EOF) {
-				return s.refuse(start, "the data of a COPY do not end; the dump is cut off"+another)
+				return s.refuse(start, "the data of a COPY does not end; the dump is cut off"+another)
 			}
 			return err
 		}
