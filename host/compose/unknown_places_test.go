@@ -13,7 +13,7 @@ func TestUnknownPlaces(t *testing.T) {
 			"mounts ts at /home/postgres/pgdata/data", "docker pull timescale/timescaledb-ha:pg16        the image says where"},
 		"a built one": {"build: .\n    ports: [\"5432\"]\n    volumes: [\"ts:/srv/pg\"]", "image_unknown", "the image shop-db is not on this machine", " build db        the image says where"},
 		"the official one": {"image: \"docker.io/library/postgres:16\"\n    volumes: [\"ts:/backup\"]", "anonymous_volume",
-			"they are in an anonymous volume", "docker inspect"},
+			"the data is in an anonymous volume", "docker inspect"},
 		"a path of Windows": {`image: "postgres:16"` + "\n    volumes: ['C:\\Users\\me\\pg:/var/lib/postgresql/data', \"ts:/x\"]", "windows_path",
 			`mounts C:\Users\me\pg at /var/lib/postgresql/data`, "in WSL: /mnt/c/Users/me/pg"},
 	} {

@@ -24,7 +24,7 @@ services:
 		return b.String()
 	}
 	text := said(map[string]Made{})
-	for _, want := range []string{"takes mounts from the container legacydb", "takes mounts from the container legacy (volumes_from), which may have Odoo's data", "up --no-start"} {
+	for _, want := range []string{"takes its mounts from the container legacydb", "takes its mounts from the container legacy (volumes_from), which may have Odoo's data", "up --no-start"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in %s", want, text)
 		}

@@ -120,7 +120,7 @@ func TestOverride(t *testing.T) {
 		{"a directory below", "services:\n  db:\n    volumes: [\"./wal:/var/lib/postgresql/data/pg_wal\"]\n", ""},
 		{"a minor version", "services:\n  db:\n    image: postgres:15.6\n", ""},
 		{"another major", "services:\n  db:\n    image: postgres:16\n", "PostgreSQL 16"},
-		{"other data", "services:\n  db:\n    volumes: [\"./other:/var/lib/postgresql/data\"]\n", "other data"},
+		{"other data", "services:\n  db:\n    volumes: [\"./other:/var/lib/postgresql/data\"]\n", "data other than"},
 		{"another PGDATA", "services:\n  db:\n    environment: {PGDATA: /srv/pg}\n", "sets PGDATA"},
 		{"the same PGDATA", "services:\n  db:\n    environment: {PGDATA: /var/lib/postgresql/data/}\n", ""},
 		{"another image of Odoo", "services:\n  odoo:\n    image: mine:1\n", "takes the place"},

@@ -164,7 +164,7 @@ func TestDataDirectoryOfItsOwn(t *testing.T) {
 	for value, want := range map[string]string{
 		"/": "not this one", ".": "not this one", "~": "not this one",
 		"data": "data/odoo", "data/odoo/pg": "data/odoo", ".odpm/pg": ".odpm", "~/odoo_backups": "odoo_backups",
-		`"a\nb"`: "compose cannot mount it",
+		`"a\nb"`: "compose cannot mount such a path",
 	} {
 		dir, home := write(t, map[string]string{"odpm.json": manifest, ".env": "POSTGRES_DATA_DIR=" + value + "\n"})
 		_, err := project.Load(dir, nil, home)

@@ -74,7 +74,7 @@ func inLayer(a Adoption, f *compose.Foreign, container string) error {
 	return &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("Odoo's data (the file store) is inside the container %s itself, at %s. Putting the checker in front of Odoo recreates that container, so it would be lost. Nothing was written.", container, f.Odoo.DataTarget),
 		Ways: []string{
 			fmt.Sprintf("mkdir -p data && docker cp -a %s:%s data/odoo        then mount ./data/odoo at %[2]s in %[3]s, and run the same command again", container, f.Odoo.DataTarget, shell.Quote(a.File)),
-			again(replace, "") + "        odpm's own file in its place, and copies them",
+			again(replace, "") + "        odpm's own file in its place, and copies it",
 		}}
 }
 

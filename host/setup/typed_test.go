@@ -319,7 +319,7 @@ services:
 	o := apply.Options{Options: look.Options{Dir: dir, Home: t.TempDir()}, Term: ui.New(null, null, null, ui.Options{NoInput: true})}
 	_, err = Adopt(t.Context(), o, Adoption{Keep: true})
 	var r *ui.Refusal
-	if !errors.As(err, &r) || r.Code != codes.TakeoverData || !strings.Contains(r.What, "are inside the container "+filepath.Base(dir)+"-odoo-1 itself, at /srv/odoo") || len(r.Ways) != 2 {
+	if !errors.As(err, &r) || r.Code != codes.TakeoverData || !strings.Contains(r.What, "is inside the container "+filepath.Base(dir)+"-odoo-1 itself, at /srv/odoo") || len(r.Ways) != 2 {
 		t.Fatalf("%v", err)
 	}
 	command, _, _ := strings.Cut(r.Ways[0], "        ")

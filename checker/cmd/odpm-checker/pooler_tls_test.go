@@ -30,7 +30,7 @@ func TestPoolerWithTLS(t *testing.T) {
 	}
 	serves := []string{"client_tls_sslmode = require", "client_tls_cert_file = " + files["pooler.crt"], "client_tls_key_file = " + files["pooler.key"]}
 	wants := append([]string{"client_tls_sslmode = verify-full", "client_tls_ca_file = " + files["pooler.crt"]}, serves[1:]...)
-	const words = "as a connection pooler does that cannot reach its server"
+	const words = "like a connection pooler that cannot reach its server"
 	for _, tc := range []struct {
 		name     string
 		settings []string

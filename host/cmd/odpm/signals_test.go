@@ -97,7 +97,7 @@ func TestSignal(t *testing.T) {
 				if _, err := os.Stat(filepath.Join(dir, "cleaned")); err != nil {
 					t.Error("it was ended while it cleaned up")
 				}
-				if !strings.Contains(errs.String(), "being put in order") {
+				if !strings.Contains(errs.String(), "cleaning up what this run began") {
 					t.Errorf("nothing says why it takes so long:\n%s", &errs)
 				}
 			}
