@@ -218,10 +218,10 @@ func check(t *testing.T, file, got string) {
 
 var (
 	escape  = regexp.MustCompile("\x1b\\[[0-9;]*m")
-	command = regexp.MustCompile(`^ +(odpm|sudo|docker) |=\S+|^\S+ ?\S+$`)
+	command = regexp.MustCompile(`^ +(odpm|sudo|docker) |=\S+|^\S+ ?\S+$|^ +/\S+$`)
 )
 
-// fits: no line is wider than the terminal but a command, which stays whole.
+// fits: no line is wider than the terminal but a command or a path, which stay whole.
 func fits(t *testing.T, file, got string, width int) {
 	t.Helper()
 	for _, line := range strings.Split(escape.ReplaceAllString(got, ""), "\n") {
