@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -189,10 +190,21 @@ func (t *Terminal) Warn(format string, args ...any) {
 	t.line(Paint(t.ErrColor, Yellow, "odpm: warning:") + " " + fmt.Sprintf(format, args...))
 }
 
-// Fail writes the error that ends a run.
+// Fail writes the error that ends a run. Severities have the colours that a plan
+// gives them.
 func (t *Terminal) Fail(err error) {
-	t.line(Paint(t.ErrColor, Red, "odpm:") + " " + CleanLines(err.Error()))
+	text := severity.ReplaceAllStringFunc(CleanLines(err.Error()), func(line string) string {
+		word := strings.TrimSpace(line)
+		return strings.Replace(line, word, Paint(t.ErrColor, severities[word], word), 1)
+	})
+	t.line(Paint(t.ErrColor, Red, "odpm:") + " " + text)
 }
+
+// severity is one at the beginning of a line about a drift.
+var (
+	severity   = regexp.MustCompile(`(?m)^  (high  |medium)  `)
+	severities = map[string]Style{"high": Red, "medium": Yellow}
+)
 
 // Clean makes text from outside safe for one line of a terminal: control
 // characters, escape sequences and direction overrides become "\x1b" style

@@ -112,7 +112,9 @@ func broken(line string, width, hang int, table bool) []string {
 		switch {
 		case at == 0 && len(out) == 0:
 			current, at = space+word, len(space)+wide(word)
-		case at+len(space)+wide(word) > width && at > hang:
+		case at+len(space)+wide(word) > width && at > hang, table && len(out) > 0 && len(space) > 1:
+			// Below the first line each column has lines of its own, as in the
+			// table's head.
 			out = append(out, current)
 			current, at = indent+word, hang+wide(word)
 		default:
