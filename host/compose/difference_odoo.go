@@ -180,5 +180,5 @@ func (d *differ) odooUser(s, _ types.ServiceConfig, _, _ any) {
 		d.whole(s.Name, d.own(s), "user")
 		return
 	}
-	d.otherwise(s.Name, "user", "Odoo runs as you, so that what it writes is yours; for root as the image's own user")
+	d.otherwise(s.Name, "user", "Odoo runs as your user, so that you own what it writes; if you are root, as the image's own user")
 }

@@ -1,5 +1,5 @@
 // Package interrupt ends a run early: within moments, wherever it is, and only
-// after what has to be put in order.
+// after what has to be cleaned up.
 package interrupt
 
 import (
@@ -52,7 +52,7 @@ func (w *Work) add(n int) {
 }
 
 // Idle waits until a run that was told to end has had its time: Grace from
-// now, longer while something is put in order. Busy is called once if that
+// now, longer while something is cleaned up. Busy is called once if that
 // takes longer.
 func (w *Work) Idle(busy func()) {
 	time.Sleep(Grace)

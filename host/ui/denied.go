@@ -78,7 +78,7 @@ func WithWay(err error, project string) error {
 }
 
 // below tells whether a path is the project's directory or lies in it, links
-// looked through.
+// resolved.
 func below(path, project string) bool {
 	for _, p := range []*string{&path, &project} {
 		abs, err := filepath.Abs(*p)

@@ -58,12 +58,12 @@ const (
 	LoginRefused
 	// Pooler: a connection pooler in front of the server refused.
 	Pooler
-	// Primary: the login is fine, and target_session_attrs asks for a standby.
+	// Primary: the login works, but target_session_attrs asks for a standby.
 	Primary
-	// ReadOnly: the login is fine, and the server takes no writes:
+	// ReadOnly: the login works, but the server takes no writes:
 	// default_transaction_read_only is on, as during a switchover.
 	ReadOnly
-	// Standby: the login is fine, and the server is a standby.
+	// Standby: the login works, but the server is a standby.
 	Standby
 )
 

@@ -63,6 +63,16 @@ var instead = map[string]string{
 	`\bdata stay\b`:                                                 "data is kept",
 	`\bnone of this (kind|length)\b`:                                "no such statement; none this long",
 	`\bwrites nothing like it\b`:                                    "writes no such statement",
+	`\bdata are\b`:                                                  "data is",
+	`\bhands? (its|their) arguments on\b`:                           "passes its arguments on",
+	`\bin a way of its own\b`:                                       "in its own way, in some other way",
+	`\b(looked|seen) through\b`:                                     "skipped, resolved, recognised",
+	`\bput in order\b`:                                              "cleaned up",
+	`\bas ever\b`:                                                   "as usual",
+	`\blogin is fine\b`:                                             "the login works, but …",
+	`\bwants (a|no) password\b`:                                     "asks for a password",
+	`, which is no (mount|file|directory)\b`:                        "which is not a …",
+	`\b(runs|is up|accepts connections) and (does|has|takes) no`:    "is running but …",
 }
 
 // TestPlainEnglish reads every string and comment of the programs, and every page.

@@ -77,7 +77,7 @@ type sqlWriter struct {
 	a   *Archive
 	ctx context.Context
 	w   *bufio.Writer
-	// data are the entries with data.
+	// data has the entries with data.
 	data []entry
 	kept int
 	// objects are the large objects of BLOB METADATA entries, by their number.

@@ -40,7 +40,7 @@ type Journal struct {
 	lock *flock.Flock
 	// home is the directory with Links in it, nil where it is not there.
 	home *filestore.Home
-	// dest is the running backup's; nil where a killed one's is put in order.
+	// dest is the running backup's; nil where a killed one's is cleaned up.
 	dest *destination
 }
 

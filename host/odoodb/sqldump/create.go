@@ -9,7 +9,7 @@ import (
 // pg_dump --create writes statements about the database as a whole in front of what
 // is in it, and a \connect: psql is to make it and go there. A restore has made the
 // database that it loads into, so they are left out. They name one database; what
-// names another one is refused as ever.
+// names another one is refused as always.
 
 // itself is the database that a dump makes.
 type itself struct {
