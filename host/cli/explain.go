@@ -100,7 +100,7 @@ func listCodes(out io.Writer, entries []codes.Entry) {
 		}
 		fmt.Fprintf(out, "  %-*s  %s\n", width, e.Code, e.Brief())
 	}
-	fmt.Fprintln(out, "\nMore about one of them, CODE: odpm explain CODE")
+	fmt.Fprintln(out, "\nTo read more about one of them, for example: odpm explain data_path")
 }
 
 // explain prints an entry, and the lines of here.
