@@ -77,7 +77,7 @@ func TestDiagnoseLogin(t *testing.T) {
 				}, role: "old", cause: cluster.CausePasswordFormat, says: "line 2 of pg_hba.conf"},
 				{name: "hba reject", do: func() { hba("# nobody", "host all odoo 127.0.0.1/32 reject") }, cause: cluster.CauseHBA, says: "line 3 of", next: `sed -i '1i host all "odoo" samenet scram-sha-256' `},
 				{name: "hba reject of a network", do: func() { hba("host all +pg_monitor all reject", "host postgres,shop odoo 127.0.0.0 255.0.0.0 reject") }, cause: cluster.CauseHBA, says: "line 3 of"},
-				{name: "hba peer method", do: func() { hba("host all odoo all ident") }, cause: cluster.CauseAuthMethod, says: "wants ident"},
+				{name: "hba peer method", do: func() { hba("host all odoo all ident") }, cause: cluster.CauseAuthMethod, says: "asks for ident, not a password"},
 				{name: "no hba line", do: func() {
 					if err := c.WriteHBA("local all all trust\nhost all postgres all scram-sha-256\n"); err != nil {
 						t.Fatal(err)
