@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/odpm/odpm/host/yamlnode"
+
 	"go.yaml.in/yaml/v4"
 )
 
@@ -18,7 +20,7 @@ func (d *differ) movePort() {
 	}
 	old := strconv.Itoa(d.Postgres.ContainerPort)
 	alone := regexp.MustCompile(`(^|[^0-9.])` + old + `($|[^0-9.])`)
-	for name, service := range pairs(mapping(d.out.doc, "services")) {
+	for name, service := range yamlnode.Pairs(mapping(d.out.doc, "services")) {
 		theirs := name
 		if name == d.p.OdooServiceName && d.Odoo != nil {
 			theirs = d.Odoo.Service
@@ -27,7 +29,7 @@ func (d *differ) movePort() {
 			continue
 		}
 		var said []string
-		for key, n := range pairs(service) {
+		for key, n := range yamlnode.Pairs(service) {
 			if slices.Contains([]string{"ports", "expose", "volumes", "labels", "image"}, key) {
 				continue
 			}

@@ -75,7 +75,7 @@ func (d *differ) environment(s, o types.ServiceConfig, _, _ any) {
 		return
 	}
 	sortKeys(n)
-	for key, v := range pairs(n) {
+	for key, v := range yamlnode.Pairs(n) {
 		d.out.setIn(d.own(s), "environment", key, v)
 	}
 	d.carried("services." + d.own(s) + ".environment")

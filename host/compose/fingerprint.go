@@ -13,6 +13,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/loader"
+
+	"github.com/odpm/odpm/host/compose/loading"
 )
 
 // Fingerprint stands for everything that `docker compose config` would make its
@@ -22,15 +24,15 @@ import (
 // processes to ask for. It is "" where the files cannot be read here; compose
 // then says why, or reads them.
 func Fingerprint(ctx context.Context, dir, project string, files, environ []string) string {
-	_, release := catchLog()
+	_, release := loading.CatchLog()
 	defer release()
 	// An overlay that is not there yet is none of them.
 	files = slices.DeleteFunc(slices.Clone(files), func(f string) bool {
 		_, err := os.Stat(f)
 		return len(files) > 1 && errors.Is(err, fs.ErrNotExist)
 	})
-	only := &onlyFiles{dir: dir}
-	if only.check(append([]string{".env"}, files...)...) != nil {
+	only := loading.New(dir)
+	if only.Check(append([]string{".env"}, files...)...) != nil {
 		return ""
 	}
 	o, err := cli.NewProjectOptions(files,
@@ -42,7 +44,7 @@ func Fingerprint(ctx context.Context, dir, project string, files, environ []stri
 		return ""
 	}
 	doc, err := o.LoadProject(ctx)
-	if err != nil || only.envFiles(doc) != nil {
+	if err != nil || only.EnvFiles(doc) != nil {
 		return ""
 	}
 	if doc, err = doc.WithServicesEnvironmentResolved(false); err != nil {

@@ -1,3 +1,6 @@
+// Package foreign reads a compose file that somebody else wrote: which of its
+// services are PostgreSQL and Odoo, what odpm's own document would lack of it, and
+// which files carry that over.
 package compose
 
 import (

@@ -13,6 +13,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/odpm/odpm/shared/odooconf"
+	"github.com/odpm/odpm/shared/regular"
 )
 
 // conf finds the odoo.conf of a service: where it is on this machine, "" for
@@ -37,7 +38,7 @@ func (f *Foreign) conf(s types.ServiceConfig) (found, at string, hidden bool) {
 			found, at, hidden = source, target, true
 		case covers, target == "/etc/odoo":
 			for _, name := range names {
-				if path := filepath.Join(source, name); found == "" && regularFile(path) {
+				if path := filepath.Join(source, name); found == "" && regular.Is(path) {
 					found, at = path, target+"/"+name
 				}
 			}
@@ -101,14 +102,9 @@ func (f *Foreign) confText(s types.ServiceConfig) (text, at string) {
 	return "", ""
 }
 
-func regularFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
-}
-
 // hasOptions tells a configuration of Odoo's from another program's.
 func hasOptions(path string) bool {
-	if !regularFile(path) {
+	if !regular.Is(path) {
 		return false
 	}
 	conf, err := odooconf.Load(path)

@@ -4,18 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/compose-spec/compose-go/v2/cli"
-	"github.com/sirupsen/logrus"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/odpm/odpm/host/compose/loading"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/regular"
 )
@@ -107,35 +105,16 @@ func namedFiles(dir string, env map[string]string) ([]string, error) {
 	return files, nil
 }
 
-// logMu guards the library's logger while it is ours: the library writes its
-// warnings to the terminal, where only host/ui may write.
-var logMu sync.Mutex
-
-// catchLog keeps what the library logs until release is called.
-func catchLog() (caught *catcher, release func()) {
-	logMu.Lock()
-	log := logrus.StandardLogger()
-	out, hooks := log.Out, log.Hooks
-	caught = &catcher{}
-	log.SetOutput(io.Discard)
-	log.ReplaceHooks(logrus.LevelHooks{logrus.WarnLevel: {caught}})
-	return caught, func() {
-		log.SetOutput(out)
-		log.ReplaceHooks(hooks)
-		logMu.Unlock()
-	}
-}
-
 func (f *Foreign) load(ctx context.Context, env map[string]string) (warnings []string, err error) {
-	caught, release := catchLog()
+	caught, release := loading.CatchLog()
 	defer release()
 
 	var environ []string
 	for k, v := range env {
 		environ = append(environ, k+"="+v)
 	}
-	files := &onlyFiles{dir: f.Dir, read: slices.Clone(f.Files)}
-	if err := files.check(append([]string{".env"}, f.Files...)...); err != nil {
+	files := loading.New(f.Dir, f.Files...)
+	if err := files.Check(append([]string{".env"}, f.Files...)...); err != nil {
 		return nil, err
 	}
 	load := func(more ...cli.ProjectOptionsFn) (*cli.ProjectOptions, error) {
@@ -151,7 +130,7 @@ func (f *Foreign) load(ctx context.Context, env map[string]string) (warnings []s
 	}
 	if f.unresolved, err = o.LoadProject(ctx); err != nil {
 		return nil, err
-	} else if err := files.envFiles(f.unresolved); err != nil {
+	} else if err := files.EnvFiles(f.unresolved); err != nil {
 		return nil, err
 	}
 	if o, err = load(); err != nil {
@@ -161,24 +140,12 @@ func (f *Foreign) load(ctx context.Context, env map[string]string) (warnings []s
 		return nil, err
 	}
 	f.inherit()
-	f.read = files.all()
-	warnings = caught.unset
+	f.read = files.All()
+	warnings = caught.Unset
 	// As it stands in the file, to tell ${DB_PASSWORD} from a password. Where
 	// the uninterpolated document is not valid by itself that stays unknown.
 	if o, err := load(cli.WithInterpolation(false), cli.WithoutEnvironmentResolution); err == nil {
 		f.raw, _ = o.LoadModel(ctx)
 	}
 	return warnings, nil
-}
-
-// catcher keeps the warnings about variables that are not set.
-type catcher struct{ unset []string }
-
-func (c *catcher) Levels() []logrus.Level { return []logrus.Level{logrus.WarnLevel} }
-
-func (c *catcher) Fire(e *logrus.Entry) error {
-	if strings.Contains(e.Message, "variable is not set") && !slices.Contains(c.unset, e.Message) {
-		c.unset = append(c.unset, e.Message)
-	}
-	return nil
 }

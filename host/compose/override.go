@@ -15,19 +15,12 @@ import (
 	"github.com/odpm/odpm/host/yamlnode"
 )
 
-// OverrideName is the override that odpm proposes.
-const OverrideName = "docker-compose.override.yml"
-
 // override is docker-compose.override.yml as it grows.
 type override struct {
 	doc *yaml.Node
 	new bool
 	err error
 }
-
-const overrideHeader = `# What this project adds to the docker-compose.yml that odpm writes; compose
-# merges both files. This one is yours: odpm does not change it.
-`
 
 func newOverride(existing []byte) *override {
 	var doc yaml.Node
@@ -136,11 +129,11 @@ func drop(m *yaml.Node, key string) {
 
 func sortKeys(m *yaml.Node) {
 	var keys []string
-	for k := range pairs(m) {
+	for k := range yamlnode.Pairs(m) {
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)
-	order(m, keys...)
+	yamlnode.Order(m, keys...)
 }
 
 // plain is a service as values, for comparison.
@@ -168,7 +161,7 @@ func (f *Foreign) sources(dir string) map[string]*yaml.Node {
 			return nil
 		}
 		services := yamlnode.Get(doc.Content[0], "services")
-		for name, s := range pairs(services) {
+		for name, s := range yamlnode.Pairs(services) {
 			s = expand(s)
 			seen[name]++
 			found[name] = s

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
@@ -219,7 +220,7 @@ func (d *differ) instead(s types.ServiceConfig, key string) *yaml.Node {
 	case key == "PGDATA":
 		return quoted(d.p.PGData())
 	case key == "PGPORT":
-		return quoted(itoa(PostgresPort))
+		return quoted(strconv.Itoa(PostgresPort))
 	case key == "PASSWORD_FILE":
 		// Odoo's entrypoint reads the file where the variable is there at all.
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}

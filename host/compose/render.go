@@ -3,7 +3,6 @@ package compose
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -63,7 +62,7 @@ func node(doc *types.Project) (*yaml.Node, error) {
 		return nil, fmt.Errorf("compose document: %w", err)
 	}
 	top := root.Content[0]
-	for name, svc := range pairs(yamlnode.Get(top, "services")) {
+	for name, svc := range yamlnode.Pairs(yamlnode.Get(top, "services")) {
 		if seq := shortPorts(ports[name]); len(seq.Content) > 0 {
 			yamlnode.Set(svc, "ports", seq)
 		}
@@ -80,11 +79,11 @@ func node(doc *types.Project) (*yaml.Node, error) {
 		}
 		inSeconds(yamlnode.Get(svc, "stop_grace_period"))
 		inSeconds(yamlnode.Get(yamlnode.Get(svc, "healthcheck"), "start_period"))
-		order(yamlnode.Get(svc, "healthcheck"), "test", "interval", "timeout", "retries", "start_period")
-		order(svc, "image", "user", "entrypoint", "command", "restart", "depends_on", "env_file", "environment",
+		yamlnode.Order(yamlnode.Get(svc, "healthcheck"), "test", "interval", "timeout", "retries", "start_period")
+		yamlnode.Order(svc, "image", "user", "entrypoint", "command", "restart", "depends_on", "env_file", "environment",
 			"secrets", "extra_hosts", "ports", "volumes", "healthcheck", "stop_grace_period", "shm_size")
 	}
-	order(top, "name", "services", "volumes", "secrets")
+	yamlnode.Order(top, "name", "services", "volumes", "secrets")
 	escape(top)
 	return top, nil
 }
@@ -148,40 +147,4 @@ func render(root *yaml.Node) ([]byte, error) {
 		return nil, fmt.Errorf("compose document: %w", err)
 	}
 	return buf.Bytes(), nil
-}
-
-func pairs(mapping *yaml.Node) func(func(string, *yaml.Node) bool) {
-	return func(yield func(string, *yaml.Node) bool) {
-		if mapping == nil {
-			return
-		}
-		for i := 0; i+1 < len(mapping.Content); i += 2 {
-			if !yield(mapping.Content[i].Value, mapping.Content[i+1]) {
-				return
-			}
-		}
-	}
-}
-
-// order puts the named keys first, in this order, and leaves the rest.
-func order(mapping *yaml.Node, keys ...string) {
-	if mapping == nil {
-		return
-	}
-	type pair struct{ k, v *yaml.Node }
-	var ps []pair
-	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		ps = append(ps, pair{mapping.Content[i], mapping.Content[i+1]})
-	}
-	rank := func(k *yaml.Node) int {
-		if i := slices.Index(keys, k.Value); i >= 0 {
-			return i
-		}
-		return len(keys)
-	}
-	slices.SortStableFunc(ps, func(a, b pair) int { return rank(a.k) - rank(b.k) })
-	mapping.Content = mapping.Content[:0]
-	for _, p := range ps {
-		mapping.Content = append(mapping.Content, p.k, p.v)
-	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/odpm/odpm/host/compose/loading"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/yamlnode"
 )
@@ -123,7 +124,7 @@ func ServiceWarnings(p project.Project) []string {
 // in odpm.json is said to be there and not in the generated file. It gives the
 // loader's words about variables that are not set.
 func checkService(name string, def map[string]any, p project.Project) (unset []string, err error) {
-	caught, release := catchLog()
+	caught, release := loading.CatchLog()
 	defer release()
 	volumes := map[string]any{}
 	for _, v := range namedVolumes(def) {
@@ -146,7 +147,7 @@ func checkService(name string, def map[string]any, p project.Project) (unset []s
 	if err != nil {
 		return nil, fmt.Errorf("odpm.json: services.%s: %w", name, err)
 	}
-	return caught.unset, nil
+	return caught.Unset, nil
 }
 
 var volumeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
@@ -177,7 +178,7 @@ func declareVolume(root *yaml.Node, name string) {
 	if volumes == nil {
 		yamlnode.Set(root, "volumes", &yaml.Node{Kind: yaml.MappingNode})
 		volumes = yamlnode.Get(root, "volumes")
-		order(root, "name", "services", "volumes", "secrets")
+		yamlnode.Order(root, "name", "services", "volumes", "secrets")
 	}
 	if yamlnode.Get(volumes, name) == nil {
 		yamlnode.Set(volumes, name, &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle})

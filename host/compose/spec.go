@@ -1,6 +1,5 @@
-// Package compose builds the project's docker-compose.yml as a value, writes
-// it durably without ever taking a person's file, and reads compose files that
-// somebody else wrote.
+// Package compose builds the project's docker-compose.yml as a value and writes
+// it durably, without ever taking a person's file.
 package compose
 
 import (

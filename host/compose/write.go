@@ -62,6 +62,13 @@ func (e *foreignError) Error() string {
 
 func (e *foreignError) Is(target error) bool { return target == ErrForeign }
 
+// OverrideName is the override that odpm proposes.
+const OverrideName = "docker-compose.override.yml"
+
+const overrideHeader = `# What this project adds to the docker-compose.yml that odpm writes; compose
+# merges both files. This one is yours: odpm does not change it.
+`
+
 // overrideOf is the override that odpm proposed beside a file.
 func overrideOf(path string) string {
 	if data, err := os.ReadFile(filepath.Join(filepath.Dir(path), OverrideName)); err != nil || !strings.HasPrefix(string(data), overrideHeader) {

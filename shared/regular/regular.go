@@ -107,6 +107,12 @@ func refused(path, kind string) error {
 	return &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("it is %s, %w", kind, ErrNotRegular)}
 }
 
+// Is tells whether there is a file that can be read to its end, also behind a link.
+func Is(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
 // Kind is what a file is, in words.
 func Kind(mode fs.FileMode) string {
 	switch {

@@ -1,4 +1,6 @@
-package compose
+// Package loading is what every use of compose's own loader needs: nothing is
+// opened that has no end, and its warnings reach nobody's terminal.
+package loading
 
 import (
 	"context"
@@ -13,20 +15,25 @@ import (
 	"github.com/odpm/odpm/shared/regular"
 )
 
-// onlyFiles refuses what compose's loader would open and never be done with: a
+// OnlyFiles refuses what compose's loader would open and never be done with: a
 // pipe without a writer, a device without an end. To the loader it is a source
 // of included and extended files that knows only those.
-type onlyFiles struct {
+type OnlyFiles struct {
 	dir string
 	// read are the files that the loader asked for.
 	read []string
 }
 
-// all are the files that are there, each once.
-func (o *onlyFiles) all() []string {
+// New is for a project in dir, of whose files the caller knows those in read.
+func New(dir string, read ...string) *OnlyFiles {
+	return &OnlyFiles{dir: dir, read: slices.Clone(read)}
+}
+
+// All are the files that are there, each once.
+func (o *OnlyFiles) All() []string {
 	var out []string
 	for _, path := range o.read {
-		if path = o.abs(path); !slices.Contains(out, path) && regularFile(path) {
+		if path = o.abs(path); !slices.Contains(out, path) && regular.Is(path) {
 			out = append(out, path)
 		}
 	}
@@ -47,33 +54,34 @@ func endless(path string) string {
 
 // abs is where a path leads: beside the file that says it, which is one of those
 // that were read before.
-func (o *onlyFiles) abs(path string) string {
+func (o *OnlyFiles) abs(path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}
 	for _, file := range o.read {
-		if at := filepath.Join(filepath.Dir(file), path); filepath.IsAbs(at) && regularFile(at) {
+		if at := filepath.Join(filepath.Dir(file), path); filepath.IsAbs(at) && regular.Is(at) {
 			return at
 		}
 	}
 	return filepath.Join(o.dir, path)
 }
 
-func (o *onlyFiles) Accept(path string) bool {
+func (o *OnlyFiles) Accept(path string) bool {
 	at := o.abs(path)
-	if regularFile(at) {
+	if regular.Is(at) {
 		o.read = append(o.read, at)
 	}
 	return endless(at) != ""
 }
 
-func (o *onlyFiles) Load(_ context.Context, path string) (string, error) {
-	return "", o.check(path)
+func (o *OnlyFiles) Load(_ context.Context, path string) (string, error) {
+	return "", o.Check(path)
 }
 
-func (o *onlyFiles) Dir(path string) string { return filepath.Dir(path) }
+func (o *OnlyFiles) Dir(path string) string { return filepath.Dir(path) }
 
-func (o *onlyFiles) check(paths ...string) error {
+// Check is an error where one of the paths is what the loader must not open.
+func (o *OnlyFiles) Check(paths ...string) error {
 	for _, path := range paths {
 		if kind := endless(o.abs(path)); kind != "" {
 			return &fs.PathError{Op: "read", Path: o.abs(path), Err: fmt.Errorf("it is %s, %w", kind, regular.ErrNotRegular)}
@@ -82,11 +90,11 @@ func (o *onlyFiles) check(paths ...string) error {
 	return nil
 }
 
-// envFiles checks those of all services.
-func (o *onlyFiles) envFiles(p *types.Project) error {
+// EnvFiles checks those of all services.
+func (o *OnlyFiles) EnvFiles(p *types.Project) error {
 	for _, s := range p.Services {
 		for _, f := range s.EnvFiles {
-			if err := o.check(f.Path); err != nil {
+			if err := o.Check(f.Path); err != nil {
 				return fmt.Errorf("env_file of service %s: %w", s.Name, err)
 			}
 		}
