@@ -11,7 +11,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/odpm/odpm/host/codes"
-	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/odoodb/swap"
 	"github.com/odpm/odpm/host/plan"
@@ -155,7 +155,7 @@ func (s *Run) once(args []string) (engine.RunOnce, error) {
 	if len(entry) == 0 && ignores == "" {
 		return run, nil // the image's own
 	}
-	line, changed, why := compose.OnceLine(service, entry, command, args)
+	line, changed, why := foreign.OnceLine(service, entry, command, args)
 	if ignores != "" && (len(entry) == 0 || slices.Contains(entry, ignores)) {
 		why = ignores + ` in its image does not pass its arguments on ("$@")`
 	}

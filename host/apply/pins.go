@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"strconv"
 
-	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/state"
 )
 
@@ -14,7 +14,7 @@ import (
 var anonymous = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // Pins are the anonymous volumes of a stack's containers.
-func Pins(f *compose.Foreign, made map[string]compose.Made) []state.Pin {
+func Pins(f *foreign.File, made map[string]foreign.Made) []state.Pin {
 	var out []state.Pin
 	for _, service := range f.Doc.ServiceNames() {
 		for _, m := range made[service].Mounts {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/host/cluster"
-	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines/writers"
@@ -65,7 +65,7 @@ type Run struct {
 	provenAt time.Time
 	// answeredAt is when Odoo was last seen to answer HTTP, where that was waited for.
 	answeredAt time.Time
-	kept       *compose.Foreign
+	kept       *foreign.File
 	// role is what ensuring the role did.
 	role cluster.Report
 	// shares: the engine sees this machine's directories; remapped: its containers

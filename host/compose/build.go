@@ -28,8 +28,8 @@ func Build(s Spec) ([]byte, error) {
 		doc.Services[s.Project.ServiceName] = postgresService(s)
 		doc.Volumes = types.Volumes{s.Project.VolumeName: postgresVolume(s.Project)}
 		if s.PostgresPasswordFile != "" {
-			doc.Secrets = types.Secrets{postgresSecret: types.SecretConfig{
-				File: hostPath(s.Project.Dir, s.PostgresPasswordFile),
+			doc.Secrets = types.Secrets{PostgresSecret: types.SecretConfig{
+				File: HostPath(s.Project.Dir, s.PostgresPasswordFile),
 			}}
 		}
 	}

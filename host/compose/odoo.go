@@ -11,9 +11,9 @@ import (
 	"github.com/odpm/odpm/shared/handoff"
 )
 
-// hostGateway is the name by which a container reaches a server on the host
+// HostGateway is the name by which a container reaches a server on the host
 // itself; on Linux it exists only where it is asked for.
-const hostGateway = "host.docker.internal"
+const HostGateway = "host.docker.internal"
 
 func odooService(s Spec) types.ServiceConfig {
 	p := s.Project
@@ -48,10 +48,10 @@ func odooService(s Spec) types.ServiceConfig {
 	// Workers finish their request and the cron its job.
 	svc.StopGracePeriod = duration(30 * time.Second)
 	if s.OdooEnvFile != "" {
-		svc.EnvFiles = []types.EnvFile{{Path: hostPath(p.Dir, s.OdooEnvFile), Required: types.OptOut(!s.OdooEnvMissing)}}
+		svc.EnvFiles = []types.EnvFile{{Path: HostPath(p.Dir, s.OdooEnvFile), Required: types.OptOut(!s.OdooEnvMissing)}}
 	}
 	if p.External {
-		svc.ExtraHosts = types.HostsList{hostGateway: []string{"host-gateway"}}
+		svc.ExtraHosts = types.HostsList{HostGateway: []string{"host-gateway"}}
 	} else {
 		svc.DependsOn = types.DependsOnConfig{
 			p.ServiceName: {Condition: types.ServiceConditionHealthy, Required: true},
@@ -68,21 +68,21 @@ func odooMounts(s Spec) []types.ServiceVolumeConfig {
 		if conf == "" {
 			conf = filepath.Join(p.Dir, "odoo.conf")
 		}
-		mounts = append(mounts, bind(hostPath(p.Dir, conf), OdooConfTarget, true))
+		mounts = append(mounts, bind(HostPath(p.Dir, conf), OdooConfTarget, true))
 	}
 	data := p.OdooDataDir
 	if data == "" {
 		data = "data/odoo"
 	}
-	mounts = append(mounts, bind(hostPath(p.Dir, data), OdooDataTarget, false))
+	mounts = append(mounts, bind(HostPath(p.Dir, data), OdooDataTarget, false))
 	if p.FilestoreDir != "" {
-		mounts = append(mounts, bind(hostPath(p.Dir, p.FilestoreDir), FilestoreTarget, false))
+		mounts = append(mounts, bind(HostPath(p.Dir, p.FilestoreDir), FilestoreTarget, false))
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.FilestoreDirs)) {
-		mounts = append(mounts, bind(hostPath(p.Dir, p.FilestoreDirs[name]), FilestoreTarget+"/"+name, false))
+		mounts = append(mounts, bind(HostPath(p.Dir, p.FilestoreDirs[name]), FilestoreTarget+"/"+name, false))
 	}
 	if p.AddonsDir != "" {
-		mounts = append(mounts, bind(hostPath(p.Dir, p.AddonsDir), AddonsTarget, true))
+		mounts = append(mounts, bind(HostPath(p.Dir, p.AddonsDir), AddonsTarget, true))
 	}
 	return append(mounts,
 		// The directory, because a bind-mounted file goes stale on rename.

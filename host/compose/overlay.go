@@ -60,11 +60,11 @@ func (o Overlay) Build() ([]byte, error) {
 	doc := &types.Project{Services: types.Services{}}
 	for _, s := range o.Services {
 		env := map[string]string{handoff.EnvID: o.HandoffID}
-		volumes := []types.ServiceVolumeConfig{bind(hostPath(o.Dir, filepath.Join(o.Project, handoff.HostRuntimeDir)), handoff.RuntimeDir, true)}
+		volumes := []types.ServiceVolumeConfig{bind(HostPath(o.Dir, filepath.Join(o.Project, handoff.HostRuntimeDir)), handoff.RuntimeDir, true)}
 		var svc types.ServiceConfig
 		svc.Entrypoint, svc.Command = types.ShellCommand(s.Entrypoint), types.ShellCommand(s.Command)
 		if s.Records {
-			volumes = append(volumes, bind(hostPath(o.Dir, filepath.Join(o.Project, handoff.HostDatabaseDir)), handoff.DatabaseDir, false))
+			volumes = append(volumes, bind(HostPath(o.Dir, filepath.Join(o.Project, handoff.HostDatabaseDir)), handoff.DatabaseDir, false))
 			if s.Group != "" {
 				svc.GroupAdd = []string{s.Group}
 			}

@@ -14,12 +14,12 @@ import (
 // md5 (12, 13), and checksums where they are not yet the default (up to 17).
 const initdbArgs = "--auth-host=scram-sha-256 --data-checksums"
 
-// serverCommand reaches a cluster that was made elsewhere: only the image's own
+// ServerCommand reaches a cluster that was made elsewhere: only the image's own
 // initdb writes listen_addresses = '*', PostgreSQL's default is localhost, which
 // is nobody's but the container's, and a port of its own in postgresql.conf would
 // be another than the published one. During a first start the image's entrypoint
 // puts an empty listen_addresses behind it.
-var serverCommand = types.ShellCommand{"postgres", "-c", "listen_addresses=*", "-c", "port=" + itoa(PostgresPort)}
+var ServerCommand = types.ShellCommand{"postgres", "-c", "listen_addresses=*", "-c", "port=" + itoa(PostgresPort)}
 
 func postgresService(s Spec) types.ServiceConfig {
 	p := s.Project
@@ -37,7 +37,7 @@ func postgresService(s Spec) types.ServiceConfig {
 	}
 	var svc types.ServiceConfig
 	svc.Image = postgresImage(p)
-	svc.Command = serverCommand
+	svc.Command = ServerCommand
 	svc.Restart = restart(p)
 	svc.Ports = []types.ServicePortConfig{publish(postgresBind(p), p.PostgresPort, PostgresPort)}
 	svc.Volumes = []types.ServiceVolumeConfig{{
@@ -62,7 +62,7 @@ func postgresService(s Spec) types.ServiceConfig {
 	svc.ShmSize = 1 << 30
 	if s.PostgresPasswordFile != "" {
 		env["POSTGRES_PASSWORD_FILE"] = PostgresPasswordTarget
-		svc.Secrets = []types.ServiceSecretConfig{{Source: postgresSecret}}
+		svc.Secrets = []types.ServiceSecretConfig{{Source: PostgresSecret}}
 	}
 	svc.Environment = environment(env)
 	return svc

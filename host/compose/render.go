@@ -84,7 +84,7 @@ func node(doc *types.Project) (*yaml.Node, error) {
 			"secrets", "extra_hosts", "ports", "volumes", "healthcheck", "stop_grace_period", "shm_size")
 	}
 	yamlnode.Order(top, "name", "services", "volumes", "secrets")
-	escape(top)
+	Escape(top)
 	return top, nil
 }
 
@@ -106,9 +106,9 @@ func shortPorts(ports []types.ServicePortConfig) *yaml.Node {
 	return seq
 }
 
-// escape makes every value survive compose's interpolation. Keys are not
+// Escape makes every value survive compose's interpolation. Keys are not
 // interpolated.
-func escape(n *yaml.Node) {
+func Escape(n *yaml.Node) {
 	switch n.Kind {
 	case yaml.ScalarNode:
 		if strings.Contains(n.Value, "$") {
@@ -116,11 +116,11 @@ func escape(n *yaml.Node) {
 		}
 	case yaml.MappingNode:
 		for i := 1; i < len(n.Content); i += 2 {
-			escape(n.Content[i])
+			Escape(n.Content[i])
 		}
 	default:
 		for _, c := range n.Content {
-			escape(c)
+			Escape(c)
 		}
 	}
 }

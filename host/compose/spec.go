@@ -25,9 +25,9 @@ const (
 	AddonsTarget = "/mnt/extra-addons"
 
 	// PostgresPasswordTarget is the secret that bootstraps a new cluster.
-	PostgresPasswordTarget = "/run/secrets/" + postgresSecret
+	PostgresPasswordTarget = "/run/secrets/" + PostgresSecret
 
-	postgresSecret = "postgres_password"
+	PostgresSecret = "postgres_password"
 )
 
 // PostgresPort is the port inside the container; POSTGRES_PORT is only what is
@@ -147,9 +147,9 @@ func OdooBind(p project.Project) string {
 	return "127.0.0.1"
 }
 
-// hostPath writes a path below the project relative to it, so that a moved
+// HostPath writes a path below the project relative to it, so that a moved
 // project keeps working, and any other as it is.
-func hostPath(dir, path string) string {
+func HostPath(dir, path string) string {
 	if !filepath.IsAbs(path) {
 		return "./" + filepath.ToSlash(filepath.Clean(path))
 	}

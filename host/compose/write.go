@@ -65,13 +65,13 @@ func (e *foreignError) Is(target error) bool { return target == ErrForeign }
 // OverrideName is the override that odpm proposes.
 const OverrideName = "docker-compose.override.yml"
 
-const overrideHeader = `# What this project adds to the docker-compose.yml that odpm writes; compose
+const OverrideHeader = `# What this project adds to the docker-compose.yml that odpm writes; compose
 # merges both files. This one is yours: odpm does not change it.
 `
 
 // overrideOf is the override that odpm proposed beside a file.
 func overrideOf(path string) string {
-	if data, err := os.ReadFile(filepath.Join(filepath.Dir(path), OverrideName)); err != nil || !strings.HasPrefix(string(data), overrideHeader) {
+	if data, err := os.ReadFile(filepath.Join(filepath.Dir(path), OverrideName)); err != nil || !strings.HasPrefix(string(data), OverrideHeader) {
 		return ""
 	}
 	return OverrideName
@@ -112,7 +112,7 @@ type Found struct {
 // Look reads what is there.
 func Look(path string) Found {
 	f := Found{Path: path, Beside: Beside(path)}
-	f.Bytes, f.Err = readCompose(path)
+	f.Bytes, f.Err = ReadFile(path)
 	if errors.Is(f.Err, fs.ErrNotExist) {
 		f.Bytes, f.Err = nil, nil
 	} else if f.Err == nil && f.Bytes == nil {
@@ -163,7 +163,7 @@ func Write(path string, content []byte, o WriteOptions) (Written, error) {
 	}
 	mode := fs.FileMode(0o644)
 	var w Written
-	old, err := readCompose(path)
+	old, err := ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
@@ -197,7 +197,7 @@ func Write(path string, content []byte, o WriteOptions) (Written, error) {
 	return w, nil
 }
 
-func readCompose(path string) ([]byte, error) {
+func ReadFile(path string) ([]byte, error) {
 	st, err := os.Lstat(path)
 	if err != nil {
 		return nil, err

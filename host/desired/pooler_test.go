@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/inputs"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/world"
@@ -25,7 +25,7 @@ func TestKeptPooler(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "compose.yml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		f, err := compose.Read(context.Background(), dir, nil)
+		f, err := foreign.Read(context.Background(), dir, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

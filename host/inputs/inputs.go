@@ -19,6 +19,7 @@ import (
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/state"
@@ -34,7 +35,7 @@ type Inputs struct {
 	Project *project.Project
 	Dirs    state.Dirs
 	// Kept is the person's own compose file, nil where odpm writes one.
-	Kept *compose.Foreign
+	Kept *foreign.File
 	// KeptConf stands for the odoo.conf that a kept file does without.
 	KeptConf []byte
 	// ComposeFiles are named one by one: an explicit -f alone would drop the
@@ -172,7 +173,7 @@ func (in *Inputs) ServiceOf(host string) string {
 	if in.Kept != nil {
 		doc = in.Kept.Doc
 	}
-	name := compose.ServiceOf(doc, p.OdooServiceName, host)
+	name := foreign.ServiceOf(doc, p.OdooServiceName, host)
 	if _, added := p.Services[host]; name == "" && (added || !p.External && host == p.ServiceName) {
 		name = host
 	}
@@ -200,9 +201,9 @@ func (in *Inputs) OdooNetworks() []string {
 func (in *Inputs) Listens() (http, gevent int) {
 	switch {
 	case in.Kept != nil && in.Kept.Odoo != nil:
-		return compose.ListensOn(in.Kept.Doc.Services[in.Kept.Odoo.Service])
+		return foreign.ListensOn(in.Kept.Doc.Services[in.Kept.Odoo.Service])
 	case in.Merged != nil:
-		return compose.ListensOn(in.Merged.Services[in.Project.OdooServiceName])
+		return foreign.ListensOn(in.Merged.Services[in.Project.OdooServiceName])
 	}
 	return 0, 0
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/shared/odooconf"
 	"github.com/odpm/odpm/shared/shell"
@@ -17,7 +18,7 @@ import (
 // of the file, which is used as it is.
 func (in *Inputs) readKept(ctx context.Context) error {
 	was := in.Project
-	f, err := compose.Read(ctx, was.Dir, was.Env)
+	f, err := foreign.Read(ctx, was.Dir, was.Env)
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (in *Inputs) readKept(ctx context.Context) error {
 }
 
 // withFile is the project with what the compose file says instead.
-func withFile(p project.Project, f *compose.Foreign) project.Project {
+func withFile(p project.Project, f *foreign.File) project.Project {
 	pg := f.Postgres
 	p.Name, p.PlainName, p.Prefix = f.Name, f.Name, ""
 	p.ServiceName, p.OdooServiceName, p.VolumeName = pg.Service, f.Odoo.Service, pg.VolumeKey
@@ -103,7 +104,7 @@ func withFile(p project.Project, f *compose.Foreign) project.Project {
 
 // withLogin takes the login from what the file tells Odoo where the project
 // itself says none.
-func (in *Inputs) withLogin(p project.Project, odoo *compose.ForeignOdoo) (project.Project, error) {
+func (in *Inputs) withLogin(p project.Project, odoo *foreign.Odoo) (project.Project, error) {
 	said := func(conf *odooconf.File, source string) {
 		if v, ok := conf.Value("db_user", p.OdooMajor); ok && p.AppRoleSource == "default" {
 			p.AppRole, p.AppRoleSource = v, source
@@ -137,7 +138,7 @@ func (in *Inputs) withLogin(p project.Project, odoo *compose.ForeignOdoo) (proje
 
 // confOf is an odoo.conf that is nowhere written: what the file has as a config, and
 // what else it tells Odoo.
-func confOf(role string, odoo *compose.ForeignOdoo) ([]byte, error) {
+func confOf(role string, odoo *foreign.Odoo) ([]byte, error) {
 	host, port := odoo.Host, odoo.DBPort
 	if host == "" {
 		host = "db" // the official image's own default

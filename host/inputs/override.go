@@ -12,6 +12,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/project/tag"
 )
@@ -40,7 +41,7 @@ func (in *Inputs) readOverride(ctx context.Context) {
 	}
 	in.Merged = m
 	in.OdooUser = m.Services[p.OdooServiceName].User
-	if c := m.Services[p.OdooServiceName].Command; len(c) > 0 && !slices.Equal(c, spec.OdooCommand()) && !compose.WrapsOdoo(c) {
+	if c := m.Services[p.OdooServiceName].Command; len(c) > 0 && !slices.Equal(c, spec.OdooCommand()) && !foreign.WrapsOdoo(c) {
 		in.OdooCommand = c
 	}
 	if !p.External {
@@ -117,6 +118,6 @@ func (in *Inputs) overriddenOdoo(svc types.ServiceConfig, file string) {
 	// A word of it may be a shell's text that comes to the checker.
 	if len(svc.Entrypoint) > 0 && !strings.Contains(strings.Join(svc.Entrypoint, " "), "odpm-checker") {
 		in.overridden(file, at+".entrypoint leaves out odpm-checker: nothing would prove Odoo's login.",
-			fmt.Sprintf(`entrypoint: ["%s", "--", …] there        the checker first, then what is there now`, compose.CheckerInImage), "or "+out)
+			fmt.Sprintf(`entrypoint: ["%s", "--", …] there        the checker first, then what is there now`, foreign.CheckerInImage), "or "+out)
 	}
 }

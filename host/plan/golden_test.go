@@ -9,12 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/odpm/odpm/host/cluster"
-
 	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/engine"
@@ -96,7 +96,7 @@ func stopped(x *place) { x.stopAll() }
 
 func keep(x *place) {
 	x.p.KeepCompose = true
-	x.in.Kept = &compose.Foreign{Dir: dir, Name: "acme", Files: []string{dir + "/docker-compose.yml"}, Postgres: &compose.ForeignPostgres{Service: "db"}, Odoo: &compose.ForeignOdoo{Service: "odoo"}}
+	x.in.Kept = &foreign.File{Dir: dir, Name: "acme", Files: []string{dir + "/docker-compose.yml"}, Postgres: &foreign.Postgres{Service: "db"}, Odoo: &foreign.Odoo{Service: "odoo"}}
 	x.in.Kept.Doc = &types.Project{Name: "acme", Services: types.Services{"db": {Name: "db"}, "odoo": {Name: "odoo"}}}
 	x.in.ComposeFiles = append(x.in.Kept.Files, dir+"/.odpm/compose.yml")
 	x.w.Files.Compose = compose.Found{Path: dir + "/.odpm/compose.yml"}

@@ -15,6 +15,7 @@ import (
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/plan"
@@ -141,7 +142,7 @@ func namedFiles(o apply.Options) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compose.NamedFiles(env), nil
+	return foreign.NamedFiles(env), nil
 }
 
 // takeover reads the stack and decides.
@@ -176,7 +177,7 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 	if err := postgresVersion(o, f, a); err != nil {
 		return t, nil, err
 	}
-	if old := slices.DeleteFunc(slices.Clone(f.Problems), func(x compose.Problem) bool { return x.Code != "major_old" }); len(old) > 0 && !a.External {
+	if old := slices.DeleteFunc(slices.Clone(f.Problems), func(x foreign.Problem) bool { return x.Code != "major_old" }); len(old) > 0 && !a.External {
 		return t, nil, blocked(a.File, old, place)
 	}
 	place.ExternalWay = again(a, "--external") + "        if PostgreSQL runs elsewhere"
@@ -208,11 +209,11 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 		files, err = keeping(o, f, a)
 	} else {
 		place.Copying = true
-		var copies []compose.Copy
-		files, notes, copies, err = proposedFor(ctx, o, a.File, f, place, func(p *compose.Proposal) {
+		var copies []foreign.Copy
+		files, notes, copies, err = proposedFor(ctx, o, a.File, f, place, func(p *foreign.Proposal) {
 			freePorts(p)
-			if a.External && !slices.ContainsFunc(p.Vars, func(v compose.Var) bool { return v.Key == "ODPM_POSTGRES" }) {
-				p.Vars = append(p.Vars, compose.Var{Key: "ODPM_POSTGRES", Value: "external"})
+			if a.External && !slices.ContainsFunc(p.Vars, func(v foreign.Var) bool { return v.Key == "ODPM_POSTGRES" }) {
+				p.Vars = append(p.Vars, foreign.Var{Key: "ODPM_POSTGRES", Value: "external"})
 			}
 		})
 		for _, c := range copies {
@@ -241,7 +242,7 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 
 // unbuilt are the two services as far as compose builds their images and has not
 // done so yet.
-func unbuilt(ctx context.Context, f *compose.Foreign) []string {
+func unbuilt(ctx context.Context, f *foreign.File) []string {
 	var out []string
 	add := func(service string) {
 		if f.Doc.Services[service].Build != nil && engines.ImageEnv(ctx, f.ImageOf(service)) == nil {
@@ -273,7 +274,7 @@ func replaced(dir string) []state.FileBefore {
 }
 
 // freePorts gives a key that the file does not say a port that is free now.
-func freePorts(p *compose.Proposal) {
+func freePorts(p *foreign.Proposal) {
 	said, given := map[string]bool{}, []int{}
 	for _, v := range p.Vars {
 		said[v.Key] = true
@@ -287,21 +288,21 @@ func freePorts(p *compose.Proposal) {
 		}
 		port := ports.NextFree(loopback, d.port, given...)
 		given = append(given, port)
-		p.Vars = append(p.Vars, compose.Var{Key: d.key, Value: fmt.Sprint(port), Why: fmt.Sprintf("%d is in use on this machine", d.port)})
+		p.Vars = append(p.Vars, foreign.Var{Key: d.key, Value: fmt.Sprint(port), Why: fmt.Sprintf("%d is in use on this machine", d.port)})
 	}
 }
 
 // keeping are the files of a project that keeps its compose file.
-func keeping(o apply.Options, f *compose.Foreign, a Adoption) ([]newFile, error) {
-	p := compose.Proposal{Vars: []compose.Var{{Key: "ODPM_COMPOSE", Value: "keep", Why: "docker compose keeps using " + filepath.Base(f.Files[0]) + " as it is"}}}
+func keeping(o apply.Options, f *foreign.File, a Adoption) ([]newFile, error) {
+	p := foreign.Proposal{Vars: []foreign.Var{{Key: "ODPM_COMPOSE", Value: "keep", Why: "docker compose keeps using " + filepath.Base(f.Files[0]) + " as it is"}}}
 	if named, err := namedFiles(o); err != nil {
 		return nil, err
 	} else if !slices.Contains(named, a.File) && (!slices.Contains(cli.DefaultFileNames, filepath.Base(a.File)) || f.Dir != o.Dir) {
-		p.Vars = append(p.Vars, compose.Var{Key: "COMPOSE_FILE", Value: a.File})
+		p.Vars = append(p.Vars, foreign.Var{Key: "COMPOSE_FILE", Value: a.File})
 	}
 	for _, v := range []struct{ key, value string }{{"POSTGRES_SERVICE_NAME", a.Postgres}, {"ODOO_SERVICE_NAME", a.Odoo}} {
 		if v.value != "" {
-			p.Vars = append(p.Vars, compose.Var{Key: v.key, Value: v.value})
+			p.Vars = append(p.Vars, foreign.Var{Key: v.key, Value: v.value})
 		}
 	}
 	if v := f.Labels(); v != nil {
@@ -319,7 +320,7 @@ func keeping(o apply.Options, f *compose.Foreign, a Adoption) ([]newFile, error)
 		return nil, &ui.Refusal{Code: codes.SettingsConflict, What: ".env has a different value for " + strings.Join(differing, ", ") + ". Nothing was written.", Ways: []string{"correct it, then: " + again(a, "")}}
 	}
 	return []newFile{{name: ".env", content: string(content), mode: 0o600, extends: true},
-		{name: "odpm.json", content: string(f.Propose(compose.Place{Dir: o.Dir, Copying: true}).Manifest), mode: 0o644}}, nil
+		{name: "odpm.json", content: string(f.Propose(foreign.Place{Dir: o.Dir, Copying: true}).Manifest), mode: 0o644}}, nil
 }
 
 // over is the file that is written, nil for one that stays.

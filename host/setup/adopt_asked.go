@@ -10,7 +10,7 @@ import (
 
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/codes"
-	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/project/tag"
@@ -22,7 +22,7 @@ import (
 
 // choose asks which service is meant where several could be. What is answered is
 // in a then, as if it had been typed.
-func choose(o apply.Options, f *compose.Foreign, a *Adoption) error {
+func choose(o apply.Options, f *foreign.File, a *Adoption) error {
 	for _, c := range []struct {
 		what, flag string
 		said       *string
@@ -68,7 +68,7 @@ func several(a Adoption, named []string) error {
 }
 
 // inLayer: the checker in front makes Odoo's container anew.
-func inLayer(a Adoption, f *compose.Foreign, container string) error {
+func inLayer(a Adoption, f *foreign.File, container string) error {
 	replace := a
 	replace.Keep = false
 	return &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("Odoo's data (the file store) is inside the container %s itself, at %s. Putting the checker in front of Odoo recreates that container, so it would be lost. Nothing was written.", container, f.Odoo.DataTarget),
@@ -79,7 +79,7 @@ func inLayer(a Adoption, f *compose.Foreign, container string) error {
 }
 
 // takenOut: the file has a place for Odoo's data by now, and there is something in it.
-func takenOut(f *compose.Foreign, place compose.Place) bool {
+func takenOut(f *foreign.File, place foreign.Place) bool {
 	if f.Odoo.DataVolume != "" {
 		return place.Volumes[f.Odoo.DataVolume]
 	}
@@ -123,7 +123,7 @@ func odooVersion(ctx context.Context, image, said string) string {
 
 // postgresVersion: an image like postgres:latest says its major once it is on this
 // machine, and otherwise a person does.
-func postgresVersion(o apply.Options, f *compose.Foreign, a Adoption) error {
+func postgresVersion(o apply.Options, f *foreign.File, a Adoption) error {
 	if f.Postgres == nil || a.External || f.Postgres.Major != 0 {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/project"
@@ -32,12 +33,12 @@ func proposed(ctx context.Context, o apply.Options, file string) ([]newFile, []s
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		file = filepath.Join(file, filepath.Base(f.Files[0]))
 	}
-	files, notes, _, err := proposedFor(ctx, o, file, f, place, func(*compose.Proposal) {})
+	files, notes, _, err := proposedFor(ctx, o, file, f, place, func(*foreign.Proposal) {})
 	return files, notes, err
 }
 
 // proposedFor is the same for a file that was read. more adds to the settings.
-func proposedFor(ctx context.Context, o apply.Options, file string, f *compose.Foreign, place compose.Place, more func(*compose.Proposal)) ([]newFile, []string, []compose.Copy, error) {
+func proposedFor(ctx context.Context, o apply.Options, file string, f *foreign.File, place foreign.Place, more func(*foreign.Proposal)) ([]newFile, []string, []foreign.Copy, error) {
 	o.Term.Secrets.Add(f.Secrets()...)
 	p := f.Propose(place)
 	if p.Blocking() {
@@ -105,14 +106,14 @@ func proposedFor(ctx context.Context, o apply.Options, file string, f *compose.F
 
 // readForeign reads the file with the settings that are in the directory
 // already: which service is meant, whether the server is elsewhere.
-func readForeign(ctx context.Context, o apply.Options, file string) (*compose.Foreign, compose.Place, error) {
-	place := compose.Place{Dir: o.Dir, Owner: engines.Person(ctx)}
+func readForeign(ctx context.Context, o apply.Options, file string) (*foreign.File, foreign.Place, error) {
+	place := foreign.Place{Dir: o.Dir, Owner: engines.Person(ctx)}
 	// docker compose reads the .env where it is started, also for a file elsewhere.
 	env, err := project.Environment(o.Dir, "", o.Environ)
 	if err != nil {
 		return nil, place, err
 	}
-	f, err := compose.Read(ctx, file, env)
+	f, err := foreign.Read(ctx, file, env)
 	if err != nil {
 		return nil, place, err
 	}
@@ -155,7 +156,7 @@ func readForeign(ctx context.Context, o apply.Options, file string) (*compose.Fo
 
 // difference compares with what odpm would run once the proposed files are
 // there.
-func difference(ctx context.Context, o apply.Options, f *compose.Foreign, files []newFile) (compose.Difference, error) {
+func difference(ctx context.Context, o apply.Options, f *foreign.File, files []newFile) (foreign.Difference, error) {
 	as := project.Files{}
 	for _, x := range files {
 		if _, err := os.Stat(filepath.Join(o.Dir, x.name)); err == nil && !x.extends {
@@ -171,12 +172,12 @@ func difference(ctx context.Context, o apply.Options, f *compose.Foreign, files 
 		p, err = project.LoadWith(o.Dir, o.Environ, o.Home, as)
 	}
 	if err != nil {
-		return compose.Difference{}, err
+		return foreign.Difference{}, err
 	}
 	name := overrideName(o.Dir)
 	existing, err := read(o.Dir, name)
 	if err != nil {
-		return compose.Difference{}, err
+		return foreign.Difference{}, err
 	}
 	var over []string
 	if existing != nil {
@@ -204,7 +205,7 @@ func read(dir, name string) ([]byte, error) {
 }
 
 // blocked is the refusal of a file that something is in the way of.
-func blocked(file string, problems []compose.Problem, place compose.Place) *ui.Refusal {
+func blocked(file string, problems []foreign.Problem, place foreign.Place) *ui.Refusal {
 	r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("%s cannot be taken over yet: a new stack would not have the same data. Nothing was written.", file)}
 	copied, again := !place.Copying, false
 	for _, x := range problems {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/project"
@@ -19,7 +20,7 @@ type Theirs struct {
 	// File is its path.
 	File string
 	// Lost are data of its stack that odpm's would not have.
-	Lost []compose.Problem
+	Lost []foreign.Problem
 	// Missing is what else odpm's document and its override lack of it.
 	Missing []string
 }
@@ -39,7 +40,7 @@ func (r *Reader) theirs(ctx context.Context, w *World) {
 		return
 	}
 	p := r.in.Project
-	f, err := compose.Read(ctx, path, p.Env)
+	f, err := foreign.Read(ctx, path, p.Env)
 	if err != nil {
 		w.Warnings = append(w.Warnings, fmt.Sprintf("%s could not be compared with what odpm would run: %v", r.in.Rel(path), err))
 		return
@@ -66,7 +67,7 @@ func (r *Reader) theirs(ctx context.Context, w *World) {
 			return
 		}
 	}
-	place := compose.Place{Dir: p.Dir, External: p.External, Owner: w.Person(), OdooData: p.OdooDataDir, Data: p.Setting("POSTGRES_DATA_DIR")}
+	place := foreign.Place{Dir: p.Dir, External: p.External, Owner: w.Person(), OdooData: p.OdooDataDir, Data: p.Setting("POSTGRES_DATA_DIR")}
 	// One that cannot be read is odpm adopt's to say.
 	if a, err := state.NewDirs(p.Dir).Adoption(); err == nil && a != nil {
 		place.Copied = a.Copied
@@ -87,7 +88,7 @@ func (r *Reader) theirs(ctx context.Context, w *World) {
 		return
 	}
 	for _, m := range d.Mounts {
-		t.Lost = append(t.Lost, compose.Problem{Code: "mount", Blocking: true, Message: m + " is a place that the service writes to, and odpm's own file does not mount it",
+		t.Lost = append(t.Lost, foreign.Problem{Code: "mount", Blocking: true, Message: m + " is a place that the service writes to, and odpm's own file does not mount it",
 			Way: "odpm init --from-compose " + filepath.Base(path) + "        proposes docker-compose.override.yml with it"})
 	}
 	t.Missing = d.Carried
@@ -99,15 +100,15 @@ func (r *Reader) theirs(ctx context.Context, w *World) {
 }
 
 // Made gives containers to a proposal.
-func Made(made map[string]engines.Container) map[string]compose.Made {
+func Made(made map[string]engines.Container) map[string]foreign.Made {
 	if made == nil {
 		return nil
 	}
-	out := map[string]compose.Made{}
+	out := map[string]foreign.Made{}
 	for service, m := range made {
-		c := compose.Made{Name: m.Name, Image: m.Image}
+		c := foreign.Made{Name: m.Name, Image: m.Image}
 		for _, x := range m.Mounts {
-			c.Mounts = append(c.Mounts, compose.MadeMount(x))
+			c.Mounts = append(c.Mounts, foreign.MadeMount(x))
 		}
 		out[service] = c
 	}

@@ -1,0 +1,41 @@
+package foreign
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What the command has Odoo listen on is published on the ports of before: they were
+// taken for ports of something else, and each was published twice.
+func TestListensOn(t *testing.T) {
+	for name, tt := range map[string]struct{ command, ports string }{
+		"both":      {"--http-port=8888 --gevent-port 8899", `["9069:8888", "9072:8899"]`},
+		"short":     {"odoo -p 8888 --longpolling-port=8899", `["9069:8888", "9072:8899"]`},
+		"a shell's": {`sh -c "pip install x; exec odoo --http-port 8888 --gevent-port 8899"`, `["9069:8888", "9072:8899"]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, f := differenceOf(t, `
+services:
+  odoo:
+    image: odoo:17.0
+    command: `+tt.command+`
+    ports: `+tt.ports+`
+    environment: {HOST: db, USER: odoo, PASSWORD: pw}
+  db: {image: "postgres:15", environment: {POSTGRES_USER: odoo, POSTGRES_PASSWORD: pw}, volumes: ["./pg:/var/lib/postgresql/data"]}
+`, nil)
+			for key, want := range map[string]string{"ODOO_PORT": "9069", "GEVENT_PORT": "9072"} {
+				vars := f.Propose(Place{Dir: f.Dir}).Vars
+				if i := slices.IndexFunc(vars, func(v Var) bool { return v.Key == key }); i < 0 || vars[i].Value != want {
+					t.Errorf("%s=%s is not proposed: %v", key, want, vars)
+				}
+			}
+			if !slices.Contains(d.Carried, "services.odoo.command") || !strings.Contains(string(d.Override), "8888") {
+				t.Errorf("the command is not carried over: %s", d.Override)
+			}
+			if slices.Contains(d.Carried, "services.odoo.ports") {
+				t.Errorf("the ports are published again: %s", d.Override)
+			}
+		})
+	}
+}

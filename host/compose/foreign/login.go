@@ -1,0 +1,231 @@
+package foreign
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/project/tag"
+	"github.com/odpm/odpm/shared/odooconf"
+	"github.com/odpm/odpm/shared/regular"
+	"github.com/odpm/odpm/shared/shell"
+)
+
+// port reads what of PostgreSQL is published on the host.
+func (f *File) port(s types.ServiceConfig) {
+	p := f.Postgres
+	way := "odpm's own compose file publishes POSTGRES_PORT on POSTGRES_BIND (127.0.0.1:5432 unless set)"
+	for _, port := range s.Ports {
+		if int(port.Target) != p.ContainerPort || port.Protocol != "" && port.Protocol != "tcp" {
+			continue
+		}
+		n, err := strconv.Atoi(port.Published)
+		if err != nil || n == 0 {
+			f.problem(Problem{Code: "random_port", Message: fmt.Sprintf("service %s publishes a random port or a range of ports (%q)", s.Name, port.Published), Way: way})
+			return
+		}
+		p.Port, p.Bind = n, firstOf(port.HostIP, "0.0.0.0")
+		if ip := net.ParseIP(p.Bind); ip != nil && ip.IsUnspecified() {
+			f.problem(Problem{Code: "open_port", Message: fmt.Sprintf("service %s publishes PostgreSQL on every interface of this machine (port %d), which bypasses most firewalls", s.Name, n),
+				Way: "if nobody connects from elsewhere: POSTGRES_BIND=127.0.0.1 in .env"})
+		}
+		return
+	}
+	if s.NetworkMode == "host" {
+		p.Port, p.Bind = p.ContainerPort, "0.0.0.0"
+		return
+	}
+	f.problem(Problem{Code: "no_port", Message: fmt.Sprintf("service %s publishes no port", s.Name), Way: way})
+}
+
+// login is what an Odoo container knows of its database.
+type login struct {
+	host, user, password string
+	port                 int
+}
+
+// readLogin follows the official image (HOST, USER, PASSWORD, and their older
+// names of linked containers), doodba (PGHOST…, DB_…), bitnami and the command
+// line, which wins.
+func (f *File) readLogin(s types.ServiceConfig) login {
+	l := login{
+		host:     firstOf(env(s, "HOST"), env(s, "PGHOST"), env(s, "DB_HOST"), env(s, "ODOO_DATABASE_HOST"), env(s, "POSTGRES_HOST"), env(s, "DB_PORT_5432_TCP_ADDR")),
+		user:     firstOf(env(s, "USER"), env(s, "PGUSER"), env(s, "DB_USER"), env(s, "ODOO_DATABASE_USER"), env(s, "DB_ENV_POSTGRES_USER"), env(s, "POSTGRES_USER")),
+		password: firstOf(env(s, "PASSWORD"), env(s, "PGPASSWORD"), env(s, "DB_PASSWORD"), env(s, "ODOO_DATABASE_PASSWORD"), env(s, "DB_ENV_POSTGRES_PASSWORD"), env(s, "POSTGRES_PASSWORD")),
+	}
+	if file := env(s, "PASSWORD_FILE"); l.password == "" && file != "" {
+		l.password = f.secretFile(s, file)
+	}
+	l.port, _ = strconv.Atoi(firstOf(env(s, "PORT"), env(s, "PGPORT"), env(s, "DB_PORT"), env(s, "DB_PORT_5432_TCP_PORT")))
+	all, own := oneLine(slices.Concat([]string(s.Entrypoint), []string(s.Command))), odooOptions(s)
+	for _, o := range []struct {
+		to          *string
+		long, short string
+	}{{&l.host, "--db_host", ""}, {&l.user, "--db_user", "-r"}, {&l.password, "--db_password", "-w"}} {
+		*o.to = firstOf(optionOf(own, o.long), optionOf(own, o.short), optionOf(all, o.long), *o.to)
+	}
+	if n, err := strconv.Atoi(firstOf(optionOf(own, "--db_port"), optionOf(all, "--db_port"))); err == nil {
+		l.port = n
+	}
+	return l
+}
+
+func (f *File) describeOdoo(s types.ServiceConfig) {
+	o := f.Odoo
+	l := f.readLogin(s)
+	*o = Odoo{Service: s.Name, Image: s.Image, User: s.User, Mounts: s.Volumes, Host: l.host, DBPort: l.port, Role: l.user, Password: l.password}
+	_, t := tag.Split(s.Image)
+	o.Version = odooVersion(t)
+	if s.Build != nil {
+		if v := s.Build.Args["ODOO_VERSION"]; v != nil {
+			o.Version = firstOf(odooVersion(*v), o.Version)
+		}
+		o.Version = firstOf(readBuild(s.Build).odooVersion(), o.Version)
+		if s.Image == "" {
+			f.buildsImage(s, "ODOO_IMAGE")
+		}
+	}
+	o.Version = firstOf(o.Version, odooVersion(env(s, "ODOO_VERSION")))
+	var hidden bool
+	o.ConfPath, o.ConfTarget, hidden = f.conf(s)
+	if text, at := f.confText(s); o.ConfPath == "" && text != "" {
+		o.ConfText, o.ConfTarget, hidden = text, at, true
+	}
+	http, gevent := f.odooPorts(s)
+	for _, p := range s.Ports {
+		n, _ := strconv.Atoi(p.Published)
+		switch {
+		case p.Target == http && o.HTTPPort == 0:
+			o.HTTPPort, o.HTTPBind = n, p.HostIP
+		case p.Target == gevent && o.GeventPort == 0:
+			o.GeventPort = n
+		}
+	}
+	if !slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return p.Target == http }) && s.NetworkMode != "host" {
+		f.problem(Problem{Code: "odoo_port", Message: fmt.Sprintf("service %s publishes no port of Odoo's", s.Name),
+			Way: fmt.Sprintf("odpm's own compose file publishes ODOO_PORT on ODOO_BIND (127.0.0.1:%d unless set)", compose.OdooHTTPPort)})
+	}
+	f.odooData(s, hidden)
+	f.clear(s, "PASSWORD", "PGPASSWORD", "DB_PASSWORD", "ODOO_DATABASE_PASSWORD")
+	f.profiles(s)
+}
+
+// odooPorts are where its options, or odoo.conf, have Odoo listen in the container.
+func (f *File) odooPorts(s types.ServiceConfig) (http, gevent uint32) {
+	http, gevent = compose.OdooHTTPPort, compose.OdooGeventPort
+	defer func() {
+		h, g := ListensOn(s)
+		http, gevent = cmp.Or(uint32(h), http), cmp.Or(uint32(g), gevent)
+	}()
+	conf, err := odooconf.Parse([]byte(f.Odoo.ConfText))
+	if f.Odoo.ConfPath != "" {
+		conf, err = odooconf.Load(f.Odoo.ConfPath)
+	}
+	if err != nil {
+		return http, gevent
+	}
+	for _, o := range []struct {
+		to   *uint32
+		keys []string
+	}{{&http, []string{"http_port", "xmlrpc_port"}}, {&gevent, []string{"gevent_port", "longpolling_port"}}} {
+		for _, key := range o.keys {
+			if n, ok, err := conf.Int(key, 0); ok && err == nil && n > 0 && n < 65536 {
+				*o.to = uint32(n)
+				break
+			}
+		}
+	}
+	return http, gevent
+}
+
+// buildsImage says what compose calls an image that the file gives no name.
+func (f *File) buildsImage(s types.ServiceConfig, key string) {
+	f.problem(Problem{Code: "build", Message: fmt.Sprintf("service %s builds its image; docker compose calls it %s", s.Name, f.imageOf(s)),
+		Way: fmt.Sprintf("%s=%s in .env, once it is built: docker compose -f %s build %s", key, f.imageOf(s), shell.Quote(f.Files[0]), s.Name)})
+}
+
+// secretFile reads the host's file behind a path like /run/secrets/db. What
+// cannot be read stays unknown.
+func (f *File) secretFile(s types.ServiceConfig, inside string) string {
+	host := ""
+	for _, ref := range s.Secrets {
+		target := firstOf(ref.Target, ref.Source)
+		if !strings.HasPrefix(target, "/") {
+			target = "/run/secrets/" + target
+		}
+		if target == inside {
+			def := f.Doc.Secrets[ref.Source]
+			if v := firstOf(def.Content, f.Doc.Environment[def.Environment]); v != "" {
+				return strings.TrimRight(v, "\r\n")
+			}
+			host = def.File
+		}
+	}
+	for _, v := range s.Volumes {
+		if v.Type == types.VolumeTypeBind && v.Target == inside {
+			host = v.Source
+		}
+	}
+	data, err := regular.Read(host, 4096)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(string(data), "\r\n")
+}
+
+// clear tells of a password that stands in the file itself. One that comes
+// from ${VARIABLE} or env_file does not.
+func (f *File) clear(s types.ServiceConfig, keys ...string) {
+	services, _ := f.raw["services"].(map[string]any)
+	def, _ := services[s.Name].(map[string]any)
+	values := map[string]string{}
+	switch e := def["environment"].(type) {
+	case map[string]any:
+		for k, v := range e {
+			if v != nil {
+				values[k] = fmt.Sprint(v)
+			}
+		}
+	case []any:
+		for _, item := range e {
+			if k, v, ok := strings.Cut(fmt.Sprint(item), "="); ok {
+				values[k] = v
+			}
+		}
+	}
+	for _, k := range keys {
+		if v := values[k]; v != "" && !strings.Contains(strings.ReplaceAll(v, "$$", ""), "$") {
+			f.problem(Problem{Code: "password_in_clear", Message: fmt.Sprintf("%s of service %s is in clear text in %s", k, s.Name, filepath.Base(f.Files[0])),
+				Way: "odpm keeps it in .env (mode 0600, in .gitignore) or odoo.conf; if the file is in a repository, the password is known: change it with odpm database ensure-role"})
+			return
+		}
+	}
+}
+
+// started: docker compose up starts the service.
+func (f *File) started(s types.ServiceConfig) bool {
+	return len(s.Profiles) == 0 || slices.ContainsFunc(s.Profiles, f.enabled)
+}
+
+func (f *File) profiles(s types.ServiceConfig) {
+	if !f.started(s) {
+		f.problem(Problem{Code: "profile", Message: fmt.Sprintf("service %s belongs to the profile %s and is not started without it", s.Name, strings.Join(s.Profiles, ", ")),
+			Way: "odpm's own compose file has no profiles; under ODPM_COMPOSE=keep set COMPOSE_PROFILES=" + s.Profiles[0] + " in .env"})
+	}
+}
+
+func (f *File) enabled(profile string) bool {
+	for _, p := range strings.Split(f.Doc.Environment["COMPOSE_PROFILES"], ",") {
+		if p = strings.TrimSpace(p); p == profile || p == "*" {
+			return true
+		}
+	}
+	return false
+}
