@@ -18,7 +18,7 @@ var fuzzers = []fuzzer{
 	{"service", "pg_service.conf", "shared/libpq", "FuzzService"},
 	{"pgpass", ".pgpass", "shared/libpq", "FuzzPassfile"},
 	{"project", ".env, odpm.json, user_settings.json, odoo.conf", "host/project", "FuzzLoad"},
-	{"compose", "somebody's compose file", "host/compose", "FuzzRead"},
+	{"compose", "somebody's compose file", "host/compose/foreign", "FuzzRead"},
 	{"version", "PG_VERSION and pg_control", "host/datadir", "FuzzVersion"},
 	{"pid", "postmaster.pid", "host/engine/native", "FuzzPostmaster"},
 	{"look", "what a container prints of a data directory", "host/engine/docker", "FuzzLook"},
