@@ -4,6 +4,7 @@ package takeover
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/odpm/odpm/test/localpg"
 )
 
 type document struct {
@@ -88,16 +91,22 @@ func (s *stack) start() {
 	s.compose("up", "-d")
 }
 
-// elsewhere starts the server that a file names by its address.
+// elsewhere starts the server that a file names by its address. It is published on
+// the engine's own bridge, since a container of one network does not reach another's.
 func (s *stack) elsewhere() bool {
 	path := filepath.Join(s.dir, "config/odoo.conf")
 	conf, err := os.ReadFile(path)
 	if err != nil || !strings.Contains(string(conf), "192.0.2.12") {
 		return false
 	}
-	s.docker("run", "-d", "--name", s.project+"-elsewhere", "--label", "odpm.takeover="+s.project, "-e", "POSTGRES_USER=odoo", "-e", "POSTGRES_PASSWORD=pw", "postgres:15")
-	address := s.docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", s.project+"-elsewhere")
-	text := strings.NewReplacer("192.0.2.12", address, "odooadmin", "odoo").Replace(string(conf))
+	port, err := localpg.FreePort()
+	if err != nil {
+		s.Fatal(err)
+	}
+	gateway := s.docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge")
+	s.docker("run", "-d", "--name", s.project+"-elsewhere", "--label", "odpm.takeover="+s.project, "-p", fmt.Sprintf("%s:%d:5432", gateway, port),
+		"-e", "POSTGRES_USER=odoo", "-e", "POSTGRES_PASSWORD=pw", "postgres:15")
+	text := strings.NewReplacer("192.0.2.12", fmt.Sprintf("%s\ndb_port = %d", gateway, port), "odooadmin", "odoo").Replace(string(conf))
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		s.Fatal(err)
 	}
