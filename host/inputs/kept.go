@@ -48,7 +48,7 @@ func (in *Inputs) readKept(ctx context.Context) error {
 		}
 		text := problem.Message
 		if problem.Way != "" {
-			text += ". " + problem.Way
+			text += "; " + problem.Way
 		}
 		in.Warnings = append(in.Warnings, in.Rel(f.Files[0])+": "+text)
 	}

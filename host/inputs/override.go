@@ -93,7 +93,7 @@ func (in *Inputs) overriddenPostgres(svc types.ServiceConfig, file string) {
 			fmt.Sprintf("POSTGRES_DATA_DIR=%s in .env        if that is where the data is", source), out)
 	}
 	if v := svc.Environment["PGDATA"]; v != nil && path.Clean(*v) != pgdata {
-		in.overridden(file, fmt.Sprintf("services.%s.environment sets PGDATA to %s: PostgreSQL would run on data other than this project's %s, which are at %s.", p.ServiceName, *v, in.DataName(), pgdata), out[len("or "):])
+		in.overridden(file, fmt.Sprintf("services.%s.environment sets PGDATA to %s: PostgreSQL would run on data other than this project's %s, which is at %s.", p.ServiceName, *v, in.DataName(), pgdata), out[len("or "):])
 	}
 }
 

@@ -82,7 +82,7 @@ func proposedFor(ctx context.Context, o apply.Options, file string, f *foreign.F
 	for _, x := range append(p.Problems, d.Problems...) {
 		line := "note: " + x.Message
 		if x.Way != "" {
-			line += ". " + x.Way
+			line += "; " + x.Way
 		}
 		after = append(after, line)
 	}
