@@ -150,7 +150,7 @@ func (p Proof) String() string {
 	}
 	external := ""
 	if p.LastBackup != nil && p.LastBackup.External > 0 {
-		external = fmt.Sprintf(" (%d external files are not in it)", p.LastBackup.External)
+		external = fmt.Sprintf(" (external files not in it: %d)", p.LastBackup.External)
 	}
 	return "last backup " + p.LastBackup.day() + external + " · last proven restorable " + p.LastProven.day()
 }
@@ -163,7 +163,7 @@ func (r *Receipt) day() string {
 	if r.DatabaseOnly {
 		day += " (database only)"
 	} else if r.MissingFiles > 0 {
-		day += fmt.Sprintf(" (%d files missing)", r.MissingFiles)
+		day += fmt.Sprintf(" (missing files: %d)", r.MissingFiles)
 	}
 	return day
 }

@@ -18,9 +18,10 @@ var storedName = regexp.MustCompile(`^(.*/|)([0-9a-f]{2})/([0-9a-f]{40})$`)
 // odoo.sh's (NAME_daily.sql.gz beside NAME_daily/home/odoo/data/filestore/NAME/),
 // those of other tools that name the dump or the file store their own way.
 type detector struct {
+	// roleOf is the survey's judgement of a member.
+	roleOf func(member) (string, role, error)
 	// dumps are what may be the dump, stores the roots of file stores, with how
 	// many files each has.
-	roleOf func(member) (string, role, error)
 	dumps  []string
 	stores map[string]int
 	// contents are pg_dump's toc.dat: the dump is in its directory or tar format.
