@@ -105,8 +105,12 @@ func TestTwentyFullDisks(t *testing.T) {
 		odoodbtest.OldOdoo(t, s, "live", "18.0.1.3")
 		dir := filepath.Join(string(space), "space")
 		odoodbtest.MustAdmin(t, s, server.Maintenance, `COPY (SELECT) TO PROGRAM `+quote.Literal("mkdir "+dir))
-		odoodbtest.MustAdmin(t, s, server.Maintenance, `CREATE TABLESPACE small LOCATION `+quote.Literal(dir), `CREATE DATABASE shop OWNER `+quote.Ident(s.AppRole)+` TABLESPACE small`)
-		odoodbtest.MustApp(t, s, "shop", `CREATE TABLE ir_module_module (name varchar, state varchar, latest_version varchar)`, `CREATE TABLE kept ()`)
+		odoodbtest.MustAdmin(t, s, server.Maintenance, `CREATE TABLESPACE small LOCATION `+quote.Literal(dir))
+		shop := func() {
+			odoodbtest.MustAdmin(t, s, server.Maintenance, `CREATE DATABASE shop OWNER `+quote.Ident(s.AppRole)+` TABLESPACE small`)
+			odoodbtest.MustApp(t, s, "shop", `CREATE TABLE ir_module_module (name varchar, state varchar, latest_version varchar)`, `CREATE TABLE kept ()`)
+		}
+		shop()
 		started := odoodbtest.Value[time.Time](t, s, server.Maintenance, `SELECT pg_postmaster_start_time()`)
 
 		run := func(p point) error {
@@ -121,6 +125,21 @@ func TestTwentyFullDisks(t *testing.T) {
 			_, err := restore.Run(ctx, s, restore.Options{File: file, Database: "big"})
 			return err
 		}
+		undo := func(p point) {
+			err := os.Remove(p.disk.ballast())
+			switch p.disk {
+			case backups:
+				err = errors.Join(err, os.Remove(filepath.Join(string(backups), "b.zip")))
+			case space:
+				err = errors.Join(err, odoodbtest.DropAll(s, "shop"))
+				defer shop()
+			default:
+				err = errors.Join(err, odoodbtest.DropAll(s, "big"))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
 		if _, err := restore.Run(ctx, s, restore.Options{File: file, Database: "source"}); err != nil {
 			t.Fatal(err)
 		}
@@ -132,27 +151,34 @@ func TestTwentyFullDisks(t *testing.T) {
 		names := map[smallDisk]string{data: "data directory", wal: "pg_wal", space: "tablespace", files: "file store", backups: "BACKUP_DIR"}
 		table := "| disk | free, others take it | ends |\n|---|---|---|\n"
 		for _, p := range []point{
-			{data, 70, 0, 0, "free up space first"}, {data, 80, 0, 0, "not enough disk space"}, {data, 88, 0, 0, "not enough disk space"}, {data, 130, 20, 40, "not enough disk space"}, {data, 140, 0, 0, ""},
+			{data, 70, 0, 0, "free up space first"}, {data, 80, 0, 0, "not enough disk space"}, {data, 78, 0, 0, "not enough disk space"}, {data, 130, 20, 40, "not enough disk space"}, {data, 140, 0, 0, ""},
 			{wal, 70, 0, 0, "free up space first"}, {wal, 140, 1, 20, "not enough disk space"}, {wal, 140, 6, 30, "not enough disk space"}, {wal, 140, 12, 10, "not enough disk space"},
-			{space, 70, 0, 0, "free up space first"}, {space, 80, 0, 0, "not enough disk space"}, {space, 88, 0, 0, "not enough disk space"}, {space, 130, 15, 30, "not enough disk space"},
+			{space, 70, 0, 0, "free up space first"}, {space, 80, 0, 0, "not enough disk space"}, {space, 78, 0, 0, "not enough disk space"}, {space, 130, 15, 30, "not enough disk space"},
 			{files, 12, 0, 0, "free"}, {files, 34, 1, 0, "free up space there and restore again"}, {files, 34, 8, 0, "free up space there and restore again"}, {files, 34, 16, 0, "free up space there and restore again"},
 			{backups, 2, 0, 0, "free"}, {backups, 60, 1, 0, "free up space there or set BACKUP_DIR"}, {backups, 60, 12, 0, "free up space there or set BACKUP_DIR"},
 		} {
-			if err := p.disk.leave(p.free << 20); err != nil {
-				t.Fatal(err)
-			}
-			written := func() int64 { return -p.disk.free() }
-			if p.disk == wal {
-				// The server writes over old files, too, which takes no room.
-				written = func() (n int64) {
-					_ = look.QueryRow(ctx, `SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8`).Scan(&n)
-					return n
+			var err error
+			// Work that has ended before its disk was full shows nothing.
+			for try := 0; try == 0 || err == nil && p.written > 0 && try < 20; try++ {
+				if try > 0 {
+					undo(p)
 				}
-			}
-			taken := p.fill(written)
-			err := run(p)
-			if terr := taken(); terr != nil {
-				t.Fatal(terr)
+				if err := p.disk.leave(p.free << 20); err != nil {
+					t.Fatal(err)
+				}
+				written := func() int64 { return -p.disk.free() }
+				if p.disk == wal {
+					// The server writes over old files, too, which takes no room.
+					written = func() (n int64) {
+						_ = look.QueryRow(ctx, `SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8`).Scan(&n)
+						return n
+					}
+				}
+				taken := p.fill(written)
+				err = run(p)
+				if err := taken(); err != nil {
+					t.Fatal(err)
+				}
 			}
 			said := "done"
 			if err != nil {
