@@ -117,7 +117,7 @@ func (f *File) Propose(at Place) Proposal {
 			}
 		case "build":
 			if at.Copying {
-				x.Way = "odpm adopt builds it if it is missing, and odpm's own file names the image; to rebuild it later: docker compose build with -f and the kept file, then odpm"
+				x.Way = "odpm adopt builds it if it is missing, and odpm's own file names the image; to rebuild it later, name the kept file to docker compose (-f), build the service, and run odpm"
 			}
 		}
 		p.out.Problems = append(p.out.Problems, x)
