@@ -171,7 +171,7 @@ func TestRecordsNothingOnMismatch(t *testing.T) {
 		sql(t, c, "CREATE ROLE somebody LOGIN PASSWORD 'x'")
 		p := newProject(t, c, 18)
 		r := invocation{env: append(p.env(), connection(c)...), args: []string{"--", "odoo", "-r", "somebody", "-w", "x"}}.run(t)
-		r.want(t, 0, `the login was proven for role \"somebody\", the project's is \"odoo\"`, "baseline=failed")
+		r.want(t, 0, `the login was proven for role \"somebody\", but the project's role is \"odoo\"`, "baseline=failed")
 		empty(t, p.database)
 	})
 }
