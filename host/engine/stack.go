@@ -64,7 +64,8 @@ type StackReader interface {
 	Sees(ctx context.Context, image, path, content string) (bool, error)
 	// HostIDs are a container's uid and gid as this machine counts them.
 	HostIDs(ctx context.Context, image string, uid, gid int) (hostUID, hostGID int, err error)
-	// UserID is the uid and gid that a container of the image runs as.
+	// UserID is the uid and gid of user in a container of the image, "" for the one that
+	// it runs as.
 	UserID(ctx context.Context, image, user string) (uid, gid int, err error)
 }
 

@@ -243,6 +243,9 @@ func readScript(f *engine.ImageFiles, files *files, words []string) error {
 // UserID resolves user, or where that is "" the one that an image's container
 // runs as, from the image's own passwd, without running it.
 func (e *Reader) UserID(ctx context.Context, ref, user string) (uid, gid int, err error) {
+	if uid, gid, ok := numericUser(user); ok {
+		return uid, gid, nil // also where the image is not here yet
+	}
 	c, err := e.inspectImage(ctx, ref)
 	if err != nil {
 		return 0, 0, err
@@ -250,17 +253,25 @@ func (e *Reader) UserID(ctx context.Context, ref, user string) (uid, gid int, er
 	return e.resolveUser(ctx, c.ID, cmp.Or(user, c.Config.User))
 }
 
+// numericUser is a user that says uid and gid itself.
+func numericUser(user string) (uid, gid int, ok bool) {
+	name, group, _ := strings.Cut(user, ":")
+	uid, uidErr := strconv.Atoi(name)
+	gid, gidErr := strconv.Atoi(group)
+	return uid, gid, uidErr == nil && gidErr == nil
+}
+
 // resolveUser follows Docker's rules for "user", "uid", "user:group".
 func (e *Reader) resolveUser(ctx context.Context, image, user string) (uid, gid int, err error) {
+	if uid, gid, ok := numericUser(user); ok {
+		return uid, gid, nil
+	}
 	name, group, hasGroup := strings.Cut(user, ":")
 	if name == "" {
 		name = "0"
 	}
 	uid, uidErr := strconv.Atoi(name)
 	gid, gidErr := strconv.Atoi(group)
-	if uidErr == nil && hasGroup && gidErr == nil {
-		return uid, gid, nil
-	}
 	var passwd, groups [][]string
 	err = e.inside(ctx, image, func(files *files) error {
 		var err error

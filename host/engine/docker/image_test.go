@@ -166,11 +166,17 @@ func TestUserID(t *testing.T) {
 		if err != nil || uid != want[0] || gid != want[1] {
 			t.Errorf("%q: %d:%d %v", user, uid, gid, err)
 		}
+		if uid, gid, err := e.UserID(ctx, image, user); user != "" && (err != nil || uid != want[0] || gid != want[1]) {
+			t.Errorf("user: %s of a service: %d:%d %v", user, uid, gid, err)
+		}
 		// What Docker itself makes of it.
 		got := run(t, "run", "--rm", "--network", "none", "--entrypoint", "sh", tag, "-c", "echo $(id -u) $(id -g)")
 		if got != fmt.Sprint(want[0], " ", want[1]) {
 			t.Errorf("%q: docker says %s", user, got)
 		}
+	}
+	if uid, gid, err := e.UserID(ctx, "odpm.invalid/not-pulled-yet:1", "1234:5678"); uid != 1234 || gid != 5678 || err != nil {
+		t.Errorf("a user that needs no image: %d:%d %v", uid, gid, err)
 	}
 }
 
