@@ -13,6 +13,9 @@ import (
 // OverlayName is the file that odpm lays over a kept compose file, a further -f.
 const OverlayName = ".odpm/compose.yml"
 
+// CheckerInImage is where a build of odpm's puts the checker.
+const CheckerInImage = "/usr/local/bin/odpm-checker"
+
 // CheckerPrefix begins the checker's name in the runtime directory, with which it
 // comes into a kept service's container: the image is the person's.
 const CheckerPrefix = "odpm-checker-"

@@ -27,6 +27,7 @@ const (
 	// PostgresPasswordTarget is the secret that bootstraps a new cluster.
 	PostgresPasswordTarget = "/run/secrets/" + PostgresSecret
 
+	// PostgresSecret is its name in the document.
 	PostgresSecret = "postgres_password"
 )
 

@@ -65,6 +65,7 @@ func (e *foreignError) Is(target error) bool { return target == ErrForeign }
 // OverrideName is the override that odpm proposes.
 const OverrideName = "docker-compose.override.yml"
 
+// OverrideHeader is what an override of odpm's proposing begins with.
 const OverrideHeader = `# What this project adds to the docker-compose.yml that odpm writes; compose
 # merges both files. This one is yours: odpm does not change it.
 `
@@ -197,6 +198,7 @@ func Write(path string, content []byte, o WriteOptions) (Written, error) {
 	return w, nil
 }
 
+// ReadFile reads a compose file, which must be one: no link, pipe or device.
 func ReadFile(path string) ([]byte, error) {
 	st, err := os.Lstat(path)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/odpm/odpm/host/compose/foreign"
+	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/inputs"
@@ -87,7 +87,7 @@ func image(in *inputs.Inputs, w *world.World, conf *odooconf.File) Image {
 		}
 		return im
 	}
-	im := Image{Build: true, InImage: foreign.CheckerInImage, BaseKnown: known, Checker: w.Checker.Path, Problem: w.Checker.Err}
+	im := Image{Build: true, InImage: compose.CheckerInImage, BaseKnown: known, Checker: w.Checker.Path, Problem: w.Checker.Err}
 	if im.Problem != nil {
 		im.Ref, im.Reason = p.OdooImage, "odpm-checker is missing and cannot be put into "+p.OdooImage
 		return im
@@ -140,7 +140,7 @@ FROM %s
 COPY odpm-checker %s
 ENTRYPOINT %s
 CMD %s
-`, base, base, foreign.CheckerInImage, jsonArray(append([]string{foreign.CheckerInImage, "--"}, entrypoint...)), jsonArray(cmd))
+`, base, base, compose.CheckerInImage, jsonArray(append([]string{compose.CheckerInImage, "--"}, entrypoint...)), jsonArray(cmd))
 }
 
 func jsonArray(words []string) string {

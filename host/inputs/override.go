@@ -118,6 +118,6 @@ func (in *Inputs) overriddenOdoo(svc types.ServiceConfig, file string) {
 	// A word of it may be a shell's text that comes to the checker.
 	if len(svc.Entrypoint) > 0 && !strings.Contains(strings.Join(svc.Entrypoint, " "), "odpm-checker") {
 		in.overridden(file, at+".entrypoint leaves out odpm-checker: nothing would prove Odoo's login.",
-			fmt.Sprintf(`entrypoint: ["%s", "--", …] there        the checker first, then what is there now`, foreign.CheckerInImage), "or "+out)
+			fmt.Sprintf(`entrypoint: ["%s", "--", …] there        the checker first, then what is there now`, compose.CheckerInImage), "or "+out)
 	}
 }

@@ -105,7 +105,7 @@ func (d *differ) odooEntrypoint(s, o types.ServiceConfig, _, _ any) {
 	case len(s.Command) == 0 && !d.pythons():
 		command = []string{}
 	}
-	if words = append([]string{CheckerInImage, "--"}, d.wordsAtPort(s.Name, words)...); !slices.Equal(words, o.Entrypoint) {
+	if words = append([]string{compose.CheckerInImage, "--"}, d.wordsAtPort(s.Name, words)...); !slices.Equal(words, o.Entrypoint) {
 		d.out.set(own, "entrypoint", d.words(s.Name, words))
 		d.carried("services." + own + ".entrypoint")
 	}

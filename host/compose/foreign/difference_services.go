@@ -124,9 +124,6 @@ func (d *differ) variable(s types.ServiceConfig, key string) *yaml.Node {
 	return quoted(strings.ReplaceAll(*v, "$", "$$"))
 }
 
-// CheckerInImage is where a build of odpm's puts the checker.
-const CheckerInImage = "/usr/local/bin/odpm-checker"
-
 // postgresCommand keeps the server's options; odpm says last where it listens.
 func (d *differ) postgresCommand(s, o types.ServiceConfig, _, _ any) {
 	words := slices.Clone([]string(s.Command))
