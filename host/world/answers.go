@@ -141,8 +141,12 @@ func (r *Reader) access(ctx context.Context, q AccessQuestion) (Access, error) {
 		return a, err
 	}
 	uid, gid, err := r.Stack.UserID(ctx, q.Image, q.User)
+	if err != nil {
+		a.Who = q.User // a name that the image does not know, which is the problem
+		return a, nil
+	}
 	a.Who = fmt.Sprintf("%d:%d", uid, gid)
-	return a, err
+	return a, nil
 }
 
 // ports tries each port before compose does: its own error comes after half of

@@ -75,6 +75,9 @@ func (e *Reader) CheckAccess(ctx context.Context, image, user string, paths []en
 		user = img.Config.User
 	}
 	uid, gid, err := e.resolveUser(ctx, img.ID, user)
+	if errors.Is(err, errNoUser) {
+		return []string{err.Error()}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

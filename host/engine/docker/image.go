@@ -253,6 +253,9 @@ func (e *Reader) UserID(ctx context.Context, ref, user string) (uid, gid int, er
 	return e.resolveUser(ctx, c.ID, cmp.Or(user, c.Config.User))
 }
 
+// errNoUser is a name that Docker would not find either.
+var errNoUser = errors.New("the user is not in /etc/passwd of the image")
+
 // numericUser is a user that says uid and gid itself.
 func numericUser(user string) (uid, gid int, ok bool) {
 	name, group, _ := strings.Cut(user, ":")
@@ -289,7 +292,7 @@ func (e *Reader) resolveUser(ctx context.Context, image, user string) (uid, gid 
 	})
 	if uidErr != nil {
 		if entry < 0 {
-			return 0, 0, fmt.Errorf("the image's user %q is not in its /etc/passwd", name)
+			return 0, 0, fmt.Errorf("%w: %q; name one that is, or a uid", errNoUser, name)
 		}
 		if uid, err = strconv.Atoi(passwd[entry][2]); err != nil {
 			return 0, 0, fmt.Errorf("the image's /etc/passwd: %w", err)

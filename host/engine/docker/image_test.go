@@ -178,6 +178,10 @@ func TestUserID(t *testing.T) {
 	if uid, gid, err := e.UserID(ctx, "odpm.invalid/not-pulled-yet:1", "1234:5678"); uid != 1234 || gid != 5678 || err != nil {
 		t.Errorf("a user that needs no image: %d:%d %v", uid, gid, err)
 	}
+	// A problem, not a failure: what asks for no access, odpm stop for one, goes on.
+	if problems, err := e.CheckAccess(ctx, image, "nobody-there", nil); err != nil || len(problems) != 1 || !strings.Contains(problems[0], "nobody-there") {
+		t.Errorf("a user that the image does not know: %q, %v", problems, err)
+	}
 }
 
 func TestCheckAccess(t *testing.T) {
