@@ -103,14 +103,14 @@ func (r *Reader) server(ctx context.Context, with asking) (a answer) {
 const recoveryTime = 15 * time.Second
 
 // probe waits for a server that ended its sessions and recovers, as on a disk that
-// was full: its postmaster runs on, and everything says that it is ready. One that
-// takes nobody for another reason, a standby without hot_standby, gives a detail
-// (since 14).
+// was full: its postmaster runs on, and everything says that it is ready. No answer
+// tells whether it soon takes people: since 15, a crash recovery says the same as a
+// standby that is not consistent yet, or has no hot_standby.
 func (r *Reader) probe(ctx context.Context, hints cluster.Hints) (f cluster.Facts, err error) {
 	for end := time.Now().Add(recoveryTime); ; {
 		f, err = cluster.Probe(ctx, r.Server, hints, r.in.Project.AppRole)
 		var pgErr *pgconn.PgError
-		if !errors.As(err, &pgErr) || pgErr.Code != engine.CannotConnectNow || pgErr.Detail != "" || time.Now().After(end) {
+		if !errors.As(err, &pgErr) || pgErr.Code != engine.CannotConnectNow || time.Now().After(end) {
 			return f, err
 		}
 		select {
