@@ -100,8 +100,9 @@ func TestNamed(t *testing.T) {
 // TestDifferences: what the comparison is for.
 func TestDifferences(t *testing.T) {
 	type finding struct {
-		Level string `json:"level"`
-		Text  string `json:"text,omitempty"`
+		Level string   `json:"level"`
+		Text  string   `json:"text,omitempty"`
+		Codes []string `json:"codes,omitempty"`
 	}
 	type doc struct {
 		Version  int       `json:"schema_version"`

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/odpm/odpm/host/codes"
+	"github.com/odpm/odpm/host/report"
 	"github.com/odpm/odpm/host/setup"
 	"github.com/odpm/odpm/host/ui"
 )
@@ -51,7 +53,9 @@ login. Nothing is written, started or pulled.`,
 
 // writeFindings is for a person. All lines of a finding stand in one column.
 func (a *App) writeFindings(out io.Writer, findings []setup.Finding) {
+	var all []codes.Code
 	for _, f := range findings {
+		all = append(all, f.Codes...)
 		style := ui.Green
 		switch {
 		case f.Bad():
@@ -62,5 +66,8 @@ func (a *App) writeFindings(out io.Writer, findings []setup.Finding) {
 		word := ui.Paint(a.term.OutColor, style, fmt.Sprintf("%-7s", f.Level))
 		text := strings.ReplaceAll(ui.CleanLines(a.secrets.Hide(f.Text)), "\n", "\n"+strings.Repeat(" ", 9))
 		fmt.Fprintf(out, "%s  %s\n", word, text)
+	}
+	if line := report.ExplainCodes(all); line != "" {
+		fmt.Fprintf(out, "\n%s\n", line)
 	}
 }

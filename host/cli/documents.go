@@ -112,12 +112,14 @@ type doctorDoc struct {
 type findingDoc struct {
 	Level string `json:"level"`
 	Text  string `json:"text"`
+	// Codes are what "odpm explain" knows it by.
+	Codes []codes.Code `json:"codes,omitempty"`
 }
 
 func (a *App) doctorJSON(all []setup.Finding) doctorDoc {
 	doc := doctorDoc{Version: 1, Findings: []findingDoc{}}
 	for _, f := range all {
-		doc.Findings = append(doc.Findings, findingDoc{f.Level.String(), ui.CleanLines(a.secrets.Hide(f.Text))})
+		doc.Findings = append(doc.Findings, findingDoc{f.Level.String(), ui.CleanLines(a.secrets.Hide(f.Text)), f.Codes})
 	}
 	return doc
 }

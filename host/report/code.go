@@ -49,10 +49,12 @@ func CodeOf(err error, kind string) codes.Code {
 // where it would add nothing: a mistake in the command line, a "no", or a failure that
 // has no code of its own.
 func Explain(err error, kind string) string {
-	return explainLine(explained(err, kind))
+	return ExplainCodes(Codes(err, kind))
 }
 
-func explained(err error, kind string) []codes.Code {
+// Codes are those that "odpm explain" knows an error by, none where it would add
+// nothing.
+func Codes(err error, kind string) []codes.Code {
 	if r := (*ui.Refusal)(nil); errors.As(err, &r) && len(r.Kinds) > 0 {
 		return r.Kinds
 	}
@@ -64,7 +66,8 @@ func explained(err error, kind string) []codes.Code {
 	}
 }
 
-func explainLine(all []codes.Code) string {
+// ExplainCodes is the line that names them, "" for none.
+func ExplainCodes(all []codes.Code) string {
 	if len(all) == 0 {
 		return ""
 	}

@@ -64,7 +64,7 @@ func (r Report) WriteTable(out io.Writer, color, diffs bool) {
 	for _, w := range r.Plan.Warnings {
 		p("%s %s", paint(ui.Yellow, "Warning:"), ui.Clean(w))
 	}
-	if line := explainLine(r.codes()); line != "" {
+	if line := ExplainCodes(InTheWay(r.Plan)); line != "" {
 		p("")
 		p("%s", line)
 	}
@@ -75,13 +75,13 @@ func (r Report) WriteTable(out io.Writer, color, diffs bool) {
 	p("Nothing was written or started.")
 }
 
-// codes are those of what keeps a run from going ahead.
-func (r Report) codes() (all []codes.Code) {
-	for _, d := range r.Plan.Open {
+// InTheWay are the codes of what keeps a run from going ahead.
+func InTheWay(p *plan.Plan) (all []codes.Code) {
+	for _, d := range p.Open {
 		all = append(all, codes.Code(d.Kind))
 	}
-	for _, refusal := range r.Plan.Refusals {
-		all = append(all, explained(refusal.Err, "failed")...)
+	for _, refusal := range p.Refusals {
+		all = append(all, Codes(refusal.Err, "failed")...)
 	}
 	return all
 }

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/drift"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/report"
 	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/host/world"
@@ -48,6 +50,8 @@ func (l Level) String() string {
 type Finding struct {
 	Level Level
 	Text  string
+	// Codes are what "odpm explain" knows it by, if it does.
+	Codes []codes.Code
 }
 
 // Bad: no run would get to its end.
@@ -56,7 +60,9 @@ func (f Finding) Bad() bool { return f.Level >= Missing }
 // Examine looks at the machine and the project; it changes nothing.
 func Examine(ctx context.Context, o look.Options) []Finding {
 	var out []Finding
-	add := func(l Level, f string, args ...any) { out = append(out, Finding{l, fmt.Sprintf(f, args...)}) }
+	add := func(l Level, f string, args ...any) {
+		out = append(out, Finding{Level: l, Text: fmt.Sprintf(f, args...)})
+	}
 	p, err := project.Load(o.Dir, o.Environ, o.Home)
 	if err != nil {
 		add(Missing, "project: %v", err)
@@ -128,21 +134,24 @@ func Examine(ctx context.Context, o look.Options) []Finding {
 	for _, r := range v.Plan.Refusals {
 		// What is missing is a reason to refuse, too; it is shown once.
 		if text := r.Err.Error(); !slices.ContainsFunc(out, func(f Finding) bool { return f.Text == text }) {
-			add(Refused, "%s", text)
+			out = append(out, Finding{Refused, text, report.Codes(r.Err, "failed")})
 		}
 	}
-	var kinds []string
+	var (
+		kinds []codes.Code
+		names []string
+	)
 	for _, d := range drift.Changes(v.Plan.Drifts) {
 		switch {
 		case !d.NeedsAnswer():
 		case !d.Resolvable:
-			add(Refused, "%s", strings.Join(append([]string{d.Text()}, d.WaysOut...), "\n  "))
+			out = append(out, Finding{Refused, strings.Join(append([]string{d.Text()}, d.WaysOut...), "\n  "), []codes.Code{codes.Code(d.Kind)}})
 		default:
-			kinds = append(kinds, string(d.Kind))
+			kinds, names = append(kinds, codes.Code(d.Kind)), append(names, string(d.Kind))
 		}
 	}
 	if len(kinds) > 0 {
-		add(Note, "drift since the last run needs an answer: %s; see: odpm plan", strings.Join(kinds, ", "))
+		out = append(out, Finding{Note, fmt.Sprintf("drift since the last run needs an answer: %s; see: odpm plan", strings.Join(names, ", ")), kinds})
 	}
 	for _, w := range v.Plan.Warnings {
 		add(Note, "%s", w)

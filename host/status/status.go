@@ -179,6 +179,9 @@ func (st *Status) WriteTable(ctx context.Context, out io.Writer, color bool) {
 	for _, w := range doc.Warnings {
 		fmt.Fprintf(out, "%s %s\n", paint(ui.Yellow, "Warning:"), w)
 	}
+	if line := report.ExplainCodes(report.InTheWay(v.Plan)); line != "" {
+		fmt.Fprintf(out, "\n%s\n", line)
+	}
 }
 
 func runningText(d document) string {
