@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -52,7 +53,21 @@ func Connect(ctx context.Context, pg Server, l Login) (*pgx.Conn, error) {
 	// A connection of ours is short-lived and may cross pg_terminate or a
 	// pooler of somebody's; a statement cache would only cost round trips.
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
-	return connectGuarded(ctx, cfg)
+	conn, err := connectGuarded(ctx, cfg)
+	if err != nil {
+		return nil, &loginError{err}
+	}
+	return conn, nil
+}
+
+// loginError is pgx's error without the address that was made up for it: the server is
+// where Dial reaches it.
+type loginError struct{ error }
+
+func (e *loginError) Unwrap() error { return e.error }
+
+func (e *loginError) Error() string {
+	return strings.Replace(e.error.Error(), " localhost:5432 (localhost):", "", 1)
 }
 
 // Error says which program ended and how, with the last lines it wrote.
