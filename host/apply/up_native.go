@@ -56,12 +56,15 @@ func (s *Run) startNativeOdoo(ctx context.Context) error {
 		return err
 	}
 	limit := patience(s.Project.Env["ODPM_TIMEOUT"])
-	unproven := fmt.Sprintf("ODOO_COMMAND is running (pid %d), but its checker has not proven the login within %s", o.pid, limit)
+	runs := fmt.Sprintf("ODOO_COMMAND is running (pid %d)", o.pid)
+	unproven := func() string {
+		return fmt.Sprintf("%s, but its checker has not proven the login within %s", runs, limit)
+	}
 	if err := o.until(ctx, limit, unproven, func() bool { return s.recordedAt(startID) }); err != nil {
 		return err
 	}
 	since := time.Time{}
-	return o.until(ctx, limit, s.silent(fmt.Sprintf("ODOO_COMMAND is running (pid %d)", o.pid), s.URL()), func() bool {
+	return o.until(ctx, limit, func() string { return s.silent(ctx, runs, s.URL()) }, func() bool {
 		switch {
 		case isChecker(program(o.pid)):
 			return false
@@ -83,7 +86,7 @@ type nativeStart struct {
 
 // until waits for a condition as long as the process runs; late says what has not
 // come within the limit.
-func (o nativeStart) until(ctx context.Context, limit time.Duration, late string, done func() bool) error {
+func (o nativeStart) until(ctx context.Context, limit time.Duration, late func() string, done func() bool) error {
 	end := time.NewTimer(limit)
 	defer end.Stop()
 	for {
@@ -93,7 +96,7 @@ func (o nativeStart) until(ctx context.Context, limit time.Duration, late string
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-end.C:
-			return fmt.Errorf("%s. The last lines of %s:\n%s", late, o.s.Rel(o.s.odooLog()), o.lastLines())
+			return fmt.Errorf("%s. The last lines of %s:\n%s", late(), o.s.Rel(o.s.odooLog()), o.lastLines())
 		case <-time.After(20 * time.Millisecond):
 			if done() {
 				return nil
@@ -160,7 +163,7 @@ func (s *Run) nativeGoesOn(ctx context.Context) error {
 		}
 		if time.Now().After(end) {
 			if isOdoo {
-				return fmt.Errorf("%s. The last lines of %s:\n%s", s.silent(fmt.Sprintf("ODOO_COMMAND is running (pid %d)", p.Pid), s.URL()), s.Rel(s.odooLog()), s.odooLogTail(0))
+				return fmt.Errorf("%s. The last lines of %s:\n%s", s.silent(ctx, fmt.Sprintf("ODOO_COMMAND is running (pid %d)", p.Pid), s.URL()), s.Rel(s.odooLog()), s.odooLogTail(0))
 			}
 			return fmt.Errorf("ODOO_COMMAND is running (pid %d), but its checker has not become Odoo. The last lines of %s:\n%s", p.Pid, s.Rel(s.odooLog()), s.odooLogTail(0))
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -225,7 +224,7 @@ func (s *Run) goesOn(ctx context.Context, c engine.Container) error {
 		case time.Since(since) >= livesFor && (!s.Wait || s.addressOf(now) == ""):
 			return nil
 		case time.Now().After(limit):
-			return fmt.Errorf("%w\nFor details: %s", s.withLogs(ctx, s.silent("Odoo's container "+now.Name+" is running", s.addressOf(now)), 15), s.logsCommand())
+			return fmt.Errorf("%w\nFor details: %s", s.withLogs(ctx, s.silent(ctx, "Odoo's container "+now.Name+" is running", s.addressOf(now)), 15), s.logsCommand())
 		}
 		if !since.IsZero() && s.answers(ctx, s.addressOf(now)) {
 			return nil
@@ -234,42 +233,6 @@ func (s *Run) goesOn(ctx context.Context, c engine.Container) error {
 			return err
 		}
 	}
-}
-
-// silent is for an Odoo that was waited for.
-func (s *Run) silent(runs, url string) string {
-	return fmt.Sprintf("%s, but has not answered HTTP at %s within %s; it keeps running (--wait=false does not wait for an answer)", runs, url, patience(s.Project.Env["ODPM_TIMEOUT"]))
-}
-
-// answers asks as the function of that name does, and remembers when somebody answered.
-func (s *Run) answers(ctx context.Context, url string) bool {
-	if !answers(ctx, url) {
-		return false
-	}
-	s.answeredAt = time.Now()
-	return true
-}
-
-// answers tells whether somebody answers HTTP at url, whatever the answer is.
-// To connect alone says nothing: Docker accepts for a container that does not
-// listen yet.
-func answers(ctx context.Context, url string) bool {
-	if url == "" {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
-	defer cancel()
-	// Odoo's own place for the question, which needs no database.
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/web/health", nil)
-	if err != nil {
-		return false
-	}
-	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
-	if err != nil {
-		return false
-	}
-	resp.Body.Close()
-	return true
 }
 
 // odooFailed shows the last lines of a container that does not go on, and what
