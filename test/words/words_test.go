@@ -102,7 +102,7 @@ func TestPlainEnglish(t *testing.T) {
 			return nil
 		}
 		switch {
-		case strings.HasSuffix(path, ".md") && d.Name() != "CHANGELOG.md":
+		case strings.HasSuffix(path, ".md") && d.Name() != "CHANGELOG.md" && d.Name() != "wording.md": // which quotes them
 			data, err := os.ReadFile(path)
 			check(path, string(data))
 			return err
