@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,6 +104,18 @@ func TestReadNative(t *testing.T) {
 	}
 	if everything(t, in.Project.Dir) != before {
 		t.Error("a look changed the project's directory")
+	}
+
+	// Where Odoo writes below its data directory its user is asked about.
+	var dirs []string
+	for _, name := range []string{"filestore", "sessions", "addons"} {
+		dirs = append(dirs, filepath.Join(in.Project.OdooDataDir, name))
+		if err := os.MkdirAll(dirs[len(dirs)-1], 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w = read(); !slices.Equal(w.Files.OdooDirs, dirs) {
+		t.Errorf("%q, want %q", w.Files.OdooDirs, dirs)
 	}
 
 	if err := in.Dirs.Ensure(); err != nil {
