@@ -90,6 +90,8 @@ type differ struct {
 	// used are the top-level definitions that what was carried over refers to,
 	// by section.
 	used map[string][]string
+	// above is upward's, once it was asked.
+	above map[string]string
 }
 
 // rule says what becomes of one key of a service that differs. theirs and ours

@@ -261,8 +261,12 @@ func (d *differ) resolved(service, key string) *yaml.Node {
 	return yamlnode.Get(d.resolvedService(service), key)
 }
 
+// relative writes a path of this machine as the file does: relative to the project's
+// directory where it is below it, or where the file begins with "..".
 func (d *differ) relative(n *yaml.Node) {
-	if n.Kind == yaml.ScalarNode && (n.Value == d.p.Dir || strings.HasPrefix(n.Value, d.p.Dir+string(filepath.Separator))) {
+	if as, ok := d.upward()[n.Value]; ok && n.Kind == yaml.ScalarNode {
+		n.Value = as
+	} else if n.Kind == yaml.ScalarNode && (n.Value == d.p.Dir || strings.HasPrefix(n.Value, d.p.Dir+string(filepath.Separator))) {
 		n.Value = compose.HostPath(d.p.Dir, n.Value)
 	}
 	for i, c := range n.Content {
@@ -270,6 +274,28 @@ func (d *differ) relative(n *yaml.Node) {
 			d.relative(c)
 		}
 	}
+}
+
+// upward are the paths that the files begin with "..", by what they mean.
+func (d *differ) upward() map[string]string {
+	if d.above != nil {
+		return d.above
+	}
+	d.above = map[string]string{}
+	for _, file := range d.Files {
+		var doc yaml.Node
+		data, err := compose.ReadFile(file)
+		if err != nil || yaml.Unmarshal(data, &doc) != nil || d.Dir != d.p.Dir {
+			continue // it says nothing in their place
+		}
+		scalars(&doc, func(n *yaml.Node) {
+			path, _, _ := strings.Cut(n.Value, ":") // of a mount that is one string
+			if path == ".." || strings.HasPrefix(path, "../") {
+				d.above[filepath.Join(d.Dir, path)] = path
+			}
+		})
+	}
+	return d.above
 }
 
 // taken: odpm's own document has another definition under that name.
