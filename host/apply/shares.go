@@ -93,9 +93,22 @@ func (s *Run) hostIDs(ctx context.Context, image string, uid, gid int) (int, int
 	return s.Stack.HostIDs(ctx, image, uid, gid)
 }
 
-// giveSecret lets the root of a container read the secret, who is nobody on
-// this machine where uids are remapped.
+// giveSecret lets PostgreSQL's container read the secret. One whose user is not root
+// may read it as everybody may: the directory that it is in is closed to them, and no
+// container has that mounted. Where uids are remapped, a container's root is nobody on
+// this machine.
 func (s *Run) giveSecret(ctx context.Context, path string) error {
+	user := s.Inputs.PostgresUser
+	if user == "" && s.Stack != nil {
+		conf, err := s.Stack.ImageConf(ctx, s.PostgresImage)
+		if err != nil && !errors.Is(err, engine.ErrNoImage) {
+			return err
+		}
+		user = conf.User
+	}
+	if !engine.IsRoot(user) {
+		return os.Chmod(path, 0o644)
+	}
 	if !s.remapped || os.Geteuid() != 0 {
 		return nil
 	}

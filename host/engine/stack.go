@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/odpm/odpm/shared/entrypoint"
 )
@@ -23,9 +24,9 @@ type StackReader interface {
 	ComposeProgram() string
 	// Image says what an image is; one that is not on this machine is ErrNoImage.
 	Image(ctx context.Context, ref string) (Image, error)
-	// ImageEnv is the environment that an image's configuration sets; an image
-	// that is not on this machine is ErrNoImage.
-	ImageEnv(ctx context.Context, ref string) (map[string]string, error)
+	// ImageConf is what an image's configuration says; an image that is not on this
+	// machine is ErrNoImage.
+	ImageConf(ctx context.Context, ref string) (ImageConf, error)
 	// Offered asks an image's registry whether it could be pulled, and pulls
 	// nothing. ErrNoImage: the registry has none, or none for this engine's platform;
 	// ErrRegistryLogin: it tells nobody without a login, which the client may have;
@@ -140,6 +141,20 @@ type Image struct {
 	Entrypoint, Cmd []string
 	Env, Labels     map[string]string
 	ImageFiles
+}
+
+// ImageConf is what an image says itself.
+type ImageConf struct {
+	// User is who its containers run as, "" for root.
+	User string
+	Env  map[string]string
+}
+
+// IsRoot is whether a container's user, as compose and images write it (UID, NAME,
+// with :GROUP), is root; "" is.
+func IsRoot(user string) bool {
+	name, _, _ := strings.Cut(user, ":")
+	return name == "" || name == "root" || strings.Trim(name, "0") == ""
 }
 
 // ImageFiles are what only an image's files tell. They never change: an image of

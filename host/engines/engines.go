@@ -207,11 +207,11 @@ func ImageEnv(ctx context.Context, image string) map[string]string {
 	if image == "" || docker.Available(ctx) != nil {
 		return nil
 	}
-	env, err := docker.NewReader(docker.Options{}).ImageEnv(ctx, image)
+	conf, err := docker.NewReader(docker.Options{}).ImageConf(ctx, image)
 	if err != nil {
 		return nil
 	}
-	return env
+	return conf.Env
 }
 
 // NativeAvailable tells whether PostgreSQL's own programs of the project's

@@ -50,6 +50,8 @@ type Inputs struct {
 	// OdooUser is the user that a kept file or an override gives Odoo, "" where it is
 	// the image's, or odpm's document has one.
 	OdooUser string
+	// PostgresUser is the user that an override gives PostgreSQL, "" without one.
+	PostgresUser string
 	// PostgresImage is what PostgreSQL runs from, the override's where that says one.
 	PostgresImage string
 	// Conflicts are what an override says against the rest of the project.

@@ -45,6 +45,7 @@ func (in *Inputs) readOverride(ctx context.Context) {
 		in.OdooCommand = c
 	}
 	if !p.External {
+		in.PostgresUser = m.Services[p.ServiceName].User
 		in.overriddenPostgres(m.Services[p.ServiceName], files[1])
 	}
 	in.overriddenOdoo(m.Services[p.OdooServiceName], files[1])

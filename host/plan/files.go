@@ -8,6 +8,7 @@ import (
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/desired"
 	"github.com/odpm/odpm/host/drift"
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/inputs"
 	"github.com/odpm/odpm/host/state"
@@ -64,8 +65,7 @@ func givesDatabase(in *inputs.Inputs, w *world.World, d *desired.Desired) bool {
 	if w.UID != 0 || !w.Stack || !w.Files.DatabaseOfRoot || w.OdooImage == nil || in.OdooUser == "" && d.Spec.User != "" {
 		return false
 	}
-	user, _, _ := strings.Cut(cmp.Or(in.OdooUser, w.OdooImage.User), ":")
-	return user != "" && user != "0" && user != "root"
+	return !engine.IsRoot(cmp.Or(in.OdooUser, w.OdooImage.User))
 }
 
 func (m *maker) handoff() {
@@ -151,13 +151,22 @@ func (m *maker) keptChecker(what string) {
 	m.step(StepImage, what, im.Reason, actions...)
 }
 
-// secret makes the password of the superuser that odpm makes, where there is none.
-func (m *maker) secret() []Action {
+// secret makes the password of the superuser that odpm makes, where there is none. The
+// image's entrypoint reads it as the container's user: who is not root there needs the
+// right to. The directory that the file is in stays closed to everybody.
+func (m *maker) secret() (actions []Action, reason string) {
 	path := m.in.Dirs.SecretPath(state.BootstrapSecret)
-	if m.p.External || m.p.KeepCompose || !desired.Missing(m.w, path) {
-		return nil
+	user := cmp.Or(m.in.PostgresUser, m.w.PostgresUser)
+	switch {
+	case m.p.External || m.p.KeepCompose:
+		return nil, ""
+	case desired.Missing(m.w, path):
+		return []Action{{Op: MakeSecret, Resource: path, Why: "the superuser of a new cluster has a password of its own"}}, m.in.Rel(path) + " is not there"
+	case m.w.Files.SecretClosed && !engine.IsRoot(user):
+		why := fmt.Sprintf("service %s runs as user %s, who may not read %s", m.p.ServiceName, user, m.in.Rel(path))
+		return []Action{{Op: MakeSecret, Resource: path, Why: why}}, why
 	}
-	return []Action{{Op: MakeSecret, Resource: path, Why: "the superuser of a new cluster has a password of its own"}}
+	return nil, ""
 }
 
 func (m *maker) compose() {
@@ -172,15 +181,15 @@ func (m *maker) compose() {
 		return
 	}
 	// What compose mounts must exist: Docker would make it as root.
-	actions := m.secret()
+	actions, reason := m.secret()
 	if !m.p.KeepCompose && (m.w.UID != 0 || !m.w.Stack || m.w.OdooImage != nil || m.starting()) {
 		// As root, without the image, it is not known yet whose it must be.
 		actions = append(actions, m.missing(m.p.OdooDataDir)...)
 	}
-	reason := name + " is current"
-	if len(actions) > 0 {
+	if reason == "" && len(actions) > 0 {
 		reason = m.in.Rel(actions[0].Resource) + " is not there"
 	}
+	reason = cmp.Or(reason, name+" is current")
 	if !m.d.ComposeChanges(m.w) {
 		m.step(StepCompose, what, reason, actions...)
 		return

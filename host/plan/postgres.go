@@ -155,7 +155,8 @@ func (m *maker) adopt() {
 		}
 		if m.filesStay() {
 			// A superuser that has to be made gets its password here too.
-			actions = append(actions, m.secret()...)
+			secret, _ := m.secret()
+			actions = append(actions, secret...)
 		}
 		actions = append(actions, role)
 	}

@@ -27,7 +27,7 @@ func images(ctx context.Context, v *look.View, add func(Level, string, ...any)) 
 		if ref == "" {
 			continue // a service that is built
 		}
-		_, err := stack.ImageEnv(ctx, ref)
+		_, err := stack.ImageConf(ctx, ref)
 		if !errors.Is(err, engine.ErrNoImage) {
 			if err != nil {
 				add(Missing, "image %s: %v", ref, err)

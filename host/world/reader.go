@@ -167,6 +167,9 @@ func (r *Reader) files(w *World) error {
 			w.Files.Missing = append(w.Files.Missing, dir)
 		}
 	}
+	if info, err := os.Stat(d.SecretPath(state.BootstrapSecret)); err == nil {
+		w.Files.SecretClosed = info.Mode().Perm()&0o004 == 0
+	}
 	for _, name := range []string{"filestore", "sessions", "addons"} {
 		dir := filepath.Join(p.OdooDataDir, name)
 		if info, err := os.Lstat(dir); err == nil && info.IsDir() {
@@ -330,11 +333,11 @@ func (r *Reader) stack(ctx context.Context, w *World) error {
 		return err
 	}
 	if !p.External {
-		env, err := r.Stack.ImageEnv(ctx, r.in.PostgresImage)
+		conf, err := r.Stack.ImageConf(ctx, r.in.PostgresImage)
 		if err != nil && !errors.Is(err, engine.ErrNoImage) {
 			return err
 		}
-		w.PGData = env["PGDATA"]
+		w.PGData, w.PostgresUser = conf.Env["PGDATA"], conf.User
 		if p.DataVolume == "" && !p.KeepCompose {
 			if w.Volume, err = r.Stack.Volume(ctx, p.VolumeName); err != nil {
 				return err

@@ -59,9 +59,9 @@ func (r *Reader) theirs(ctx context.Context, w *World) {
 		}
 	}
 	if f.Postgres != nil && r.Stack != nil {
-		env, err := r.Stack.ImageEnv(ctx, f.ImageOf(f.Postgres.Service))
+		conf, err := r.Stack.ImageConf(ctx, f.ImageOf(f.Postgres.Service))
 		if err == nil {
-			err = f.KnowImage(env)
+			err = f.KnowImage(conf.Env)
 		}
 		if err != nil && !errors.Is(err, engine.ErrNoImage) {
 			return

@@ -63,9 +63,10 @@ type World struct {
 	Process Process
 
 	// OdooImage is ODOO_IMAGE, nil where it is not on this machine. PGData is
-	// where PostgreSQL's image keeps its data, "" where that is not known.
-	OdooImage *engine.Image
-	PGData    string
+	// where PostgreSQL's image keeps its data, "" where that is not known, and
+	// PostgresUser the user that the image names.
+	OdooImage            *engine.Image
+	PGData, PostgresUser string
 	// Built are this project's images that odpm built.
 	Built []engine.BuiltImage
 	// Volume is the data volume's object.
@@ -148,6 +149,8 @@ type Files struct {
 	OdooDirs []string
 	// Missing are the directories and the generated secret that are not there.
 	Missing []string
+	// SecretClosed: the generated secret is there, and only its owner may read it.
+	SecretClosed bool
 	// DatabaseOfRoot: .odpm/database is there and root's own. A run as root without
 	// the Odoo image makes it so: whose it must be is not known yet.
 	DatabaseOfRoot bool

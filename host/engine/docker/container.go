@@ -125,7 +125,7 @@ func environment(list []string) map[string]string {
 // osUser is who PostgreSQL runs as inside: the official image starts as root
 // and becomes postgres; a compose file with user: starts as that user.
 func (c container) osUser() string {
-	if name, _, _ := strings.Cut(c.Config.User, ":"); name != "" && name != "root" && name != "0" {
+	if !engine.IsRoot(c.Config.User) {
 		return c.Config.User
 	}
 	return "postgres"

@@ -58,13 +58,10 @@ func (e *Reader) inspectImage(ctx context.Context, ref string) (imageConfig, err
 	return c, nil
 }
 
-// ImageEnv reads the configuration alone.
-func (e *Reader) ImageEnv(ctx context.Context, ref string) (map[string]string, error) {
+// ImageConf reads the configuration alone.
+func (e *Reader) ImageConf(ctx context.Context, ref string) (engine.ImageConf, error) {
 	c, err := e.inspectImage(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	return c.env(), nil
+	return engine.ImageConf{User: c.Config.User, Env: c.env()}, err
 }
 
 func (c imageConfig) env() map[string]string { return environment(c.Config.Env) }
