@@ -174,12 +174,36 @@ func (d *differ) service(name, own string, rules map[string]rule) error {
 			r = commonRules[key]
 		}
 		if r == nil {
-			d.whole(name, own, key)
+			if !reflect.DeepEqual(once(theirs[key]), once(ours[key])) {
+				d.whole(name, own, key)
+			}
 			continue
 		}
 		r(d, s, o, theirs[key], ours[key])
 	}
 	return nil
+}
+
+// once leaves out what a list says again: compose adds an override's hosts to those of
+// the file, and after a takeover both files have them.
+func once(v any) any {
+	switch v := v.(type) {
+	case []any:
+		var out []any
+		for _, x := range v {
+			if !slices.ContainsFunc(out, func(y any) bool { return reflect.DeepEqual(x, y) }) {
+				out = append(out, x)
+			}
+		}
+		return out
+	case map[string]any:
+		out := map[string]any{}
+		for key, x := range v {
+			out[key] = once(x)
+		}
+		return out
+	}
+	return v
 }
 
 // own is odpm's name of one of the two services.

@@ -2,6 +2,8 @@ package foreign
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -112,6 +114,31 @@ func inItsPlace(t *testing.T, f *File, odoo, env string) (project.Project, Diffe
 	d, err := f.Difference(context.Background(), loaded, nil, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if d.Override != nil {
+		// What the override has nothing lacks any more.
+		over := filepath.Join(f.Dir, "compose.override.yml")
+		if len(f.Files) > 1 {
+			over = filepath.Join(f.Dir, "carried-over.yml")
+		}
+		if err := os.WriteFile(over, d.Override, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again, err := f.Difference(context.Background(), loaded, []string{over}, nil)
+		if err != nil || len(again.Carried) > 0 {
+			t.Errorf("%v: with the override there is still missing %v:\n%s", err, again.Carried, d.Override)
+		}
+		// Nor does it once compose merges the override over the file as well.
+		if merged, err := Read(context.Background(), f.Files[0], map[string]string{"COMPOSE_PROJECT_NAME": "shop"}); err != nil {
+			t.Error(err)
+		} else if err := merged.Use("db", odoo); err != nil {
+			t.Error(err)
+		} else if again, err := merged.Difference(context.Background(), loaded, []string{over}, nil); err != nil || len(again.Carried) > 0 {
+			t.Errorf("%v: with the override over both there is still missing %v:\n%s", err, again.Carried, d.Override)
+		}
+		if err := os.Remove(over); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return loaded, d
 }
