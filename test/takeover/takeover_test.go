@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/odpm/odpm/test/localpg"
@@ -190,7 +191,7 @@ func (s *stack) undo(before before) {
 		s.Errorf("adopt --undo left other files:\n%s\nbefore:\n%s", now, before.files)
 	}
 	if now := s.fingerprint(); now != before.fingerprint {
-		s.Errorf("after adopt --undo PostgreSQL has\n%s\nbefore:\n%s", now, before.fingerprint)
+		s.Errorf("after adopt --undo PostgreSQL has other things (-before +now):\n%s", cmp.Diff(strings.Split(before.fingerprint, "\n"), strings.Split(now, "\n")))
 	}
 	// An Odoo that gave up while a busy machine started PostgreSQL.
 	s.compose("up", "-d")
@@ -206,7 +207,7 @@ func (s *stack) undo(before before) {
 func (s *stack) proven(before before, told string) {
 	s.Helper()
 	if now := s.identifier(); !strings.HasPrefix(before.fingerprint, now+" ") {
-		s.Errorf("the new stack has another cluster: %s, not %s", now, before.fingerprint)
+		s.Errorf("the new stack has another cluster: %s, not %.20s", now, before.fingerprint)
 	}
 	if got := s.attachment(); got != "attached" {
 		s.Errorf("the new stack has the attachment %q", got)
