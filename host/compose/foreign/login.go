@@ -88,9 +88,7 @@ func (f *File) describeOdoo(s types.ServiceConfig) {
 			o.Version = firstOf(odooVersion(*v), o.Version)
 		}
 		o.Version = firstOf(readBuild(s.Build).odooVersion(), o.Version)
-		if s.Image == "" {
-			f.buildsImage(s, "ODOO_IMAGE")
-		}
+		f.buildsImage(s, "ODOO_IMAGE")
 	}
 	o.Version = firstOf(o.Version, odooVersion(env(s, "ODOO_VERSION")))
 	var hidden bool
@@ -145,8 +143,14 @@ func (f *File) odooPorts(s types.ServiceConfig) (http, gevent uint32) {
 	return http, gevent
 }
 
-// buildsImage says what compose calls an image that the file gives no name.
+// buildsImage: odpm's own file names an image, and builds none but its own. One that the
+// file gives no name has compose's.
 func (f *File) buildsImage(s types.ServiceConfig, key string) {
+	if s.Image != "" {
+		f.problem(Problem{Code: "build", Message: fmt.Sprintf("service %s builds its image, %s; odpm uses the image by its name", s.Name, s.Image),
+			Way: fmt.Sprintf("to build it again later: docker compose -f %s build %s", shell.Quote(f.Files[0]), s.Name)})
+		return
+	}
 	f.problem(Problem{Code: "build", Message: fmt.Sprintf("service %s builds its image; docker compose calls it %s", s.Name, f.imageOf(s)),
 		Way: fmt.Sprintf("%s=%s in .env, once it is built: docker compose -f %s build %s", key, f.imageOf(s), shell.Quote(f.Files[0]), s.Name)})
 }

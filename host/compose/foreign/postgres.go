@@ -46,8 +46,8 @@ func (f *File) describePostgres(s types.ServiceConfig) error {
 		p.Password = f.secretFile(s, file)
 	}
 	switch {
-	case s.Build == nil || s.Image != "":
-	case p.Major > 0:
+	case s.Build == nil:
+	case p.Major > 0 || s.Image != "":
 		f.buildsImage(s, "POSTGRES_IMAGE")
 	default:
 		f.problem(Problem{Code: "build", Message: fmt.Sprintf("service %s builds its image; its PostgreSQL version is not in the file", s.Name),
