@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -20,8 +21,12 @@ import (
 const ready = `said=$PGPORT; export PGPORT; until PGPORT=$(sed -n 4p "$PGDATA/postmaster.pid" 2>/dev/null || printf %s "$said"); pg_isready -q; do sleep 0.2; done; `
 
 // rolesScript gives PostgreSQL the roles as they were saved. That they exist is no
-// error: what they were follows in the same file.
-const rolesScript = ready + `printf '%s' "$ODPM_ROLES" | psql -X -q -U postgres -d postgres`
+// error: what they were follows in the same file. odpm made postgres where it could
+// demote the image's POSTGRES_USER; where it could not, that is a superuser still.
+const rolesScript = ready + `for as in postgres "$ODPM_ADMIN"; do
+	[ "$(psql -X -U "$as" -d postgres -Atc 'SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user' 2>/dev/null)" = t ] && break
+done
+printf '%s' "$ODPM_ROLES" | psql -X -q -U "$as" -d postgres`
 
 // dropScript drops a role by one that was a superuser before.
 const dropScript = ready + `psql -X -q -v ON_ERROR_STOP=1 -U "$ODPM_ADMIN" -d postgres -c "DROP ROLE IF EXISTS $ODPM_ROLE"`
@@ -42,14 +47,14 @@ func givenBackRoles(ctx context.Context, o Options, dirs state.Dirs, a *state.Ad
 			return
 		}
 		sql, err := os.ReadFile(path)
+		admin, had := savedRoles(string(sql))
 		if err == nil {
-			err = roleScript(ctx, stack, a.Postgres, rolesScript, "ODPM_ROLES="+withoutPasswords(string(sql)))
+			err = roleScript(ctx, stack, a.Postgres, rolesScript, "ODPM_ADMIN="+cmp.Or(admin, "postgres"), "ODPM_ROLES="+withoutPasswords(string(sql)))
 		}
 		if err != nil {
 			o.Term.Warn("the roles could not be restored: %v. Their previous state is in %s", err, path)
 			return
 		}
-		admin, had := savedRoles(string(sql))
 		for _, role := range slices.Compact(made) {
 			if admin == "" || slices.Contains(had, role) {
 				continue
