@@ -98,6 +98,9 @@ func (s *Run) hostIDs(ctx context.Context, image string, uid, gid int) (int, int
 // container has that mounted. Where uids are remapped, a container's root is nobody on
 // this machine.
 func (s *Run) giveSecret(ctx context.Context, path string) error {
+	if s.kept != nil {
+		return nil // nothing mounts it
+	}
 	user := s.Inputs.PostgresUser
 	if user == "" && s.Stack != nil {
 		conf, err := s.Stack.ImageConf(ctx, s.PostgresImage)

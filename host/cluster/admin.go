@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,8 +119,14 @@ func (h Hints) passwordOf(role string) string {
 	if role == h.App.Role && h.App.Password != "" {
 		return h.App.Password
 	}
+	if h.Made != "" && (role == defaultAdmin || role == spareAdmin) && !slices.Contains(h.Admins, role) {
+		return h.Made
+	}
 	return h.Password
 }
+
+// made is the password of an administrator that odpm has to make.
+func (h Hints) made() string { return cmp.Or(h.Made, h.Password) }
 
 // Admin connects to a database as a superuser over the server's own socket;
 // database "" is postgres. The error is a *NoAdmin (ErrNoAdmin) where the server

@@ -107,7 +107,7 @@ func singleUser(ctx context.Context, pg engine.Writer, w Wanted, o EnsureOptions
 	if err != nil {
 		return err
 	}
-	p := policy{adminPassword: o.Hints.Password}
+	p := policy{adminPassword: o.Hints.made()}
 	if names := r.admins(w.Role); len(names) > 0 {
 		// There are superusers, under names that nobody could guess; with a
 		// running server they may be enough.

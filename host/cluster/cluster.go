@@ -50,9 +50,9 @@ type Hints struct {
 	// Admins are role names to try beside postgres, the application role and
 	// every superuser that the cluster shows.
 	Admins []string
-	// Password is the bootstrap user's, used where pg_hba.conf asks for one.
-	// An administrator that odpm has to make gets it too.
-	Password string
+	// Password is the bootstrap user's, used where pg_hba.conf asks for one. Made is
+	// that of an administrator that odpm has made or has to make; "" for the same.
+	Password, Made string
 	// AdminURL is the variable that names the administrator of a server elsewhere, ""
 	// for one that odpm runs.
 	AdminURL string

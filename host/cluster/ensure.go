@@ -73,7 +73,7 @@ func EnsureAppRole(ctx context.Context, pg engine.Remote, w Wanted, o EnsureOpti
 // place where it has to.
 func ensureLive(ctx context.Context, pg engine.Remote, conn **Session, w Wanted, o EnsureOptions) (Report, error) {
 	var rep Report
-	p := policy{admin: administrator(*conn, w), adminPassword: o.Hints.Password}
+	p := policy{admin: administrator(*conn, w), adminPassword: o.Hints.made()}
 	r, err := readRoles(ctx, *conn)
 	if err != nil {
 		return rep, err

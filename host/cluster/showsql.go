@@ -33,7 +33,7 @@ func ShowSQL(ctx context.Context, pg engine.Server, w Wanted, h Hints) ([]string
 	if err != nil {
 		return nil, err
 	}
-	p := policy{admin: administrator(conn, w), adminPassword: h.Password}
+	p := policy{admin: administrator(conn, w), adminPassword: h.made()}
 	if p.admin == "" {
 		if p, err = otherAdmin(ctx, pg, &conn, r, w, h, p); err != nil {
 			return nil, err
@@ -77,7 +77,7 @@ func showLockedOut(ctx context.Context, pg engine.Server, w Wanted, h Hints) ([]
 	if err != nil {
 		return nil, err
 	}
-	plan, err := planRoles(r, w, policy{adminPassword: h.Password, refused: true})
+	plan, err := planRoles(r, w, policy{adminPassword: h.made(), refused: true})
 	if err != nil {
 		return nil, fmt.Errorf("what single-user mode would run: %w", err)
 	}

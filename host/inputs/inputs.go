@@ -260,7 +260,8 @@ func (in *Inputs) Hints(bootstrap string, stack bool) cluster.Hints {
 		}
 		h.Password, h.AdminURL = a.Password, AdminURLKey
 	case in.Kept != nil:
-		h.Password = in.Kept.Postgres.Password
+		// What the file says may be a password that everybody knows.
+		h.Password, h.Made = in.Kept.Postgres.Password, bootstrap
 		if role := in.Kept.Postgres.Role; role != "" {
 			h.Admins = []string{role}
 		}

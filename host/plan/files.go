@@ -158,11 +158,11 @@ func (m *maker) secret() (actions []Action, reason string) {
 	path := m.in.Dirs.SecretPath(state.BootstrapSecret)
 	user := cmp.Or(m.in.PostgresUser, m.w.PostgresUser)
 	switch {
-	case m.p.External || m.p.KeepCompose:
+	case m.p.External:
 		return nil, ""
 	case desired.Missing(m.w, path):
-		return []Action{{Op: MakeSecret, Resource: path, Why: "the superuser of a new cluster has a password of its own"}}, m.in.Rel(path) + " is not there"
-	case m.w.Files.SecretClosed && !engine.IsRoot(user):
+		return []Action{{Op: MakeSecret, Resource: path, Why: "a superuser that odpm makes has a password of its own"}}, m.in.Rel(path) + " is not there"
+	case !m.p.KeepCompose && m.w.Files.SecretClosed && !engine.IsRoot(user):
 		why := fmt.Sprintf("service %s runs as user %s, who may not read %s", m.p.ServiceName, user, m.in.Rel(path))
 		return []Action{{Op: MakeSecret, Resource: path, Why: why}}, why
 	}
@@ -181,7 +181,13 @@ func (m *maker) compose() {
 		return
 	}
 	// What compose mounts must exist: Docker would make it as root.
-	actions, reason := m.secret()
+	var (
+		actions []Action
+		reason  string
+	)
+	if !m.p.KeepCompose {
+		actions, reason = m.secret()
+	}
 	if !m.p.KeepCompose && (m.w.UID != 0 || !m.w.Stack || m.w.OdooImage != nil || m.starting()) {
 		// As root, without the image, it is not known yet whose it must be.
 		actions = append(actions, m.missing(m.p.OdooDataDir)...)

@@ -153,7 +153,7 @@ func (m *maker) adopt() {
 				role.SQL = m.w.RoleSQL.Lines
 			}
 		}
-		if m.filesStay() {
+		if m.filesStay() || m.p.KeepCompose {
 			// A superuser that has to be made gets its password here too.
 			secret, _ := m.secret()
 			actions = append(actions, secret...)
