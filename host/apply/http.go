@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
-	"net/url"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -45,12 +47,12 @@ func unanswered(ctx context.Context, address string) error {
 	}
 	resp, err := (&http.Transport{DisableKeepAlives: true, DialContext: dialLocal}).RoundTrip(req)
 	if err != nil {
-		var at *url.Error
 		switch {
 		case ctx.Err() != nil:
 			return errors.New("no answer within half a second")
-		case errors.As(err, &at):
-			return at.Err
+		case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), strings.Contains(err.Error(), "server closed"):
+			// net/http has an error of its own for an end before its first byte was sent.
+			return errors.New("the connection was closed without an answer")
 		}
 		return err
 	}

@@ -37,7 +37,7 @@ func TestUnanswered(t *testing.T) {
 	nobody := "http://" + free.Addr().String()
 	free.Close()
 	for address, want := range map[string]string{
-		nobody: "connection refused", closed: "EOF", silent: "no answer within half a second",
+		nobody: "connection refused", closed: "closed without an answer", silent: "no answer within half a second",
 		"http://nowhere.invalid:1": "lookup nowhere.invalid",
 	} {
 		if err := unanswered(t.Context(), address); err == nil || !strings.Contains(err.Error(), want) {
