@@ -147,6 +147,12 @@ func admin(ctx context.Context, pg engine.Server, h Hints, database, except stri
 			continue
 		}
 		conn, super, err := login(ctx, pg, h, role, database)
+		if h.Made != "" && h.passwordOf(role) == h.Made && sqlState(err) == "28P01" {
+			// It is the image's own, or an earlier odpm made it.
+			other := h
+			other.Made = ""
+			conn, super, err = login(ctx, pg, other, role, database)
+		}
 		if a, refused := refusal(role, err); refused {
 			none.Attempts = append(none.Attempts, a)
 			continue
