@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestUnanswered: whoever waits for Odoo is told why it does not answer.
+// TestUnanswered: the error says why Odoo does not answer.
 func TestUnanswered(t *testing.T) {
 	listen := func(serve func(net.Conn)) string {
 		l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -110,7 +110,7 @@ func (s *Run) giveSecret(ctx context.Context, path string) error {
 		user = conf.User
 	}
 	if !engine.IsRoot(user) {
-		return os.Chmod(path, 0o644)
+		return s.Dirs.OpenSecret(filepath.Base(path))
 	}
 	if !s.remapped || os.Geteuid() != 0 {
 		return nil

@@ -50,6 +50,16 @@ func (d Dirs) Ensure() error {
 			return err
 		}
 		defer at.Close()
+		if dir.path == d.State() {
+			// A copy of a project may have opened it to others.
+			if info, err := at.Stat(); err != nil {
+				return err
+			} else if info.Mode.Perm()&^dir.mode != 0 {
+				if err := at.Chmod(dir.mode); err != nil {
+					return err
+				}
+			}
+		}
 		if dir.path != d.Database() {
 			if err := ignore(at); err != nil {
 				return err
@@ -168,6 +178,22 @@ func (d Dirs) Remember(name, word string) error {
 
 // SecretPath is where a generated secret lies.
 func (d Dirs) SecretPath(name string) string { return filepath.Join(d.State(), name) }
+
+// OpenSecret lets everybody read a secret who has the file: a container in which it is
+// mounted. On this machine the directory, which Ensure keeps closed, is in the way.
+func (d Dirs) OpenSecret(name string) error {
+	at, err := beneath.Open(d.State())
+	if err != nil {
+		return err
+	}
+	defer at.Close()
+	f, _, err := at.OpenRegular(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Chmod(0o644)
+}
 
 // Secret reads a generated secret and makes it where it is missing: 24 random
 // bytes, readable by the person alone. The file is made before anything uses

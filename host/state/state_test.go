@@ -38,6 +38,42 @@ func TestDirs(t *testing.T) {
 	}
 }
 
+// A secret that a container has to read is closed to others on this machine, in a
+// directory that a copy of the project has opened as well. No link is followed.
+func TestOpenSecret(t *testing.T) {
+	d := state.NewDirs(t.TempDir())
+	if err := os.MkdirAll(d.State(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Secret("postgres_password"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.OpenSecret("postgres_password"); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]os.FileMode{d.State(): 0o700, d.SecretPath("postgres_password"): 0o644} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v %v, want %v", path, info.Mode(), err, want)
+		}
+	}
+	other := filepath.Join(t.TempDir(), "other")
+	if err := os.WriteFile(other, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(other, d.SecretPath("link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.OpenSecret("link"); err == nil {
+		t.Error("a link was followed")
+	}
+	if info, _ := os.Stat(other); info.Mode().Perm() != 0o600 {
+		t.Errorf("what a link leads to is %v", info.Mode())
+	}
+}
+
 // What killed writers leave is removed, whatever the run does otherwise; what
 // somebody may still be writing, and other people's files, stay.
 func TestSweep(t *testing.T) {
