@@ -1,32 +1,20 @@
 package apply
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/odpm/odpm/test/peer"
 )
 
 // TestUnanswered: the error says why Odoo does not answer.
 func TestUnanswered(t *testing.T) {
 	listen := func(serve func(net.Conn)) string {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { l.Close() })
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				serve(c)
-			}
-		}()
-		_, port, _ := net.SplitHostPort(l.Addr().String())
-		return "http://localhost:" + port
+		return fmt.Sprintf("http://localhost:%d", peer.Serve(t, serve).Port)
 	}
 	closed := listen(func(c net.Conn) { c.Close() })
 	silent := listen(func(c net.Conn) { t.Cleanup(func() { c.Close() }) })

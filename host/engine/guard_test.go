@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/odpm/odpm/test/peer"
 )
 
 // message frames a body as a server does.
@@ -21,35 +23,22 @@ func message(kind byte, body string) []byte {
 // hostileServer answers every login with what talk does.
 func hostileServer(t *testing.T, talk func(c net.Conn)) *pgx.ConnConfig {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				var head [4]byte
-				if _, err := io.ReadFull(c, head[:]); err != nil {
-					return
-				}
-				if _, err := io.CopyN(io.Discard, c, int64(binary.BigEndian.Uint32(head[:]))-4); err != nil {
-					return
-				}
-				talk(c)
-			}()
+	addr := peer.Serve(t, func(c net.Conn) {
+		defer c.Close()
+		var head [4]byte
+		if _, err := io.ReadFull(c, head[:]); err != nil {
+			return
 		}
-	}()
+		if _, err := io.CopyN(io.Discard, c, int64(binary.BigEndian.Uint32(head[:]))-4); err != nil {
+			return
+		}
+		talk(c)
+	})
 	cfg, err := pgx.ParseConfig("host=127.0.0.1 sslmode=disable user=odoo password=s3cret dbname=postgres passfile=/dev/null")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Port = uint16(l.Addr().(*net.TCPAddr).Port)
+	cfg.Port = uint16(addr.Port)
 	cfg.Fallbacks = nil
 	cfg.DialFunc = (&net.Dialer{}).DialContext
 	return cfg

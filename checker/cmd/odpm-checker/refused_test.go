@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/odpm/odpm/test/localpg"
+	peers "github.com/odpm/odpm/test/peer"
 )
 
 // refusingServer has one role for every way to be refused.
@@ -157,21 +158,7 @@ func silence(c net.Conn) {
 // peer listens and treats every connection to f.
 func peer(t *testing.T, f func(net.Conn)) (port string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go f(c)
-		}
-	}()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	return strconv.Itoa(peers.Serve(t, f).Port)
 }
 
 // TestNotReachable: everything that may pass is waited for, and ends in 69
