@@ -15,6 +15,7 @@ import (
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/inputs"
 	"github.com/odpm/odpm/host/login"
+	"github.com/odpm/odpm/host/odoodb/seen"
 	"github.com/odpm/odpm/host/odoodb/server"
 	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/state"
@@ -199,6 +200,7 @@ func Databases(ctx context.Context, o Options, why string) (*server.Server, erro
 			return cluster.Admin(ctx, r.Server, hints, database)
 		},
 		Files: in.Filestores(r.Kind == engines.Native), PostgresDataDir: in.Project.DataDir, StateDir: in.Dirs.State(),
+		CacheDir: seen.Dir(),
 	}, nil
 }
 

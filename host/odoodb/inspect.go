@@ -103,7 +103,7 @@ func inspect(ctx context.Context, c *pgx.Conn, d *Database) error {
 	}
 	switch {
 	case err == nil:
-		d.State, d.IsOdoo, d.BaseVersion, d.OdooVersion = Initialised, true, v, tables.SeriesOf(v)
+		d.initialised(v)
 		return nil
 	case !tables.IsNotOdoo(err):
 		return err
@@ -124,6 +124,7 @@ func inspect(ctx context.Context, c *pgx.Conn, d *Database) error {
 
 // countFiles looks at a database's file store.
 func countFiles(s *server.Server, d *Database) {
+	d.Filestore = s.Files.Path(d.Name)
 	d.FilestoreState, d.Files, d.FilestoreBytes = FilestoreMissing, 0, 0
 	home, err := s.Files.Home(d.Name)
 	var store *filestore.Store

@@ -13,6 +13,7 @@ import (
 
 	"github.com/odpm/odpm/host/cluster"
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/odoodb/seen"
 	"github.com/odpm/odpm/host/odoodb/server"
 	"github.com/odpm/odpm/host/odoodb/tables"
 )
@@ -77,6 +78,8 @@ type Database struct {
 	// Files and FilestoreBytes count what is in it, without Odoo's list of
 	// files to collect; both are -1 where that was not known cheaply.
 	Files, FilestoreBytes int64
+
+	oid uint32
 }
 
 // List gives the cluster's databases, PostgreSQL's own ones left out (postgres
@@ -96,45 +99,114 @@ func List(ctx context.Context, s *server.Server) ([]Database, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A journal that cannot be read is the next run's business, and no reason
-	// not to list what is there.
-	known, _ := purposes(s)
-	many := s.ForMany(ctx)
-	var silent atomic.Int32
-	var wg sync.WaitGroup
-	next := make(chan *Database)
-	for range sessions {
-		wg.Go(func() {
-			for d := range next {
-				if !lookInto(ctx, many, d, silent.Load() >= maxSilent) {
-					silent.Add(1)
-				}
-				d.explain(known[d.Name])
-				d.Filestore = s.Files.Path(d.Name)
-				countFiles(s, d)
-			}
-		})
+	memory, err := seen.Open(ctx, c, s.CacheDir)
+	if err != nil {
+		return nil, err
 	}
+	var beside sync.WaitGroup
 	var sizes map[string]int64
 	var sizeErr error
-	wg.Go(func() { sizes, sizeErr = databaseSizes(ctx, c) })
+	beside.Go(func() { sizes, sizeErr = databaseSizes(ctx, c) })
+	everyone := make([]*Database, len(all))
 	for i := range all {
-		if ctx.Err() != nil {
-			break
-		}
-		next <- &all[i]
+		everyone[i] = &all[i]
 	}
-	close(next)
-	wg.Wait()
+	beside.Go(func() { atOnce(ctx, sessions, everyone, func(d *Database) { countFiles(s, d) }) })
+
+	many := s.ForMany(ctx)
+	var silent atomic.Int32
+	look := func(d *Database) {
+		if !lookInto(ctx, many, d, silent.Load() >= maxSilent) {
+			silent.Add(1)
+		}
+	}
+	var changed, same []*Database
+	for _, d := range everyone {
+		if d.recall(memory) {
+			same = append(same, d)
+		} else {
+			changed = append(changed, d)
+		}
+	}
+	atOnce(ctx, sessions, changed, look)
+	beside.Wait()
 	if err := cmp.Or(ctx.Err(), sizeErr); err != nil {
 		return nil, err
 	}
-	for i := range all {
-		if n, ok := sizes[all[i].Name]; ok {
-			all[i].Bytes = n
+	for _, d := range everyone {
+		if n, ok := sizes[d.Name]; ok {
+			d.Bytes = n
 		}
 	}
+	atOnce(ctx, sessions, slices.DeleteFunc(same, func(d *Database) bool { return memory.Has(d.oid, d.Bytes) }), func(d *Database) {
+		d.State, d.IsOdoo, d.BaseVersion, d.OdooVersion = "", false, "", ""
+		look(d)
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+
+	// A journal that cannot be read is the next run's business, and no reason
+	// not to list what is there.
+	known, _ := purposes(s)
+	for _, d := range everyone {
+		d.remember(memory)
+		d.explain(known[d.Name])
+	}
+	memory.Save()
 	return slices.DeleteFunc(all, func(d Database) bool { return d.Name == server.Maintenance && !d.IsOdoo }), nil
+}
+
+// atOnce does something to all of them, so many at a time. It begins nothing more
+// once ctx has ended.
+func atOnce(ctx context.Context, sessions int, all []*Database, do func(d *Database)) {
+	var wg sync.WaitGroup
+	next := make(chan *Database)
+	for range min(sessions, len(all)) {
+		wg.Go(func() {
+			for d := range next {
+				do(d)
+			}
+		})
+	}
+	for _, d := range all {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- d
+	}
+	close(next)
+	wg.Wait()
+}
+
+// recall takes over what an earlier list has seen, where nothing has changed since.
+func (d *Database) recall(memory *seen.Server) bool {
+	was, ok := memory.Of(d.oid)
+	if !ok || d.Marked || !d.AllowConnections || server.IsLeftOver(d.Name) {
+		return false
+	}
+	switch d.State = DatabaseState(was.State); d.State {
+	case Empty, Other:
+		return true
+	case Initialised:
+		d.initialised(was.BaseVersion)
+		return true
+	default:
+		d.State = ""
+		return false
+	}
+}
+
+// remember is for the next list. Only what a look has found is worth it.
+func (d *Database) remember(memory *seen.Server) {
+	if d.State == Initialised || d.State == Empty || d.State == Other {
+		memory.Keep(d.oid, seen.Database{Bytes: d.Bytes, State: string(d.State), BaseVersion: d.BaseVersion})
+	}
+}
+
+// initialised is what a database is whose module base has that version.
+func (d *Database) initialised(version string) {
+	d.State, d.IsOdoo, d.BaseVersion, d.OdooVersion = Initialised, true, version, tables.SeriesOf(version)
 }
 
 // Look is List of one database; a missing one is IsMissing.
@@ -194,7 +266,7 @@ func namesOf(ctx context.Context, c *pgx.Conn) (names []string, sure bool, err e
 
 // readDatabases reads pg_database.
 func readDatabases(ctx context.Context, c *cluster.Session) ([]Database, error) {
-	rows, err := c.Query(ctx, `SELECT datname::pg_catalog.text, pg_catalog.pg_get_userbyid(datdba)::pg_catalog.text,
+	rows, err := c.Query(ctx, `SELECT oid, datname::pg_catalog.text, pg_catalog.pg_get_userbyid(datdba)::pg_catalog.text,
 		pg_catalog.pg_encoding_to_char(encoding)::pg_catalog.text, datallowconn, datistemplate, `+cluster.DatabaseInvalid+`
 		FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.<>) ALL (ARRAY['template0', 'template1']::pg_catalog.name[]) ORDER BY datname`)
 	if err != nil {
@@ -202,7 +274,7 @@ func readDatabases(ctx context.Context, c *cluster.Session) ([]Database, error) 
 	}
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d Database, err error) {
 		d.Bytes = -1
-		err = row.Scan(&d.Name, &d.Owner, &d.Encoding, &d.AllowConnections, &d.Template, &d.Marked)
+		err = row.Scan(&d.oid, &d.Name, &d.Owner, &d.Encoding, &d.AllowConnections, &d.Template, &d.Marked)
 		return d, err
 	})
 	if err != nil {

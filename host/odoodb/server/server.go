@@ -47,6 +47,9 @@ type Server struct {
 	PostgresDataDir string
 	// StateDir is .odpm/state: journals of work that a crash may cut short.
 	StateDir string
+	// CacheDir is where a list remembers what is in each database (package seen), ""
+	// where it does not.
+	CacheDir string
 
 	// Waiting is called, from another goroutine, when work waits for a lock and who
 	// holds it; nil for nobody. LockWait is when it stops to wait, 0 for a minute.
