@@ -5,21 +5,17 @@ package kubernetes_test
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/odpm/odpm/test/programs"
 )
 
 // TestAPI gives everything that odpm renders to an API server, which validates
 // it strictly: what it does not know, and what it warns of, fails.
 func TestAPI(t *testing.T) {
 	a := startAPIServer(t, t.TempDir())
-	all := rendered(t)
+	texts := rendered(t)
+	all := objects(t, texts)
 	kinds, namespaces := map[string]bool{}, map[string]bool{}
 	for _, o := range all {
 		if !namespaces[o.namespace] {
@@ -42,69 +38,18 @@ func TestAPI(t *testing.T) {
 	}
 	t.Run("strict", func(t *testing.T) { refused(t, a, all) })
 	t.Run("applied", func(t *testing.T) { applied(t, a, all) })
+	if !t.Failed() {
+		must(t, os.WriteFile(acceptedFile, []byte(receipt(texts)), 0o644))
+	}
 }
 
-// rendered is what package render's tests compare with, and what the program
-// writes with all of its flags.
-func rendered(t *testing.T) (all []object) {
+// objects are those of the renderings.
+func objects(t *testing.T, all []rendering) (parts []object) {
 	t.Helper()
-	files, err := filepath.Glob("../../host/render/testdata/*.yaml")
-	must(t, err)
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		must(t, err)
-		all = append(all, documents(t, filepath.Base(file), "shop", string(text))...)
+	for _, r := range all {
+		parts = append(parts, documents(t, r.at, r.namespace, r.text)...)
 	}
-	bin := t.TempDir()
-	must(t, programs.Build(bin, nil, programs.ODPM))
-	external := project(t, "ODPM_POSTGRES=external\nODPM_SCENARIO=server\n",
-		"[options]\ndb_host = pg-0,pg-1\ndb_user = odoo\ndb_password = s3cret\ndb_sslmode = verify-full\nworkers = 2\nadmin_passwd = s3cret\n")
-	everything := []string{"--namespace", "all", "--secret", "pg-app", "--ca-secret", "pg-ca", "--replicas", "25", "--image", "registry.example/odoo-odpm:18.0",
-		"--checker-image", "registry.example/odpm-checker:1", "--storage", "20Gi", "--network-policy"}
-	// A Service's name begins with a letter, and a Job's has 63 characters at most.
-	digit := project(t, "ODOO_SERVICE_NAME=2024_Shop.odoo\n", "[options]\n")
-	long := project(t, "ODOO_SERVICE_NAME="+strings.Repeat("shop-", 12)+"odo\n", "[options]\n")
-	inCompose := project(t, "", "[options]\nhttp_port = 8080\ngevent_port = 8081\n")
-	for _, r := range []struct {
-		// namespace is kubectl's, where args name none. What has the same is one
-		// project: a Job mounts what stands beside its Deployment.
-		namespace, dir string
-		args           []string
-	}{
-		{"plain", external, nil},
-		{"plain", external, []string{"--database", "prod", "--init", "base", "--update", "all"}},
-		{"all", external, everything},
-		{"all", external, append(slices.Clone(everything), "--database", "prod", "--init", "base,sale")},
-		{"compose", inCompose, []string{"--replicas", "2", "--network-policy"}},
-		{"compose-checker", inCompose, []string{"--checker-image", "registry.example/odpm-checker:1"}},
-		{"old", project(t, "ODOO_IMAGE=odoo:14.0\n", "[options]\n"), nil},
-		// Another operator's names of Secrets are DNS names.
-		{"secret", external, []string{"--secret", "odoo.shop-pg.credentials.postgresql.example", "--ca-secret", "ca.example"}},
-		{"digit", digit, nil},
-		{"digit", digit, []string{"--database", "prod", "--init", "base"}},
-		{"long", long, nil},
-		{"long", long, []string{"--database", "prod", "--init", "base"}},
-	} {
-		cmd := exec.Command(filepath.Join(bin, "odpm"), append([]string{"render", "kubernetes"}, r.args...)...)
-		cmd.Dir = r.dir
-		var errs strings.Builder
-		cmd.Stderr = &errs
-		text, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("%v: %v\n%s", r.args, err, &errs)
-		}
-		all = append(all, documents(t, "odpm render kubernetes "+strings.Join(r.args, " "), r.namespace, string(text))...)
-	}
-	return all
-}
-
-func project(t *testing.T, env, conf string) string {
-	t.Helper()
-	dir := t.TempDir()
-	write(t, filepath.Join(dir, ".env"), env)
-	write(t, filepath.Join(dir, "odpm.json"), `{"odoo_version": "18.0", "postgres_version": "17"}`)
-	write(t, filepath.Join(dir, "odoo.conf"), conf)
-	return dir
+	return parts
 }
 
 // refused: the server that takes all of this takes not just anything.

@@ -1,8 +1,5 @@
 //go:build kubernetes
 
-// Package kubernetes_test gives what odpm renders to Kubernetes itself: an API
-// server (make test-kubernetes-api), and a node that runs it (make
-// test-kubernetes).
 package kubernetes_test
 
 import (
@@ -115,17 +112,4 @@ func loopback(t *testing.T) (addr, port string) {
 	n, err := localpg.FreePort()
 	must(t, err)
 	return "127.0.0.1:" + strconv.Itoa(n), strconv.Itoa(n)
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func write(t *testing.T, path, text string) string {
-	t.Helper()
-	must(t, os.WriteFile(path, []byte(text), 0o600))
-	return path
 }
