@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/compose/foreign"
@@ -25,6 +26,13 @@ type Theirs struct {
 	Missing []string
 }
 
+// uncompared is one line. What follows in the error is a way on, which odpm adopt
+// shows.
+func uncompared(file string, err error) string {
+	why, _, _ := strings.Cut(err.Error(), "\n")
+	return fmt.Sprintf("%s could not be compared with what odpm would run: %s", file, why)
+}
+
 // theirs compares. A file that cannot be read as a compose file starts nothing
 // either.
 func (r *Reader) theirs(ctx context.Context, w *World) {
@@ -42,7 +50,7 @@ func (r *Reader) theirs(ctx context.Context, w *World) {
 	p := r.in.Project
 	f, err := foreign.Read(ctx, path, p.Env)
 	if err != nil {
-		w.Warnings = append(w.Warnings, fmt.Sprintf("%s could not be compared with what odpm would run: %v", r.in.Rel(path), err))
+		w.Warnings = append(w.Warnings, uncompared(r.in.Rel(path), err))
 		return
 	}
 	t := &Theirs{File: path}
@@ -84,7 +92,7 @@ func (r *Reader) theirs(ctx context.Context, w *World) {
 	t.Lost = append(t.Lost, f.Elsewhere(*p, place, SameFile)...)
 	d, err := f.Difference(ctx, *p, r.in.ComposeFiles[1:], nil)
 	if err != nil {
-		w.Warnings = append(w.Warnings, fmt.Sprintf("%s could not be compared with what odpm would run: %v", r.in.Rel(path), err))
+		w.Warnings = append(w.Warnings, uncompared(r.in.Rel(path), err))
 		return
 	}
 	for _, m := range d.Mounts {

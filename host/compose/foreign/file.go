@@ -198,7 +198,7 @@ func Read(ctx context.Context, path string, env map[string]string) (*File, error
 	f := &File{Files: files, Dir: filepath.Dir(files[0])}
 	warnings, err := f.load(ctx, env)
 	if err != nil && versionOne(files[0]) {
-		return nil, fmt.Errorf("%s is a file of Compose version 1: its services are at the top level, where docker compose no longer looks for them. Put them below a key: services:\n  (echo services:; sed 's/^/  /' %s) > %s        then the same command with that file",
+		return nil, fmt.Errorf("%s is a file of Compose version 1: its services are at the top level, where docker compose no longer looks for them.\nPut them below a key, services:\n  (echo services:; sed 's/^/  /' %s) > %s        then the same command with that file",
 			files[0], shell.Quote(files[0]), shell.Quote(files[0]+".v2.yml"))
 	}
 	if err != nil {

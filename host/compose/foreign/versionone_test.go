@@ -25,6 +25,9 @@ func TestVersionOne(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "Compose version 1") {
 		t.Fatal(err)
 	}
+	if line, _, _ := strings.Cut(err.Error(), "\n"); !strings.HasSuffix(line, ".") {
+		t.Errorf("a warning takes the first line, %q", line)
+	}
 	_, command, _ := strings.Cut(err.Error(), "services:\n")
 	command, _, _ = strings.Cut(command, "        then")
 	if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
