@@ -3,7 +3,6 @@ package setup
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -338,60 +337,4 @@ func (f newFile) over(dir string) (*plan.File, os.FileMode, error) {
 		mode = info.Mode().Perm()
 	}
 	return &plan.File{Path: path, Old: old, New: []byte(f.content)}, mode, nil
-}
-
-// review shows all of it, and asks.
-func review(o apply.Options, a Adoption, t apply.Takeover, notes []string) error {
-	say := o.Term.Say
-	say("odpm adopt %s: from this stack to a proven login", ui.Clean(a.File))
-	for _, f := range t.Files {
-		say("  write   %s", filepath.Base(f.Path))
-	}
-	if t.Keep {
-		say("  write   %s, which puts the checker in front of Odoo; %s stays as it is", compose.OverlayName, ui.Clean(a.File))
-	} else {
-		for _, service := range t.Build {
-			say("  build   service %s, whose image is not on this machine", ui.Clean(service))
-		}
-		say("  stop    the containers of compose project %s", ui.Clean(t.Before.Project))
-		for _, c := range t.Copies {
-			what := "volume " + c.Volume
-			if c.Container != "" {
-				what = "container " + c.Container
-			}
-			say("  copy    %s%s to %s, which stays as it is", ui.Clean(what), ui.Clean(c.From), ui.Clean(c.To))
-		}
-		say("  keep    %s under a dated name; odpm's own takes its place", ui.Clean(a.File))
-	}
-	if o.Want.Goal < plan.Odoo {
-		say("  not     started (--skip-start); then: odpm adopt")
-	} else {
-		say("  start   everything, and prove Odoo's login")
-	}
-	say("  undo    until then: odpm adopt --undo")
-	for _, service := range t.Before.Layers {
-		if t.Keep {
-			break // its container stays
-		}
-		say("          for service %s only until it is started, because the old container has its data inside itself", ui.Clean(service))
-	}
-	for _, f := range t.Files {
-		say("%s", ui.CleanLines(diff(filepath.Base(f.Path), f.Old, f.New)))
-	}
-	for _, n := range notes {
-		say("%s", ui.Clean(n))
-	}
-	if a.Yes {
-		return nil
-	}
-	answer, err := o.Term.Ask(ui.Question{Lines: []string{"Take it over?"}, GoOn: "do all of that"})
-	switch {
-	case errors.Is(err, ui.ErrNobodyToAsk):
-		return &ui.Refusal{Code: codes.Declined, What: "The takeover needs confirmation, and there is no terminal to ask on. Nothing was written.", Ways: []string{again(a, "--yes")}, Err: err}
-	case err != nil:
-		return err
-	case answer != ui.GoOn:
-		return &ui.Refusal{Code: codes.Declined, What: "The stack was not taken over. Nothing was written."}
-	}
-	return nil
 }

@@ -54,10 +54,10 @@ func choose(o apply.Options, f *foreign.File, a *Adoption) error {
 	return nil
 }
 
-// several: odpm writes one file in the place of one, and docker compose would keep
-// using those that COMPOSE_FILE names.
+// several: odpm writes docker-compose.yml, and docker compose would keep using what
+// COMPOSE_FILE names.
 func several(a Adoption, named []string) error {
-	r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("COMPOSE_FILE says %s, which docker compose reads together. Nothing was written.", strings.Join(named, " and "))}
+	r := &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("COMPOSE_FILE says %s, which docker compose would keep reading instead of odpm's own file. Nothing was written.", strings.Join(named, " and "))}
 	keep := a
 	keep.Keep = true
 	r.Ways = append(r.Ways, again(keep, "")+"        keeps the files as they are")
