@@ -39,3 +39,40 @@ services:
 		})
 	}
 }
+
+// An Odoo on the host's network is reached where it listens, and stays so: its port was
+// published on 127.0.0.1, and, since it was in use, on another number.
+func TestListensOnTheHost(t *testing.T) {
+	for name, tt := range map[string]struct {
+		command, conf, bind, port, gevent string
+		note                              bool
+	}{
+		"as it comes":  {"odoo", "", "0.0.0.0", "8069", "8072", false},
+		"its options":  {"odoo --http-port=8888 --http-interface=0.0.0.0", "", "0.0.0.0", "8888", "8072", false},
+		"odoo.conf":    {"odoo", "http_port = 9069\nlongpolling_port = 9072\nhttp_interface = 10.1.2.3\n", "10.1.2.3", "9069", "9072", false},
+		"this machine": {"odoo", "http_interface = 127.0.0.1\n", "", "8069", "8072", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := readText(t, `
+services:
+  odoo:
+    image: odoo:17.0
+    network_mode: host
+    command: `+tt.command+`
+    volumes: ["./odoo.conf:/etc/odoo/odoo.conf"]
+    environment: {HOST: localhost, USER: odoo, PASSWORD: pw}
+  db: {image: "postgres:15", network_mode: host, environment: {POSTGRES_USER: odoo, POSTGRES_PASSWORD: pw}, volumes: ["./pg:/var/lib/postgresql/data"]}
+`, map[string]string{"odoo.conf": "[options]\n" + tt.conf})
+			got := map[string]string{}
+			for _, v := range f.Propose(Place{Dir: f.Dir}).Vars {
+				got[v.Key] = v.Value
+			}
+			if got["ODOO_BIND"] != tt.bind || got["ODOO_PORT"] != tt.port || got["GEVENT_PORT"] != tt.gevent {
+				t.Errorf("%v", got)
+			}
+			if note := slices.ContainsFunc(f.Problems, func(p Problem) bool { return p.Code == "odoo_interface" }); note != tt.note {
+				t.Errorf("%v", f.Problems)
+			}
+		})
+	}
+}

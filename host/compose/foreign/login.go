@@ -106,13 +106,43 @@ func (f *File) describeOdoo(s types.ServiceConfig) {
 			o.GeventPort = n
 		}
 	}
-	if !slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return p.Target == http }) && s.NetworkMode != "host" {
+	if s.NetworkMode == "host" {
+		// It publishes nothing, and is reached where it listens.
+		o.HTTPPort, o.GeventPort, o.HTTPBind = int(http), int(gevent), f.odooInterface(s)
+		if ip := net.ParseIP(o.HTTPBind); ip != nil && ip.IsLoopback() {
+			f.problem(Problem{Code: "odoo_interface", Message: fmt.Sprintf("service %s has Odoo listen on %s alone, where nobody reaches it in a container with a network of its own", s.Name, o.HTTPBind),
+				Way: "in odpm's own file ODOO_BIND says for whom the port is published: take http_interface out of odoo.conf, or --http-interface out of the command"})
+		}
+	} else if !slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return p.Target == http }) {
 		f.problem(Problem{Code: "odoo_port", Message: fmt.Sprintf("service %s publishes no port of Odoo's", s.Name),
 			Way: fmt.Sprintf("odpm's own compose file publishes ODOO_PORT on ODOO_BIND (127.0.0.1:%d unless set)", compose.OdooHTTPPort)})
 	}
 	f.odooData(s, hidden)
 	f.clear(s, "PASSWORD", "PGPASSWORD", "DB_PASSWORD", "ODOO_DATABASE_PASSWORD")
 	f.profiles(s)
+}
+
+// odooConf is the odoo.conf that Odoo reads, as far as the file says it; empty without.
+func (f *File) odooConf() (*odooconf.File, error) {
+	if f.Odoo.ConfPath != "" {
+		return odooconf.Load(f.Odoo.ConfPath)
+	}
+	return odooconf.Parse([]byte(f.Odoo.ConfText))
+}
+
+// odooInterface is the address that Odoo listens on, "" for every one.
+func (f *File) odooInterface(s types.ServiceConfig) string {
+	at := optionOf(odooOptions(s), "--http-interface", "--xmlrpc-interface")
+	conf, err := f.odooConf()
+	for _, key := range []string{"http_interface", "xmlrpc_interface"} {
+		if at == "" && err == nil {
+			at, _ = conf.Value(key, 0)
+		}
+	}
+	if ip := net.ParseIP(at); ip == nil || ip.IsUnspecified() {
+		return ""
+	}
+	return at
 }
 
 // odooPorts are where its options, or odoo.conf, have Odoo listen in the container.
@@ -122,10 +152,7 @@ func (f *File) odooPorts(s types.ServiceConfig) (http, gevent uint32) {
 		h, g := ListensOn(s)
 		http, gevent = cmp.Or(uint32(h), http), cmp.Or(uint32(g), gevent)
 	}()
-	conf, err := odooconf.Parse([]byte(f.Odoo.ConfText))
-	if f.Odoo.ConfPath != "" {
-		conf, err = odooconf.Load(f.Odoo.ConfPath)
-	}
+	conf, err := f.odooConf()
 	if err != nil {
 		return http, gevent
 	}
