@@ -254,6 +254,9 @@ func (p *proposer) data() {
 	switch pg := p.Postgres; {
 	case pg == nil:
 	case pg.DataVolume != "" && !p.has(pg.DataVolume):
+		if p.Data == "" && p.notHere(pg.DataVolume, pg.Service, "PostgreSQL's data") {
+			break
+		}
 		if p.Data == "" {
 			if p.newCluster() != defaultCluster {
 				p.set("POSTGRES_DATA_DIR", "./"+p.newCluster(), "a new cluster, beside Odoo's data")

@@ -161,6 +161,24 @@ func (p *proposer) makeContainers() string {
 // has tells whether a volume is there that could have data.
 func (p Place) has(volume string) bool { return p.Volumes == nil || p.Volumes[volume] }
 
+// notHere: a volume that the file takes for made already, and that this engine does
+// not have, is somewhere else, on another node of a Swarm for instance. One that
+// compose makes itself was never made.
+func (p *proposer) notHere(volume, service, data string) bool {
+	if p.has(volume) {
+		return false
+	}
+	for _, v := range p.Doc.Volumes {
+		if v.Name == volume && bool(v.External) {
+			p.problem(Problem{Code: "volume_elsewhere", Blocking: true,
+				Message: fmt.Sprintf("service %s has %s in the external volume %s, which this Docker engine does not have", service, data, volume),
+				Way:     "docker volume create " + shell.Quote(volume) + "        if there is no such data yet; otherwise work on the machine that has the volume"})
+			return true
+		}
+	}
+	return false
+}
+
 // standardPlace is where the official image has the cluster below its mount.
 func (p *Postgres) standardPlace() string {
 	if p.Major >= 18 {

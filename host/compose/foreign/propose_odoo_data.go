@@ -38,6 +38,9 @@ func (p *proposer) odooPlace() {
 		slices.Sort(pairs)
 		p.set("ODOO_FILESTORE_DIRS", strings.Join(pairs, " "), "")
 	}
+	if !p.filled(want) {
+		p.notHere(o.DataVolume, o.Service, "Odoo's data (the file store)")
+	}
 	if o.DataVolume != "" && p.has(o.DataVolume) && !p.filled(want) {
 		p.copyData("the volume "+o.DataVolume, o.DataVolume, o.DataRel, want)
 	}
@@ -46,7 +49,11 @@ func (p *proposer) odooPlace() {
 	}
 	// After the directory that they are mounted below, which is copied into an empty one.
 	for _, rel := range slices.Sorted(maps.Keys(o.FilestoreVolumes)) {
-		if to := filepath.Join(want, rel); p.has(o.FilestoreVolumes[rel]) && !p.filled(to) {
+		to := filepath.Join(want, rel)
+		if !p.filled(to) {
+			p.notHere(o.FilestoreVolumes[rel], o.Service, "Odoo's file store")
+		}
+		if p.has(o.FilestoreVolumes[rel]) && !p.filled(to) {
 			p.copyData("the volume "+o.FilestoreVolumes[rel], o.FilestoreVolumes[rel], "", to)
 		}
 	}
