@@ -52,8 +52,9 @@ test: setup ## everything: unit, command line, native and Docker
 test-swarm: setup ## what odpm renders, on a real Swarm of this engine; alone, since other networks notice
 	test/in-memory $(GO) test -tags swarm ./test/e2e -run 'TestSwarm$$' -count=1 -timeout 30m
 
-test-takeover: setup ## every shape of docs/how-to/taking-over.md on this engine: a stack that runs, adopted, undone, adopted again, and kept
-	test/in-memory $(GO) test -tags takeover ./test/takeover -count=1 -timeout 90m -v
+SHAPES ?=
+test-takeover: setup ## every shape of docs/how-to/taking-over.md on this engine: a stack that runs, adopted, undone, adopted again, and kept; SHAPES=DIR for your own
+	test/in-memory $(GO) test -tags takeover ./test/takeover -count=1 -timeout 90m -v$(if $(SHAPES), -args -shapes '$(abspath $(SHAPES))')
 
 test-kubernetes-api: ## what odpm renders, taken strictly by a real API server
 	@test/setup/setup apiserver

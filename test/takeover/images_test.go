@@ -3,10 +3,14 @@
 package takeover
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -75,6 +79,7 @@ exec "$@"
 set -eu
 mkdir -p /tmp/p
 printf '"%s" "%s"\n' "${DB_USER:-odoo}" "${DB_PASSWORD:-pw}" >/tmp/p/users.txt
+[ ! -e /etc/pgbouncer/pgbouncer.ini ] || exec pgbouncer /etc/pgbouncer/pgbouncer.ini
 port=5432
 [ -v DB_HOST ] || { port=6432 DB_HOST=$DATABASES_HOST; }
 printf '[databases]\n* = host=%s port=5432\n[pgbouncer]\nlisten_addr = *\nlisten_port = %s\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = /tmp/p/users.txt\n' "$DB_HOST" "$port" >/tmp/p/pgbouncer.ini
@@ -138,9 +143,38 @@ func (s *stack) image(name string) {
 		return
 	}
 	source := idle
-	if plain, ok := strings.CutSuffix(name, "-alpine"); ok && strings.HasPrefix(name, "postgres:") {
-		source = plain
+	_, tag, _ := strings.Cut(path.Base(name), ":")
+	switch major := majorOf.FindStringSubmatch(tag); {
+	case strings.Contains(name, "bouncer"):
+		source = "edoburu/pgbouncer:latest"
+	case strings.Contains(name, "timescaledb-ha"):
+		source = registry + "timescaledb-ha:pg16"
+	case isPostgres(name) && major != nil:
+		source = "postgres:" + major[1]
+	case path.Base(name) == "odoo:"+tag && major != nil:
+		// 15 and older are none of the stand-ins.
+		source = fmt.Sprintf("odoo:%s.0", max(major[1], "16"))
 	}
 	s.docker("tag", source, name)
 	s.images.t.Cleanup(func() { exec.Command("docker", "rmi", name).Run() })
+}
+
+// majorOf is what a tag calls PostgreSQL's version or Odoo's: 16-alpine, 0.8.0-pg16, 17.0.
+var majorOf = regexp.MustCompile(`(?:^|pg)(1\d)\b`)
+
+func isPostgres(image string) bool {
+	name, _, _ := strings.Cut(path.Base(image), ":")
+	return strings.HasPrefix(name, "postgres") && !strings.Contains(name, "backup") || strings.HasPrefix(name, "timescale") || name == "pgvector" || name == "postgis"
+}
+
+// imagesOf makes those that a Dockerfile begins with.
+func (s *stack) imagesOf(context, dockerfile string) {
+	s.Helper()
+	text, err := os.ReadFile(filepath.Join(context, cmp.Or(dockerfile, "Dockerfile")))
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, from := range regexp.MustCompile(`(?m)^FROM (\S+)`).FindAllStringSubmatch(string(text), -1) {
+		s.image(from[1])
+	}
 }

@@ -18,10 +18,9 @@ import (
 
 type document struct {
 	Services map[string]struct {
-		Image    string
-		User     string
-		Profiles []string
-		Volumes  []struct{ Type, Source, Target string }
+		Image, User string
+		Build       *struct{ Context, Dockerfile string }
+		Volumes     []struct{ Type, Source, Target string }
 	}
 	Networks, Volumes map[string]struct {
 		Name     string
@@ -36,9 +35,7 @@ func (s *stack) start() {
 		s.role = "odoo"
 	}
 	var doc document
-	if err := json.Unmarshal([]byte(s.compose("config", "--format", "json")), &doc); err != nil {
-		s.Fatal(err)
-	}
+	s.config(&doc)
 	for _, n := range doc.Networks {
 		if n.External {
 			s.docker("network", "create", "--label", "odpm.takeover="+s.project, n.Name)
@@ -51,8 +48,12 @@ func (s *stack) start() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(doc.Services)) {
 		service := doc.Services[name]
-		s.image(service.Image)
-		isDB := strings.HasPrefix(service.Image, "postgres:") || strings.Contains(service.Image, "timescale")
+		if service.Build == nil {
+			s.image(service.Image)
+		} else {
+			s.imagesOf(service.Build.Context, service.Build.Dockerfile)
+		}
+		isDB := isPostgres(service.Image)
 		for _, v := range service.Volumes {
 			if v.Type != "bind" || isDB && service.User == "" || filepath.Ext(strings.TrimPrefix(filepath.Base(v.Source), ".")) != "" {
 				continue
@@ -70,34 +71,64 @@ func (s *stack) start() {
 			}
 		}
 		switch {
-		case len(service.Profiles) > 0:
 		case isDB:
 			s.db = name
-		case s.odoo == "" && strings.Contains(service.Image, "odoo") && (name == "web" || strings.HasPrefix(name, "odoo")):
+		case s.odoo == "" && (strings.HasPrefix(name, "odoo") || name == "web" && (strings.Contains(service.Image, "odoo") || service.Build != nil)):
 			s.odoo = name
 		}
 	}
-	if s.shared() {
+	if s.mentions("pg.shared") != "" {
 		s.docker("run", "-d", "--name", s.project+"-elsewhere", "--label", "odpm.takeover="+s.project, "--network", "shared", "--network-alias", "pg.shared",
 			"-e", "POSTGRES_USER=odoo", "-e", "POSTGRES_PASSWORD=pw", "postgres:15")
 		s.role = "odoo"
 	}
-	s.compose("up", "-d")
+	s.up()
 	if s.role == "" {
 		s.role = s.fromEnv()
 	}
 	s.server("true")
-	// An Odoo that gave up while a busy machine started PostgreSQL.
-	s.compose("up", "-d")
+	s.up()
+}
+
+// up starts it as a person does who tries again: a healthcheck of the file's own may
+// give up, and so may Odoo, while a busy machine starts PostgreSQL.
+func (s *stack) up() {
+	s.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		out, err := s.run(exec.Command("docker", "compose", "up", "-d"))
+		if err == nil {
+			return
+		}
+		if !strings.Contains(out, "dependency failed to start") || time.Now().After(deadline) {
+			s.Fatalf("docker compose up -d: %v\n%s", err, out)
+		}
+	}
+}
+
+// config is what compose makes of the file.
+func (s *stack) config(into any) {
+	s.Helper()
+	cmd := s.command(exec.Command("docker", "compose", "config", "--format", "json"))
+	out, err := cmd.Output()
+	if err == nil {
+		err = json.Unmarshal(out, into)
+	}
+	if err != nil {
+		s.Fatalf("docker compose config: %v\n%s", err, out)
+	}
 }
 
 // elsewhere starts the server that a file names by its address. It is published on
 // the engine's own bridge, since a container of one network does not reach another's.
 func (s *stack) elsewhere() bool {
-	path := filepath.Join(s.dir, "config/odoo.conf")
-	conf, err := os.ReadFile(path)
-	if err != nil || !strings.Contains(string(conf), "192.0.2.12") {
+	path := s.mentions("192.0.2.12")
+	if path == "" {
 		return false
+	}
+	conf, err := os.ReadFile(path)
+	if err != nil {
+		s.Fatal(err)
 	}
 	port, err := localpg.FreePort()
 	if err != nil {
@@ -113,13 +144,8 @@ func (s *stack) elsewhere() bool {
 	return true
 }
 
-func (s *stack) shared() bool {
-	text, err := os.ReadFile(filepath.Join(s.dir, "docker-compose.yml"))
-	return err == nil && strings.Contains(string(text), "pg.shared")
-}
-
 func (s *stack) fromEnv() string {
-	out := s.compose("exec", "-T", s.db, "printenv", "POSTGRES_USER")
+	out := s.compose("exec", "-T", s.db, "sh", "-c", `printenv POSTGRES_USER || cat "$POSTGRES_USER_FILE"`)
 	return strings.TrimSpace(out)
 }
 
@@ -128,7 +154,8 @@ func (s *stack) server(script string) string {
 	s.Helper()
 	container := s.project + "-elsewhere"
 	if s.db != "" {
-		container = s.project + "-" + s.db + "-1"
+		container = s.docker("ps", "-aq", "--filter", "label=com.docker.compose.project="+s.project, "--filter", "label=com.docker.compose.service="+s.db,
+			"--filter", "label=com.docker.compose.oneoff=False")
 	}
 	return s.docker("exec", container, "sh", "-c", "until pg_isready -q -h 127.0.0.1; do sleep 0.3; done; "+script)
 }
@@ -165,10 +192,11 @@ cat "$d/filestore/shop/ab/abcd"`))
 	}
 }
 
-// fingerprint is what PostgreSQL has, in full.
+// fingerprint is what PostgreSQL has, in full. An Odoo that is told a database counts
+// on at each start.
 func (s *stack) fingerprint() string {
 	s.Helper()
-	return s.identifier() + " " + s.server("pg_dumpall -U "+s.role+" | grep -v '^.\\(un\\)\\?restrict '")
+	return s.identifier() + " " + s.server("pg_dumpall -U "+s.role+" | grep -v '^.\\(un\\)\\?restrict ' | grep -v \"setval('public.ir_module_module_id_seq\"")
 }
 
 func (s *stack) identifier() string {
@@ -180,7 +208,7 @@ func (s *stack) identifier() string {
 // files are the project's own, without what servers write.
 func (s *stack) files() string {
 	s.Helper()
-	out, err := s.run(exec.Command("sh", "-c", `find . -path ./pg -prune -o -path './data*' -prune -o -path ./.odpm -prune -o -type f -exec sha256sum {} + | sort -k2`))
+	out, err := s.run(exec.Command("sh", "-c", `find . -type d -exec test -e {}/PG_VERSION ';' -prune -o -path './data*' -prune -o -path ./.odpm -prune -o -type f -exec sha256sum {} + | sort -k2`))
 	if err != nil {
 		s.Fatalf("%v\n%s", err, out)
 	}
@@ -211,7 +239,9 @@ func (s *stack) remove() {
 			run("docker", append(remove, ids...)...)
 		}
 	}
-	if images := strings.Fields(run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "odpm/"+s.project+"-odoo")); len(images) > 0 {
-		run("docker", append([]string{"rmi"}, images...)...)
+	for _, filter := range []string{"reference=odpm/" + s.project + "-*", "reference=" + s.project + "-*"} {
+		if images := strings.Fields(run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", filter)); len(images) > 0 {
+			run("docker", append([]string{"rmi"}, images...)...)
+		}
 	}
 }

@@ -7,7 +7,6 @@
 package takeover
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,13 +18,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rogpeppe/go-internal/txtar"
-
-	"github.com/odpm/odpm/test/localpg"
 	"github.com/odpm/odpm/test/programs"
 )
-
-const shapesFile = "../../host/setup/testdata/shapes.txtar"
 
 // A stack with its containers on a machine that is busy.
 const patience = 10 * time.Minute
@@ -41,22 +35,13 @@ func TestTakeover(t *testing.T) {
 	if err := programs.Build(bin, nil, programs.ODPM, programs.Checker); err != nil {
 		t.Fatal(err)
 	}
-	archive, err := txtar.ParseFile(shapesFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, f := range archive.Files {
-		if name, _, _ := strings.Cut(f.Name, "/"); !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
 	images := standIns(t)
-	for i, name := range names {
+	for i, shape := range shapeDirs(t) {
+		name := filepath.Base(shape)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &stack{T: t, images: images, bin: bin, project: fmt.Sprintf("odpmtakeover%d", i), dir: filepath.Join(t.TempDir(), "p")}
-			s.unpack(archive, name)
+			s := &stack{T: t, images: images, bin: bin, project: fmt.Sprintf("odpmtakeover%d", i), dir: filepath.Join(t.TempDir(), name)}
+			s.unpack(shape)
 			s.takeOver()
 		})
 	}
@@ -67,71 +52,14 @@ type stack struct {
 	*testing.T
 	images            *images
 	bin, project, dir string
+	file              string // what the person calls docker compose on
 
 	odoo, db, role string
+	// before are the files as odpm adopt found them.
+	before string
 	// ports are for what the file does not publish: shapes that run at the same time
 	// would otherwise find the same ones free.
 	ports []string
-}
-
-func (s *stack) unpack(archive *txtar.Archive, name string) {
-	for _, f := range archive.Files {
-		rest, ok := strings.CutPrefix(f.Name, name+"/")
-		if !ok {
-			continue
-		}
-		s.write(rest, s.freePorts(strings.ReplaceAll(string(f.Data), "registry.example/", registry)), 0o644)
-	}
-	// What such files mount, and what their images would bring.
-	s.write("wait-for-it.sh", "#!/bin/bash\nat=$1; shift 2\nuntil (exec 3<>\"/dev/tcp/${at%:*}/${at#*:}\") 2>/dev/null; do sleep 0.2; done\nexec \"$@\"\n", 0o755)
-	s.write("code/odoo/odoo-bin", "#!/usr/bin/python3\nfrom odoo.command import main\n\nmain()\n", 0o755)
-	if err := os.MkdirAll(filepath.Join(s.dir, "code/odoo/addons"), 0o755); err != nil {
-		s.Fatal(err)
-	}
-}
-
-var published = regexp.MustCompile(`ports: \[.*?\]`)
-
-// freePorts publishes on ports that nobody has.
-func (s *stack) freePorts(text string) string {
-	return published.ReplaceAllStringFunc(text, func(list string) string {
-		return regexp.MustCompile(`"\d+:`).ReplaceAllStringFunc(list, func(string) string {
-			port, err := localpg.FreePort()
-			if err != nil {
-				s.Fatal(err)
-			}
-			return fmt.Sprintf(`"%d:`, port)
-		})
-	})
-}
-
-func (s *stack) choosePorts() {
-	s.Helper()
-	file, err := os.ReadFile(filepath.Join(s.dir, "docker-compose.yml"))
-	if err != nil {
-		s.Fatal(err)
-	}
-	for key, inside := range map[string]string{"POSTGRES_PORT": ":5432", "ODOO_PORT": ":8069", "GEVENT_PORT": ":8072"} {
-		if key == "POSTGRES_PORT" && strings.Contains(string(file), "network_mode: host") || strings.Contains(string(file), inside+`"]`) {
-			continue
-		}
-		port, err := localpg.FreePort()
-		if err != nil {
-			s.Fatal(err)
-		}
-		s.ports = append(s.ports, fmt.Sprintf("%s=%d", key, port))
-	}
-}
-
-func (s *stack) write(name, text string, mode os.FileMode) {
-	s.Helper()
-	path := filepath.Join(s.dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		s.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), mode); err != nil {
-		s.Fatal(err)
-	}
 }
 
 // takeOver starts the stack once. Each part leaves it as it found it, so that the
@@ -141,7 +69,7 @@ func (s *stack) takeOver() {
 	s.start()
 	s.fill()
 	s.choosePorts()
-	before := before{s.fingerprint(), s.files(), s.inspect()}
+	before := before{s.fingerprint(), s.inspect()}
 	whole := s.T
 	part := func(name string, f func()) {
 		whole.Run(name, func(t *testing.T) {
@@ -153,7 +81,7 @@ func (s *stack) takeOver() {
 			whole.FailNow() // the next part would not have what it says
 		}
 	}
-	way := []string{"adopt", "docker-compose.yml", "--yes"}
+	way := []string{"adopt", s.file, "--yes"}
 	part("undo", func() {
 		// Before anything is proven.
 		s.adopt(append(slices.Clone(way), "--skip-start"))
@@ -174,27 +102,29 @@ func (s *stack) takeOver() {
 		s.odpm()
 		s.undo(before)
 	})
-	part("replace", func() { s.proven(before, s.adopt(way)) })
+	part("replace", func() {
+		s.takeOut("ODPM_COMPOSE", "COMPOSE_FILE")
+		s.proven(before, s.adopt(way))
+	})
 }
 
 // before is how the stack was.
 type before struct {
-	fingerprint, files string
-	containers         map[string]container
+	fingerprint string
+	containers  map[string]container
 }
 
 // undo gives all of it back.
 func (s *stack) undo(before before) {
 	s.Helper()
 	s.odpm("adopt", "--undo")
-	if now := s.files(); now != before.files {
-		s.Errorf("adopt --undo left other files:\n%s\nbefore:\n%s", now, before.files)
+	if now := s.files(); now != s.before {
+		s.Errorf("adopt --undo left other files:\n%s\nbefore:\n%s", now, s.before)
 	}
 	if now := s.fingerprint(); now != before.fingerprint {
 		s.Errorf("after adopt --undo PostgreSQL has other things (-before +now):\n%s", cmp.Diff(strings.Split(before.fingerprint, "\n"), strings.Split(now, "\n")))
 	}
-	// An Odoo that gave up while a busy machine started PostgreSQL.
-	s.compose("up", "-d")
+	s.up()
 	if got := s.attachment(); got != "attached" {
 		s.Errorf("after adopt --undo Odoo has the attachment %q", got)
 	}
@@ -240,14 +170,28 @@ func (s *stack) adopt(args []string) string {
 	return out
 }
 
+// shellWay is a way on that a shell runs, and that comes before the same command.
+var shellWay = regexp.MustCompile(`(?m)^To continue:\n  (?:[a-z .]*: )?((?:printf|docker run|mkdir|cp) .*?)(?:        .*)?\n  then run the same command again$`)
+
 // adoptOr leaves it to another part where --external is what is printed.
 func (s *stack) adoptOr(args []string) (told string, external bool) {
 	s.Helper()
-	out, err := s.try(args...)
-	if err == nil {
-		return out, false
+	var out string
+	var err error
+	for range 4 {
+		s.before = s.files()
+		if out, err = s.try(args...); err == nil {
+			return out, false
+		}
+		way := shellWay.FindStringSubmatch(out)
+		if way == nil {
+			break
+		}
+		if out, err := s.run(exec.Command("sh", "-ec", way[1])); err != nil {
+			s.Fatalf("what was printed: %s: %v\n%s", way[1], err, out)
+		}
 	}
-	m := regexp.MustCompile(`(?m)^ *odpm (adopt docker-compose\.yml --.*?)(?:  .*)?$`).FindStringSubmatch(out)
+	m := regexp.MustCompile(`(?m)^ *odpm (adopt ` + regexp.QuoteMeta(s.file) + ` --.*?)(?:  .*)?$`).FindStringSubmatch(out)
 	if m == nil {
 		s.Fatalf("odpm %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
@@ -276,12 +220,20 @@ func (s *stack) try(args ...string) (string, error) {
 	return s.run(exec.Command(filepath.Join(s.bin, "odpm"), args...))
 }
 
-func (s *stack) run(cmd *exec.Cmd) (string, error) {
-	ctx, cancel := context.WithTimeout(s.Context(), patience)
-	defer cancel()
-	c := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
+// command is run in the project, with what this test chose.
+func (s *stack) command(cmd *exec.Cmd) *exec.Cmd {
+	c := exec.CommandContext(s.Context(), cmd.Args[0], cmd.Args[1:]...)
 	c.Dir, c.Stdin = s.dir, cmd.Stdin
-	c.Env = append(append(os.Environ(), s.ports...), "COMPOSE_PROJECT_NAME="+s.project, "NO_COLOR=1", "PATH="+s.bin+":"+os.Getenv("PATH"))
+	// Docker's builder of old needs no plugin.
+	c.Env = append(append(os.Environ(), s.ports...), "COMPOSE_PROJECT_NAME="+s.project, "NO_COLOR=1", "DOCKER_BUILDKIT=0", "PATH="+s.bin+":"+os.Getenv("PATH"))
+	c.WaitDelay = time.Second
+	return c
+}
+
+func (s *stack) run(cmd *exec.Cmd) (string, error) {
+	c := s.command(cmd)
+	end := time.AfterFunc(patience, func() { c.Process.Kill() })
+	defer end.Stop()
 	began := time.Now()
 	out, err := c.CombinedOutput()
 	if took := time.Since(began); took > time.Second {
