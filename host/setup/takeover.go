@@ -67,7 +67,7 @@ func proposedFor(ctx context.Context, o apply.Options, file string, f *foreign.F
 		if info, err := os.Stat(filepath.Join(o.Dir, p.ConfPath)); p.ConfPath != "" && err == nil {
 			mode = info.Mode().Perm()
 		}
-		files = append(files, newFile{name: "odoo.conf", content: string(p.Conf), mode: mode})
+		files = append(files, newFile{name: "odoo.conf", content: string(p.Conf), mode: mode, merged: p.ConfEdited})
 		if p.ConfPath != "" {
 			after = append(after, "note: odoo.conf is a copy of "+p.ConfPath+", which odpm does not read")
 		}
@@ -159,7 +159,7 @@ func readForeign(ctx context.Context, o apply.Options, file string) (*foreign.Fi
 func difference(ctx context.Context, o apply.Options, f *foreign.File, files []newFile) (foreign.Difference, error) {
 	as := project.Files{}
 	for _, x := range files {
-		if _, err := os.Stat(filepath.Join(o.Dir, x.name)); err == nil && !x.extends {
+		if _, err := os.Stat(filepath.Join(o.Dir, x.name)); err == nil && !x.extends && !x.merged {
 			continue // what is there stays
 		}
 		as[x.name] = []byte(x.content)

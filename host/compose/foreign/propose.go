@@ -34,9 +34,11 @@ type Proposal struct {
 	// Manifest is odpm.json.
 	Manifest []byte
 	// Conf is odoo.conf, a copy of ConfPath; nil where there is one in the
-	// directory, or none to copy.
-	Conf     []byte
-	ConfPath string
+	// directory, or none to copy. ConfEdited: it is the one in the directory, with
+	// another address of PostgreSQL.
+	Conf       []byte
+	ConfPath   string
+	ConfEdited bool
 	// Copies are what is copied before the new stack starts.
 	Copies []Copy
 	// Theirs are the variables that the foreign file itself reads.

@@ -2,6 +2,7 @@ package foreign
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -66,6 +67,7 @@ func (p *proposer) around() {
 		p.outside()
 	} else {
 		p.between()
+		p.moved()
 	}
 	p.odooPlace()
 }
@@ -90,6 +92,69 @@ func (p *proposer) between() {
 	}
 	p.sayHost(o.Host, fmt.Sprintf("; taken from the variables of service %s\n", o.Service),
 		fmt.Sprintf("service %s reaches PostgreSQL through service %s, but odoo.conf, which odpm uses, does not name it (db_host)", o.Service, host))
+}
+
+// moved: odoo.conf leads to PostgreSQL at an address that only the old stack has. On
+// the host's network that is this machine, and otherwise a port that is not 5432. A
+// takeover corrects it; until then the old stack reads the file.
+func (p *proposer) moved() {
+	pg, own := p.Postgres, filepath.Join(p.dir, "odoo.conf")
+	if pg == nil || !p.Copying {
+		return
+	}
+	conf, err := odooconf.Parse(p.out.Conf)
+	if p.out.Conf == nil {
+		conf, err = odooconf.Load(own)
+	}
+	if err != nil {
+		return // there is none, or it is named where it is read
+	}
+	host, _ := conf.Value("db_host", 0)
+	port, said, err := conf.Int("db_port", 0)
+	if err != nil {
+		return
+	}
+	at := cmp.Or(port, p.Odoo.DBPort, compose.PostgresPort)
+	service := ServiceOf(p.Doc, p.Odoo.Service, firstOf(host, p.Odoo.Host))
+	here := host == "localhost"
+	if ip := net.ParseIP(host); ip != nil {
+		here = ip.IsLoopback()
+	}
+	was := conf.Bytes()
+	here = here && p.Doc.Services[p.Odoo.Service].NetworkMode == "host"
+	switch {
+	case service != pg.Service && !(here && at == pg.Port):
+		return
+	case here:
+		conf = with(conf, "db_host", pg.Service)
+		fallthrough
+	case said && port == pg.ContainerPort:
+		if at != compose.PostgresPort {
+			conf = with(conf, "db_port", strconv.Itoa(compose.PostgresPort))
+		}
+	default:
+		return
+	}
+	if conf == nil || bytes.Equal(conf.Bytes(), was) {
+		return
+	}
+	p.out.ConfEdited = p.out.Conf == nil
+	p.out.Conf = conf.Bytes()
+}
+
+// with is odoo.conf with an option set, nil where that cannot be.
+func with(conf *odooconf.File, key, value string) *odooconf.File {
+	if conf == nil {
+		return nil
+	}
+	text, err := conf.Set(key, value)
+	if err != nil {
+		return nil
+	}
+	if conf, err = odooconf.Parse(text); err != nil {
+		return nil
+	}
+	return conf
 }
 
 // sayHost puts the server's address into the odoo.conf that is proposed, where that
@@ -119,16 +184,9 @@ func (p *proposer) sayHost(host, comment, without string) {
 			Way: addOptions(own, own, fmt.Sprintf("db_host = %s\\ndb_port = %d", firstOf(host, "ADDRESS"), port))})
 		return
 	}
-	for _, option := range [][2]string{{"db_host", host}, {"db_port", strconv.Itoa(port)}} {
-		text, err := conf.Set(option[0], option[1])
-		if err != nil {
-			return
-		}
-		if conf, err = odooconf.Parse(text); err != nil {
-			return
-		}
+	if conf = with(with(conf, "db_host", host), "db_port", strconv.Itoa(port)); conf != nil {
+		p.out.Conf = conf.Bytes()
 	}
-	p.out.Conf = conf.Bytes()
 }
 
 // addOptions is the command that adds lines, written with \n between them, to the
