@@ -57,7 +57,10 @@ var wrappers = []string{"tini", "dumb-init", "catatonit", "env", "gosu", "su-exe
 // of that the checker would look for an odoo.conf that is not there yet. A shell
 // script is none: the checker sees through it.
 func beside(argv []string, base engine.Image, known bool) []string {
-	odoo := slices.IndexFunc(argv, func(w string) bool { return slices.Contains(entrypoint.Programs, path.Base(w)) })
+	odoo := slices.IndexFunc(argv, func(w string) bool {
+		// A shell's line may end in a path such as /var/lib/odoo.
+		return !strings.ContainsAny(w, " \t\n") && slices.Contains(entrypoint.Programs, path.Base(w))
+	})
 	if odoo < 1 {
 		return nil
 	}

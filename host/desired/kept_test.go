@@ -33,4 +33,8 @@ func TestBeside(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tc.argv, got, tc.want)
 		}
 	}
+	shell := []string{"/bin/bash", "-c", "exec odoo --db_host=$PGHOST --data-dir=/var/lib/odoo"}
+	if got := beside(shell, engine.Image{Entrypoint: shell}, true); got != nil {
+		t.Errorf("a shell's line is a program: %q", got)
+	}
 }
