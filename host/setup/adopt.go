@@ -199,6 +199,11 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 	if a.Keep && f.Odoo != nil && slices.Contains(t.Before.Layers, f.Odoo.Service) && !takenOut(f, place) {
 		return t, nil, inLayer(a, f, place.Made[f.Odoo.Service].Name)
 	}
+	if a.Keep && f.Odoo != nil {
+		if s := f.Doc.Services[f.Odoo.Service]; foreign.Idles(slices.Concat([]string(s.Entrypoint), []string(s.Command))) {
+			return t, nil, idles(a, s)
+		}
+	}
 	if !a.Keep {
 		t.Build = unbuilt(ctx, f)
 	}

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/codes"
@@ -76,6 +79,14 @@ func inLayer(a Adoption, f *foreign.File, container string) error {
 			fmt.Sprintf("mkdir -p data && docker cp -a %s:%s data/odoo        then mount ./data/odoo at %[2]s in %[3]s, and run the same command again", container, f.Odoo.DataTarget, shell.Quote(a.File)),
 			again(replace, "") + "        odpm's own file in its place, and copies it",
 		}}
+}
+
+// idles: where nothing starts Odoo, nothing can be in front of it.
+func idles(a Adoption, s types.ServiceConfig) error {
+	replace := a
+	replace.Keep = false
+	return &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("Service %s runs %s, which starts no Odoo, so with --keep no login could be proven. Nothing was written.", s.Name, strings.Join(slices.Concat([]string(s.Entrypoint), []string(s.Command)), " ")),
+		Ways: []string{again(replace, "") + "        odpm's own file in its place, which starts Odoo"}}
 }
 
 // takenOut: the file has a place for Odoo's data by now, and there is something in it.

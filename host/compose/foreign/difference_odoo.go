@@ -27,8 +27,11 @@ func (d *differ) odooCommand(s, o types.ServiceConfig, _, _ any) {
 			}
 			return
 		}
-		d.problem(Problem{Code: "command", Message: "service " + s.Name + " runs a command other than Odoo (" + strings.Join(s.Command, " ") + "); odpm's starts Odoo",
-			Way: "to keep yours: command in docker-compose.override.yml, or keep using this file: ODPM_COMPOSE=keep in .env"})
+		way := "to keep yours: command in docker-compose.override.yml, or keep using this file: ODPM_COMPOSE=keep in .env"
+		if Idles(s.Command) {
+			way = "" // with either no login could be proven
+		}
+		d.problem(Problem{Code: "command", Message: "service " + s.Name + " runs a command other than Odoo (" + strings.Join(s.Command, " ") + "); odpm's starts Odoo", Way: way})
 		return
 	}
 	keep := d.odooOptions(s, options)

@@ -1,0 +1,45 @@
+package setup
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/odpm/odpm/host/apply"
+	"github.com/odpm/odpm/host/look"
+	"github.com/odpm/odpm/host/ui"
+)
+
+// An editor's container starts no Odoo: --keep waited for its login, and then called it
+// running.
+func TestKeepIdle(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dev")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "docker-compose.yml"), []byte(`
+services:
+  odoo: {image: "odoo:17.0", command: sleep infinity, environment: {HOST: db, USER: a, PASSWORD: b}, volumes: ["./files:/var/lib/odoo"]}
+  db: {image: "postgres:15", environment: {POSTGRES_USER: a, POSTGRES_PASSWORD: b}, volumes: ["./pg:/var/lib/postgresql/data"]}
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	o := apply.Options{Options: look.Options{Dir: dir, Home: t.TempDir()}, Term: ui.New(null, null, null, ui.Options{NoInput: true})}
+	_, err = Adopt(t.Context(), o, Adoption{Keep: true})
+	var r *ui.Refusal
+	if !errors.As(err, &r) || !strings.Contains(r.What, "sleep infinity, which starts no Odoo") || !strings.HasPrefix(r.Ways[0], "odpm adopt docker-compose.yml  ") {
+		t.Fatalf("%v", err)
+	}
+	// The way goes on to the question.
+	_, err = Adopt(t.Context(), o, Adoption{File: "docker-compose.yml"})
+	if !errors.As(err, &r) || !strings.Contains(r.What, "needs confirmation") {
+		t.Fatalf("%v", err)
+	}
+}
