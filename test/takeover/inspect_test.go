@@ -111,7 +111,7 @@ func (s *stack) lost(was, is map[string]container) []difference {
 			named = filepath.Base(m.Destination)
 			i := slices.IndexFunc(b.Mounts, func(n struct{ Type, Name, Source, Destination string }) bool { return n.Destination == m.Destination })
 			switch {
-			case strings.HasPrefix(m.Destination, "/var/lib/postgresql") || dataOfOdoo(m.Destination):
+			case strings.HasPrefix(m.Destination, "/var/lib/postgresql") || slices.Contains(a.Config.Env, "PGDATA="+m.Destination) || dataOfOdoo(m.Destination):
 				// Judged by the cluster's identifier and by the attachment.
 			case i < 0 && m.Destination == "/etc/odoo":
 				// odpm's odoo.conf is a copy of the one in it.

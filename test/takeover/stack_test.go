@@ -165,7 +165,7 @@ func (s *stack) fill() {
 	s.Helper()
 	s.server("psql -q -U " + s.role + " -d postgres -c 'CREATE DATABASE shop'")
 	s.compose("exec", "-T", "--user", "0", s.odoo, "sh", "-ec", dataDir+`
-mkdir -p "$d/filestore/shop/ab"; echo attached >"$d/filestore/shop/ab/abcd"; chown -R odoo: "$d/filestore"`)
+mkdir -p "$d/filestore/shop/ab"; echo attached >"$d/filestore/shop/ab/abcd"; chown -R odoo: "$d"`)
 }
 
 // dataDir has $d in a shell be what Odoo takes for its data_dir: its command line's,
