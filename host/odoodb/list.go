@@ -115,41 +115,22 @@ func List(ctx context.Context, s *server.Server) ([]Database, error) {
 
 	many := s.ForMany(ctx)
 	var silent atomic.Int32
-	look := func(d *Database) {
+	atOnce(ctx, sessions, slices.DeleteFunc(slices.Clone(everyone), func(d *Database) bool { return d.recall(memory) }), func(d *Database) {
 		if !lookInto(ctx, many, d, silent.Load() >= maxSilent) {
 			silent.Add(1)
 		}
-	}
-	var changed, same []*Database
-	for _, d := range everyone {
-		if d.recall(memory) {
-			same = append(same, d)
-		} else {
-			changed = append(changed, d)
-		}
-	}
-	atOnce(ctx, sessions, changed, look)
+	})
 	beside.Wait()
 	if err := cmp.Or(ctx.Err(), sizeErr); err != nil {
 		return nil, err
 	}
-	for _, d := range everyone {
-		if n, ok := sizes[d.Name]; ok {
-			d.Bytes = n
-		}
-	}
-	atOnce(ctx, sessions, slices.DeleteFunc(same, func(d *Database) bool { return memory.Has(d.oid, d.Bytes) }), func(d *Database) {
-		d.State, d.IsOdoo, d.BaseVersion, d.OdooVersion = "", false, "", ""
-		look(d)
-	})
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-
 	// A journal that cannot be read is the next run's business, and no reason
 	// not to list what is there.
 	known, _ := purposes(s)
 	for _, d := range everyone {
+		if n, ok := sizes[d.Name]; ok {
+			d.Bytes = n
+		}
 		d.remember(memory)
 		d.explain(known[d.Name])
 	}
@@ -200,7 +181,7 @@ func (d *Database) recall(memory *seen.Server) bool {
 // remember is for the next list. Only what a look has found is worth it.
 func (d *Database) remember(memory *seen.Server) {
 	if d.State == Initialised || d.State == Empty || d.State == Other {
-		memory.Keep(d.oid, seen.Database{Bytes: d.Bytes, State: string(d.State), BaseVersion: d.BaseVersion})
+		memory.Keep(d.oid, seen.Database{State: string(d.State), BaseVersion: d.BaseVersion})
 	}
 }
 

@@ -67,9 +67,8 @@ func Dir() string {
 
 // Database is what was seen in one.
 type Database struct {
-	// Changes are the server's counters when it was looked into, Bytes its size.
+	// Changes are the server's counters when it was looked into.
 	Changes string `json:"changes"`
-	Bytes   int64  `json:"bytes"`
 	// State and BaseVersion are the list's.
 	State       string    `json:"state"`
 	BaseVersion string    `json:"base_version,omitempty"`
@@ -166,12 +165,6 @@ func (s *Server) Of(oid uint32) (Database, bool) {
 	return was, ok && seen && is == was.Changes && age >= 0 && age < maxAge
 }
 
-// Has is Of for a size that the server has counted meanwhile.
-func (s *Server) Has(oid uint32, bytes int64) bool {
-	was, ok := s.Of(oid)
-	return ok && was.Bytes == bytes
-}
-
 // Keep remembers what is in a database, with the counters that were read before
 // anybody looked: what changed meanwhile counts as changed.
 func (s *Server) Keep(oid uint32, d Database) {
@@ -180,8 +173,8 @@ func (s *Server) Keep(oid uint32, d Database) {
 		return
 	}
 	d.Changes, d.At = is, time.Now()
-	if s.Has(oid, d.Bytes) {
-		d.At = s.before[oid].At
+	if was, ok := s.Of(oid); ok {
+		d.At = was.At
 	}
 	s.now[oid] = d
 }

@@ -19,7 +19,7 @@ func (p *place) lists(ctx context.Context, rep *report, j *project) error {
 	if err := manyDatabases(ctx, j.pg); err != nil {
 		return err
 	}
-	for range max(p.o.Repeat, 2) {
+	for range max(p.o.Repeat, 2) + 1 {
 		for _, f := range []struct {
 			args []string
 			into *float64
@@ -32,10 +32,14 @@ func (p *place) lists(ctx context.Context, rep *report, j *project) error {
 			if n := strings.Count(out, "customer_"); n != listed {
 				return fmt.Errorf("odpm %s names %d databases instead of %d", strings.Join(f.args, " "), n, listed)
 			}
+			if f.into == &rep.List && rep.FirstList == 0 {
+				rep.FirstList = seconds
+				continue
+			}
 			best(f.into, seconds)
 		}
 	}
-	p.step("list %.2f s, names %.3f s", rep.List, rep.Names)
+	p.step("list %.2f s, the first %.2f s, names %.3f s", rep.List, rep.FirstList, rep.Names)
 	return nil
 }
 
