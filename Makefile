@@ -42,12 +42,12 @@ install: build ## both programs into PREFIX/bin (PREFIX=/usr/local)
 
 # The longest first, so that none of them is left to run alone at the end; three at
 # once, since a good part of their time they wait for servers. go test prints
-# results in this order.
+# results in this order. make lint vets them.
 LONGEST = ./test/e2e ./host/odoodb ./host/engine/docker ./test/inherited ./host/odoodb/restore ./checker/cmd/odpm-checker
 
 test: setup ## everything: unit, command line, native and Docker
 	@echo 'the longest package is the first whose result is printed, after about ten minutes'
-	test/in-memory $(GO) test -p 3 -timeout 60m $(LONGEST) ./...
+	test/in-memory $(GO) test -vet=off -p 3 -timeout 60m $(LONGEST) ./...
 
 test-swarm: setup ## what odpm renders, on a real Swarm of this engine; alone, since other networks notice
 	test/in-memory $(GO) test -tags swarm ./test/e2e -run 'TestSwarm$$' -count=1 -timeout 30m
