@@ -45,6 +45,9 @@ type File struct {
 	Size int64
 }
 
+// Parallel says whether the dump and the files may be read at the same time.
+func (a *Archive) Parallel() bool { return a.src != nil && a.src.parallel() }
+
 // ReadFiles gives every file of the file store to fn, on several goroutines at
 // the same time. A reader ends with io.EOF only if the file is intact. The
 // first error ends it all.

@@ -4,6 +4,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,6 +59,7 @@ type verifier struct {
 	// total is 0 where nobody knows it; read is how far the dump was read.
 	total       int64
 	read, files atomic.Int64
+	telling     sync.Mutex
 	last        time.Time
 }
 
@@ -70,11 +72,8 @@ func (v *verifier) run(ctx context.Context) (err error) {
 	if dump := a.DumpTotal(); dump > 0 {
 		v.total = dump + a.FilesSize
 	}
-	err = v.sql(ctx)
+	err = v.contents(ctx)
 	v.res.Tables, v.res.Rows, v.res.OwnRows = v.content.tables, v.content.rows, v.content.ownRows
-	if err == nil {
-		err = v.fileContents(ctx)
-	}
 	if err == nil {
 		err = v.judge()
 	}
@@ -86,6 +85,29 @@ func (v *verifier) run(ctx context.Context) (err error) {
 		v.o.Progress.Send(progress.Event{Phase: progress.PhaseVerify, Done: all, Total: all, Finished: true})
 	}
 	return err
+}
+
+// contents reads the dump and the file store. Each is read by one processor or by
+// all of them, as its compression allows, so the two go on at the same time where the
+// archive can be read at two places.
+func (v *verifier) contents(ctx context.Context) error {
+	if !v.a.Parallel() {
+		if err := v.sql(ctx); err != nil {
+			return err
+		}
+		return v.fileContents(ctx)
+	}
+	beside, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	var filesErr error
+	wg.Go(func() { filesErr = v.fileContents(beside) })
+	err := v.sql(ctx)
+	if err != nil {
+		stop()
+	}
+	wg.Wait()
+	return cmp.Or(err, filesErr)
 }
 
 // judge says what follows from all that was read.
@@ -112,10 +134,12 @@ func (v *verifier) judge() error {
 	return nil
 }
 
-func (v *verifier) progress(done int64) {
+func (v *verifier) progress() {
+	v.telling.Lock()
+	defer v.telling.Unlock()
 	if now := time.Now(); now.Sub(v.last) > 100*time.Millisecond {
 		v.last = now
-		v.o.Progress.Send(progress.Event{Phase: progress.PhaseVerify, Done: done, Total: v.total})
+		v.o.Progress.Send(progress.Event{Phase: progress.PhaseVerify, Done: v.read.Load() + v.files.Load(), Total: v.total})
 	}
 }
 
@@ -135,12 +159,12 @@ func (v *verifier) sql(ctx context.Context) error {
 		}
 		if err == nil && it.Kind == sqldump.Copy {
 			rows := v.content.copy(it.Text)
-			err = sc.CopyData(&tickWriter{v.content.rowsOf(rows), func() error { v.progress(v.dumpRead(sc)); return nil }})
+			err = sc.CopyData(&tickWriter{v.content.rowsOf(rows), func() error { v.dumpRead(sc); return nil }})
 			v.content.count(rows.N)
 		}
 		if err == nil && it.Kind == sqldump.Statement {
 			v.content.statement(it.Text)
-			v.progress(v.dumpRead(sc))
+			v.dumpRead(sc)
 		}
 		if err != nil {
 			if archive.IsRefused(err) {
@@ -156,14 +180,14 @@ func (v *verifier) sql(ctx context.Context) error {
 	return nil
 }
 
-// dumpRead is how much of the dump was read, in the bytes that the archive has it in.
-func (v *verifier) dumpRead(sc *sqldump.Scanner) int64 {
+// dumpRead tells how much of the dump was read, in the bytes that the archive has it in.
+func (v *verifier) dumpRead(sc *sqldump.Scanner) {
 	n := sc.Read()
 	if v.a.Format == archive.Dump {
 		n = v.a.ReadBytes()
 	}
 	v.read.Store(n)
-	return n
+	v.progress()
 }
 
 // fileContents reads the file store; the archive's checksums are compared on
@@ -184,7 +208,8 @@ func (v *verifier) fileContents(ctx context.Context) error {
 		if !intact {
 			v.damaged(f.Name)
 		}
-		v.progress(v.read.Load() + v.files.Add(f.Size))
+		v.files.Add(f.Size)
+		v.progress()
 		return nil
 	})
 	if err == nil {
