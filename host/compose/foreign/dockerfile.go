@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"maps"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -19,6 +20,9 @@ type built struct {
 	// vars are the ARG and ENV of the whole file by name, build arguments before
 	// them.
 	vars map[string]string
+	// env is what the image that is made has in its environment, as far as this file
+	// sets it.
+	env map[string]string
 }
 
 const maxDockerfile = 1 << 20
@@ -50,6 +54,7 @@ func readBuild(b *types.BuildConfig) built {
 func parseDockerfile(text string, b *types.BuildConfig) built {
 	out := built{vars: map[string]string{}}
 	args, stages, last := map[string]string{}, map[string]string{}, ""
+	envs := map[string]map[string]string{} // of the stages by name
 	staged := false
 	set := func(a assignment, into map[string]string) {
 		v, err := template.Substitute(a.value, lookup(into))
@@ -80,6 +85,9 @@ func parseDockerfile(text string, b *types.BuildConfig) built {
 		case "ENV":
 			for _, a := range assignments(rest) {
 				set(a, out.vars)
+				if staged {
+					out.env[a.name] = out.vars[a.name]
+				}
 			}
 		case "FROM":
 			words := strings.Fields(rest)
@@ -96,18 +104,23 @@ func parseDockerfile(text string, b *types.BuildConfig) built {
 			if other := strings.TrimPrefix(b.AdditionalContexts[image], "docker-image://"); other != b.AdditionalContexts[image] {
 				image = other
 			}
+			out.env = maps.Clone(envs[strings.ToLower(image)])
+			if out.env == nil {
+				out.env = map[string]string{}
+			}
 			if earlier, ok := stages[strings.ToLower(image)]; ok {
 				image = earlier
 			}
 			last, staged = image, true
 			if len(words) == 3 && strings.EqualFold(words[1], "AS") {
 				stages[strings.ToLower(words[2])] = image
+				envs[strings.ToLower(words[2])] = out.env
 			}
 		}
 	}
 	out.Base = last
 	if b.Target != "" {
-		out.Base = stages[strings.ToLower(b.Target)]
+		out.Base, out.env = stages[strings.ToLower(b.Target)], envs[strings.ToLower(b.Target)]
 	}
 	return out
 }

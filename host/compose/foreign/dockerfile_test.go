@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -60,5 +61,29 @@ func TestReadBuild(t *testing.T) {
 	}
 	if b := readBuild(&types.BuildConfig{Context: dir, Dockerfile: "other"}); b.Base != "odoo:16.0" {
 		t.Errorf("%+v", b)
+	}
+}
+
+// An image may have the login in its environment. It was not seen, and odpm gave the
+// role another password than the one that Odoo has.
+func TestDockerfileLogin(t *testing.T) {
+	for name, tt := range map[string]struct{ build, service, want string }{
+		"as built":           {"build: .", "", "database erp pw 5433"},
+		"another stage":      {"build: {context: ., target: base}", "", "database odoo  0"},
+		"the file's own win": {"build: .", "environment: {HOST: other, PASSWORD: own}", "other erp own 5433"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := readText(t, `
+services:
+  odoo:
+    `+tt.build+`
+    `+tt.service+`
+    volumes: ["./data:/var/lib/odoo"]
+  db: {image: "postgres:15", environment: {POSTGRES_USER: odoo, POSTGRES_PASSWORD: pw}, volumes: ["./pg:/var/lib/postgresql/data"]}
+`, map[string]string{"Dockerfile": "FROM odoo:17.0 AS base\nENV HOST=database \\\n    USER=odoo\nFROM alpine AS tools\nENV HOST=nowhere PASSWORD=no\nFROM base\nARG LOGIN=erp\nENV USER=$LOGIN\nENV PASSWORD=\"pw\" PORT=5433\n"})
+			if o := f.Odoo; o == nil || fmt.Sprintf("%s %s %s %d", o.Host, o.Role, o.Password, o.DBPort) != tt.want {
+				t.Errorf("%+v", f.Odoo)
+			}
+		})
 	}
 }

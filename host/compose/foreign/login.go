@@ -3,6 +3,7 @@ package foreign
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net"
 	"path/filepath"
 	"slices"
@@ -53,8 +54,14 @@ type login struct {
 
 // readLogin follows the official image (HOST, USER, PASSWORD, and their older
 // names of linked containers), doodba (PGHOST…, DB_…), bitnami and the command
-// line, which wins.
+// line, which wins. A Dockerfile may have it in the image.
 func (f *File) readLogin(s types.ServiceConfig) login {
+	said := s.Environment
+	s.Environment = types.MappingWithEquals{}
+	for key, value := range readBuild(s.Build).env {
+		s.Environment[key] = &value
+	}
+	maps.Copy(s.Environment, said)
 	l := login{
 		host:     firstOf(env(s, "HOST"), env(s, "PGHOST"), env(s, "DB_HOST"), env(s, "ODOO_DATABASE_HOST"), env(s, "POSTGRES_HOST"), env(s, "DB_PORT_5432_TCP_ADDR")),
 		user:     firstOf(env(s, "USER"), env(s, "PGUSER"), env(s, "DB_USER"), env(s, "ODOO_DATABASE_USER"), env(s, "DB_ENV_POSTGRES_USER"), env(s, "POSTGRES_USER")),
