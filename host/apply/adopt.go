@@ -54,6 +54,7 @@ func Adopt(ctx context.Context, o Options, t Takeover) (string, error) {
 	if err != nil {
 		return "", wording.WithNext(err, "To undo what was done", "odpm adopt --undo")
 	}
+	o.Acted = true
 	return Adopted(ctx, o)
 }
 

@@ -170,6 +170,7 @@ func begin(ctx context.Context, o Options) (*Run, func(), error) {
 		return nil, nil, err
 	}
 	r := &Run{Args: o.Args, Term: o.Term, Verbose: o.Verbose, Wait: o.Wait}
+	r.done.Acted = o.Acted
 	r.see(v)
 	if err := o.Reviewed.check(v.Project.Dir, v.Plan); err != nil {
 		return nil, nil, err

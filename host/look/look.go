@@ -32,6 +32,8 @@ type Options struct {
 	NoDocker bool
 	Want     plan.Want
 	Accepted drift.Accepted
+	// Acted: the command has done something before it looks.
+	Acted bool
 	// Secrets learn what nothing may show; nil where nothing is shown.
 	Secrets *redact.Values
 }
@@ -55,7 +57,7 @@ func At(ctx context.Context, o Options) (*View, error) {
 		return nil, err
 	}
 	v := &View{Options: o, Inputs: in, Readers: readers, reader: world.NewReader(in, readers)}
-	return v.Again(ctx, o.Want, o.Accepted, world.Run{})
+	return v.Again(ctx, o.Want, o.Accepted, world.Run{Acted: o.Acted})
 }
 
 // open reads what a person wrote, and opens what to ask with.
