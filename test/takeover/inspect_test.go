@@ -147,6 +147,9 @@ func (s *stack) lost(was, is map[string]container) []difference {
 			if word == "--config=/etc/odoo/odoo.conf" {
 				continue // where the image reads it, and where odpm mounts it
 			}
+			if name == s.db && word == "-p" {
+				named = name + ".command: PostgreSQL listens"
+			}
 			if strings.HasPrefix(word, "-") && !strings.Contains(words, word) {
 				say("%s: %s is not in the command any more: %s", name, word, words)
 			}
