@@ -26,6 +26,8 @@ type detector struct {
 	stores map[string]int
 	// contents are pg_dump's toc.dat: the dump is in its directory or tar format.
 	contents []string
+	// manifests are Odoo's, in whatever case.
+	manifests []string
 	// cluster: there is a whole server's data directory.
 	cluster bool
 	// packed are members that are archives themselves.
@@ -65,6 +67,10 @@ func (d *detector) member(m member) error {
 		d.contents = append(d.contents, name)
 		return nil
 	}
+	if lower == odooLayout.manifest && len(d.manifests) < maxStores {
+		d.manifests = append(d.manifests, name)
+		return nil
+	}
 	if len(d.dumps) < maxStores && !strings.Contains("/"+name, "/filestore/") &&
 		(strings.HasSuffix(lower, ".sql") || strings.HasSuffix(lower, ".sql.gz") || strings.HasSuffix(lower, ".dump")) {
 		d.dumps = append(d.dumps, name)
@@ -77,6 +83,20 @@ func (d *detector) member(m member) error {
 }
 
 var packedSuffixes = []string{".zip", ".tar", ".gz", ".tgz", ".xz", ".zst", ".bz2", ".lz4", ".7z", ".rar"}
+
+// manifest is the one in a directory: as Odoo writes its name or, where there is none,
+// in capitals, as some programs of Windows and of CD-ROMs keep names.
+func (d *detector) manifest(dir string) string {
+	name := path.Join(dir, odooLayout.manifest)
+	if !slices.Contains(d.manifests, name) {
+		for _, m := range d.manifests {
+			if strings.EqualFold(m, name) {
+				return m
+			}
+		}
+	}
+	return name
+}
 
 // packedStore is a file store that was packed before the archive was.
 func (d *detector) packedStore() string {
@@ -126,7 +146,7 @@ func (a *Archive) detect() error {
 		a.layout.dump = d.contents[0]
 		folder := path.Dir(a.layout.dump)
 		above := path.Dir(folder)
-		a.layout.manifest, a.layout.files = path.Join(above, "manifest.json"), path.Join(above, "filestore")+"/"
+		a.layout.manifest, a.layout.files = d.manifest(above), path.Join(above, "filestore")+"/"
 		return a.detectFiles(d.stores)
 	case len(d.dumps) == 0 && d.refused != nil:
 		return d.refused
@@ -146,7 +166,7 @@ func (a *Archive) detect() error {
 	if i := strings.LastIndexByte(a.layout.dump, '/'); i >= 0 {
 		top = a.layout.dump[:i+1]
 	}
-	a.layout.manifest, a.layout.files = top+"manifest.json", top+"filestore/"
+	a.layout.manifest, a.layout.files = d.manifest(top), top+"filestore/"
 	return a.detectFiles(d.stores)
 }
 

@@ -33,7 +33,7 @@ func cleanName(raw string) (string, error) {
 		return "", errors.New("contains an entry without a name")
 	case name == ".":
 		return ".", nil
-	case name == "" || name[0] == '/' || len(name) > 1 && name[1] == ':':
+	case name == "" || name[0] == '/':
 		return "", fmt.Errorf("contains the absolute path %q, which leads out of the directory it would be unpacked into", short(raw))
 	case len(name) > maxName:
 		return "", fmt.Errorf("contains a name of %d bytes, %q; Odoo's files have names of at most %d", len(name), short(raw), maxName)

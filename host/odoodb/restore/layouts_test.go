@@ -129,11 +129,15 @@ func TestLayouts(t *testing.T) {
 		warnings int
 		restore  bool
 	}{
-		"odoo.sh":            {zipped(t, sh), 0, 1, true},
-		"dump.sql.gz":        {zipped(t, with("dump.sql.gz", gz(t, files["dump.sql"]), "dump.sql")), 0, 0, false},
-		"below a folder":     {zipped(t, prefixed("prod_2026/")), 0, 0, false},
-		"dot slash":          {zipped(t, prefixed("./")), 0, 0, false},
-		"backslash":          {zipped(t, renamed(files, func(n string) string { return strings.ReplaceAll(n, "/", `\`) })), 0, 0, false},
+		"odoo.sh":        {zipped(t, sh), 0, 1, true},
+		"dump.sql.gz":    {zipped(t, with("dump.sql.gz", gz(t, files["dump.sql"]), "dump.sql")), 0, 0, false},
+		"below a folder": {zipped(t, prefixed("prod_2026/")), 0, 0, false},
+		"dot slash":      {zipped(t, prefixed("./")), 0, 0, false},
+		"backslash":      {zipped(t, renamed(files, func(n string) string { return strings.ReplaceAll(n, "/", `\`) })), 0, 0, false},
+		"a drive":        {zipped(t, renamed(files, func(n string) string { return strings.ReplaceAll("C:/odoo backups/"+n, "/", `\`) })), 0, 0, true},
+		"capitals": {zipped(t, renamed(files, func(n string) string {
+			return strings.NewReplacer("dump.sql", "DUMP.SQL", "manifest.json", "MANIFEST.JSON", "filestore/", "FILESTORE/").Replace(n)
+		})), 0, 0, true},
 		"filestore/DB":       {zipped(t, renamed(files, func(n string) string { return strings.Replace(n, "filestore/", "filestore/prod/", 1) })), 0, 0, true},
 		"custom in a zip":    {zipped(t, with("db.dump", custom, "dump.sql")), 0, 0, false},
 		"files in DB":        {zipped(t, renamed(files, func(n string) string { return strings.Replace(n, "filestore/", "prod/", 1) })), 0, 0, true},
