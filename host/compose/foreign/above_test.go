@@ -22,3 +22,18 @@ services:
 		}
 	}
 }
+
+// Nothing between braces is null, as it is on lines of their own. It came out as an
+// empty text, which docker compose refuses.
+func TestNothingBetweenBraces(t *testing.T) {
+	d, _ := differenceOf(t, `networks: {back: , front: }
+services:
+  cache: {image: redis, networks: {back: , front: }, environment: {A: , B: x}}
+  odoo:
+    image: odoo:17.0
+    environment: {HOST: db, USER: a, PASSWORD: b}
+    networks: {default: , back: , front: {aliases: [shop]}}`+dbService, nil)
+	if text := string(d.Override); strings.Contains(text, "''") || !strings.Contains(text, "networks: {default: null, back: null, front: {aliases: [shop]}}") {
+		t.Errorf("%s", text)
+	}
+}

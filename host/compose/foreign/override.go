@@ -90,6 +90,7 @@ func (o *override) render() ([]byte, error) {
 	if o.new {
 		buf.WriteString(compose.OverrideHeader)
 	}
+	spellNulls(o.doc, false)
 	enc := yaml.NewEncoder(&buf)
 	enc.SetIndent(2)
 	if err := enc.Encode(o.doc); err != nil {
@@ -99,6 +100,18 @@ func (o *override) render() ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", compose.OverrideName, err)
 	}
 	return buf.Bytes(), nil
+}
+
+// spellNulls writes null where nothing stands between braces: {back: , front: } would
+// come out with empty texts.
+func spellNulls(n *yaml.Node, flow bool) {
+	flow = flow || n.Style&yaml.FlowStyle != 0
+	if flow && n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Value == "" {
+		n.Value = "null"
+	}
+	for _, c := range n.Content {
+		spellNulls(c, flow)
+	}
 }
 
 func scalar(v string) *yaml.Node {
