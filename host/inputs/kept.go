@@ -52,7 +52,7 @@ func (in *Inputs) readKept(ctx context.Context) error {
 		}
 		in.Warnings = append(in.Warnings, in.Rel(f.Files[0])+": "+text)
 	}
-	p, err := in.withLogin(withFile(*was, f), f.Odoo)
+	p, err := in.withLogin(withFile(*was, f), f.Odoo, f.Postgres)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func withFile(p project.Project, f *foreign.File) project.Project {
 
 // withLogin takes the login from what the file tells Odoo where the project
 // itself says none.
-func (in *Inputs) withLogin(p project.Project, odoo *foreign.Odoo) (project.Project, error) {
+func (in *Inputs) withLogin(p project.Project, odoo *foreign.Odoo, pg *foreign.Postgres) (project.Project, error) {
 	said := func(conf *odooconf.File, source string) {
 		if v, ok := conf.Value("db_user", p.OdooMajor); ok && p.AppRoleSource == "default" {
 			p.AppRole, p.AppRoleSource = v, source
@@ -132,6 +132,10 @@ func (in *Inputs) withLogin(p project.Project, odoo *foreign.Odoo) (project.Proj
 	}
 	if odoo.Password != "" && p.AppPasswordSource == "default" {
 		p.AppPassword, p.AppPasswordSource = odoo.Password, "the compose file"
+	}
+	if pg.Password != "" && p.AppRole == pg.Role && p.AppPasswordSource == "default" {
+		// Odoo has it in a way that is not read here; with another one it could not log in.
+		p.AppPassword, p.AppPasswordSource = pg.Password, "the compose file"
 	}
 	return p, nil
 }

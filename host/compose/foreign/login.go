@@ -65,7 +65,7 @@ func (f *File) readLogin(s types.ServiceConfig) login {
 	l := login{
 		host:     firstOf(env(s, "HOST"), env(s, "PGHOST"), env(s, "DB_HOST"), env(s, "ODOO_DATABASE_HOST"), env(s, "POSTGRES_HOST"), env(s, "DB_PORT_5432_TCP_ADDR")),
 		user:     firstOf(env(s, "USER"), env(s, "PGUSER"), env(s, "DB_USER"), env(s, "ODOO_DATABASE_USER"), env(s, "DB_ENV_POSTGRES_USER"), env(s, "POSTGRES_USER")),
-		password: firstOf(env(s, "PASSWORD"), env(s, "PGPASSWORD"), env(s, "DB_PASSWORD"), env(s, "ODOO_DATABASE_PASSWORD"), env(s, "DB_ENV_POSTGRES_PASSWORD"), env(s, "POSTGRES_PASSWORD")),
+		password: firstOf(env(s, "PASSWORD"), env(s, "PGPASSWORD"), env(s, "DB_PASSWORD"), env(s, "DB_PASS"), env(s, "ODOO_DATABASE_PASSWORD"), env(s, "DB_ENV_POSTGRES_PASSWORD"), env(s, "POSTGRES_PASSWORD")),
 	}
 	if file := env(s, "PASSWORD_FILE"); l.password == "" && file != "" {
 		l.password = f.secretFile(s, file)
@@ -125,7 +125,7 @@ func (f *File) describeOdoo(s types.ServiceConfig) {
 			Way: fmt.Sprintf("odpm's own compose file publishes ODOO_PORT on ODOO_BIND (127.0.0.1:%d unless set)", compose.OdooHTTPPort)})
 	}
 	f.odooData(s, hidden)
-	f.clear(s, "PASSWORD", "PGPASSWORD", "DB_PASSWORD", "ODOO_DATABASE_PASSWORD")
+	f.clear(s, "PASSWORD", "PGPASSWORD", "DB_PASSWORD", "DB_PASS", "ODOO_DATABASE_PASSWORD")
 	f.profiles(s)
 }
 

@@ -1,0 +1,41 @@
+package inputs
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// What a kept file says of the role that PostgreSQL was made with holds for an Odoo that
+// is told its password in a way of its own: odpm gave that role another one.
+func TestKeptPassword(t *testing.T) {
+	for name, tt := range map[string]struct{ env, password, source string }{
+		"no variable that odpm knows": {"{SHOP_DATABASE: 'postgres://odoo:devpass@db/shop'}", "devpass", "the compose file"},
+		"DB_PASS":                     {"{DB_HOST: db, DB_USER: odoo, DB_PASS: other}", "other", "the compose file"},
+		"another role":                {"{HOST: db, USER: erp}", "odoo", "default"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for file, text := range map[string]string{
+				".env":      "ODPM_COMPOSE=keep\n",
+				"odpm.json": `{"postgres_version": "16", "odoo_version": "17.0", "platform_name": "odoo"}`,
+				"docker-compose.yml": `
+services:
+  db: {image: "postgres:16", environment: {POSTGRES_USER: odoo, POSTGRES_PASSWORD: devpass}, volumes: ["./pg:/var/lib/postgresql/data"]}
+  odoo: {image: "shop/odoo:17.0", environment: ` + tt.env + `, volumes: ["./data/odoo:/var/lib/odoo"]}
+`,
+			} {
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			in, err := Read(t.Context(), dir, nil, t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p := in.Project; p.AppPassword != tt.password || p.AppPasswordSource != tt.source {
+				t.Errorf("%s of %s", p.AppPassword, p.AppPasswordSource)
+			}
+		})
+	}
+}
