@@ -58,6 +58,9 @@ func (s *stack) start() {
 			if v.Type != "bind" || isDB && service.User == "" || filepath.Ext(strings.TrimPrefix(filepath.Base(v.Source), ".")) != "" {
 				continue
 			}
+			if !strings.HasPrefix(v.Source, filepath.Dir(s.dir)) {
+				continue // this machine's, as /etc/localtime
+			}
 			if err := os.MkdirAll(v.Source, 0o777); err != nil {
 				s.Fatal(err)
 			}

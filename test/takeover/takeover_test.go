@@ -225,7 +225,7 @@ func (s *stack) command(cmd *exec.Cmd) *exec.Cmd {
 	c := exec.CommandContext(s.Context(), cmd.Args[0], cmd.Args[1:]...)
 	c.Dir, c.Stdin = s.dir, cmd.Stdin
 	// Docker's builder of old needs no plugin.
-	c.Env = append(append(os.Environ(), s.ports...), "COMPOSE_PROJECT_NAME="+s.project, "NO_COLOR=1", "DOCKER_BUILDKIT=0", "PATH="+s.bin+":"+os.Getenv("PATH"))
+	c.Env = append(append(os.Environ(), s.ports...), "COMPOSE_PROJECT_NAME="+s.project, "PWD="+s.dir, "NO_COLOR=1", "DOCKER_BUILDKIT=0", "PATH="+s.bin+":"+os.Getenv("PATH"))
 	c.WaitDelay = time.Second
 	return c
 }
