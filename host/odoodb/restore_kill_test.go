@@ -57,7 +57,7 @@ func belongTogether(t *testing.T, s *server.Server, old int) {
 }
 
 // TestRestoreKilled kills -9 a process that restores: at each station of its
-// way, and at twenty moments that a seed chooses. Before anybody has cleaned
+// way, and at eight moments that a seed chooses. Before anybody has cleaned
 // up, the old database is there and whole, or the new one is in its place, and
 // one may log in to neither while its files are not its own; after Recover
 // there is one or the other and nothing else.
@@ -84,7 +84,7 @@ func TestRestoreKilled(t *testing.T) {
 	small, smallRestored := smallArchive(t, s)
 	moments := []string{"journal", "created", "loader made", "filled", "adapted", "handed over", "proven", "shut", "renamed", "files half", "files moved", "opened", "swapped"}
 	rng := rand.New(rand.NewPCG(20, 4))
-	for range 20 {
+	for range 8 {
 		moments = append(moments, (time.Duration(rng.Int64N(int64(took)))).String())
 	}
 	completed := 0
