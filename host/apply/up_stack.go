@@ -256,7 +256,7 @@ func (s *Run) withLogs(ctx context.Context, what string, lines int) error {
 	if err != nil {
 		logs = err.Error()
 	}
-	return errors.New(what + ". Its last lines:\n" + ui.CleanLines(logs))
+	return errors.New(what + ". Its last lines:\n" + ui.CleanLog(logs))
 }
 
 func (s *Run) logsCommand() string {
