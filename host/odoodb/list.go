@@ -99,10 +99,7 @@ func List(ctx context.Context, s *server.Server) ([]Database, error) {
 	if err != nil {
 		return nil, err
 	}
-	memory, err := seen.Open(ctx, c, s.CacheDir)
-	if err != nil {
-		return nil, err
-	}
+	memory := seen.Open(ctx, c, s.CacheDir)
 	var beside sync.WaitGroup
 	var sizes map[string]int64
 	var sizeErr error

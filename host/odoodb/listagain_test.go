@@ -16,6 +16,7 @@ import (
 	"github.com/odpm/odpm/host/odoodb/drop"
 	"github.com/odpm/odpm/host/odoodb/odoodbtest"
 	"github.com/odpm/odpm/host/odoodb/server"
+	"github.com/odpm/odpm/host/quote"
 )
 
 // dialled counts the sessions that a list has, but those of the maintenance database.
@@ -199,5 +200,31 @@ func TestListAgainByMajor(t *testing.T) {
 				t.Error("believed counters that a role has turned off")
 			}
 		})
+	}
+}
+
+// TestListWithoutCounters: an administrator whom the server does not tell everything, as
+// with a provider's, has the list all the same.
+func TestListWithoutCounters(t *testing.T) {
+	s := odoodbtest.NewServer(t)
+	if err := create.Empty(ctx, s, "leer", create.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	odoodbtest.MustAdmin(t, s, server.Maintenance, `REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC`)
+	defer odoodbtest.MustAdmin(t, s, server.Maintenance, `GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC`)
+	admin := s.Admin
+	s.Admin = func(ctx context.Context, database string) (*cluster.Session, error) {
+		c, err := admin(ctx, database)
+		if err == nil {
+			_, err = c.Exec(ctx, `SET ROLE `+quote.Ident(s.AppRole))
+		}
+		return c, err
+	}
+	s.CacheDir = t.TempDir()
+	for range 2 {
+		all, err := List(ctx, s)
+		if i := slices.IndexFunc(all, func(d Database) bool { return d.Name == "leer" }); err != nil || i < 0 || all[i].State != Empty {
+			t.Errorf("%v %+v", err, all)
+		}
 	}
 }

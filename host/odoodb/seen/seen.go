@@ -14,7 +14,6 @@ package seen
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,11 +92,12 @@ type Server struct {
 }
 
 // Open asks a server for its counters, in one query, and reads what was seen of it
-// before. Where nothing can be known that way, or dir is "", nothing is remembered.
-func Open(ctx context.Context, c *cluster.Session, dir string) (*Server, error) {
+// before. Where nothing can be known that way, or dir is "", nothing is remembered:
+// a list does not fail for that.
+func Open(ctx context.Context, c *cluster.Session, dir string) *Server {
 	s := &Server{now: map[uint32]Database{}}
 	if dir == "" {
-		return s, nil
+		return s
 	}
 	var identifier string
 	var counts bool
@@ -106,18 +106,15 @@ func Open(ctx context.Context, c *cluster.Session, dir string) (*Server, error) 
 		AND pg_catalog.current_setting('track_counts')::bool
 		AND NOT EXISTS (SELECT FROM pg_catalog.pg_db_role_setting, pg_catalog.unnest(setconfig) s WHERE pg_catalog.starts_with(s, 'track_counts='))
 		FROM pg_catalog.pg_control_system()`).Scan(&identifier, &s.started, &counts)
-	if err != nil {
-		return nil, fmt.Errorf("ask whether the server counts what changes: %w", err)
-	}
-	if !counts {
-		return s, nil
+	if err != nil || !counts {
+		return s
 	}
 	if s.changes, err = changes(ctx, c); err != nil {
-		return nil, err
+		return s
 	}
 	s.path = filepath.Join(dir, filePrefix+identifier+fileSuffix)
 	s.before = read(s.path, s.started)
-	return s, nil
+	return s
 }
 
 // changes are the counters of the databases that nobody is connected to but workers
@@ -128,7 +125,7 @@ func changes(ctx context.Context, c *cluster.Session) (map[uint32]string, error)
 		FROM pg_catalog.pg_database d WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a
 			WHERE a.datid OPERATOR(pg_catalog.=) d.oid AND coalesce(a.backend_type OPERATOR(pg_catalog.<>) 'autovacuum worker'::pg_catalog.text, true))`)
 	if err != nil {
-		return nil, fmt.Errorf("ask what has changed in each database: %w", err)
+		return nil, err
 	}
 	all := map[uint32]string{}
 	var oid uint32
@@ -137,10 +134,7 @@ func changes(ctx context.Context, c *cluster.Session) (map[uint32]string, error)
 		all[oid] = counters
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("ask what has changed in each database: %w", err)
-	}
-	return all, nil
+	return all, err
 }
 
 // read reads what was seen since the server was started. A file that is missing,
