@@ -21,6 +21,9 @@ import (
 // Wanted is the role that Odoo logs in as.
 type Wanted struct {
 	Role, Password string
+	// Unsaid: nobody has said Password, and it is what an image takes then. A role that
+	// has another one keeps that: somebody logs in with it.
+	Unsaid bool
 	// Host is what Odoo calls the server, SSLMode and TLSFiles how its connection
 	// is encrypted: engine.TCP's.
 	Host, SSLMode string

@@ -108,3 +108,24 @@ func TestFailingStatementLeaksNothing(t *testing.T) {
 		t.Errorf("the log:\n%s", log)
 	}
 }
+
+// TestUnsaidPassword: a password that nobody has said to odpm does not take the place of
+// the one that somebody logs in with; a role without one gets it.
+func TestUnsaidPassword(t *testing.T) {
+	ctx := deadline(t)
+	c := legacy.New(t, legacy.Spec{Major: 15, Setup: []string{`CREATE ROLE erp LOGIN CREATEDB PASSWORD 'its own'`, `CREATE ROLE bare LOGIN CREATEDB`}})
+	w := odoo
+	w.Role, w.Password, w.Unsaid = "erp", "odoo", true
+	rep, err := cluster.EnsureAppRole(ctx, c, w, cluster.EnsureOptions{})
+	if err == nil || !strings.Contains(err.Error(), "POSTGRES_ODOO_PASS=") || len(rep.Done) > 0 {
+		t.Errorf("%+v %v", rep, err)
+	}
+	w.Password = "its own"
+	if rep, err := cluster.EnsureAppRole(ctx, c, w, cluster.EnsureOptions{}); err != nil || len(rep.Done) > 0 {
+		t.Errorf("its password was changed: %+v %v", rep, err)
+	}
+	w.Role, w.Password = "bare", "odoo"
+	if rep, err := cluster.EnsureAppRole(ctx, c, w, cluster.EnsureOptions{}); err != nil || len(rep.Done) != 1 {
+		t.Errorf("%+v %v", rep, err)
+	}
+}

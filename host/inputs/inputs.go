@@ -244,7 +244,7 @@ func (in *Inputs) FilestoreInVolume() (file string, inVolume bool) {
 
 // Wanted is the application role. stack: Odoo runs in a container.
 func (in *Inputs) Wanted(stack bool) cluster.Wanted {
-	return cluster.Wanted{Role: in.Project.AppRole, Password: in.Project.AppPassword,
+	return cluster.Wanted{Role: in.Project.AppRole, Password: in.Project.AppPassword, Unsaid: in.Kept != nil && in.Project.AppPasswordSource == "default",
 		Host: in.certificateName(stack), SSLMode: in.SSLMode(stack), TLSFiles: in.TLSFiles(stack)}
 }
 

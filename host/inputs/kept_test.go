@@ -36,6 +36,9 @@ services:
 			if p := in.Project; p.AppPassword != tt.password || p.AppPasswordSource != tt.source {
 				t.Errorf("%s of %s", p.AppPassword, p.AppPasswordSource)
 			}
+			if in.Wanted(true).Unsaid != (tt.source == "default") {
+				t.Errorf("unsaid: %v", in.Wanted(true).Unsaid)
+			}
 		})
 	}
 }
