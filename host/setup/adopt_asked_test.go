@@ -15,24 +15,12 @@ import (
 // An editor's container starts no Odoo: --keep waited for its login, and then called it
 // running.
 func TestKeepIdle(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "dev")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "docker-compose.yml"), []byte(`
+	o := unattended(t, filepath.Join(t.TempDir(), "dev"), map[string]string{"docker-compose.yml": `
 services:
   odoo: {image: "odoo:17.0", command: sleep infinity, environment: {HOST: db, USER: a, PASSWORD: b}, volumes: ["./files:/var/lib/odoo"]}
   db: {image: "postgres:15", environment: {POSTGRES_USER: a, POSTGRES_PASSWORD: b}, volumes: ["./pg:/var/lib/postgresql/data"]}
-`), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer null.Close()
-	o := apply.Options{Options: look.Options{Dir: dir, Home: t.TempDir()}, Term: ui.New(null, null, null, ui.Options{NoInput: true})}
-	_, err = Adopt(t.Context(), o, Adoption{Keep: true})
+`})
+	_, err := Adopt(t.Context(), o, Adoption{Keep: true})
 	var r *ui.Refusal
 	if !errors.As(err, &r) || !strings.Contains(r.What, "sleep infinity, which starts no Odoo") || !strings.HasPrefix(r.Ways[0], "odpm adopt docker-compose.yml  ") {
 		t.Fatalf("%v", err)
@@ -46,19 +34,33 @@ services:
 
 // What a takeover has written by then is not denied by what comes to an end after it.
 func TestTakeoverRefusedLater(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "refusedlater")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string]string{
+	o := unattended(t, filepath.Join(t.TempDir(), "refusedlater"), map[string]string{
 		"docker-compose.yml": `
 services:
   odoo: {image: "odoo:17.0", environment: {HOST: db, USER: a, PASSWORD: b}, volumes: ["./files:/var/lib/odoo", "./odoo.conf:/etc/odoo/odoo.conf"]}
   db: {image: "postgres:15", environment: {POSTGRES_USER: a, POSTGRES_PASSWORD: b}, volumes: ["./pg:/var/lib/postgresql/data"]}
 `,
 		"odoo.conf": "[options]\ndb_host = 192.0.2.7\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+	})
+	_, err := Adopt(t.Context(), o, Adoption{Yes: true})
+	var r *ui.Refusal
+	if !errors.As(err, &r) || !strings.Contains(r.What, "192.0.2.7") || !strings.HasSuffix(r.What, "Nothing more was done.") {
+		t.Fatalf("%v", err)
+	}
+	if _, err := os.Stat(filepath.Join(o.Dir, ".env")); err != nil {
+		t.Error(err)
+	}
+}
+
+// unattended is a run without a terminal, in a directory that has these files.
+func unattended(t *testing.T, dir string, files map[string]string) apply.Options {
+	t.Helper()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -66,14 +68,6 @@ services:
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer null.Close()
-	o := apply.Options{Options: look.Options{Dir: dir, Home: t.TempDir()}, Term: ui.New(null, null, null, ui.Options{NoInput: true})}
-	_, err = Adopt(t.Context(), o, Adoption{Yes: true})
-	var r *ui.Refusal
-	if !errors.As(err, &r) || !strings.Contains(r.What, "192.0.2.7") || !strings.HasSuffix(r.What, "Nothing more was done.") {
-		t.Fatalf("%v", err)
-	}
-	if _, err := os.Stat(filepath.Join(dir, ".env")); err != nil {
-		t.Error(err)
-	}
+	t.Cleanup(func() { null.Close() })
+	return apply.Options{Options: look.Options{Dir: dir, Home: t.TempDir()}, Term: ui.New(null, null, null, ui.Options{NoInput: true})}
 }

@@ -240,20 +240,8 @@ func TestInitExternal(t *testing.T) {
 		"nobody says": {map[string]string{"docker-compose.yml": "services:\n  web: {image: \"odoo:18.0\", environment: {USER: erp, PASSWORD: pw}, volumes: [\"./data:/var/lib/odoo\"]}\n"}, "192.168.33.12"},
 	} {
 		dir := t.TempDir()
-		for file, text := range c.files {
-			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer null.Close()
-		o := apply.Options{Options: look.Options{Dir: dir, Home: t.TempDir()}, Term: ui.New(null, null, null, ui.Options{NoInput: true})}
+		o := unattended(t, dir, c.files)
+		var err error
 		var said []string
 		for range 4 {
 			_, err = Init(t.Context(), o, First{}, filepath.Join(dir, "docker-compose.yml"))
