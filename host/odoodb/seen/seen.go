@@ -14,6 +14,8 @@ package seen
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,9 +44,10 @@ const (
 	filePrefix, fileSuffix = "databases-", ".json"
 )
 
-// Dir is where what was seen lies, below the user's cache directory
-// (https://specifications.freedesktop.org/basedir-spec/latest/), "" where nothing
-// is remembered: no home, or somebody else's, as with sudo -E.
+// Dir is odpm's directory below the user's cache directory
+// (https://specifications.freedesktop.org/basedir-spec/latest/). It is "", and nothing
+// is remembered, where there is none, or where it is another user's, as with sudo -E:
+// that user could not write to what root makes there.
 func Dir() string {
 	base := os.Getenv("XDG_CACHE_HOME")
 	if !filepath.IsAbs(base) {
@@ -53,13 +56,18 @@ func Dir() string {
 			return ""
 		}
 		base = filepath.Join(home, ".cache")
-		info, err := os.Stat(home)
-		if err != nil {
-			return ""
-		}
-		if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
-			return ""
-		}
+	}
+	there := base
+	info, err := os.Stat(there)
+	for errors.Is(err, fs.ErrNotExist) && there != filepath.Dir(there) {
+		there = filepath.Dir(there)
+		info, err = os.Stat(there)
+	}
+	if err != nil {
+		return ""
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
+		return ""
 	}
 	return filepath.Join(base, "odpm")
 }
