@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/odpm/odpm/host/compose"
@@ -72,16 +73,44 @@ func (f *File) readLogin(s types.ServiceConfig) login {
 	}
 	l.port, _ = strconv.Atoi(firstOf(env(s, "PORT"), env(s, "PGPORT"), env(s, "DB_PORT"), env(s, "DB_PORT_5432_TCP_PORT")))
 	all, own := oneLine(slices.Concat([]string(s.Entrypoint), []string(s.Command))), odooOptions(s)
+	expanded := func(v string) string { return v }
+	if odooWord(all) < 0 && len(own) > 0 && slices.Contains(all, "-c") {
+		expanded = func(v string) string { return ofShell(v, s.Environment) }
+	}
 	for _, o := range []struct {
 		to          *string
 		long, short string
 	}{{&l.host, "--db_host", ""}, {&l.user, "--db_user", "-r"}, {&l.password, "--db_password", "-w"}} {
-		*o.to = firstOf(optionOf(own, o.long), optionOf(own, o.short), optionOf(all, o.long), *o.to)
+		option := firstOf(optionOf(own, o.long), optionOf(own, o.short), optionOf(all, o.long))
+		*o.to = firstOf(expanded(option), *o.to)
+		if o.to == &l.password && option != "" {
+			l.password = expanded(option) // that of a variable is not what Odoo uses
+		}
 	}
-	if n, err := strconv.Atoi(firstOf(optionOf(own, "--db_port"), optionOf(all, "--db_port"))); err == nil {
+	if n, err := strconv.Atoi(expanded(firstOf(optionOf(own, "--db_port"), optionOf(all, "--db_port")))); err == nil {
 		l.port = n
 	}
 	return l
+}
+
+// ofShell is a word of a shell's line with the variables that the service has, as far as
+// Compose writes variables the same way; "" where a shell alone knows what it becomes.
+func ofShell(word string, env types.MappingWithEquals) string {
+	if strings.Contains(word, "`") || strings.HasSuffix(word, "$") {
+		return "" // what a command prints: $( has been taken apart
+	}
+	known := true
+	text, err := template.SubstituteWithOptions(word, func(name string) (string, bool) {
+		if value := env[name]; value != nil {
+			return *value, true
+		}
+		known = false
+		return "", false
+	}, template.WithoutLogging)
+	if err != nil || !known && !strings.Contains(word, ":-") {
+		return ""
+	}
+	return text
 }
 
 func (f *File) describeOdoo(s types.ServiceConfig) {

@@ -99,13 +99,16 @@ func odooWord(words []string) int {
 
 var userSwitchers = []string{"gosu", "su-exec", "setuser", "s6-setuidgid", "chpst"}
 
+var quotes = strings.NewReplacer(`"`, "", "'", "")
+
 // simpleCommands splits a shell's text, without quotes.
 func simpleCommands(text string) [][]string {
 	var out [][]string
-	for _, part := range strings.FieldsFunc(strings.ReplaceAll(text, "\\\n", " "), func(r rune) bool { return strings.ContainsRune(";\n&|(){}", r) }) {
-		words := strings.Fields(part)
+	for _, part := range strings.FieldsFunc(strings.ReplaceAll(text, "\\\n", " "), func(r rune) bool { return strings.ContainsRune(";\n&|()", r) }) {
+		// Braces of their own are a group of commands, others a variable's.
+		words := slices.DeleteFunc(strings.Fields(part), func(w string) bool { return w == "{" || w == "}" })
 		for i, w := range words {
-			words[i] = strings.Trim(w, `"'`)
+			words[i] = quotes.Replace(w)
 		}
 		out = append(out, words)
 	}

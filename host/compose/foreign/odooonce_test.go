@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,5 +67,34 @@ func TestIdles(t *testing.T) {
 		if got := Idles([]string{"/bin/sh", "-c", line}); got != want {
 			t.Errorf("sh -c %q: %t", line, got)
 		}
+	}
+}
+
+// TestShellLogin: what a shell makes of its line is what Odoo logs in with. odpm gave the
+// role the password $PASSWORD, letter for letter.
+func TestShellLogin(t *testing.T) {
+	for name, tt := range map[string]struct{ command, want string }{
+		"variables":        {`["sh", "-c", "exec odoo --db_host=\"$$HOST\" -r $${USER} --db_password='$$PASSWORD' --db_port=$${PORT:-5433}"]`, "db erp secret 5433"},
+		"a group":          {`["bash", "-c", "{ echo ready; odoo -r shop --db_password=plain; }"]`, "db shop plain 0"},
+		"a file":           {`["sh", "-c", "odoo --db_password=$$(cat /run/secrets/pw)"]`, "db erp  0"},
+		"of old":           {"[\"sh\", \"-c\", \"odoo --db_password=`cat /run/pw`\"]", "db erp  0"},
+		"made before":      {`["sh", "-c", "export P=$$(cat /run/pw); odoo --db_password=$$P"]`, "db erp  0"},
+		"not in a shell":   {`["odoo", "--db_password=pa$$word"]`, "db erp pa$word 0"},
+		"no option at all": {`["sh", "-c", "exec odoo"]`, "db erp secret 0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := readText(t, `
+services:
+  odoo:
+    image: odoo:17.0
+    command: `+tt.command+`
+    environment: {HOST: db, USER: erp, PASSWORD: secret}
+    volumes: ["./data:/var/lib/odoo"]
+  db: {image: "postgres:15", environment: {POSTGRES_USER: odoo, POSTGRES_PASSWORD: pw}, volumes: ["./pg:/var/lib/postgresql/data"]}
+`, nil)
+			if o := f.Odoo; o == nil || fmt.Sprintf("%s %s %s %d", o.Host, o.Role, o.Password, o.DBPort) != tt.want {
+				t.Errorf("%+v", f.Odoo)
+			}
+		})
 	}
 }
