@@ -21,8 +21,8 @@ import (
 // Wanted is the role that Odoo logs in as.
 type Wanted struct {
 	Role, Password string
-	// Unsaid: nobody has said Password, and it is what an image takes then. A role that
-	// has another one keeps that: somebody logs in with it.
+	// Unsaid: Password is only the default, and how Odoo gets its own is not known. A
+	// role with another password keeps it, so that Odoo is not locked out.
 	Unsaid bool
 	// Host is what Odoo calls the server, SSLMode and TLSFiles how its connection
 	// is encrypted: engine.TCP's.

@@ -45,8 +45,8 @@ func (plan *Plan) ensureApp(r *roles, w Wanted, p policy) error {
 	}
 	reason := passwordReason(r, x, w)
 	if reason != "" && w.Unsaid && (r.Lesser || x.Password != "" && !Matches(x.Password, w.Role, w.Password)) {
-		return fmt.Errorf("nothing that odpm reads says with which password Odoo logs in, and %q, which images take then, is not the role's. "+
-			"The role was left as it is, since with another password Odoo could not log in. Put Odoo's own into .env, as POSTGRES_ODOO_PASS=…, and run the same command again", w.Password)
+		return fmt.Errorf("odpm cannot find out which password Odoo uses, and the role's password differs from the default, %q. "+
+			"The role was not changed, because a new password would lock Odoo out. Set Odoo's own password in .env (POSTGRES_ODOO_PASS=…), then run the same command again", w.Password)
 	}
 	if reason != "" {
 		v, err := Verifier("", w.Role, w.Password)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// What a kept file says of the role that PostgreSQL was made with holds for an Odoo that
-// is told its password in a way of its own: odpm gave that role another one.
+// If odpm cannot read how Odoo gets its password, and Odoo logs in as the role of
+// POSTGRES_USER, POSTGRES_PASSWORD is its password. odpm used to change that role's.
 func TestKeptPassword(t *testing.T) {
 	for name, tt := range map[string]struct{ env, password, source string }{
 		"no variable that odpm knows": {"{SHOP_DATABASE: 'postgres://odoo:devpass@db/shop'}", "devpass", "the compose file"},
