@@ -90,21 +90,7 @@ services:
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "typed")
-			for name, text := range c.files {
-				path := filepath.Join(dir, name)
-				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer null.Close()
-			o := apply.Options{Options: look.Options{Dir: dir, Home: t.TempDir()}, Term: ui.New(null, null, null, ui.Options{NoInput: true})}
+			o := unattended(t, dir, c.files)
 			refused := func(a Adoption) *ui.Refusal {
 				t.Helper()
 				_, err := Adopt(t.Context(), o, a)
@@ -299,13 +285,8 @@ services:
 	docker(t, "compose", "-f", filepath.Join(dir, "docker-compose.yml"), "create", "odoo")
 	t.Cleanup(func() { docker(t, "compose", "-f", filepath.Join(dir, "docker-compose.yml"), "down", "-v") })
 	docker(t, "cp", dir, filepath.Base(dir)+"-odoo-1:/srv/odoo")
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer null.Close()
-	o := apply.Options{Options: look.Options{Dir: dir, Home: t.TempDir()}, Term: ui.New(null, null, null, ui.Options{NoInput: true})}
-	_, err = Adopt(t.Context(), o, Adoption{Keep: true})
+	o := unattended(t, dir, nil)
+	_, err := Adopt(t.Context(), o, Adoption{Keep: true})
 	var r *ui.Refusal
 	if !errors.As(err, &r) || r.Code != codes.TakeoverData || !strings.Contains(r.What, "is inside the container "+filepath.Base(dir)+"-odoo-1 itself, at /srv/odoo") || len(r.Ways) != 2 {
 		t.Fatalf("%v", err)

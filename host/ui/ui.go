@@ -217,10 +217,8 @@ func CleanLines(s string) string { return clean(s, true) }
 // CleanLog is CleanLines for what a program said to a terminal, as one does in a
 // container with tty: colours and the carriage returns of its lines go.
 func CleanLog(s string) string {
-	return CleanLines(strings.ReplaceAll(colours.ReplaceAllString(s, ""), "\r\n", "\n"))
+	return CleanLines(strings.ReplaceAll(wording.WithoutColours(s), "\r\n", "\n"))
 }
-
-var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 func clean(s string, lines bool) string {
 	const limit = 16 << 10

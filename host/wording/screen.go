@@ -17,6 +17,9 @@ var (
 	typed = regexp.MustCompile(`^\s*(?:or )?(?:odpm|docker|sudo|kill|chmod|chown|chgrp|mv|rm|cp|mkdir|psql|ps|sed|ls|git|[A-Z][A-Z0-9_]+=)(?:\s|\S|$)`)
 )
 
+// WithoutColours is what is read of a text for a terminal.
+func WithoutColours(text string) string { return escape.ReplaceAllString(text, "") }
+
 // Screen makes lines fit a terminal of a width: broken at words, what follows
 // indented below where its column begins, a path in a table shortened in its
 // middle. Commands stay whole. Width 0 is no terminal and changes nothing.
@@ -35,7 +38,7 @@ func fit(line string, width int) []string {
 	if wide(line) <= width {
 		return []string{line}
 	}
-	plain := escape.ReplaceAllString(line, "")
+	plain := WithoutColours(line)
 	lead := len(plain) - len(strings.TrimLeft(plain, " "))
 	if lead > 0 && typed.MatchString(plain) && !column.MatchString(strings.Replace(plain[lead:], explanation, "", 1)) {
 		command, why, ok := strings.Cut(strings.TrimLeft(line, " "), explanation)
@@ -125,7 +128,7 @@ func broken(line string, width, hang int, table bool) []string {
 }
 
 // wide is how many columns a text takes.
-func wide(text string) int { return utf8.RuneCountInString(escape.ReplaceAllString(text, "")) }
+func wide(text string) int { return utf8.RuneCountInString(WithoutColours(text)) }
 
 // Middle shortens a path in its middle, at its slashes where that helps: what
 // it begins and ends with tells a person most.

@@ -27,6 +27,7 @@ import (
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/receipts"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/test/localpg"
 )
 
@@ -217,14 +218,13 @@ func check(t *testing.T, file, got string) {
 }
 
 var (
-	escape  = regexp.MustCompile("\x1b\\[[0-9;]*m")
 	command = regexp.MustCompile(`^ +(odpm|sudo|docker) |=\S+|^\S+ ?\S+$|^ +/\S+$`)
 )
 
 // fits: no line is wider than the terminal but a command or a path, which stay whole.
 func fits(t *testing.T, file, got string, width int) {
 	t.Helper()
-	for _, line := range strings.Split(escape.ReplaceAllString(got, ""), "\n") {
+	for _, line := range strings.Split(wording.WithoutColours(got), "\n") {
 		if len([]rune(line)) > width && !command.MatchString(line) {
 			t.Errorf("%s: %d columns: %s", file, len([]rune(line)), line)
 		}
