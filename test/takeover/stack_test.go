@@ -195,8 +195,8 @@ cat "$d/filestore/shop/ab/abcd"`))
 	}
 }
 
-// fingerprint is what PostgreSQL has, in full. An Odoo that is told a database counts
-// on at each start.
+// fingerprint is everything in PostgreSQL, except for a sequence that Odoo advances
+// each time it starts with -d.
 func (s *stack) fingerprint() string {
 	s.Helper()
 	return s.identifier() + " " + s.server("pg_dumpall -U "+s.role+" | grep -v '^.\\(un\\)\\?restrict ' | grep -v \"setval('public.ir_module_module_id_seq\"")
