@@ -12,6 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/odpm/odpm/shared/libpq"
 )
 
 // What a server may take and say, or whoever answers in its place: an address
@@ -140,7 +142,8 @@ func (g *guarded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write starts the time for an answer.
+// Write starts the time for an answer. That the server has gone is left to the next
+// Read to say, and why.
 func (g *guarded) Write(p []byte) (int, error) {
 	if g.answer > 0 {
 		err := g.set(func() {
@@ -152,7 +155,8 @@ func (g *guarded) Write(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	return g.Conn.Write(p)
+	n, err := g.Conn.Write(p)
+	return libpq.Sent(p, n, err)
 }
 
 // follow takes what was read, and gives a message that is not whole its time.

@@ -161,3 +161,27 @@ func TestGuardKeepsDeadlines(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestReasonOfTheEnd: a server that was shut down meanwhile has said so, though the next
+// query can no longer be sent.
+func TestReasonOfTheEnd(t *testing.T) {
+	closed := make(chan struct{})
+	cfg := hostileServer(t, func(c net.Conn) {
+		c.Write(message('R', "\x00\x00\x00\x00"))
+		c.Write(message('Z', "I"))
+		c.Write(message('E', "SFATAL\x00VFATAL\x00C57P01\x00Mterminating connection due to administrator command\x00\x00"))
+		c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+		close(closed)
+	})
+	conn, err := connectGuarded(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Close(conn)
+	<-closed
+	_, err = conn.Exec(context.Background(), "SELECT 1")
+	if err == nil || !strings.Contains(err.Error(), "57P01") {
+		t.Errorf("%v", err)
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/odpm/odpm/shared/libpq"
 )
 
 // spyConn remembers the first bytes that the peer sent: they tell a PostgreSQL
@@ -63,6 +65,12 @@ func (c *spyConn) Read(b []byte) (int, error) {
 		c.a.heard.Store(!c.foreign())
 	}
 	return n, err
+}
+
+// Write leaves it to the next Read to say that the peer has gone, and why.
+func (c *spyConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	return libpq.Sent(b, n, err)
 }
 
 func (c *spyConn) Close() error {
