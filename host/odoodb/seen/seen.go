@@ -110,8 +110,8 @@ func Open(ctx context.Context, c *cluster.Session, dir string) *Server {
 	var identifier string
 	var counts bool
 	err := c.QueryRow(ctx, `SELECT system_identifier::pg_catalog.text, pg_catalog.pg_postmaster_start_time()::pg_catalog.text,
-		pg_catalog.current_setting('server_version_num')::int OPERATOR(pg_catalog.>=) 150000 AND NOT pg_catalog.pg_is_in_recovery()
-		AND pg_catalog.current_setting('track_counts')::bool
+		pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.>=) 150000 AND NOT pg_catalog.pg_is_in_recovery()
+		AND pg_catalog.current_setting('track_counts')::pg_catalog.bool
 		AND NOT EXISTS (SELECT FROM pg_catalog.pg_db_role_setting, pg_catalog.unnest(setconfig) s WHERE pg_catalog.starts_with(s, 'track_counts='))
 		FROM pg_catalog.pg_control_system()`).Scan(&identifier, &s.started, &counts)
 	if err != nil || !counts {
