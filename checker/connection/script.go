@@ -86,9 +86,34 @@ func (r *resolver) startsOdoo(name, text string, argv []string, tail int) (done 
 	case options:
 		r.runsOdoo(argv[1:])
 		return true, nil
+	case r.readsOdoo(name, text, more, s):
+		return true, nil
 	}
 	return true, &ConfigError{name, "it starts Odoo by its path (" + s.ByPath + "), so odpm-checker cannot see which login Odoo is given",
 		"write there: exec odpm-checker -- " + s.ByPath + " …, and start " + name + " without odpm-checker; or set ODPM_DB_HOST, ODPM_DB_USER and ODPM_DB_PASSWORD"}
+}
+
+// readsOdoo: the text of the script says with which options it starts Odoo by its path.
+// What a script does before that may change odoo.conf, so it must do nothing else; a
+// line that somebody wrote for a shell has the options in it, or names a file.
+func (r *resolver) readsOdoo(name, text string, given []string, s entrypoint.Script) bool {
+	line := strings.HasSuffix(name, " -c")
+	calls, ok := entrypoint.Arguments(text, given, r.Lookup)
+	if !ok || s.Other != "" && !line {
+		return false
+	}
+	last := commandLine(calls[len(calls)-1])
+	for _, call := range calls {
+		// odoo-bin -i base --stop-after-init && odoo-bin: one login, or it is unknown.
+		if one := commandLine(call); slices.ContainsFunc([]string{dbHost, dbPort, dbUser, dbPassword, "config"}, func(key string) bool { return one[key] != last[key] }) {
+			return false
+		}
+	}
+	if config := last["config"]; config != "" && !filepath.IsAbs(config) && strings.Contains(text, "cd ") {
+		return false
+	}
+	r.runsOdoo(calls[len(calls)-1])
+	return true
 }
 
 // commandIn is where the command begins in a script's arguments. Scripts that wait have
