@@ -214,6 +214,14 @@ func ImageEnv(ctx context.Context, image string) map[string]string {
 	return conf.Env
 }
 
+// Engine is the engine that answers, without a project; nil where none does.
+func Engine(ctx context.Context) engine.StackReader {
+	if docker.Available(ctx) != nil {
+		return nil
+	}
+	return docker.NewReader(docker.Options{})
+}
+
 // NativeAvailable tells whether PostgreSQL's own programs of the project's
 // major are on this machine.
 func NativeAvailable(ctx context.Context, p *project.Project) error {

@@ -41,7 +41,7 @@ func accessOf(in *inputs.Inputs, w *world.World, d *desired.Desired, image strin
 	return q
 }
 
-func accessRefusal(a world.Access, outcome string) error {
+func accessRefusal(a world.Access, outcome string) *ui.Refusal {
 	return &ui.Refusal{Code: codes.OdooAccess, What: "Odoo runs as uid:gid " + a.Who + ", which cannot use what is mounted for it. " + outcome, Details: a.Problems}
 }
 

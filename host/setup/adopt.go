@@ -209,18 +209,19 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 	}
 	t.Keep, t.Modes = a.Keep, map[string]os.FileMode{}
 	var files []newFile
+	var next proposal
 	if a.Keep {
 		files, err = keeping(o, f, a)
 	} else {
 		place.Copying = true
-		var copies []foreign.Copy
-		files, notes, copies, err = proposedFor(ctx, o, a.File, f, place, func(p *foreign.Proposal) {
+		next, err = proposedFor(ctx, o, a.File, f, place, func(p *foreign.Proposal) {
 			freePorts(p)
 			if a.External && !slices.ContainsFunc(p.Vars, func(v foreign.Var) bool { return v.Key == "ODPM_POSTGRES" }) {
 				p.Vars = append(p.Vars, foreign.Var{Key: "ODPM_POSTGRES", Value: "external"})
 			}
 		})
-		for _, c := range copies {
+		files, notes = next.files, next.notes
+		for _, c := range next.copies {
 			t.Copies = append(t.Copies, engine.CopyData{Volume: c.Volume, Container: c.Container, From: c.From, To: c.To, Image: c.Image, Owner: place.Owner})
 		}
 	}
@@ -235,6 +236,11 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 		if w != nil {
 			t.Files = append(t.Files, *w)
 			t.Modes[w.Path] = mode
+		}
+	}
+	if !a.Keep {
+		if err := accessible(ctx, a, t, next, place.Owner); err != nil {
+			return t, nil, err
 		}
 	}
 	t.Before.Before = replaced(o.Dir)

@@ -33,25 +33,35 @@ func proposed(ctx context.Context, o apply.Options, file string) ([]newFile, []s
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		file = filepath.Join(file, filepath.Base(f.Files[0]))
 	}
-	files, notes, _, err := proposedFor(ctx, o, file, f, place, func(*foreign.Proposal) {})
-	return files, notes, err
+	next, err := proposedFor(ctx, o, file, f, place, func(*foreign.Proposal) {})
+	return next.files, next.notes, err
+}
+
+// proposal is a project that takes the place of somebody's stack.
+type proposal struct {
+	files  []newFile
+	notes  []string
+	copies []foreign.Copy
+	// project is what the files make, odooUser whom an override has Odoo run as.
+	project  *project.Project
+	odooUser string
 }
 
 // proposedFor is the same for a file that was read. more adds to the settings.
-func proposedFor(ctx context.Context, o apply.Options, file string, f *foreign.File, place foreign.Place, more func(*foreign.Proposal)) ([]newFile, []string, []foreign.Copy, error) {
+func proposedFor(ctx context.Context, o apply.Options, file string, f *foreign.File, place foreign.Place, more func(*foreign.Proposal)) (proposal, error) {
 	o.Term.Secrets.Add(f.Secrets()...)
 	p := f.Propose(place)
 	if p.Blocking() {
-		return nil, nil, nil, blocked(file, p.Problems, place)
+		return proposal{}, blocked(file, p.Problems, place)
 	}
 	more(&p)
 	existing, err := read(o.Dir, ".env")
 	if err != nil {
-		return nil, nil, nil, err
+		return proposal{}, err
 	}
 	content, differing, err := p.EnvFile(existing)
 	if err != nil {
-		return nil, nil, nil, err
+		return proposal{}, err
 	}
 	files := []newFile{{name: ".env", content: string(content), mode: 0o600, extends: true},
 		{name: "odpm.json", content: string(p.Manifest), mode: 0o644}}
@@ -72,12 +82,12 @@ func proposedFor(ctx context.Context, o apply.Options, file string, f *foreign.F
 			after = append(after, "note: odoo.conf is a copy of "+p.ConfPath+", which odpm does not read")
 		}
 	}
-	d, err := difference(ctx, o, f, files)
+	next, d, err := difference(ctx, o, f, files)
 	if err != nil {
-		return nil, nil, nil, err
+		return proposal{}, err
 	}
 	if refusal := blocked(file, d.Problems, place); len(refusal.Details) > 0 {
-		return nil, nil, nil, refusal
+		return proposal{}, refusal
 	}
 	for _, x := range append(p.Problems, d.Problems...) {
 		line := "note: " + x.Message
@@ -101,7 +111,7 @@ func proposedFor(ctx context.Context, o apply.Options, file string, f *foreign.F
 		}
 		files = append(files, newFile{name: overrideName(o.Dir), content: string(d.Override), mode: 0o600, merged: true})
 	}
-	return files, after, p.Copies, nil
+	return proposal{files, after, p.Copies, next, d.OdooUser}, nil
 }
 
 // readForeign reads the file with the settings that are in the directory
@@ -156,7 +166,7 @@ func readForeign(ctx context.Context, o apply.Options, file string) (*foreign.Fi
 
 // difference compares with what odpm would run once the proposed files are
 // there.
-func difference(ctx context.Context, o apply.Options, f *foreign.File, files []newFile) (foreign.Difference, error) {
+func difference(ctx context.Context, o apply.Options, f *foreign.File, files []newFile) (*project.Project, foreign.Difference, error) {
 	as := project.Files{}
 	for _, x := range files {
 		if _, err := os.Stat(filepath.Join(o.Dir, x.name)); err == nil && !x.extends && !x.merged {
@@ -172,18 +182,19 @@ func difference(ctx context.Context, o apply.Options, f *foreign.File, files []n
 		p, err = project.LoadWith(o.Dir, o.Environ, o.Home, as)
 	}
 	if err != nil {
-		return foreign.Difference{}, err
+		return nil, foreign.Difference{}, err
 	}
 	name := overrideName(o.Dir)
 	existing, err := read(o.Dir, name)
 	if err != nil {
-		return foreign.Difference{}, err
+		return nil, foreign.Difference{}, err
 	}
 	var over []string
 	if existing != nil {
 		over = []string{filepath.Join(o.Dir, name)}
 	}
-	return f.Difference(ctx, *p, over, existing)
+	d, err := f.Difference(ctx, *p, over, existing)
+	return p, d, err
 }
 
 // overrideName is the override that compose and odpm merge.

@@ -31,7 +31,7 @@ func (r *Reader) Answer(ctx context.Context, w *World, q Questions) (*World, err
 		more.Configs[string(candidate)] = c
 	}
 	if q.Access != nil {
-		a, err := r.access(ctx, *q.Access)
+		a, err := AskAccess(ctx, r.Stack, *q.Access)
 		if err != nil {
 			return nil, err
 		}
@@ -134,13 +134,14 @@ func Digest(doc []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func (r *Reader) access(ctx context.Context, q AccessQuestion) (Access, error) {
-	problems, err := r.Stack.CheckAccess(ctx, q.Image, q.User, q.Paths)
+// AskAccess asks an engine.
+func AskAccess(ctx context.Context, stack engine.StackReader, q AccessQuestion) (Access, error) {
+	problems, err := stack.CheckAccess(ctx, q.Image, q.User, q.Paths)
 	a := Access{Problems: problems}
 	if err != nil || len(problems) == 0 {
 		return a, err
 	}
-	uid, gid, err := r.Stack.UserID(ctx, q.Image, q.User)
+	uid, gid, err := stack.UserID(ctx, q.Image, q.User)
 	if err != nil {
 		a.Who = q.User // a name that the image does not know, which is the problem
 		return a, nil

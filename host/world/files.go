@@ -68,12 +68,7 @@ func (r *Reader) files(w *World) error {
 	if info, err := os.Stat(d.SecretPath(state.BootstrapSecret)); err == nil {
 		w.Files.SecretClosed = info.Mode().Perm()&0o004 == 0
 	}
-	for _, name := range []string{"filestore", "sessions", "addons"} {
-		dir := filepath.Join(p.OdooDataDir, name)
-		if info, err := os.Lstat(dir); err == nil && info.IsDir() {
-			w.Files.OdooDirs = append(w.Files.OdooDirs, dir)
-		}
-	}
+	w.Files.OdooDirs = OdooDirs(p.OdooDataDir)
 	w.Files.DatabaseOfRoot = ofRoot(d.Database())
 	w.Up = RememberedUp(d)
 	on := InContainers("")
@@ -88,6 +83,18 @@ func (r *Reader) files(w *World) error {
 		r.mounted(w)
 	}
 	return nil
+}
+
+// OdooDirs are those below Odoo's data directory that Odoo writes to and that are there.
+func OdooDirs(dataDir string) []string {
+	var out []string
+	for _, name := range []string{"filestore", "sessions", "addons"} {
+		dir := filepath.Join(dataDir, name)
+		if info, err := os.Lstat(dir); err == nil && info.IsDir() {
+			out = append(out, dir)
+		}
+	}
+	return out
 }
 
 // mounted looks for the checker in the runtime directory. Its name says which

@@ -30,6 +30,9 @@ type Difference struct {
 	Mounts []string
 	// Problems could not be carried over.
 	Problems []Problem
+	// OdooUser is the user that an override gives Odoo, "" where odpm's own file says
+	// it.
+	OdooUser string
 }
 
 // Difference compares with what odpm would write for a project. over are the
@@ -59,6 +62,7 @@ func (f *File) Difference(ctx context.Context, p project.Project, over []string,
 		}
 	}
 	if f.Odoo != nil {
+		d.diff.OdooUser = ours.Services[p.OdooServiceName].User
 		if err := d.service(f.Odoo.Service, p.OdooServiceName, odooRules); err != nil {
 			return Difference{}, err
 		}

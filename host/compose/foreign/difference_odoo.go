@@ -182,6 +182,7 @@ func (d *differ) confNames(dir string) bool {
 func (d *differ) odooUser(s, _ types.ServiceConfig, _, _ any) {
 	if d.ownScript(s) {
 		d.whole(s.Name, d.own(s), "user")
+		d.diff.OdooUser = s.User
 		return
 	}
 	d.otherwise(s.Name, "user", "Odoo runs as your user, so that you own what it writes; if you are root, as the image's own user")

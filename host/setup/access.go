@@ -1,0 +1,65 @@
+package setup
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/odpm/odpm/host/apply"
+	"github.com/odpm/odpm/host/codes"
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/engines"
+	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/host/world"
+)
+
+// accessible refuses a takeover after which Odoo could not use the directories of this
+// machine that it has now: odpm's Odoo may run as another user than theirs. It is asked
+// while their stack still runs; what is copied or written gets the right owner.
+func accessible(ctx context.Context, a Adoption, t apply.Takeover, next proposal, owner string) error {
+	stack, p := engines.Engine(ctx), next.project
+	if stack == nil || engines.ImageEnv(ctx, p.OdooImage) == nil {
+		return nil // the start asks, once the image is there
+	}
+	q := world.AccessQuestion{Image: p.OdooImage, User: cmp.Or(next.odooUser, owner)}
+	add := func(path string, write bool) {
+		for _, c := range t.Copies {
+			if path == c.To || strings.HasPrefix(path, c.To+"/") {
+				return
+			}
+		}
+		for _, f := range t.Files {
+			if path == f.Path {
+				return
+			}
+		}
+		if _, err := os.Stat(path); err == nil && !slices.ContainsFunc(q.Paths, func(x engine.Access) bool { return x.Path == path }) {
+			q.Paths = append(q.Paths, engine.Access{Path: path, Write: write})
+		}
+	}
+	add(p.OdooDataDir, true)
+	for _, dir := range world.OdooDirs(p.OdooDataDir) {
+		if p.FilestoreDir == "" || filepath.Base(dir) != "filestore" {
+			add(dir, true)
+		}
+	}
+	if p.FilestoreDir != "" {
+		add(p.FilestoreDir, true)
+	}
+	for _, dir := range p.FilestoreDirs {
+		add(dir, true)
+	}
+	add(p.OdooConfPath, false)
+	if len(q.Paths) == 0 {
+		return nil
+	}
+	got, err := world.AskAccess(ctx, stack, q)
+	if err != nil || len(got.Problems) == 0 {
+		return err
+	}
+	return &ui.Refusal{Code: codes.OdooAccess, What: "After the takeover Odoo would run as uid:gid " + got.Who + ", which cannot use what is mounted for it. Nothing was written or stopped.",
+		Details: got.Problems, Ways: []string{again(a, "") + "        once that is done"}}
+}
