@@ -16,8 +16,9 @@ const (
 	Initialised
 	// Other: something that is not a cluster.
 	Other
-	// Unfinished: an initdb that was cut short. There is a PG_VERSION, and no
-	// global/pg_control or not yet the databases that every cluster has.
+	// Unfinished: an initdb that was cut short, or is at work. There are its directories
+	// and no PG_VERSION yet, or no global/pg_control, or not yet the databases that
+	// every cluster has.
 	Unfinished
 )
 

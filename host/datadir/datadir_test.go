@@ -20,6 +20,13 @@ func cluster(t *testing.T, dir, version string) {
 	os.WriteFile(filepath.Join(dir, "global", "pg_control"), []byte{1, 2, 0, 0, 0, 0, 0, 0, 9, 9}, 0o600)
 }
 
+// begun makes what initdb makes before PG_VERSION.
+func begun(dir string) {
+	for _, name := range []string{"pg_wal/archive_status", "global", "pg_commit_ts", "base/1"} {
+		os.MkdirAll(filepath.Join(dir, name), 0o700)
+	}
+}
+
 func TestLook(t *testing.T) {
 	for name, tt := range map[string]struct {
 		make  func(dir string)
@@ -49,9 +56,15 @@ func TestLook(t *testing.T) {
 			cluster(t, filepath.Join(other, "docker"), "18")
 			os.Symlink(other, filepath.Join(d, "18"))
 		}, 18, datadir.Other, 0, "18/docker"},
-		"18 is a pipe":       {func(d string) { syscall.Mkfifo(filepath.Join(d, "18"), 0o600) }, 18, datadir.Other, 0, ""},
-		"the path is a pipe": {func(d string) { os.Remove(d); syscall.Mkfifo(d, 0o600) }, 15, datadir.Other, 0, ""},
-		"PG_VERSION broken":  {func(d string) { cluster(t, d, "fifteen") }, 15, datadir.Other, 0, "."},
+		"18 is a pipe":           {func(d string) { syscall.Mkfifo(filepath.Join(d, "18"), 0o600) }, 18, datadir.Other, 0, ""},
+		"the path is a pipe":     {func(d string) { os.Remove(d); syscall.Mkfifo(d, 0o600) }, 15, datadir.Other, 0, ""},
+		"initdb has begun":       {func(d string) { begun(d) }, 15, datadir.Unfinished, 0, ""},
+		"initdb of 18 has begun": {func(d string) { begun(filepath.Join(d, "18", "docker")) }, 18, datadir.Unfinished, 0, ""},
+		"begun, and something else": {func(d string) {
+			begun(d)
+			os.WriteFile(filepath.Join(d, "notes.txt"), nil, 0o600)
+		}, 15, datadir.Other, 0, ""},
+		"PG_VERSION broken": {func(d string) { cluster(t, d, "fifteen") }, 15, datadir.Other, 0, "."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "we[i]rd *")
@@ -67,7 +80,7 @@ func TestLook(t *testing.T) {
 			if f.State == datadir.Initialised && f.Major >= 10 && f.SystemIdentifier != "513" {
 				t.Errorf("identifier %q", f.SystemIdentifier)
 			}
-			if n := f.Nonempty(); n == nil || *n != (tt.state == datadir.Initialised || tt.state == datadir.Other) {
+			if n := f.Nonempty(); n == nil || *n != (tt.state == datadir.Initialised || tt.state == datadir.Other || tt.state == datadir.Unfinished) {
 				t.Errorf("nonempty %v", n)
 			}
 		})

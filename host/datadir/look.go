@@ -70,6 +70,12 @@ func Look(path string, imageMajor int) Facts {
 		}
 		return f
 	}
+	for _, dir := range candidates(entries, imageMajor) {
+		if names, ok := below(root, dir); ok && Begun(names) {
+			f.State, f.Reason = Unfinished, NoVersion
+			return f
+		}
+	}
 	f.State = Empty
 	for _, name := range entries {
 		if !Ignorable(name) {
@@ -104,6 +110,17 @@ func find(root *os.Root, entries []string, imageMajor int) (dir string, major in
 		return dir, major, err
 	}
 	return "", 0, nil
+}
+
+// below gives the names in a directory, or some of them.
+func below(root *os.Root, dir string) (names []string, ok bool) {
+	d, err := root.Open(dir)
+	if err != nil {
+		return nil, false
+	}
+	defer d.Close()
+	names, err = d.Readdirnames(someEntries)
+	return names, err == nil || errors.Is(err, io.EOF)
 }
 
 // list opens a directory and gives its names, sorted, or some of them.

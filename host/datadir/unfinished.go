@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/odpm/odpm/shared/shell"
@@ -17,6 +19,8 @@ import (
 // (src/bin/initdb/initdb.c). The official image takes the PG_VERSION for a
 // cluster, and its server cannot start, ever.
 const (
+	// NoVersion is an initdb within its first moments.
+	NoVersion   = "an initdb was interrupted here, or is at work: there are its directories but no PG_VERSION yet"
 	noControl   = "an initdb was interrupted here: there is a PG_VERSION but no global/pg_control"
 	noDatabases = "an initdb was interrupted here: template0 or postgres was not made yet"
 )
@@ -24,6 +28,18 @@ const (
 // ofInitdb is how many directories of databases a finished initdb leaves below
 // base: template1, template0, postgres.
 const ofInitdb = 3
+
+// InitdbNames are those of the directories that initdb makes before PG_VERSION, as an
+// expression of the whole name. pg_wal is the first of them.
+const InitdbNames = `base|global|pg_[a-z_]+`
+
+var initdbName = regexp.MustCompile(`^(?:` + InitdbNames + `)$`)
+
+// Begun says whether a directory without PG_VERSION holds what initdb makes first, and
+// nothing else.
+func Begun(names []string) bool {
+	return slices.Contains(names, "pg_wal") && !slices.ContainsFunc(names, func(name string) bool { return !initdbName.MatchString(name) && !Ignorable(name) })
+}
 
 // UnfinishedReason says why a directory with a PG_VERSION holds what an
 // interrupted initdb left, "" where it holds a cluster. control tells whether

@@ -113,7 +113,8 @@ func (e *Reader) subdir() string {
 
 // lookScript prints lines of fields separated by tabs: "own DIR UID GID",
 // "version DIR FIRST-LINE", "control DIR HEX", "made DIR CONTROL DATABASES" where
-// initdb has made its directories, "entry NAME". Only regular files are read and
+// initdb has made its directories, "begun DIR" where there are those alone, "entry
+// NAME". Only regular files are read and
 // no link is followed, as by datadir.Look.
 const lookScript = `cd /data || exit 3
 t=$(printf '\t')
@@ -121,6 +122,9 @@ root=$(pwd -P)
 own() { [ "$(readlink -f "$1")" = "$root/${1#./}" ]; }
 stat -c "own$t.$t%u$t%g" .
 for d in . [0-9]*/docker data ${1:+"$1"}; do
+if ! [ -e "$d/PG_VERSION" ] && [ -d "$d/pg_wal" ] && own "$d/pg_wal" && ! ls -A "$d" | grep -qvxE '` + datadir.InitdbNames + `'; then
+echo "begun$t$d$t."
+fi
 [ -f "$d/PG_VERSION" ] && own "$d/PG_VERSION" || continue
 stat -c "own$t$d$t%u$t%g" "$d"
 echo "version$t$d$t$(head -c 64 "$d/PG_VERSION" | head -n 1)"
@@ -148,6 +152,7 @@ func parseLook(out string, f datadir.Facts, imageMajor int, sub string) datadir.
 		return found[dir]
 	}
 	var order, entries []string
+	begun := false
 	for _, line := range strings.Split(out, "\n") {
 		fields := strings.Split(line, "\t")
 		switch {
@@ -161,6 +166,8 @@ func parseLook(out string, f datadir.Facts, imageMajor int, sub string) datadir.
 		case fields[0] == "version":
 			at(fields[1]).version = fields[2]
 			order = append(order, fields[1])
+		case fields[0] == "begun":
+			begun = true
 		case fields[0] == "made" && len(fields) == 4:
 			if n, err := strconv.Atoi(fields[3]); err == nil {
 				at(fields[1]).unfinished = datadir.UnfinishedReason(fields[2] == "yes", n)
@@ -189,6 +196,10 @@ func parseLook(out string, f datadir.Facts, imageMajor int, sub string) datadir.
 		if c.unfinished != "" {
 			f.State, f.Reason = datadir.Unfinished, c.unfinished
 		}
+		return f
+	}
+	if begun {
+		f.State, f.Reason = datadir.Unfinished, datadir.NoVersion
 		return f
 	}
 	f.State = datadir.Empty

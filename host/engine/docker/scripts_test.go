@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/odpm/odpm/host/datadir"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -114,4 +116,28 @@ func TestLookReadsFiles(t *testing.T) {
 			t.Errorf("%q", out)
 		}
 	})
+}
+
+// TestLookAtBegunInitdb: initdb makes its directories before PG_VERSION.
+func TestLookAtBegunInitdb(t *testing.T) {
+	for _, at := range []string{".", "18/docker", "data"} {
+		dir := t.TempDir()
+		for _, name := range []string{"pg_wal/archive_status", "global", "base/1"} {
+			if err := os.MkdirAll(filepath.Join(dir, at, name), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		look := func() datadir.Facts {
+			return parseLook(inShell(t, strings.Replace(lookScript, "/data", dir, 1)), datadir.Facts{}, 18, "")
+		}
+		if f := look(); f.State != datadir.Unfinished || f.Reason != datadir.NoVersion {
+			t.Errorf("%s: %+v", at, f)
+		}
+		if err := os.WriteFile(filepath.Join(dir, at, "notes.txt"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if f := look(); f.State != datadir.Other {
+			t.Errorf("%s, and something else: %+v", at, f)
+		}
+	}
 }
