@@ -17,7 +17,7 @@ import (
 )
 
 // accessible refuses a takeover after which Odoo could not use the directories of this
-// machine that it has now: odpm's Odoo may run as another user than theirs. It is asked
+// machine that it has now: odpm's Odoo may run as somebody else. It is asked
 // while their stack still runs; what is copied or written gets the right owner.
 func accessible(ctx context.Context, a Adoption, t apply.Takeover, next proposal, owner string) error {
 	stack, p := engines.Engine(ctx), next.project

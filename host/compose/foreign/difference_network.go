@@ -3,6 +3,7 @@ package foreign
 import (
 	"fmt"
 	"maps"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -110,6 +111,12 @@ func (d *differ) ports(s, o types.ServiceConfig, _, _ any) {
 			continue
 		}
 		n.Content = append(n.Content, quoted(shortPort(p)))
+	}
+	published := func(port int) bool {
+		return slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return int(p.Target) == port })
+	}
+	if bind := net.ParseIP(compose.OdooBind(d.p)); d.isOdoo(s) && published(http) && !published(gevent) && !(bind != nil && bind.IsLoopback()) {
+		d.otherwise(s.Name, "ports", fmt.Sprintf("%d, where Odoo answers /websocket when it has workers, is published too: GEVENT_PORT=%d, on ODOO_BIND as %d is. For this machine alone: ODOO_BIND=127.0.0.1 in .env", gevent, d.p.GeventPort, http))
 	}
 	if len(n.Content) > 0 {
 		d.out.add(d.own(s), "ports", n.Content...)

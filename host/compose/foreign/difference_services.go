@@ -13,6 +13,7 @@ import (
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/yamlnode"
+	"github.com/odpm/odpm/shared/redact"
 )
 
 // officialOdoo: the image is the official one, whose variables say the login and
@@ -50,7 +51,7 @@ func (d *differ) loginVariable(s types.ServiceConfig, key string) bool {
 
 func (d *differ) environment(s, o types.ServiceConfig, _, _ any) {
 	n := &yaml.Node{Kind: yaml.MappingNode}
-	var own []string
+	var own, clear []string
 	files := d.fromFiles(s)
 	for key, v := range s.Environment {
 		if have, ok := o.Environment[key]; d.loginVariable(s, key) || ok && (v == nil || have != nil && *have == *v) {
@@ -78,6 +79,13 @@ func (d *differ) environment(s, o types.ServiceConfig, _, _ any) {
 	sortKeys(n)
 	for key, v := range yamlnode.Pairs(n) {
 		d.out.setIn(d.own(s), "environment", key, v)
+		if redact.IsKey(key) && inClear(v.Value) {
+			clear = append(clear, key)
+		}
+	}
+	if len(clear) > 0 {
+		d.problem(Problem{Code: "password_in_override", Message: fmt.Sprintf("the override has %s of service %s in clear text too, as the file that is taken over does", strings.Join(clear, ", "), d.own(s)),
+			Way: "keep it out of a repository, or write ${" + clear[0] + "} there and the value in .env"})
 	}
 	d.carried("services." + d.own(s) + ".environment")
 }

@@ -76,3 +76,33 @@ services:
 		})
 	}
 }
+
+// What is published beside what was is said, and a password that comes into a second file.
+func TestMoreThanBefore(t *testing.T) {
+	for name, tt := range map[string]struct {
+		ports, environment string
+		also, clear        bool
+	}{
+		"everybody's":  {`["8069:8069"]`, "X: y", true, false},
+		"this machine": {`["127.0.0.1:8069:8069"]`, "X: y", false, false},
+		"both already": {`["8069:8069", "8072:8072"]`, "X: y", false, false},
+		"a password":   {`["127.0.0.1:8069:8069"]`, "SMTP_PASSWORD: s3cret", false, true},
+		"in .env":      {`["127.0.0.1:8069:8069"]`, "SMTP_PASSWORD: $HOME", false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, _ := differenceOf(t, `
+services:
+  odoo:
+    image: odoo:17.0
+    ports: `+tt.ports+`
+    environment: {HOST: db, USER: odoo, PASSWORD: pw, `+tt.environment+`}
+  db: {image: "postgres:15", environment: {POSTGRES_USER: odoo, POSTGRES_PASSWORD: pw}, volumes: ["./pg:/var/lib/postgresql/data"]}
+`, nil)
+			also := slices.ContainsFunc(d.Otherwise, func(s string) bool { return strings.Contains(s, "GEVENT_PORT=8072") })
+			clear := slices.ContainsFunc(d.Problems, func(p Problem) bool { return p.Code == "password_in_override" })
+			if also != tt.also || clear != tt.clear {
+				t.Errorf("%q\n%v", d.Otherwise, d.Problems)
+			}
+		})
+	}
+}

@@ -268,12 +268,17 @@ func (f *File) clear(s types.ServiceConfig, keys ...string) {
 		}
 	}
 	for _, k := range keys {
-		if v := values[k]; v != "" && !strings.Contains(strings.ReplaceAll(v, "$$", ""), "$") {
+		if inClear(values[k]) {
 			f.problem(Problem{Code: "password_in_clear", Message: fmt.Sprintf("%s of service %s is in clear text in %s", k, s.Name, filepath.Base(f.Files[0])),
-				Way: "odpm keeps it in .env (mode 0600, in .gitignore) or odoo.conf; if the file is in a repository, the password is known: change it with odpm database ensure-role"})
+				Way: "odpm keeps it in .env (mode 0600) or odoo.conf; keep both out of a repository. If the file is in one, the password is known: change it with odpm database ensure-role"})
 			return
 		}
 	}
+}
+
+// inClear: a password stands in the file itself, and is not a variable's value.
+func inClear(value string) bool {
+	return value != "" && !strings.Contains(strings.ReplaceAll(value, "$$", ""), "$")
 }
 
 // started: docker compose up starts the service.
