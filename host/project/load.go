@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/mattn/go-shellwords"
 
 	"github.com/odpm/odpm/host/project/tag"
@@ -172,7 +173,11 @@ func (l *loader) versions() error {
 		if !l.m.found {
 			e.File, e.Key, e.Allowed = p.Dir, "", "this directory has no odpm.json (it must contain postgres_version)"
 			e.Hint = "For a project in another directory DIR: odpm -C DIR"
-			return wording.WithNext(e, "To write a first set of files here", "odpm init")
+			var err error = e
+			if name := l.composeFile(); name != "" {
+				err = wording.WithNext(err, "To take over the stack of "+name, "odpm adopt "+name)
+			}
+			return wording.WithNext(err, "To write a first set of files here", "odpm init")
 		}
 		*l.errs = append(*l.errs, e)
 	}
@@ -195,6 +200,16 @@ func (l *loader) versions() error {
 		p.OdooMajor, _ = strconv.Atoi(g[2])
 	}
 	return nil
+}
+
+// composeFile is the file here that docker compose reads by its name, "" without one.
+func (l *loader) composeFile() string {
+	for _, name := range cli.DefaultFileNames {
+		if info, err := os.Stat(filepath.Join(l.p.Dir, name)); err == nil && info.Mode().IsRegular() {
+			return name
+		}
+	}
+	return ""
 }
 
 func (l *loader) settings() error {

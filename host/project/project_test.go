@@ -155,6 +155,12 @@ func TestBadValues(t *testing.T) {
 	if _, err := project.Load(dir, nil, home); !errors.As(err, &config) || !strings.Contains(err.Error(), "odpm init") {
 		t.Errorf("no odpm.json: %v", err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "compose.yaml"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := project.Load(dir, nil, home); err == nil || !strings.Contains(err.Error(), "\nTo take over the stack of compose.yaml: odpm adopt compose.yaml\n") {
+		t.Errorf("a compose file and no odpm.json: %v", err)
+	}
 }
 
 // The image's entrypoint gives everything below the data directory to
