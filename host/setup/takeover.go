@@ -159,6 +159,11 @@ func readForeign(ctx context.Context, o apply.Options, file string) (*foreign.Fi
 			return nil, place, err
 		}
 	}
+	if f.Odoo != nil {
+		if err := f.KnowOdooImage(engines.ImageEnv(ctx, f.OdooImage())); err != nil {
+			return nil, place, err
+		}
+	}
 	place.Made, place.Volumes, place.Data = world.Made(made), engines.Volumes(ctx), settings.Setting("POSTGRES_DATA_DIR")
 	f.Volumes = place.Volumes
 	return f, place, nil

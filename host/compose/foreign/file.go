@@ -51,6 +51,8 @@ type File struct {
 	read []string
 	// known is PostgreSQL's image by its own configuration.
 	known PostgresImage
+	// odooEnv is what the image of Odoo sets.
+	odooEnv map[string]string
 }
 
 // PostgresImage is what an image of PostgreSQL says by its own configuration, and
@@ -66,6 +68,12 @@ type PostgresImage struct {
 func (f *File) KnowImage(env map[string]string) error {
 	major, _ := strconv.Atoi(env["PG_MAJOR"])
 	return f.know(PostgresImage{env["PGDATA"], major})
+}
+
+// KnowOdooImage takes in the environment that Odoo's image sets: the login may be there.
+func (f *File) KnowOdooImage(env map[string]string) error {
+	f.odooEnv = env
+	return f.Use(f.PostgresService(), f.OdooService())
 }
 
 // KnowMajor takes in what a person says.

@@ -55,10 +55,15 @@ type login struct {
 
 // readLogin follows the official image (HOST, USER, PASSWORD, and their older
 // names of linked containers), doodba (PGHOST…, DB_…), bitnami and the command
-// line, which wins. A Dockerfile may have it in the image.
+// line, which wins. The image may have it, as may the Dockerfile of one that is built.
 func (f *File) readLogin(s types.ServiceConfig) login {
 	said := s.Environment
 	s.Environment = types.MappingWithEquals{}
+	if s.Name == f.OdooService() {
+		for key, value := range f.odooEnv {
+			s.Environment[key] = &value
+		}
+	}
 	for key, value := range readBuild(s.Build).env {
 		s.Environment[key] = &value
 	}
