@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/odpm/odpm/shared/handoff"
 	"github.com/odpm/odpm/shared/snapshot"
@@ -129,10 +128,10 @@ func TestInFrontOfOdoo(t *testing.T) {
 	if uid := info.Sys().(*syscall.Stat_t).Uid; uid != 101 {
 		t.Errorf("last_run.json belongs to %d", uid)
 	}
-	begun := time.Now()
+	// One that does not end by itself is killed after ten seconds: 137.
 	docker(t, "stop", odoo)
-	if code := state(t, odoo, "ExitCode"); code != "0" || time.Since(begun) > 6*time.Second {
-		t.Errorf("docker stop: exit code %s after %s", code, time.Since(begun))
+	if code := state(t, odoo, "ExitCode"); code != "0" {
+		t.Errorf("docker stop: exit code %s", code)
 	}
 
 	// The project moves on; the old container restarts and proves nothing.
@@ -189,9 +188,9 @@ func TestStopWhileWaiting(t *testing.T) {
 	n := newNetwork(t)
 	odoo := n.odoo(t, append(login, odooImage)...)
 	until(t, "waiting", func() bool { return strings.Contains(logs(odoo), "waiting:") })
-	begun := time.Now()
+	// One that does not end by itself is killed after ten seconds: 137.
 	docker(t, "stop", odoo)
-	if code := state(t, odoo, "ExitCode"); code != "143" || time.Since(begun) > 6*time.Second {
-		t.Errorf("exit code %s after %s", code, time.Since(begun))
+	if code := state(t, odoo, "ExitCode"); code != "143" {
+		t.Errorf("exit code %s", code)
 	}
 }

@@ -191,9 +191,9 @@ func TestOdoo(t *testing.T) {
 	id := start(t, "--network", network, "-v", mount, image)
 	until(t, "HTTP", func() bool { logs, _ := try("logs", id); return strings.Contains(logs, "HTTP service") })
 	docker(t, "exec", id, "python3", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8069/web/login')")
-	begun := time.Now()
+	// One that does not end by itself is killed after ten seconds: 137.
 	docker(t, "stop", id)
-	if code := docker(t, "inspect", "--format", "{{.State.ExitCode}}", id); code != "0" || time.Since(begun) > 5*time.Second {
-		t.Errorf("SIGTERM: exit %s after %s", code, time.Since(begun))
+	if code := docker(t, "inspect", "--format", "{{.State.ExitCode}}", id); code != "0" {
+		t.Errorf("SIGTERM: exit %s", code)
 	}
 }
