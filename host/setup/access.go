@@ -3,6 +3,7 @@ package setup
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,4 +63,18 @@ func accessible(ctx context.Context, a Adoption, t apply.Takeover, next proposal
 	}
 	return &ui.Refusal{Code: codes.OdooAccess, What: "After the takeover Odoo would run as uid:gid " + got.Who + ", which cannot use what is mounted for it. Nothing was written or stopped.",
 		Details: got.Problems, Ways: []string{again(a, "") + "        once that is done"}}
+}
+
+// copyOwner is whom copies of Odoo's data belong to: the person or, where that is root,
+// the image's own user, as whom Odoo runs then. Their Odoo may have been root.
+func copyOwner(ctx context.Context, next proposal, person string) string {
+	stack, p := engines.Engine(ctx), next.project
+	if person != "" || stack == nil || engines.ImageEnv(ctx, p.OdooImage) == nil {
+		return person
+	}
+	uid, gid, err := stack.UserID(ctx, p.OdooImage, next.odooUser)
+	if err != nil || uid == 0 {
+		return "" // as it is: root may use it
+	}
+	return fmt.Sprintf("%d:%d", uid, gid)
 }

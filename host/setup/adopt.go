@@ -221,8 +221,12 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 			}
 		})
 		files, notes = next.files, next.notes
+		owner := place.Owner
+		if len(next.copies) > 0 {
+			owner = copyOwner(ctx, next, owner)
+		}
 		for _, c := range next.copies {
-			t.Copies = append(t.Copies, engine.CopyData{Volume: c.Volume, Container: c.Container, From: c.From, To: c.To, Image: c.Image, Owner: place.Owner})
+			t.Copies = append(t.Copies, engine.CopyData{Volume: c.Volume, Container: c.Container, From: c.From, To: c.To, Image: c.Image, Owner: owner})
 		}
 	}
 	if err != nil {
