@@ -16,8 +16,8 @@ func Arguments(text string, given []string, lookup func(string) (string, bool)) 
 		e.notice(words)
 	}
 	for name := range e.set {
-		// What Odoo and libpq read beside their options.
-		if strings.HasPrefix(name, "PG") || slices.Contains([]string{"HOME", "ODOO_RC", "OPENERP_SERVER"}, name) {
+		// What Odoo and libpq read beside their options, and where words fall apart.
+		if strings.HasPrefix(name, "PG") || slices.Contains([]string{"HOME", "ODOO_RC", "OPENERP_SERVER", "IFS"}, name) {
 			return nil, false
 		}
 	}
@@ -81,8 +81,10 @@ func (e *expansion) notice(words command) {
 		// ${NAME:=default}
 		for rest, found := w, true; found; {
 			if _, rest, found = strings.Cut(rest, "${"); found {
-				name, _, _ := strings.Cut(rest, "=")
-				e.set[strings.TrimSuffix(name, ":")] = true
+				name, _, assigned := strings.Cut(rest, "=")
+				if name = strings.TrimSuffix(name, ":"); assigned && isName(name) {
+					e.set[name] = true
+				}
 			}
 		}
 	}

@@ -33,6 +33,7 @@ func TestArguments(t *testing.T) {
 		`cd /; export DB_HOST; ODOO "$DB_HOST"; true`:                    true,
 		`DB_HOST=x; ODOO $DB_HOST`:                                       false,
 		`: ${DB_HOST:=x}; ODOO $DB_HOST`:                                 false,
+		`IFS=b; ODOO $DB_HOST`:                                           false,
 		`export PGHOST=x; ODOO -r odoo`:                                  false,
 		`PGHOST=x ODOO -r odoo`:                                          false,
 		`ODOO --db_host=$(hostname)`:                                     false,
