@@ -51,6 +51,13 @@ func (in *Inputs) readOverride(ctx context.Context) {
 	in.overriddenOdoo(m.Services[p.OdooServiceName], files[1])
 }
 
+// OdooMounts says whether an override mounts something at a path in Odoo's container.
+func (in *Inputs) OdooMounts(target string) bool {
+	return in.Merged != nil && slices.ContainsFunc(in.Merged.Services[in.Project.OdooServiceName].Volumes, func(v types.ServiceVolumeConfig) bool {
+		return path.Clean(v.Target) == target
+	})
+}
+
 // composeFileWarning: a person whose own docker compose goes by COMPOSE_FILE
 // would wonder where the rest of the stack is.
 func (in *Inputs) composeFileWarning(files []string) {

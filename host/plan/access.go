@@ -2,9 +2,11 @@ package plan
 
 import (
 	"cmp"
+	"path"
 	"path/filepath"
 
 	"github.com/odpm/odpm/host/codes"
+	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/desired"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/inputs"
@@ -30,7 +32,8 @@ func accessOf(in *inputs.Inputs, w *world.World, d *desired.Desired, image strin
 	add(data && !desired.Missing(w, in.Project.OdooDataDir), in.Project.OdooDataDir, true)
 	for _, dir := range w.Files.OdooDirs {
 		if in.Project.FilestoreDir == "" || filepath.Base(dir) != "filestore" {
-			add(data, dir, true)
+			// Where the override mounts something there, it is a mount point alone.
+			add(data && !in.OdooMounts(path.Join(compose.OdooDataTarget, filepath.Base(dir))), dir, true)
 		}
 	}
 	for _, dir := range in.Filestores(false).Named() {

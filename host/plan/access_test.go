@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/compose-spec/compose-go/v2/types"
+
 	"github.com/odpm/odpm/host/desired"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/inputs"
@@ -25,6 +27,20 @@ func TestAccessWhereOdooWrites(t *testing.T) {
 	in.Project.FilestoreDir = "/big/filestore"
 	if q := Access(in, w, &desired.Desired{}); slices.Contains(q.Paths, engine.Access{Path: "/p/data/odoo/filestore", Write: true}) || !slices.Contains(q.Paths, engine.Access{Path: "/big/filestore", Write: true}) {
 		t.Errorf("what is in the place of filestore is not asked about: %v", q.Paths)
+	}
+}
+
+// A mount of the override's lies over the directory below, which is a mount point that
+// Docker made as root.
+func TestAccessBelowAMount(t *testing.T) {
+	in := &inputs.Inputs{Project: &project.Project{Dir: "/p", OdooDataDir: "/p/data/odoo", OdooServiceName: "web"}}
+	var web types.ServiceConfig
+	web.Volumes = []types.ServiceVolumeConfig{{Target: "/var/lib/odoo/sessions/"}}
+	in.Merged = &types.Project{Services: types.Services{"web": web}}
+	w := &world.World{Files: world.Files{OdooDirs: []string{"/p/data/odoo/filestore", "/p/data/odoo/sessions"}}}
+	q := Access(in, w, &desired.Desired{})
+	if slices.Contains(q.Paths, engine.Access{Path: "/p/data/odoo/sessions", Write: true}) || !slices.Contains(q.Paths, engine.Access{Path: "/p/data/odoo/filestore", Write: true}) {
+		t.Errorf("%v", q.Paths)
 	}
 }
 

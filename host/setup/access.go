@@ -5,9 +5,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/codes"
@@ -20,7 +23,7 @@ import (
 // accessible refuses a takeover after which Odoo could not use the directories of this
 // machine that it has now: odpm's Odoo may run as somebody else. It is asked
 // while their stack still runs; what is copied or written gets the right owner.
-func accessible(ctx context.Context, a Adoption, t apply.Takeover, next proposal, owner string) error {
+func accessible(ctx context.Context, a Adoption, t apply.Takeover, next proposal, owner string, theirs []types.ServiceVolumeConfig) error {
 	stack, p := engines.Engine(ctx), next.project
 	if stack == nil || engines.ImageEnv(ctx, p.OdooImage) == nil {
 		return nil // the start asks, once the image is there
@@ -44,7 +47,11 @@ func accessible(ctx context.Context, a Adoption, t apply.Takeover, next proposal
 	add(p.OdooDataDir, true)
 	for _, dir := range world.OdooDirs(p.OdooDataDir) {
 		if p.FilestoreDir == "" || filepath.Base(dir) != "filestore" {
-			add(dir, true)
+			if v := mountedIn(theirs, filepath.Base(dir)); v == nil {
+				add(dir, true)
+			} else if v.Type == types.VolumeTypeBind && !v.ReadOnly {
+				add(v.Source, true)
+			}
 		}
 	}
 	if p.FilestoreDir != "" {
@@ -63,6 +70,17 @@ func accessible(ctx context.Context, a Adoption, t apply.Takeover, next proposal
 	}
 	return &ui.Refusal{Code: codes.OdooAccess, What: "After the takeover Odoo would run as uid:gid " + got.Who + ", which cannot use what is mounted for it. Nothing was written or stopped.",
 		Details: got.Problems, Ways: []string{again(a, "") + "        once that is done"}}
+}
+
+// mountedIn is the mount of that name in another mount, as ./sessions in Odoo's data:
+// then the directory below is a mount point, and nobody writes there.
+func mountedIn(mounts []types.ServiceVolumeConfig, name string) *types.ServiceVolumeConfig {
+	for _, v := range mounts {
+		if path.Base(v.Target) == name && slices.ContainsFunc(mounts, func(m types.ServiceVolumeConfig) bool { return path.Clean(m.Target) == path.Dir(path.Clean(v.Target)) }) {
+			return &v
+		}
+	}
+	return nil
 }
 
 // copyOwner is whom copies of Odoo's data belong to: the person or, where that is root,

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/codes"
@@ -243,7 +244,11 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 		}
 	}
 	if !a.Keep {
-		if err := accessible(ctx, a, t, next, place.Owner); err != nil {
+		var theirs []types.ServiceVolumeConfig
+		if f.Odoo != nil {
+			theirs = f.Odoo.Mounts
+		}
+		if err := accessible(ctx, a, t, next, place.Owner, theirs); err != nil {
 			return t, nil, err
 		}
 	}
