@@ -94,6 +94,13 @@ func moved(state datadir.State) func(*place) {
 
 func stopped(x *place) { x.stopAll() }
 
+// idle: the kept service waits for somebody to start Odoo in it.
+func idle(x *place) {
+	s := x.in.Kept.Doc.Services["odoo"]
+	s.Command = []string{"sleep", "infinity"}
+	x.in.Kept.Doc.Services["odoo"] = s
+}
+
 func keep(x *place) {
 	x.p.KeepCompose = true
 	x.in.Kept = &foreign.File{Dir: dir, Name: "acme", Files: []string{dir + "/docker-compose.yml"}, Postgres: &foreign.Postgres{Service: "db"}, Odoo: &foreign.Odoo{Service: "odoo"}}
@@ -175,6 +182,7 @@ var scenes = []scene{
 	{"keep, stopped", first(docker, inherited, keep), nil},
 	{"keep, a port that the file does not publish is taken", first(docker, inherited, keep, taken(5432)), nil},
 	{"keep, the file's port is taken", first(docker, inherited, keep, func(x *place) { x.in.Kept.Postgres.Port, x.in.Kept.Postgres.Bind = 5432, "127.0.0.1" }, taken(5432)), nil},
+	{"keep, no Odoo runs in it", first(docker, inherited, keep, idle), nil},
 	{"keep, running on the host's network", first(docker, inherited, ran, keep, hostNetwork, taken(5432)), nil},
 	{"keep, running", first(docker, inherited, ran, keep), nil},
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines"
@@ -63,6 +64,7 @@ func (m *maker) refuse() {
 		m.refused(Files, m.w.EngineErr)
 	}
 	m.refused(Odoo, m.externalHere())
+	m.refused(Odoo, m.idles())
 	m.refused(Files, m.foreignHost())
 	m.data()
 	if m.d.Compose != nil || m.d.Image.Problem != nil {
@@ -96,6 +98,22 @@ func (m *maker) refuse() {
 		// A stack in the way has the ports too; one way out is enough.
 		m.refused(Postgres, m.ports())
 	}
+}
+
+// idles: a kept file's service that starts no Odoo, as a development container's, has no
+// login that could be proven.
+func (m *maker) idles() error {
+	if m.in.Kept == nil {
+		return nil
+	}
+	s := m.in.Kept.Doc.Services[m.p.OdooServiceName]
+	command := slices.Concat([]string(s.Entrypoint), []string(s.Command))
+	if !foreign.Idles(command) {
+		return nil
+	}
+	return &ui.Refusal{Code: codes.SettingsConflict,
+		What: fmt.Sprintf("Service %s of %s runs %s, which starts no Odoo, so with ODPM_COMPOSE=keep no login could be proven. %s", s.Name, m.in.Rel(m.in.Kept.Files[0]), ui.Clean(strings.Join(command, " ")), m.untouched()),
+		Ways: []string{"command: odoo for that service        if Odoo is to run in it", "odpm database ensure-role        PostgreSQL and the role alone"}}
 }
 
 // unreachable: of libpq's db_host a port is no part, and a name of Docker's means
