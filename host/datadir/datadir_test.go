@@ -56,6 +56,8 @@ func TestLook(t *testing.T) {
 			cluster(t, filepath.Join(other, "docker"), "18")
 			os.Symlink(other, filepath.Join(d, "18"))
 		}, 18, datadir.Other, 0, "18/docker"},
+		"data is a pipe":         {func(d string) { syscall.Mkfifo(filepath.Join(d, "data"), 0o600) }, 15, datadir.Other, 0, ""},
+		"base is a pipe":         {func(d string) { cluster(t, d, "15"); syscall.Mkfifo(filepath.Join(d, "base"), 0o600) }, 15, datadir.Initialised, 15, "."},
 		"18 is a pipe":           {func(d string) { syscall.Mkfifo(filepath.Join(d, "18"), 0o600) }, 18, datadir.Other, 0, ""},
 		"the path is a pipe":     {func(d string) { os.Remove(d); syscall.Mkfifo(d, 0o600) }, 15, datadir.Other, 0, ""},
 		"initdb has begun":       {func(d string) { begun(d) }, 15, datadir.Unfinished, 0, ""},

@@ -71,7 +71,7 @@ func Look(path string, imageMajor int) Facts {
 		return f
 	}
 	for _, dir := range candidates(entries, imageMajor) {
-		if names, ok := below(root, dir); ok && Begun(names) {
+		if names, err := below(root, dir); err == nil && Begun(names) {
 			f.State, f.Reason = Unfinished, NoVersion
 			return f
 		}
@@ -112,15 +112,19 @@ func find(root *os.Root, entries []string, imageMajor int) (dir string, major in
 	return "", 0, nil
 }
 
-// below gives the names in a directory, or some of them.
-func below(root *os.Root, dir string) (names []string, ok bool) {
-	d, err := root.Open(dir)
+// below gives the names in a directory, or some of them. A pipe in its place is not
+// waited for.
+func below(root *os.Root, dir string) ([]string, error) {
+	d, err := root.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, false
+		return nil, err
 	}
 	defer d.Close()
-	names, err = d.Readdirnames(someEntries)
-	return names, err == nil || errors.Is(err, io.EOF)
+	names, err := d.Readdirnames(someEntries)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return names, err
 }
 
 // list opens a directory and gives its names, sorted, or some of them.

@@ -3,7 +3,6 @@ package datadir
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -71,13 +70,8 @@ func unfinished(root *os.Root, dir string) string {
 // Databases counts the directories of databases below base, or some of them:
 // those of an oid from the given one on.
 func Databases(root *os.Root, dir string, from int) (n int, err error) {
-	d, err := root.Open(filepath.Join(dir, "base"))
+	names, err := below(root, filepath.Join(dir, "base"))
 	if err != nil {
-		return 0, err
-	}
-	defer d.Close()
-	names, err := d.Readdirnames(someEntries)
-	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, err
 	}
 	for _, name := range names {
