@@ -94,13 +94,6 @@ func moved(state datadir.State) func(*place) {
 
 func stopped(x *place) { x.stopAll() }
 
-// idle: the kept service waits for somebody to start Odoo in it.
-func idle(x *place) {
-	s := x.in.Kept.Doc.Services["odoo"]
-	s.Command = []string{"sleep", "infinity"}
-	x.in.Kept.Doc.Services["odoo"] = s
-}
-
 func keep(x *place) {
 	x.p.KeepCompose = true
 	x.in.Kept = &foreign.File{Dir: dir, Name: "acme", Files: []string{dir + "/docker-compose.yml"}, Postgres: &foreign.Postgres{Service: "db"}, Odoo: &foreign.Odoo{Service: "odoo"}}

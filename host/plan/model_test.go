@@ -346,3 +346,10 @@ func settled(t testing.TB, kind string) *place {
 
 // ended are settled places by their kind.
 var ended = map[string]*place{}
+
+// idle: the kept service waits for somebody to start Odoo in it.
+func idle(x *place) {
+	s := x.in.Kept.Doc.Services["odoo"]
+	s.Command = []string{"sleep", "infinity"}
+	x.in.Kept.Doc.Services["odoo"] = s
+}
