@@ -86,7 +86,7 @@ func (r *resolver) startsOdoo(name, text string, argv []string, tail int) (done 
 	case options:
 		r.runsOdoo(argv[1:])
 		return true, nil
-	case r.readsOdoo(name, text, more, s):
+	case r.readsOdoo(text, more, s):
 		return true, nil
 	}
 	return true, &ConfigError{name, "it starts Odoo by its path (" + s.ByPath + "), so odpm-checker cannot see which login Odoo is given",
@@ -94,12 +94,11 @@ func (r *resolver) startsOdoo(name, text string, argv []string, tail int) (done 
 }
 
 // readsOdoo: the text of the script says with which options it starts Odoo by its path.
-// What a script does before that may change odoo.conf, so it must do nothing else; a
-// line that somebody wrote for a shell has the options in it, or names a file.
-func (r *resolver) readsOdoo(name, text string, given []string, s entrypoint.Script) bool {
-	line := strings.HasSuffix(name, " -c")
+// Whatever else it does before that may change odoo.conf, so the options must have the
+// whole login then.
+func (r *resolver) readsOdoo(text string, given []string, s entrypoint.Script) bool {
 	calls, ok := entrypoint.Arguments(text, given, r.Lookup)
-	if !ok || s.Other != "" && !line {
+	if !ok {
 		return false
 	}
 	last := commandLine(calls[len(calls)-1])
@@ -108,6 +107,9 @@ func (r *resolver) readsOdoo(name, text string, given []string, s entrypoint.Scr
 		if one := commandLine(call); slices.ContainsFunc([]string{dbHost, dbPort, dbUser, dbPassword, "config"}, func(key string) bool { return one[key] != last[key] }) {
 			return false
 		}
+	}
+	if s.Other != "" && (last[dbHost] == "" || last[dbUser] == "" || last[dbPassword] == "") {
+		return false
 	}
 	if config := last["config"]; config != "" && !filepath.IsAbs(config) && strings.Contains(text, "cd ") {
 		return false

@@ -53,7 +53,8 @@ func TestUnknownScripts(t *testing.T) {
 		{"an unreachable server", `exec odoo "$@" ` + options + " --db_port 1", nil, 69, nil},
 		{"it ends", "exit 5; exec odoo", nil, 5, nil},
 		{"by its path, with what its text says", `exec BIN/odoo "$@" ` + options, []string{"-d", "shop"}, 0, []string{"databases=postgres,shop", "arg=shop"}},
-		{"by its path, after it wrote a file", "mkdir -p \"$HOME/x\"\n" + `exec BIN/odoo "$@" ` + options, []string{"odoo"}, 78, []string{"it starts Odoo by its path (BIN/odoo)", "exec odpm-checker -- BIN/odoo"}},
+		{"by its path, and more, with the whole login", "mkdir -p \"$HOME/x\"\n" + `exec BIN/odoo "$@" ` + options, []string{"-d", "shop"}, 0, []string{"databases=postgres,shop"}},
+		{"by its path, and more, which may write odoo.conf", "mkdir -p \"$HOME/x\"\n" + `exec BIN/odoo -c /etc/odoo.conf "$@"`, nil, 78, []string{"it starts Odoo by its path (BIN/odoo)", "exec odpm-checker -- BIN/odoo"}},
 		{"through Python by its path", `MY_HOST=$(cat /nowhere); exec python3 BIN/py/odoo-bin "$@" ` + options, []string{"odoo"}, 78, []string{"by its path"}},
 		{"by its path, given the options", `exec BIN/odoo "$@"`, []string{"odoo", "--db_host", ok.host, "--db_port", ok.port, "-r", ok.user, "-w", ok.password}, 0, []string{"login proven"}},
 	} {
