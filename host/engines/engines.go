@@ -191,10 +191,11 @@ func Person(ctx context.Context) string {
 
 // Volumes are the names of the engine's volumes; nil where no engine answers.
 func Volumes(ctx context.Context) map[string]bool {
-	if docker.Available(ctx) != nil {
+	e := anyProject(ctx)
+	if e == nil {
 		return nil
 	}
-	names, err := docker.NewReader(docker.Options{}).Volumes(ctx)
+	names, err := e.Volumes(ctx)
 	if err != nil {
 		return nil
 	}
@@ -204,10 +205,11 @@ func Volumes(ctx context.Context) map[string]bool {
 // ImageEnv is the environment that an image sets, nil where it is not on this
 // machine.
 func ImageEnv(ctx context.Context, image string) map[string]string {
-	if image == "" || docker.Available(ctx) != nil {
+	e := anyProject(ctx)
+	if image == "" || e == nil {
 		return nil
 	}
-	conf, err := docker.NewReader(docker.Options{}).ImageConf(ctx, image)
+	conf, err := e.ImageConf(ctx, image)
 	if err != nil {
 		return nil
 	}
@@ -216,6 +218,13 @@ func ImageEnv(ctx context.Context, image string) map[string]string {
 
 // Engine is the engine that answers, without a project; nil where none does.
 func Engine(ctx context.Context) engine.StackReader {
+	if e := anyProject(ctx); e != nil {
+		return e
+	}
+	return nil
+}
+
+func anyProject(ctx context.Context) *docker.Reader {
 	if docker.Available(ctx) != nil {
 		return nil
 	}
