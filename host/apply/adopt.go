@@ -32,8 +32,9 @@ type Takeover struct {
 	Files  []plan.File
 	Modes  map[string]os.FileMode
 	Copies []engine.CopyData
-	// Build are services whose image compose builds and that is not there yet.
-	Build []string
+	// Build are services whose image compose builds and that is not there yet, Pull the
+	// other images of the new stack that are not.
+	Build, Pull []string
 	// Keep: the file stays, and nothing is stopped or copied.
 	Keep bool
 }
@@ -41,6 +42,9 @@ type Takeover struct {
 // Adopt does it, and starts the project: its end is a proven login. It gives
 // Odoo's URL.
 func Adopt(ctx context.Context, o Options, t Takeover) (string, error) {
+	if err := fetched(ctx, o, t); err != nil {
+		return "", err
+	}
 	dirs := state.NewDirs(o.Dir)
 	if err := dirs.Ensure(); err != nil {
 		return "", err
@@ -95,12 +99,6 @@ func takeOver(ctx context.Context, o Options, dirs state.Dirs, t Takeover) error
 	}
 	if err := dirs.KeepAdoption(&a); err != nil {
 		return err
-	}
-	for _, service := range t.Build {
-		o.Term.Step("building service %s", service)
-		if err := writers.Theirs(a.Dir, a.Project, a.Files, nil).BuildService(ctx, service); err != nil {
-			return err
-		}
 	}
 	var err error
 	if stack := writers.Theirs(a.Dir, a.Project, a.Files, nil); t.Keep {

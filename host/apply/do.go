@@ -36,14 +36,10 @@ func (r *Run) do(ctx context.Context, a plan.Action) error {
 	case plan.WriteFile:
 		return r.write(ctx, *a.File)
 	case plan.PullImage:
-		if r.kept != nil && r.kept.Doc.Services[r.Project.OdooServiceName].Build != nil {
-			r.Term.Step("building service %s", r.Project.OdooServiceName)
-			return r.Stack.BuildService(ctx, r.Project.OdooServiceName)
+		if r.kept != nil && a.Resource == r.Project.OdooImage && r.kept.Doc.Services[r.Project.OdooServiceName].Build != nil {
+			return build(ctx, r.Term, r.Stack, r.Project.OdooServiceName, r.nothingDone())
 		}
-		r.Term.Step("pulling %s", a.Resource)
-		if err := r.Stack.Pull(ctx, a.Resource); err != nil {
-			return fmt.Errorf("the Odoo image %s could not be pulled: %w", a.Resource, err)
-		}
+		return pull(ctx, r.Term, r.Stack, a.Resource, r.nothingDone())
 	case plan.BuildImage:
 		return r.build(ctx, a.Resource)
 	case plan.PutChecker:

@@ -79,7 +79,7 @@ func (s *Run) someImage(ctx context.Context) (string, error) {
 	if s.Want.Goal == plan.Files || s.Project.PostgresImage == "" || s.Project.External {
 		return "", nil
 	}
-	if err := s.Stack.Pull(ctx, s.Project.PostgresImage); err != nil {
+	if err := pull(ctx, s.Term, s.Stack, s.Project.PostgresImage, s.nothingDone()); err != nil {
 		return "", err
 	}
 	return s.Project.PostgresImage, nil

@@ -73,7 +73,7 @@ type StackReader interface {
 // StackWriter changes the compose project.
 type StackWriter interface {
 	StackReader
-	// Pull gets an image; one that cannot be pulled is ErrNoImage.
+	// Pull gets an image; one that cannot be pulled is a PullError.
 	Pull(ctx context.Context, ref string) error
 	// Build makes an image of a context directory. What docker says goes to out.
 	Build(ctx context.Context, b Build) error
@@ -284,6 +284,17 @@ type RunOnce struct {
 // ErrNoImage: the image is not on this machine, or could not be pulled.
 var ErrNoImage = errors.New("no such image")
 
+// PullError is an image that could not be pulled: it is ErrNoImage too.
+type PullError struct {
+	Ref string
+	Err error
+}
+
+func (e *PullError) Error() string {
+	return e.Ref + " is not on this machine and cannot be pulled: " + e.Err.Error()
+}
+func (e *PullError) Unwrap() []error { return []error{ErrNoImage, e.Err} }
+
 // ErrRegistryLogin: a registry says nothing about an image without a login, be it
 // that there is none. ErrNoRegistry: none could be asked.
 var (
@@ -300,7 +311,8 @@ type TheirStack interface {
 	// RemoveStack stops the containers, and removes all but those with an ID in
 	// keep, which it gives back. Volumes stay, anonymous ones too.
 	RemoveStack(ctx context.Context, keep []string) (kept []string, err error)
-	// BuildService, Container and Exec are StackWriter's.
+	// Pull, BuildService, Container and Exec are StackWriter's.
+	Pull(ctx context.Context, ref string) error
 	BuildService(ctx context.Context, service string) error
 	Container(ctx context.Context, service string) (Container, error)
 	Exec(ctx context.Context, c Container, argv, env []string, out io.Writer) error

@@ -54,6 +54,9 @@ type Inputs struct {
 	PostgresUser string
 	// PostgresImage is what PostgreSQL runs from, the override's where that says one.
 	PostgresImage string
+	// Images are those that the stack is started from beside Odoo's own, without what
+	// compose builds.
+	Images []string
 	// Conflicts are what an override says against the rest of the project.
 	Conflicts []Conflict
 	Warnings  []string
@@ -84,6 +87,7 @@ func Read(ctx context.Context, dir string, environ []string, home string) (*Inpu
 		in.readOverride(ctx)
 	}
 	in.PostgresImage = cmp.Or(in.PostgresImage, in.Project.PostgresImage)
+	in.readImages(ctx)
 	if _, err := in.Administrator(); err != nil && in.Project.External {
 		return nil, err
 	}

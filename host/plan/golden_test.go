@@ -142,6 +142,10 @@ var scenes = []scene{
 	{"docker, inherited and running", first(docker, inherited, ran), nil},
 	{"docker, inherited, the role is there", first(docker, inherited, func(x *place) { x.role = true }, ran), nil},
 	{"docker, the base image is not there", first(docker, func(x *place) { x.w.OdooImage = nil }), nil},
+	{"docker, no image is there", first(docker, func(x *place) { x.w.OdooImage, x.w.MissingImages = nil, []string{"postgres:15", "redis:7"} }), nil},
+	{"docker, running, an added service's image is not there", after(docker, func(x *place) {
+		x.w.Up.Services["side"], x.w.MissingImages = "h", []string{"redis:7"}
+	}), nil},
 	{"docker, the base image carries the checker", first(docker, func(x *place) { x.w.OdooImage.Checker = "/odpm-checker" }), nil},
 	{"docker, as root", first(docker, func(x *place) { x.w.UID, x.w.GID = 0, 0 }), nil},
 	{"docker, not asked", first(docker, func(x *place) { x.w.Asked, x.w.Stack, x.w.OdooImage = false, false, nil }), nil},

@@ -62,6 +62,8 @@ type maker struct {
 	d  *desired.Desired
 	// starts: PostgreSQL's start is planned already.
 	starts bool
+	// pulls are the images whose pull is planned already.
+	pulls []string
 }
 
 // effective is what counts as accepted: now, or before with the same values.

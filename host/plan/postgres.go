@@ -186,7 +186,22 @@ func (m *maker) start() []Action {
 	case m.w.Disk.State == datadir.Missing, m.w.Disk.State == datadir.Empty:
 		why = "it is not running; a new cluster is made in " + m.in.DataName()
 	}
+	actions = append(m.pulled(m.in.PostgresImage), actions...)
 	return append(actions, Action{Op: StartPostgres, Resource: m.p.ServiceName, Why: why, Reveals: true})
+}
+
+// pulled gets images that are not on this machine, each once. Compose would do it too,
+// but only when something was written, or stopped.
+func (m *maker) pulled(images ...string) []Action {
+	var actions []Action
+	for _, image := range images {
+		if m.w.Stack && slices.Contains(m.w.MissingImages, image) && !slices.Contains(m.pulls, image) {
+			m.pulls = append(m.pulls, image)
+			// Where PostgreSQL's image keeps its data, and whose its files are, it says itself.
+			actions = append(actions, Action{Op: PullImage, Resource: image, Why: "it is not on this machine", Reveals: image == m.in.PostgresImage})
+		}
+	}
+	return actions
 }
 
 // stopsOwn: the service that runs is stopped by this plan, since it has other
@@ -221,7 +236,7 @@ func (m *maker) up() {
 		m.Steps[len(m.Steps)-1].Actions = []Action{{Op: ProveLogin, Step: StepUp, Resource: m.p.AppRole, Why: "somebody may have changed it since"}}
 		return
 	}
-	actions := m.start()
+	actions := append(m.start(), m.pulled(m.w.MissingImages...)...)
 	m.step(StepUp, what, reason, append(actions, Action{Op: UpOdoo, Resource: m.p.OdooServiceName, Why: reason, Reveals: true})...)
 	m.access()
 }

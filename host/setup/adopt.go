@@ -205,9 +205,7 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 			return t, nil, idles(a, s)
 		}
 	}
-	if !a.Keep {
-		t.Build = unbuilt(ctx, f)
-	}
+	t.Build = unbuilt(ctx, f)
 	t.Keep, t.Modes = a.Keep, map[string]os.FileMode{}
 	var files []newFile
 	var next proposal
@@ -252,29 +250,12 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 			return t, nil, err
 		}
 	}
+	t.Pull = missing(ctx, f, next.project, t.Copies)
 	t.Before.Before = replaced(o.Dir)
 	if f.Postgres != nil {
 		t.Before.Postgres = f.Postgres.Service
 	}
 	return t, notes, nil
-}
-
-// unbuilt are the two services as far as compose builds their images and has not
-// done so yet.
-func unbuilt(ctx context.Context, f *foreign.File) []string {
-	var out []string
-	add := func(service string) {
-		if f.Doc.Services[service].Build != nil && engines.ImageEnv(ctx, f.ImageOf(service)) == nil {
-			out = append(out, service)
-		}
-	}
-	if f.Postgres != nil {
-		add(f.Postgres.Service)
-	}
-	if f.Odoo != nil {
-		add(f.Odoo.Service)
-	}
-	return out
 }
 
 // replaced are the files that a run itself may write.

@@ -16,15 +16,18 @@ import (
 func review(o apply.Options, a Adoption, t apply.Takeover, notes []string) error {
 	say := o.Term.Say
 	say("odpm adopt %s: from this stack to a proven login", ui.Clean(a.File))
+	for _, service := range t.Build {
+		say("  build   service %s, whose image is not on this machine", ui.Clean(service))
+	}
+	for _, image := range t.Pull {
+		say("  pull    %s, which is not on this machine", ui.Clean(image))
+	}
 	for _, f := range t.Files {
 		say("  write   %s", filepath.Base(f.Path))
 	}
 	if t.Keep {
 		say("  write   %s, which puts the checker in front of Odoo; %s stays as it is", compose.OverlayName, ui.Clean(a.File))
 	} else {
-		for _, service := range t.Build {
-			say("  build   service %s, whose image is not on this machine", ui.Clean(service))
-		}
 		say("  stop    the containers of compose project %s", ui.Clean(t.Before.Project))
 		for _, c := range t.Copies {
 			what := "volume " + c.Volume

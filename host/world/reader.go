@@ -244,12 +244,26 @@ func (r *Reader) stack(ctx context.Context, w *World) error {
 	if w.Containers, err = r.Containers(ctx); err != nil {
 		return err
 	}
-	if !p.External {
-		conf, err := r.Stack.ImageConf(ctx, r.in.PostgresImage)
-		if err != nil && !errors.Is(err, engine.ErrNoImage) {
+	for _, image := range r.in.Images {
+		conf, err := r.Stack.ImageConf(ctx, image)
+		if errors.Is(err, engine.ErrNoImage) {
+			w.MissingImages = append(w.MissingImages, image)
+		} else if err != nil {
 			return err
 		}
-		w.PGData, w.PostgresUser = conf.Env["PGDATA"], conf.User
+		if image == r.in.PostgresImage && !p.External {
+			w.PGData, w.PostgresUser = conf.Env["PGDATA"], conf.User
+		}
+	}
+	if !p.External {
+		if !slices.Contains(r.in.Images, r.in.PostgresImage) {
+			// Compose builds it, or has it without pulling.
+			conf, err := r.Stack.ImageConf(ctx, r.in.PostgresImage)
+			if err != nil && !errors.Is(err, engine.ErrNoImage) {
+				return err
+			}
+			w.PGData, w.PostgresUser = conf.Env["PGDATA"], conf.User
+		}
 		if p.DataVolume == "" && !p.KeepCompose {
 			if w.Volume, err = r.Stack.Volume(ctx, p.VolumeName); err != nil {
 				return err

@@ -67,6 +67,8 @@ type World struct {
 	// PostgresUser the user that the image names.
 	OdooImage            *engine.Image
 	PGData, PostgresUser string
+	// MissingImages are those of the stack beside Odoo's that are not on this machine.
+	MissingImages []string
 	// Built are this project's images that odpm built.
 	Built []engine.BuiltImage
 	// Volume is the data volume's object.

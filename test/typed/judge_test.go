@@ -31,7 +31,7 @@ func TestJudge(t *testing.T) {
 		"no flag of docker": {"[stderr]\n  docker stop --at-once x\n", []string{"unknown flag"}},
 		"none of compose":   {"[stderr]\n  docker compose -p x stoop db\n", []string{"stoop"}},
 		"a volume":          {"[stderr]\n  docker compose -p x down -v\n  docker compose -p x stop -t 120 db\n", []string{"comes after"}},
-		"docker's error":    {"[stderr]\nodpm: the Odoo image x:1 could not be pulled: docker pull: Get \"https://registry-1.docker.io/v2/\": no such host\n", nil},
+		"docker's error":    {"[stderr]\nodpm: The image x:1 is not on this machine and could not be pulled. Nothing was written or started.\n  reason: docker pull: Get \"https://registry-1.docker.io/v2/\": no such host\n", nil},
 		"in a sentence":     {"[stderr]\nodpm: no; stop it: docker compose -p x stop -t 120 db, then run odpm again\n", nil},
 	} {
 		got := Judge("> exec odpm\n"+tt.said+"> exec cat x\n[stderr]\n  odpm nothing\n", Docker)

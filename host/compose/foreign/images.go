@@ -20,6 +20,30 @@ func (f *File) OdooServices() []string {
 	return out
 }
 
+// Started are the services that docker compose up starts, with the image of each that
+// is pulled: "" for one that compose builds, or never pulls.
+func Started(doc *types.Project) map[string]string {
+	out, built := map[string]string{}, map[string]bool{}
+	for name, s := range doc.Services {
+		if s.Build != nil {
+			built[s.Image] = true
+		}
+		if !started(doc, s) || s.GetScale() == 0 {
+			continue
+		}
+		out[name] = s.Image
+		if s.Build != nil || s.PullPolicy == types.PullPolicyNever {
+			out[name] = ""
+		}
+	}
+	for name, image := range out {
+		if built[image] {
+			out[name] = "" // another service's build makes it
+		}
+	}
+	return out
+}
+
 // imageOf is a service's image; one that is built without a name gets compose's.
 func (f *File) imageOf(s types.ServiceConfig) string {
 	if s.Image == "" && s.Build != nil {

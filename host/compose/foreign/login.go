@@ -287,8 +287,10 @@ func inClear(value string) bool {
 }
 
 // started: docker compose up starts the service.
-func (f *File) started(s types.ServiceConfig) bool {
-	return len(s.Profiles) == 0 || slices.ContainsFunc(s.Profiles, f.enabled)
+func (f *File) started(s types.ServiceConfig) bool { return started(f.Doc, s) }
+
+func started(doc *types.Project, s types.ServiceConfig) bool {
+	return len(s.Profiles) == 0 || slices.ContainsFunc(s.Profiles, func(name string) bool { return enabled(doc, name) })
 }
 
 func (f *File) profiles(s types.ServiceConfig) {
@@ -298,8 +300,8 @@ func (f *File) profiles(s types.ServiceConfig) {
 	}
 }
 
-func (f *File) enabled(profile string) bool {
-	for _, p := range strings.Split(f.Doc.Environment["COMPOSE_PROFILES"], ",") {
+func enabled(doc *types.Project, profile string) bool {
+	for _, p := range strings.Split(doc.Environment["COMPOSE_PROFILES"], ",") {
 		if p = strings.TrimSpace(p); p == profile || p == "*" {
 			return true
 		}

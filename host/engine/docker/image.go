@@ -137,7 +137,7 @@ func (e *Engine) Pull(ctx context.Context, ref string) error {
 		if ctx.Err() != nil {
 			return err
 		}
-		return fmt.Errorf("%w: %s is not on this machine and cannot be pulled: %w", engine.ErrNoImage, ref, err)
+		return &engine.PullError{Ref: ref, Err: err}
 	}
 	return nil
 }
