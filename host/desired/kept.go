@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/inputs"
@@ -38,6 +39,14 @@ func keptImage(in *inputs.Inputs, w *world.World) Image {
 	}
 	im.Reason = "the checker is mounted into service " + p.OdooServiceName + ", in front of " + entryName(slices.Concat(entry, cmd))
 	return im
+}
+
+// Front is what an image starts, nil for one that is not known.
+func Front(image *engine.Image) foreign.Front {
+	if image == nil {
+		return foreign.Front{}
+	}
+	return foreign.Front{Entrypoint: image.Entrypoint, Command: image.Cmd, Script: image.Script, HandsOn: image.AppendsLogin || image.Does.HandsOn}
 }
 
 func isChecker(word string) bool { return strings.HasPrefix(path.Base(word), "odpm-checker") }

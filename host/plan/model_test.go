@@ -350,6 +350,6 @@ var ended = map[string]*place{}
 // idle: the kept service waits for somebody to start Odoo in it.
 func idle(x *place) {
 	s := x.in.Kept.Doc.Services["odoo"]
-	s.Command = []string{"sleep", "infinity"}
+	s.Entrypoint, s.Command = []string{"/entrypoint.sh"}, []string{"sleep", "infinity"}
 	x.in.Kept.Doc.Services["odoo"] = s
 }

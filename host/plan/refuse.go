@@ -13,6 +13,7 @@ import (
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/host/desired"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/inputs"
@@ -107,8 +108,8 @@ func (m *maker) idles() error {
 		return nil
 	}
 	s := m.in.Kept.Doc.Services[m.p.OdooServiceName]
-	command := slices.Concat([]string(s.Entrypoint), []string(s.Command))
-	if !foreign.Idles(command) {
+	command, idle := foreign.Idles(s, desired.Front(m.w.OdooImage))
+	if !idle {
 		return nil
 	}
 	return &ui.Refusal{Code: codes.SettingsConflict,

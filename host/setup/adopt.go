@@ -201,8 +201,8 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 		return t, nil, inLayer(a, f, place.Made[f.Odoo.Service].Name)
 	}
 	if a.Keep && f.Odoo != nil {
-		if s := f.Doc.Services[f.Odoo.Service]; foreign.Idles(slices.Concat([]string(s.Entrypoint), []string(s.Command))) {
-			return t, nil, idles(a, s)
+		if err := idles(ctx, a, f); err != nil {
+			return t, nil, err
 		}
 	}
 	t.Build = unbuilt(ctx, f)

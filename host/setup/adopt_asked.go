@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
-
-	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/codes"
 	"github.com/odpm/odpm/host/compose/foreign"
+	"github.com/odpm/odpm/host/desired"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/project/tag"
@@ -82,11 +80,29 @@ func inLayer(a Adoption, f *foreign.File, container string) error {
 }
 
 // idles: where nothing starts Odoo, nothing can be in front of it.
-func idles(a Adoption, s types.ServiceConfig) error {
+func idles(ctx context.Context, a Adoption, f *foreign.File) error {
+	s := f.Doc.Services[f.Odoo.Service]
+	line, idle := foreign.Idles(s, front(ctx, f.OdooImage()))
+	if !idle {
+		return nil
+	}
 	replace := a
 	replace.Keep = false
-	return &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("Service %s runs %s, which starts no Odoo, so with --keep no login could be proven. Nothing was written.", s.Name, strings.Join(slices.Concat([]string(s.Entrypoint), []string(s.Command)), " ")),
+	return &ui.Refusal{Code: codes.TakeoverData, What: fmt.Sprintf("Service %s runs %s, which starts no Odoo, so with --keep no login could be proven. Nothing was written.", s.Name, ui.Clean(strings.Join(line, " "))),
 		Ways: []string{again(replace, "") + "        odpm's own file in its place, which starts Odoo"}}
+}
+
+// front is what an image starts, as far as this machine knows.
+func front(ctx context.Context, image string) foreign.Front {
+	stack := engines.Engine(ctx)
+	if stack == nil || image == "" {
+		return foreign.Front{}
+	}
+	known, err := stack.Image(ctx, image)
+	if err != nil {
+		return foreign.Front{}
+	}
+	return desired.Front(&known)
 }
 
 // takenOut: the file has a place for Odoo's data by now, and there is something in it.

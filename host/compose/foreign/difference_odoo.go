@@ -28,7 +28,7 @@ func (d *differ) odooCommand(s, o types.ServiceConfig, _, _ any) {
 			return
 		}
 		way := "to keep yours: command in docker-compose.override.yml, or keep using this file: ODPM_COMPOSE=keep in .env"
-		if Idles(s.Command) {
+		if _, idle := Idles(s, Front{}); idle {
 			way = "" // with either no login could be proven
 		}
 		d.problem(Problem{Code: "command", Message: "service " + s.Name + " runs a command other than Odoo (" + strings.Join(s.Command, " ") + "); odpm's starts Odoo", Way: way})
@@ -100,6 +100,14 @@ func odooWords(command []string) (program, options []string, ok bool) {
 // Compose drops the image's command with an entrypoint.
 func (d *differ) odooEntrypoint(s, o types.ServiceConfig, _, _ any) {
 	own := d.own(s)
+	alone := s
+	alone.Command = types.ShellCommand{}
+	if line, idle := Idles(s, Front{}); idle && len(s.Entrypoint) > 0 {
+		if _, idle := Idles(alone, Front{}); idle {
+			d.problem(Problem{Code: "command", Message: "service " + s.Name + " runs a command other than Odoo (" + strings.Join(line, " ") + "); odpm's starts Odoo"})
+			return
+		}
+	}
 	words, command := []string(s.Entrypoint), []string(nil)
 	switch program, options, ok := odooWords(s.Entrypoint); {
 	case ok && len(program) > 0:

@@ -122,26 +122,3 @@ func WrapsOdoo(command []string) bool {
 	_, starts := startsOdoo(command)
 	return starts && !plain
 }
-
-// Idles tells a command that starts nothing: an editor's container waits with it for
-// somebody who starts Odoo by hand.
-func Idles(command []string) bool {
-	words := oneLine(command)
-	if len(words) == 0 {
-		return false
-	}
-	idle := []string{"sleep", "tail", "cat", "sh", "bash", "zsh"}
-	at := slices.Index(words, "-c")
-	if at < 1 || !slices.Contains(idle[3:], path.Base(words[0])) {
-		return slices.Contains(idle[:3], path.Base(words[0])) || len(words) == 1 && slices.Contains(idle, path.Base(words[0]))
-	}
-	for _, simple := range simpleCommands(strings.Join(words[at+1:], " ")) {
-		for len(simple) > 1 && slices.Contains([]string{"while", "do", "exec"}, simple[0]) {
-			simple = simple[1:]
-		}
-		if len(simple) > 0 && !slices.Contains([]string{"sleep", "tail", "while", "do", "done", "true", ":", "wait", "echo"}, simple[0]) {
-			return false
-		}
-	}
-	return true
-}

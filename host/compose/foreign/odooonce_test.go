@@ -50,26 +50,6 @@ func TestOnceLine(t *testing.T) {
 	}
 }
 
-// A container that waits for somebody starts no Odoo.
-func TestIdles(t *testing.T) {
-	for line, want := range map[string]bool{
-		"tail -f /dev/null": true, "sleep infinity": true, "/bin/bash": true, "cat": true,
-		"": false, "odoo": false, "./start.sh": false, "bash /start.sh": false, "--dev=all": false,
-	} {
-		if got := Idles(strings.Fields(line)); got != want {
-			t.Errorf("%q: %t", line, got)
-		}
-	}
-	for line, want := range map[string]bool{
-		"while sleep 1000; do :; done": true, "echo ready; exec sleep infinity": true,
-		"pip install -r x && exec odoo": false, "sleep 10; /start.sh": false, "sleep 10 && odoo": false,
-	} {
-		if got := Idles([]string{"/bin/sh", "-c", line}); got != want {
-			t.Errorf("sh -c %q: %t", line, got)
-		}
-	}
-}
-
 // TestShellLogin: what a shell makes of its line is what Odoo logs in with. odpm gave the
 // role the password $PASSWORD, letter for letter.
 func TestShellLogin(t *testing.T) {
