@@ -35,6 +35,10 @@ type Takeover struct {
 	// Build are services whose image compose builds and that is not there yet, Pull the
 	// other images of the new stack that are not.
 	Build, Pull []string
+	// Project takes the place of the stack, nil where the file is kept; OdooImage is
+	// what its Odoo is started from.
+	Project   *project.Project
+	OdooImage string
 	// Keep: the file stays, and nothing is stopped or copied.
 	Keep bool
 }
@@ -51,6 +55,10 @@ func Adopt(ctx context.Context, o Options, t Takeover) (string, error) {
 	}
 	lock, err := dirs.LockProject("", "odpm "+strings.Join(o.Args, " "))
 	if err != nil {
+		return "", err
+	}
+	if err := withChecker(ctx, o, t, dirs); err != nil {
+		lock.Unlock()
 		return "", err
 	}
 	err = takeOver(ctx, o, dirs, t)

@@ -7,10 +7,17 @@ import (
 	"strings"
 
 	"github.com/odpm/odpm/host/codes"
+	"github.com/odpm/odpm/host/desired"
 	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/engines/writers"
+	"github.com/odpm/odpm/host/inputs"
+	"github.com/odpm/odpm/host/look"
+	"github.com/odpm/odpm/host/project"
+	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
+	"github.com/odpm/odpm/host/world"
 	"github.com/odpm/odpm/shared/shell"
 )
 
@@ -29,6 +36,45 @@ func fetched(ctx context.Context, o Options, t Takeover) error {
 		if err := pull(ctx, o.Term, stack, image, after); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// withChecker makes the image that has odpm-checker in front of Odoo, or finds out that
+// it cannot be made, while the old stack still runs.
+func withChecker(ctx context.Context, o Options, t Takeover, dirs state.Dirs) error {
+	reader := engines.Engine(ctx)
+	if reader == nil || t.OdooImage == "" || t.Project != nil && t.Project.Runtime == project.Native {
+		return nil // the start says what is wrong
+	}
+	env, err := project.Environment(o.Dir, o.Home, o.Environ)
+	if err != nil {
+		return err
+	}
+	base, err := reader.Image(ctx, t.OdooImage)
+	if err != nil {
+		return err
+	}
+	checker := world.CheckerFor(env, t.OdooImage, base, dirs)
+	if base.Checker == "" && checker.Err != nil {
+		return fmt.Errorf("nothing was written or stopped: %w", checker.Err)
+	}
+	if t.Project == nil {
+		return nil // it is mounted
+	}
+	in := &inputs.Inputs{Project: t.Project, Dirs: dirs}
+	w := &world.World{Kind: engines.Docker, Stack: true, OdooImage: &base, Checker: checker}
+	stack := writers.OldStack(in, t.Project.Name)
+	if w.Built, err = stack.Built(ctx, world.BuiltRepository(t.Project.Name)); err != nil {
+		return err
+	}
+	image := desired.ImageOf(in, w)
+	if !image.Build || image.Present {
+		return nil
+	}
+	r := &Run{View: &look.View{Inputs: in, World: w, Desired: &desired.Desired{Image: image}}, Term: o.Term, Project: t.Project, Dirs: dirs, Stack: stack}
+	if err := r.build(ctx, image.Ref); err != nil {
+		return fmt.Errorf("nothing was written or stopped: %w", err)
 	}
 	return nil
 }

@@ -58,6 +58,15 @@ var (
 	officialCmd        = []string{"odoo"}
 )
 
+// ImageOf is what Odoo runs from in a project that odpm writes the compose file of.
+func ImageOf(in *inputs.Inputs, w *world.World) Image {
+	conf := in.Project.OdooConf
+	if conf == nil {
+		conf = &odooconf.File{}
+	}
+	return image(in, w, conf)
+}
+
 // image decides. Where Docker was not asked, or the image is not there yet, the
 // official image's shape is assumed.
 func image(in *inputs.Inputs, w *world.World, conf *odooconf.File) Image {

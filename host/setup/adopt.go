@@ -251,6 +251,11 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 		}
 	}
 	t.Pull = missing(ctx, f, next.project, t.Copies)
+	if t.Project = next.project; t.Project != nil {
+		t.OdooImage = t.Project.OdooImage
+	} else if f.Odoo != nil {
+		t.OdooImage = f.OdooImage()
+	}
 	t.Before.Before = replaced(o.Dir)
 	if f.Postgres != nil {
 		t.Before.Postgres = f.Postgres.Service

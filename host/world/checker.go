@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/state"
 )
 
@@ -37,6 +38,13 @@ func FindChecker(env map[string]string, on Platform, d state.Dirs) Checker {
 	}
 	digest, err := checkerDigest(path, d)
 	return Checker{On: on, Path: path, Digest: digest, Err: err}
+}
+
+// CheckerFor looks for the one that runs in an image.
+func CheckerFor(env map[string]string, ref string, img engine.Image, d state.Dirs) Checker {
+	c := FindChecker(env, InContainers(img.Arch), d)
+	c.startsIn(ref, img)
+	return c
 }
 
 // NoChecker is an odpm-checker that is not there, or runs elsewhere.

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
+	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/shared/regular"
 )
 
@@ -149,6 +151,13 @@ func (c *Checker) startable(place string, has func(loader string) bool) {
 	}
 	if loader := loaderOf(c.Path); loader != "" && !has(loader) {
 		c.Err = &NoChecker{fmt.Sprintf("odpm-checker: %s is dynamically linked, and %s does not have %s, which starts it. Build a static one:\n  %s", c.Path, place, loader, checkerBuild(c.On))}
+	}
+}
+
+// startsIn is startable for an image, as far as its files are known.
+func (c *Checker) startsIn(ref string, img engine.Image) {
+	if img.Loaders != nil {
+		c.startable("the image "+ref, func(loader string) bool { return slices.Contains(img.Loaders, loader) })
 	}
 }
 

@@ -279,9 +279,7 @@ func (r *Reader) stack(ctx context.Context, w *World) error {
 				r.mounted(w)
 			}
 		}
-		if img.Loaders != nil {
-			w.Checker.startable("the image "+p.OdooImage, func(loader string) bool { return slices.Contains(img.Loaders, loader) })
-		}
+		w.Checker.startsIn(p.OdooImage, img)
 	case !errors.Is(err, engine.ErrNoImage):
 		return err
 	}
