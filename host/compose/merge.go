@@ -15,12 +15,17 @@ import (
 // it, without asking docker: what really runs, where an override says more
 // than the document. Services of every profile are in it.
 func Merge(ctx context.Context, dir, path string, doc []byte, over []string, env map[string]string) (*types.Project, error) {
-	_, release := loading.CatchLog()
-	defer release()
 	files := []types.ConfigFile{{Filename: path, Content: doc}}
 	for _, o := range over {
 		files = append(files, types.ConfigFile{Filename: o})
 	}
+	return MergeTexts(ctx, dir, files, env)
+}
+
+// MergeTexts is the same where the files need not be there.
+func MergeTexts(ctx context.Context, dir string, files []types.ConfigFile, env map[string]string) (*types.Project, error) {
+	_, release := loading.CatchLog()
+	defer release()
 	// A copy: the loader writes the project's name into it.
 	p, err := loader.LoadWithContext(ctx, types.ConfigDetails{WorkingDir: dir, Environment: maps.Clone(env), ConfigFiles: files}, func(o *loader.Options) {
 		o.SetProjectName("odpm", true)

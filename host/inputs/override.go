@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/datadir"
+	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/project/tag"
 )
 
@@ -46,9 +48,33 @@ func (in *Inputs) readOverride(ctx context.Context) {
 	}
 	if !p.External {
 		in.PostgresUser = m.Services[p.ServiceName].User
-		in.overriddenPostgres(m.Services[p.ServiceName], files[1])
 	}
-	in.overriddenOdoo(m.Services[p.OdooServiceName], files[1])
+	in.contradictions(m, files[1])
+}
+
+func (in *Inputs) contradictions(m *types.Project, file string) {
+	p := in.Project
+	if !p.External {
+		in.overriddenPostgres(m.Services[p.ServiceName], file)
+	}
+	in.overriddenOdoo(m.Services[p.OdooServiceName], file)
+}
+
+// Contradictions are the conflicts of a project that is not there yet with an override
+// of that name and text.
+func Contradictions(ctx context.Context, p *project.Project, name string, text []byte) []Conflict {
+	doc, err := compose.Build(compose.Spec{Project: *p, OdooImage: imageWithChecker})
+	if err != nil || text == nil {
+		return nil
+	}
+	in := &Inputs{Project: p}
+	file := filepath.Join(p.Dir, name)
+	m, err := compose.MergeTexts(ctx, p.Dir, []types.ConfigFile{{Filename: in.ComposePath(), Content: doc}, {Filename: file, Content: text}}, p.Env)
+	if err != nil {
+		return nil // docker compose says it in its own words.
+	}
+	in.contradictions(m, file)
+	return in.Conflicts
 }
 
 // OdooMounts says whether an override mounts something at a path in Odoo's container.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/odpm/odpm/host/apply"
@@ -13,6 +14,7 @@ import (
 	"github.com/odpm/odpm/host/compose/foreign"
 	"github.com/odpm/odpm/host/desired"
 	"github.com/odpm/odpm/host/engines"
+	"github.com/odpm/odpm/host/inputs"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/project/tag"
 	"github.com/odpm/odpm/host/ui"
@@ -184,4 +186,26 @@ func keeps(o apply.Options, a Adoption) error {
 	return &ui.Refusal{Code: codes.SettingsConflict, What: fmt.Sprintf("ODPM_COMPOSE=keep keeps %s, and odpm adopt without --keep puts odpm's own file in its place. Nothing was written.", a.File),
 		Details: []string{"to have odpm's own file, take ODPM_COMPOSE=keep out of .env first"},
 		Ways:    []string{again(a, "") + "        keeps it, with an overlay of odpm's"}}
+}
+
+// contradicted: an override that is there already stays, and may say of odpm's services
+// what odpm refuses to start.
+func contradicted(ctx context.Context, o apply.Options, a Adoption, next proposal) error {
+	name := overrideName(o.Dir)
+	text, err := read(o.Dir, name)
+	if err != nil {
+		return err
+	}
+	for _, f := range next.files {
+		if f.name == name {
+			text = []byte(f.content)
+		}
+	}
+	for _, c := range inputs.Contradictions(ctx, next.project, name, text) {
+		keep := a
+		keep.Keep = true
+		return &ui.Refusal{Code: codes.SettingsConflict, What: c.What + " Nothing was written or stopped.",
+			Ways: append(slices.Clone(c.Ways), "or "+again(keep, "")+"        keeps the files as they are")}
+	}
+	return nil
 }
