@@ -345,7 +345,11 @@ func (a *Archive) SQL() (io.ReadCloser, error) {
 	if a.dump == nil {
 		return nil, a.refuse("has no dump.sql")
 	}
-	r, err := a.entry(a.dump)
+	whole := *a.dump
+	if whole.wide != nil {
+		whole.open = whole.wide
+	}
+	r, err := a.entry(&whole)
 	if err != nil {
 		return nil, err
 	}

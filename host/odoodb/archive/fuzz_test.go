@@ -1,12 +1,10 @@
-package archive_test
+package archive
 
 import (
 	"io"
 	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/odpm/odpm/host/odoodb/archive"
 )
 
 // FuzzOpen: an archive may be anybody's. Whatever it is, its readers end, with
@@ -20,17 +18,19 @@ func FuzzOpen(f *testing.F) {
 			f.Add(data)
 		}
 	}
+	pieces, _ := inPieces(f, 40_000) // enough for several processors
+	f.Add(pieces)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		path := filepath.Join(t.TempDir(), "a.zip")
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		a, err := archive.Open(path)
+		a, err := Open(path)
 		if err != nil {
 			return
 		}
 		defer a.Close()
-		if a.Format == archive.Dump {
+		if a.Format == Dump {
 			if r, err := a.SQL(); err == nil {
 				_, _ = io.Copy(io.Discard, r)
 				r.Close()
@@ -41,7 +41,7 @@ func FuzzOpen(f *testing.F) {
 			_, _ = io.Copy(io.Discard, io.LimitReader(sql, 16<<20))
 			sql.Close()
 		}
-		_ = a.ReadFiles(t.Context(), 1, func(_ archive.File, r io.Reader) error {
+		_ = a.ReadFiles(t.Context(), 1, func(_ File, r io.Reader) error {
 			_, err := io.Copy(io.Discard, io.LimitReader(r, 16<<20))
 			return err
 		})

@@ -25,6 +25,9 @@ type member struct {
 	// layers is how often it is compressed with gzip, as a file.
 	layers int
 	open   func() (io.ReadCloser, error)
+	// wide is open for all of a large member, on several processors; nil where there is
+	// but one way.
+	wide func() (io.ReadCloser, error)
 	// packedAs is a file that only the program which packed it gives back, "" for others.
 	packedAs string
 }
@@ -35,7 +38,8 @@ type zipSource struct{ dir *zipDir }
 
 func (d zipSource) each(yield func(member) error) error {
 	return d.dir.each(func(e zipEntry) error {
-		return yield(member{name: e.name, mode: e.mode, size: e.size, open: func() (io.ReadCloser, error) { return d.dir.open(e) }})
+		return yield(member{name: e.name, mode: e.mode, size: e.size,
+			open: func() (io.ReadCloser, error) { return d.dir.open(e, false) }, wide: func() (io.ReadCloser, error) { return d.dir.open(e, true) }})
 	})
 }
 

@@ -8,9 +8,12 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"runtime"
 	"sync"
 
 	"github.com/klauspost/compress/flate"
+
+	"github.com/odpm/odpm/host/odoodb/pdeflate"
 )
 
 // check refuses an entry for what the directory says about it.
@@ -42,8 +45,8 @@ func maxInflated(packed int64) int64 {
 // open opens an entry. Its reader gives exactly as many bytes as the directory
 // promises, and io.EOF only if everything that is said about the entry is true:
 // the local header, sizes, checksum (0 is a checksum, too), and the descriptor
-// after the data.
-func (d *zipDir) open(e zipEntry) (*zipReader, error) {
+// after the data. wide: on several processors, as far as its compression allows.
+func (d *zipDir) open(e zipEntry, wide bool) (*zipReader, error) {
 	if err := d.check(e); err != nil {
 		return nil, err
 	}
@@ -69,14 +72,30 @@ func (d *zipDir) open(e zipEntry) (*zipReader, error) {
 	}
 	r := zipReaders.Get().(*zipReader)
 	r.d, r.e, r.after, r.limit = d, e, data+e.packed, limit
-	r.crc, r.left, r.err = 0, e.size, nil
-	r.packed.Reset(io.NewSectionReader(d.r, data, e.packed))
-	if e.method == methodDeflated {
-		if err := r.inflate.(flate.Resetter).Reset(r.packed, nil); err != nil {
-			return nil, err
-		}
+	r.crc, r.left, r.err, r.data = 0, e.size, nil, data
+	if r.pieces = nil; wide && e.method == methodDeflated && e.size >= minWide {
+		r.packed.Reset(bytes.NewReader(nil))
+		r.pieces = pdeflate.NewReader(io.NewSectionReader(d.r, data, e.packed), e.packed, min(runtime.GOMAXPROCS(0), maxInflaters), r.whole)
+		return r, nil
 	}
-	return r, nil
+	_, err := r.whole(0, nil)
+	return r, err
+}
+
+const (
+	// minWide is the size from which on several processors are worth it, maxInflaters
+	// how many: each takes some 3 MB.
+	minWide      = 4 * pdeflate.BlockSize
+	maxInflaters = 4
+)
+
+// whole goes on with the data as one stream, whose last output was window.
+func (r *zipReader) whole(offset int64, window []byte) (io.Reader, error) {
+	r.packed.Reset(io.NewSectionReader(r.d.r, r.data+offset, r.e.packed-offset))
+	if r.e.method == methodDeflated {
+		return r.inflate, r.inflate.(flate.Resetter).Reset(r.packed, window)
+	}
+	return r.packed, nil
 }
 
 // agrees compares the local header with the directory's record. With a
@@ -102,7 +121,9 @@ type zipReader struct {
 	e            zipEntry
 	packed       *bufio.Reader
 	inflate      io.ReadCloser
-	after, limit int64 // where the data end, and where everything of the entry has to
+	pieces       *pdeflate.Reader // instead of inflate, nil for most
+	data         int64            // where they begin
+	after, limit int64            // where the data end, and where everything of the entry has to
 	crc          uint32
 	left         int64
 	err          error
@@ -118,9 +139,12 @@ func (r *zipReader) Read(p []byte) (int, error) {
 		return 0, r.err
 	}
 	var n int
-	if r.e.method == methodDeflated {
+	switch {
+	case r.pieces != nil:
+		n, r.err = r.pieces.Read(p)
+	case r.e.method == methodDeflated:
 		n, r.err = r.inflate.Read(p)
-	} else {
+	default:
 		n, r.err = r.packed.Read(p)
 	}
 	if int64(n) > r.left {
@@ -179,6 +203,10 @@ func (r *zipReader) descriptor() bool {
 func (r *zipReader) Close() error {
 	if r.d == nil {
 		return nil
+	}
+	if r.pieces != nil {
+		r.pieces.Close()
+		r.pieces = nil
 	}
 	r.packed.Reset(nil)
 	r.d = nil
