@@ -24,7 +24,7 @@ func (s *Run) upNative(ctx context.Context) error {
 		return s.Desired.Image.Problem
 	}
 	p := s.odooProcess()
-	if len(s.Project.OdooCommand) == 0 || p.Runs() && p.ID == s.Desired.Handoff.ID && !plan.MustProve(s.World, s.Desired) {
+	if len(s.Project.OdooCommand) == 0 || p.Runs() && p.ID == s.Desired.Handoff.ID && !p.Outdated(s.Project.OdooStart()) && !plan.MustProve(s.World, s.Desired) {
 		return s.stillGood(ctx)
 	}
 	if err := p.stop(ctx); err != nil {

@@ -51,8 +51,8 @@ func (s *Run) startNativeOdoo(ctx context.Context) error {
 	}
 	o := nativeStart{s: s, pid: cmd.Process.Pid, from: from, ended: make(chan error, 1)}
 	go func() { o.ended <- cmd.Wait() }()
-	note := fmt.Sprintf("%d %s %s\n", o.pid, world.Birth(o.pid), s.Desired.Handoff.ID)
-	if err := durable.WriteFile(filepath.Join(s.Dirs.State(), state.ProcessFile), []byte(note), 0o600); err != nil {
+	note := world.OdooProcess{Pid: o.pid, Birth: world.Birth(o.pid), ID: s.Desired.Handoff.ID, Start: s.Project.OdooStart()}
+	if err := durable.WriteFile(filepath.Join(s.Dirs.State(), state.ProcessFile), []byte(note.Line()), 0o600); err != nil {
 		return err
 	}
 	limit := patience(s.Project.Env["ODPM_TIMEOUT"])

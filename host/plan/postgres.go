@@ -260,6 +260,8 @@ func (m *maker) whyUp() string {
 		return "Odoo runs with a different configuration"
 	case w.Kind == engines.Native && len(p.OdooCommand) > 0 && !w.Process.Runs:
 		return "ODOO_COMMAND is not running"
+	case w.Kind == engines.Native && len(p.OdooCommand) > 0 && w.Process.Outdated:
+		return "ODOO_COMMAND or Odoo's data directory changed since Odoo was started"
 	case MustProve(w, m.d):
 		return "the login is not proven for this configuration"
 	case m.d.PasswordChanges(w):

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -16,18 +17,32 @@ type OdooProcess struct {
 	Birth string
 	// ID is the hand-off that it was started with.
 	ID string
+	// Start is Project.OdooStart as it was then, "" where an older odpm started it.
+	Start string
 }
 
 // RememberedProcess reads it, the zero value for none.
 func RememberedProcess(d state.Dirs) OdooProcess {
 	line, err := d.Remembered(state.ProcessFile)
 	f := strings.Fields(line)
-	if err != nil || len(f) != 3 {
+	if err != nil || len(f) != 3 && len(f) != 4 {
 		return OdooProcess{}
 	}
 	pid, _ := strconv.Atoi(f[0])
-	return OdooProcess{pid, f[1], f[2]}
+	p := OdooProcess{Pid: pid, Birth: f[1], ID: f[2]}
+	if len(f) == 4 {
+		p.Start = f[3]
+	}
+	return p
 }
+
+// Line is what RememberedProcess reads.
+func (p OdooProcess) Line() string {
+	return fmt.Sprintf("%d %s %s %s\n", p.Pid, p.Birth, p.ID, p.Start)
+}
+
+// Outdated tells whether it was started in another way than the project says now.
+func (p OdooProcess) Outdated(now string) bool { return p.Start != "" && p.Start != now }
 
 // Runs tells whether that process lives.
 func (p OdooProcess) Runs() bool {
@@ -51,5 +66,5 @@ func Birth(pid int) string {
 
 func (r *Reader) process(w *World) {
 	p := RememberedProcess(r.in.Dirs)
-	w.Process = Process{Runs: p.Runs(), ID: p.ID}
+	w.Process = Process{Runs: p.Runs(), ID: p.ID, Outdated: p.Outdated(r.in.Project.OdooStart())}
 }

@@ -140,6 +140,9 @@ type Process struct {
 	Runs bool
 	// ID is the hand-off that it was started with.
 	ID string
+	// Outdated: it was started with an ODOO_COMMAND, odoo.conf or data directory
+	// that are not those of now.
+	Outdated bool
 }
 
 // Files are the files that a run may write, nil where there is none.
