@@ -67,6 +67,7 @@ func (m *maker) refuse() {
 	m.refused(Odoo, m.externalHere())
 	m.refused(Odoo, m.idles())
 	m.refused(Files, m.foreignHost())
+	m.refused(Files, m.odooData())
 	m.data()
 	if m.d.Compose != nil || m.d.Image.Problem != nil {
 		_, err := m.w.Files.Compose.Check(m.d.Compose, compose.WriteOptions{Replace: m.Want.ReplaceCompose, External: m.p.External})

@@ -69,6 +69,9 @@ func (r *Reader) files(w *World) error {
 		w.Files.SecretClosed = info.Mode().Perm()&0o004 == 0
 	}
 	w.Files.OdooDirs = OdooDirs(p.OdooDataDir)
+	if r.Kind == engines.Native && len(p.OdooCommand) > 0 {
+		w.Files.OdooData = r.odooData()
+	}
 	w.Files.DatabaseOfRoot = ofRoot(d.Database())
 	w.Up = RememberedUp(d)
 	on := InContainers("")

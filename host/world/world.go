@@ -163,6 +163,18 @@ type Files struct {
 	// CheckerThere tells whether it is there.
 	CheckerMounted string
 	CheckerThere   bool
+	// OdooData is another data directory than the project's, which Odoo's own
+	// settings name; nil where there is none, and where Odoo runs in a container.
+	OdooData *OdooData
+}
+
+// OdooData is where an Odoo without a container would have, or had, its file stores.
+type OdooData struct {
+	Dir string
+	// Where says which setting names it: "ODOO_COMMAND", "odoo.conf:3: data_dir".
+	Where string
+	// Decides: it is an option of Odoo's command, which nothing overrides.
+	Decides bool
 }
 
 // Checker is odpm-checker on this machine.
