@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/odpm/odpm/host/cluster"
-	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/odoodb"
 	"github.com/odpm/odpm/host/odoodb/backup"
@@ -84,4 +83,4 @@ func (r *Run) sweep() {
 }
 
 // filestores says where the project's file stores are.
-func (r *Run) filestores() filestore.Layout { return r.Filestores(r.Readers.Kind == engines.Native) }
+func (r *Run) filestores() filestore.Layout { return r.Filestores(r.Readers.OdooHere(r.Project)) }

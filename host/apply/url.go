@@ -8,7 +8,6 @@ import (
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/engine"
-	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/shared/odooconf"
 )
 
@@ -57,7 +56,7 @@ func (s *Run) inside() int {
 func (s *Run) URL() string {
 	p := s.Project
 	port := p.OdooPort
-	if s.Readers.Kind == engines.Native {
+	if s.Readers.OdooHere(s.Project) {
 		port = httpPort(s.Desired.Parsed, p.OdooMajor)
 	}
 	return address(compose.OdooBind(*p), port)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/engine"
-	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/inputs"
 	"github.com/odpm/odpm/host/world"
 	"github.com/odpm/odpm/shared/odooconf"
@@ -72,10 +71,13 @@ func ImageOf(in *inputs.Inputs, w *world.World) Image {
 func image(in *inputs.Inputs, w *world.World, conf *odooconf.File) Image {
 	p := in.Project
 	official := engine.Image{Entrypoint: OfficialEntrypoint, Cmd: officialCmd, ImageFiles: engine.ImageFiles{AppendsLogin: true}}
-	if w.Kind == engines.Native {
+	if w.OdooHere {
 		// The document is written for a later `docker compose` anyway.
 		im := Image{Ref: p.OdooImage, Reason: "PostgreSQL and Odoo run without containers",
 			Checker: w.Checker.Path, Problem: w.Checker.Err, Command: command(conf, official)}
+		if p.External {
+			im.Reason = "Odoo runs without a container"
+		}
 		if im.Problem == nil {
 			im.Ref = builtTag(p.Name, w.Checker.Digest, dockerfile(p.OdooImage, OfficialEntrypoint, officialCmd))
 		}

@@ -103,6 +103,11 @@ func (r *Readers) external(ctx context.Context, in *inputs.Inputs, o Options) er
 	return nil
 }
 
+// OdooHere tells whether Odoo runs on this machine itself, wherever PostgreSQL runs.
+func (r *Readers) OdooHere(p *project.Project) bool {
+	return r.Kind == Native || r.Kind == External && r.Stack == nil && len(p.OdooCommand) > 0
+}
+
 // Moment are the same readers for one look.
 func (r *Readers) Moment() *Readers {
 	next := *r

@@ -201,7 +201,7 @@ func Databases(ctx context.Context, o Options, why string) (*server.Server, erro
 		Admin: func(ctx context.Context, database string) (*cluster.Session, error) {
 			return cluster.Admin(ctx, r.Server, hints, database)
 		},
-		Files: in.Filestores(r.Kind == engines.Native), PostgresDataDir: in.Project.DataDir, StateDir: in.Dirs.State(),
+		Files: in.Filestores(r.OdooHere(in.Project)), PostgresDataDir: in.Project.DataDir, StateDir: in.Dirs.State(),
 		CacheDir: seen.Dir(),
 	}, nil
 }

@@ -103,7 +103,7 @@ func (m *maker) image() {
 	im := m.d.Image
 	build := im.Build && !im.Present
 	switch {
-	case m.w.Kind == engines.Native:
+	case m.w.OdooHere:
 		m.told(StepImage, what, Skip, im.Reason)
 	case m.filesStay():
 		m.told(StepImage, what, Skip, "only the role was asked for")

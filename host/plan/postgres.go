@@ -258,9 +258,9 @@ func (m *maker) whyUp() string {
 		return "Odoo is not running"
 	case w.Stack && odoo.Env[envID] != m.d.Handoff.ID:
 		return "Odoo runs with a different configuration"
-	case w.Kind == engines.Native && len(p.OdooCommand) > 0 && !w.Process.Runs:
+	case w.OdooHere && len(p.OdooCommand) > 0 && !w.Process.Runs:
 		return "ODOO_COMMAND is not running"
-	case w.Kind == engines.Native && len(p.OdooCommand) > 0 && w.Process.Outdated:
+	case w.OdooHere && len(p.OdooCommand) > 0 && w.Process.Outdated:
 		return "ODOO_COMMAND or Odoo's data directory changed since Odoo was started"
 	case MustProve(w, m.d):
 		return "the login is not proven for this configuration"

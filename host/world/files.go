@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"github.com/odpm/odpm/host/compose"
-	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/state"
 	"github.com/odpm/odpm/shared/regular"
 )
@@ -60,7 +59,7 @@ func (r *Reader) files(w *World) error {
 	}
 	w.Files.Compose = compose.Look(r.in.ComposePath())
 	dirs := []string{d.Runtime(), d.Database(), d.State(), p.OdooDataDir, d.SecretPath(state.BootstrapSecret)}
-	for _, dir := range append(dirs, r.in.Filestores(r.Kind == engines.Native).Named()...) {
+	for _, dir := range append(dirs, r.in.Filestores(w.OdooHere).Named()...) {
 		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 			w.Files.Missing = append(w.Files.Missing, dir)
 		}
@@ -69,17 +68,17 @@ func (r *Reader) files(w *World) error {
 		w.Files.SecretClosed = info.Mode().Perm()&0o004 == 0
 	}
 	w.Files.OdooDirs = OdooDirs(p.OdooDataDir)
-	if r.Kind == engines.Native && len(p.OdooCommand) > 0 {
+	if w.OdooHere && len(p.OdooCommand) > 0 {
 		w.Files.OdooData = r.odooData()
 	}
 	w.Files.DatabaseOfRoot = ofRoot(d.Database())
 	w.Up = RememberedUp(d)
 	on := InContainers("")
-	if r.Kind == engines.Native {
+	if w.OdooHere {
 		on = Here
 	}
 	w.Checker = FindChecker(p.Env, on, d)
-	if r.Kind == engines.Native {
+	if w.OdooHere {
 		w.Checker.startable("this machine", onThisMachine)
 	}
 	if r.in.Kept != nil && w.Checker.Err == nil {

@@ -56,7 +56,7 @@ func (r *Reader) Read(ctx context.Context, run Run) (*World, error) {
 
 func (r *Reader) read(ctx context.Context, run Run) (*World, error) {
 	p := r.in.Project
-	w := &World{Kind: r.Kind, Asked: r.Server != nil, EngineErr: r.Err, Stack: r.Stack != nil, Run: run, UID: os.Getuid(), GID: os.Getgid()}
+	w := &World{Kind: r.Kind, OdooHere: r.OdooHere(r.in.Project), Asked: r.Server != nil, EngineErr: r.Err, Stack: r.Stack != nil, Run: run, UID: os.Getuid(), GID: os.Getgid()}
 	w.Warnings = append(w.Warnings, r.Warnings...)
 	var err error
 	if w.Snapshot, err = snapshot.Load(SnapshotPath(r.in.Dirs)); errors.Is(err, snapshot.ErrMissing) {

@@ -26,6 +26,8 @@ type World struct {
 	Stack     bool
 	// Warnings are what could not be asked.
 	Warnings []string
+	// OdooHere: Odoo runs on this machine itself, and not in a container.
+	OdooHere bool
 	// UID and GID are this process's. Rootless: an ordinary user runs the engine.
 	UID, GID int
 	Rootless bool
