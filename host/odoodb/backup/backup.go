@@ -109,7 +109,11 @@ func (b *backup) run(ctx context.Context) (err error) {
 	if err != nil {
 		return fullDisk(err)
 	}
-	return b.verify(ctx)
+	// The disk need not wait for the processors, nor they for it.
+	synced := make(chan error, 1)
+	go func() { synced <- b.dest.file.Sync() }()
+	err = b.verify(ctx)
+	return errors.Join(err, fullDisk(<-synced))
 }
 
 // write fills the archive.
@@ -132,7 +136,7 @@ func (b *backup) write(ctx context.Context) error {
 	}
 	if err == nil {
 		fault.At("backup written")
-		err = errors.Join(ctx.Err(), b.dest.file.Sync())
+		err = ctx.Err()
 	}
 	b.res.Bytes = w.n
 	return err
