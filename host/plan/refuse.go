@@ -113,9 +113,13 @@ func (m *maker) idles() error {
 	if !idle {
 		return nil
 	}
+	way := "command: odoo for that service"
+	if len(s.Entrypoint) > 0 {
+		way += ", without an entrypoint of its own"
+	}
 	return &ui.Refusal{Code: codes.SettingsConflict,
 		What: fmt.Sprintf("Service %s of %s runs %s, which starts no Odoo, so with ODPM_COMPOSE=keep no login could be proven. %s", s.Name, m.in.Rel(m.in.Kept.Files[0]), ui.Clean(strings.Join(command, " ")), m.untouched()),
-		Ways: []string{"command: odoo for that service        if Odoo is to run in it", "odpm database ensure-role        PostgreSQL and the role alone"}}
+		Ways: []string{way + "        if Odoo is to run in it", "odpm database ensure-role        PostgreSQL and the role alone"}}
 }
 
 // unreachable: of libpq's db_host a port is no part, and a name of Docker's means
