@@ -143,7 +143,7 @@ func (s *stack) lost(was, is map[string]container) []difference {
 		}
 		words := strings.Join(slices.Concat(b.Config.Entrypoint, b.Config.Cmd), " ")
 		for _, word := range a.Config.Cmd {
-			named = word
+			named, _, _ = strings.Cut(word, "=") // an option is named without its value
 			if word == "--config=/etc/odoo/odoo.conf" {
 				continue // where the image reads it, and where odpm mounts it
 			}
