@@ -58,7 +58,7 @@ func newPlace(kind string) *place {
 	}
 	d := state.NewDirs(dir)
 	x.w = world.World{
-		Kind: kind, Asked: true, Stack: kind == engines.Docker, UID: 1000, GID: 1000,
+		Kind: kind, OdooHere: kind == engines.Native, Asked: true, Stack: kind == engines.Docker, UID: 1000, GID: 1000,
 		Disk:    datadir.Facts{Path: dir + "/pg", State: datadir.Missing, UID: -1, GID: -1},
 		Checker: world.Checker{Path: "/usr/local/bin/odpm-checker", Digest: "c0ffee"},
 		Files: world.Files{
