@@ -24,7 +24,7 @@ type Reader struct {
 	stop  chan struct{}
 	wg    sync.WaitGroup
 	// again is the consumer's, for pieces that had to be joined.
-	again inflater
+	again *inflater
 
 	cur    *piece
 	rest   []byte // of cur's output
@@ -36,10 +36,10 @@ type Reader struct {
 
 // piece is a stretch of the input.
 type piece struct {
-	in   []byte // with padding
+	in   []byte // with a capacity for what an inflater puts behind it
 	end  int
 	last bool
-	out  []byte // with slack
+	out  []byte
 	n    int
 	used int
 	// final: the stream has ended in it.
@@ -68,14 +68,14 @@ func NewReader(at io.ReaderAt, size int64, workers int, serial func(offset int64
 	workers = max(workers, 1)
 	n := workers + 2
 	r := &Reader{at: at, size: size, serial: serial,
-		work: make(chan *piece, n), order: make(chan *piece, n), free: make(chan *piece, n), stop: make(chan struct{})}
+		work: make(chan *piece, n), order: make(chan *piece, n), free: make(chan *piece, n), stop: make(chan struct{}), again: newInflater()}
 	for range n {
 		r.free <- &piece{}
 	}
 	r.wg.Go(r.feed)
 	for range workers {
 		r.wg.Go(func() {
-			f := &inflater{}
+			f := newInflater()
 			for p := range r.work {
 				p.inflate(f)
 				close(p.done)
@@ -101,8 +101,8 @@ func (p *piece) inflate(f *inflater) {
 		return
 	}
 	for _, size := range []int{BlockSize, 2 * BlockSize} {
-		if len(p.out) < size+slack {
-			p.out = make([]byte, size+slack)
+		if len(p.out) < size+probeSize {
+			p.out = make([]byte, size+probeSize)
 		}
 		if p.n, p.used, p.final, p.err = f.piece(p.out, p.in, p.end); !errors.Is(p.err, errFull) {
 			return
@@ -166,7 +166,7 @@ func (r *Reader) get() *piece {
 
 // send hands a piece to the workers; there is room for all of them.
 func (r *Reader) send(p *piece) bool {
-	p.pad()
+	p.end = len(p.in)
 	select {
 	case <-r.stop:
 		return false
@@ -175,11 +175,6 @@ func (r *Reader) send(p *piece) bool {
 	r.work <- p
 	r.order <- p
 	return true
-}
-
-func (p *piece) pad() {
-	p.end = len(p.in)
-	p.in = append(p.in, make([]byte, padding)...)
 }
 
 func (r *Reader) Read(b []byte) (int, error) {
@@ -227,9 +222,8 @@ func (r *Reader) next() error {
 		}
 		p.in, p.last = append(p.in[:p.end], q.in[:q.end]...), q.last
 		r.free <- q
-		p.pad()
-		p.err = nil
-		p.inflate(&r.again)
+		p.end, p.err = len(p.in), nil
+		p.inflate(r.again)
 	}
 	if p.err != nil || p.final != p.last || p.final && p.used != p.end {
 		return r.leave()
@@ -247,7 +241,7 @@ func (r *Reader) next() error {
 
 // isOurs: the inflater says it, and not the disk.
 func isOurs(err error) bool {
-	return errors.Is(err, errShort) || errors.Is(err, errFull) || errors.Is(err, errOther)
+	return errors.Is(err, errShort) || errors.Is(err, errFull)
 }
 
 // leave gives the rest to serial.
