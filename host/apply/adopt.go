@@ -186,6 +186,9 @@ func UndoAdoption(ctx context.Context, o Options, a *state.Adoption) error {
 		made = append(made, p.AppRole)
 	}
 	stack := writers.Theirs(a.Dir, a.Project, a.Files, nil)
+	if err := fetchedAgain(ctx, o, a, stack); err != nil {
+		return err
+	}
 	var kept []string
 	if a.Done || !a.Keep {
 		o.Term.Step("removing the containers of compose project %s; their data is kept", a.Project)

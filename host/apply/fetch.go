@@ -40,6 +40,25 @@ func fetched(ctx context.Context, o Options, t Takeover) error {
 	return nil
 }
 
+// fetchedAgain gets what the old stack is started from, where it was removed since,
+// while the new one still runs.
+func fetchedAgain(ctx context.Context, o Options, a *state.Adoption, old engine.TheirStack) error {
+	reader := engines.Engine(ctx)
+	for _, service := range a.Ran {
+		image := a.Images[service]
+		if image == "" || reader == nil {
+			continue
+		}
+		if _, err := reader.ImageConf(ctx, image); !errors.Is(err, engine.ErrNoImage) {
+			continue // the start says what else is wrong
+		}
+		if err := pull(ctx, o.Term, old, image, "Nothing was undone."); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // withChecker makes the image that has odpm-checker in front of Odoo, or finds out that
 // it cannot be made, while the old stack still runs.
 func withChecker(ctx context.Context, o Options, t Takeover, dirs state.Dirs) error {

@@ -197,6 +197,7 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 	for service, m := range engines.Made(ctx, f.Name) {
 		t.Before.Containers[service] = m.ID
 	}
+	t.Before.Images = imagesOf(f)
 	if a.Keep && f.Odoo != nil && slices.Contains(t.Before.Layers, f.Odoo.Service) && !takenOut(f, place) {
 		return t, nil, inLayer(a, f, place.Made[f.Odoo.Service].Name)
 	}

@@ -26,6 +26,17 @@ func unbuilt(ctx context.Context, f *foreign.File) []string {
 	return out
 }
 
+// imagesOf are the images that an undo must have again, by service.
+func imagesOf(f *foreign.File) map[string]string {
+	out := map[string]string{}
+	for name, s := range f.Doc.Services {
+		if s.Build == nil && s.Image != "" {
+			out[name] = s.Image
+		}
+	}
+	return out
+}
+
 // missing are the images of the new stack that are not on this machine, without those
 // that are built. p is the project that takes the stack's place, nil where the file is
 // kept.

@@ -32,6 +32,8 @@ type Adoption struct {
 	Postgres string `json:"postgres,omitempty"`
 	// Ran are the services that ran.
 	Ran []string `json:"ran,omitempty"`
+	// Images are what the services are started from, without those that compose builds.
+	Images map[string]string `json:"images,omitempty"`
 	// Before are the files as they were.
 	Before []FileBefore `json:"before"`
 	// Copied are the directories that data was copied to.
