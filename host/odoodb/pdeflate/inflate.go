@@ -16,17 +16,25 @@ const probeSize = 8
 // inflater decompresses pieces of a deflate stream (RFC 1951) that are whole in memory.
 // The library does not say whether a piece ended between two blocks, so a stored block
 // with a probe, which nobody knows beforehand, and an empty last one are put behind it:
-// the probe comes out again only where a new block may begin.
+// the probe comes out again only where a new block may begin, and its header with it where
+// a stored block of the stream goes on.
 type inflater struct {
 	probe, suffix []byte
 	in            bytes.Reader
 	r             io.ReadCloser
 }
 
+// probeHeader is a stored block's, of probeSize bytes.
+var probeHeader = []byte{0, probeSize, 0, ^byte(probeSize), 0xff}
+
 func newInflater() *inflater {
-	f := &inflater{probe: make([]byte, probeSize)}
-	_, _ = rand.Read(f.probe) // never fails
-	f.suffix = slices.Concat([]byte{0, probeSize, 0, ^byte(probeSize), 0xff}, f.probe, []byte{1, 0, 0, 0xff, 0xff})
+	probe := make([]byte, probeSize)
+	_, _ = rand.Read(probe) // never fails
+	return withProbe(probe)
+}
+
+func withProbe(probe []byte) *inflater {
+	f := &inflater{probe: probe, suffix: slices.Concat(probeHeader, probe, []byte{1, 0, 0, 0xff, 0xff})}
 	f.r = flate.NewReader(&f.in)
 	return f
 }
@@ -69,7 +77,7 @@ func (f *inflater) piece(dst, src []byte, end int) (n, used int, final bool, err
 		return n, end - (left - len(f.suffix)), true, nil
 	case left >= len(f.suffix):
 		return 0, 0, false, errFull
-	case left == 0 && n >= probeSize && bytes.Equal(dst[n-probeSize:n], f.probe):
+	case left == 0 && bytes.HasSuffix(dst[:n], f.probe) && !bytes.HasSuffix(dst[:n-probeSize], probeHeader):
 		return n - probeSize, end, false, nil
 	default:
 		return 0, 0, false, errShort

@@ -3,8 +3,10 @@ package pdeflate
 import (
 	"bytes"
 	stdflate "compress/flate"
+	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,6 +75,26 @@ func TestInflate(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// TestInflateWithin: a piece that ends within a stored block is none, also where what is
+// put behind it looks like the rest of that block, and then like blocks.
+func TestInflateWithin(t *testing.T) {
+	data := []byte("data of a stored block\x00\x00\xff\xff")
+	for _, tt := range []struct {
+		rest  int // of the block, behind the piece
+		probe []byte
+	}{
+		{len(probeHeader) + probeSize, []byte("a probe.")},
+		{len(probeHeader), []byte{0, 3, 0, ^byte(3), 0xff, 'x', 'y', 'z'}},
+	} {
+		size := uint16(len(data) + tt.rest)
+		in := slices.Concat([]byte{0, byte(size), byte(size >> 8), ^byte(size), ^byte(size >> 8)}, data)
+		n, _, _, err := withProbe(tt.probe).piece(make([]byte, 200), in, len(in))
+		if !errors.Is(err, errShort) {
+			t.Errorf("%d bytes of the block are missing: %d bytes came, %v", tt.rest, n, err)
 		}
 	}
 }
