@@ -22,7 +22,7 @@ func TestProposePrefix(t *testing.T) {
 	}
 }
 
-// The way on leads to Odoo also where the entrypoint itself waits.
+// Where the entrypoint itself waits, what is printed leads to Odoo too.
 func TestIdleWay(t *testing.T) {
 	for entrypoint, want := range map[string]string{"": "command: odoo for that service  ", "tail": "command: odoo for that service, without an entrypoint of its own  "} {
 		s := types.ServiceConfig{Name: "odoo"}

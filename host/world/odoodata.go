@@ -41,7 +41,8 @@ func (r *Reader) odooData() *OdooData {
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(p.Dir, dir)
 	}
-	if entries, err := os.ReadDir(filepath.Join(dir, "filestore")); os.IsNotExist(err) || err == nil && len(entries) == 0 || SameFile(dir, p.OdooDataDir) {
+	// What this user may not read, an Odoo that this user starts has never used.
+	if entries, err := os.ReadDir(filepath.Join(dir, "filestore")); err != nil || len(entries) == 0 || SameFile(dir, p.OdooDataDir) {
 		return nil
 	}
 	return &OdooData{Dir: filepath.Clean(dir), Where: fmt.Sprintf("%s:%d: data_dir", r.in.Rel(p.OdooConfPath), p.OdooConf.Line("data_dir"))}

@@ -142,8 +142,8 @@ type Process struct {
 	Runs bool
 	// ID is the hand-off that it was started with.
 	ID string
-	// Outdated: it was started with an ODOO_COMMAND, odoo.conf or data directory
-	// that are not those of now.
+	// Outdated: ODOO_COMMAND, odoo.conf's path or the data directory changed since it
+	// was started.
 	Outdated bool
 }
 
