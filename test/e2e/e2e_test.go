@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,6 +27,7 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
 	flag.Parse()
+	moreAtOnce()
 	dir, err := os.MkdirTemp("", "odpm-bin")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -37,6 +40,17 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// moreAtOnce runs twice as many scripts at once as there are processors, where
+// nobody said -parallel: for half of its time a script waits, for a server that
+// starts or a container that stops.
+func moreAtOnce() {
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "test.parallel" })
+	if !said {
+		flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+	}
 }
 
 // TestNative needs PostgreSQL's own programs and no Docker.
