@@ -47,7 +47,7 @@ LONGEST = ./test/e2e ./host/odoodb ./host/engine/docker ./test/inherited ./host/
 
 test: setup ## everything: unit, command line, native and Docker
 	@echo 'the longest package is the first whose result is printed, after about ten minutes'
-	test/in-memory $(GO) test -vet=off -p 3 -timeout 60m $(LONGEST) ./...
+	test/in-memory $(GO) test -vet=off -p 3 -timeout 80m $(LONGEST) ./...
 
 test-swarm: setup ## what odpm renders, on a real Swarm of this engine; alone, since other networks notice
 	test/in-memory $(GO) test -tags swarm ./test/e2e -run 'TestSwarm$$' -count=1 -timeout 30m
