@@ -17,6 +17,7 @@ import (
 	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/project/tag"
+	"github.com/odpm/odpm/host/state"
 )
 
 // imageWithChecker stands for the image that odpm decides on later.
@@ -60,21 +61,22 @@ func (in *Inputs) contradictions(m *types.Project, file string) {
 	in.overriddenOdoo(m.Services[p.OdooServiceName], file)
 }
 
-// Contradictions are the conflicts of a project that is not there yet with an override
-// of that name and text.
-func Contradictions(ctx context.Context, p *project.Project, name string, text []byte) []Conflict {
+// Proposed are the inputs of a project that is not there yet, with an override of that
+// name and text, nil for none.
+func Proposed(ctx context.Context, p *project.Project, override string, text []byte) *Inputs {
+	in := &Inputs{Project: p, Dirs: state.NewDirs(p.Dir)}
 	doc, err := compose.Build(compose.Spec{Project: *p, OdooImage: imageWithChecker})
 	if err != nil || text == nil {
-		return nil
+		return in
 	}
-	in := &Inputs{Project: p}
-	file := filepath.Join(p.Dir, name)
+	file := filepath.Join(p.Dir, override)
 	m, err := compose.MergeTexts(ctx, p.Dir, []types.ConfigFile{{Filename: in.ComposePath(), Content: doc}, {Filename: file, Content: text}}, p.Env)
 	if err != nil {
-		return nil // docker compose says it in its own words.
+		return in // docker compose says it in its own words.
 	}
+	in.Merged = m
 	in.contradictions(m, file)
-	return in.Conflicts
+	return in
 }
 
 // OdooMounts says whether an override mounts something at a path in Odoo's container.

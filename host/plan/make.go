@@ -64,6 +64,8 @@ type maker struct {
 	starts bool
 	// pulls are the images whose pull is planned already.
 	pulls []string
+	// outcome ends a refusal, "" where it is a plan's or a run's.
+	outcome string
 }
 
 // effective is what counts as accepted: now, or before with the same values.

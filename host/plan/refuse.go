@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -39,7 +40,7 @@ func (m *maker) untouched() string {
 	if m.w.Run.Acted {
 		return "Nothing more was done."
 	}
-	return untouched
+	return cmp.Or(m.outcome, untouched)
 }
 
 const untouched = "Nothing was written or started."
@@ -58,9 +59,7 @@ func (m *maker) refused(from Goal, err error) {
 // refuse collects what a run would refuse before it has begun. A plan shows all
 // of them, a run ends with the first.
 func (m *maker) refuse() {
-	for _, c := range m.in.Conflicts {
-		m.refused(Files, &ui.Refusal{Code: codes.SettingsConflict, What: c.What + " " + m.untouched(), Ways: c.Ways})
-	}
+	m.conflicts()
 	if m.w.EngineErr != nil {
 		m.refused(Files, m.w.EngineErr)
 	}
@@ -157,40 +156,6 @@ func (m *maker) theirs() error {
 	return r
 }
 
-// externalHere: localhost is another machine in Odoo's container.
-func (m *maker) externalHere() error {
-	if !m.p.External || !m.w.Stack {
-		return nil
-	}
-	list, _ := m.in.ExternalAddress()
-	hosts := strings.Split(list, ",")
-	i := slices.IndexFunc(hosts, func(host string) bool { return host == "localhost" || strings.HasPrefix(host, "127.") || host == "::1" })
-	if i < 0 {
-		return nil
-	}
-	host := hosts[i]
-	return &ui.Refusal{
-		Code: codes.DBHostLocalhost,
-		What: fmt.Sprintf("%s: db_host is %q, which in Odoo's container is the container itself. %s", m.in.Rel(m.p.OdooConfPath), host, m.untouched()),
-		Ways: []string{"db_host = host.docker.internal        this machine, as the container knows it; PostgreSQL must listen there"},
-	}
-}
-
-func (m *maker) foreignHost() error {
-	if m.d.ForeignHost == "" {
-		return nil
-	}
-	conf := m.in.Rel(m.p.OdooConfPath)
-	return &ui.Refusal{
-		Code: codes.DBHostElsewhere,
-		What: fmt.Sprintf("%s:%d: db_host is %q, which is not a service of this compose project but a server elsewhere. %s", conf, m.d.ForeignHostLine, m.d.ForeignHost, m.untouched()),
-		Ways: []string{
-			"ODPM_POSTGRES=external in .env        if that server is the one Odoo must use; odpm then runs no PostgreSQL of its own",
-			fmt.Sprintf("db_host = %s in %s        if this project's PostgreSQL is meant", m.p.ServiceName, conf),
-		},
-	}
-}
-
 // data: what is in the data directory and cannot be started.
 func (m *maker) data() {
 	f := m.w.Disk
@@ -247,16 +212,6 @@ func (m *maker) unfinishedWays(f datadir.Facts) []string {
 		again += " && docker volume create " + name // what is not there is refused
 	}
 	return []string{again + "        and the next run makes a new cluster; its stopped container NAME must be removed first: docker rm NAME"}
-}
-
-// commonPassword: on a server the default is a password everybody knows. Only
-// a start is refused: what is there can be looked at, and saved.
-func (m *maker) commonPassword() error {
-	if m.p.Scenario != project.Server || m.p.AppPassword != "odoo" || m.p.External {
-		return nil
-	}
-	return &ui.Refusal{Code: codes.DefaultPassword, What: fmt.Sprintf("ODPM_SCENARIO=server refuses the password %q for role %s, which everybody knows (%s). %s", "odoo", m.p.AppRole, m.p.AppPasswordSource, m.untouched()),
-		Ways: []string{"POSTGRES_ODOO_PASS=… in .env, or db_password in " + m.in.Rel(m.p.OdooConfPath) + "        another one; then odpm database ensure-role gives it to the role"}}
 }
 
 // stack: containers of the same compose project name from elsewhere.

@@ -247,7 +247,7 @@ func takeover(ctx context.Context, o apply.Options, a Adoption) (t apply.Takeove
 		if f.Odoo != nil {
 			theirs = f.Odoo.Mounts
 		}
-		if err := contradicted(ctx, o, a, next); err != nil {
+		if err := refusedLater(ctx, o, a, next); err != nil {
 			return t, nil, err
 		}
 		if err := accessible(ctx, a, t, next, place.Owner, theirs); err != nil {

@@ -1,11 +1,13 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/odpm/odpm/host/desired"
 	"github.com/odpm/odpm/host/engines"
 	"github.com/odpm/odpm/host/inputs"
+	"github.com/odpm/odpm/host/plan"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/project/tag"
 	"github.com/odpm/odpm/host/ui"
@@ -188,24 +191,40 @@ func keeps(o apply.Options, a Adoption) error {
 		Ways:    []string{again(a, "") + "        keeps it, with an overlay of odpm's"}}
 }
 
-// contradicted: an override that is there already stays, and may say of odpm's services
-// what odpm refuses to start.
-func contradicted(ctx context.Context, o apply.Options, a Adoption, next proposal) error {
-	name := overrideName(o.Dir)
-	text, err := read(o.Dir, name)
-	if err != nil {
-		return err
+// refusedLater is what the first run of the proposed project would refuse for its files
+// alone: an override that is there already, the server that odoo.conf names. It is
+// asked while their stack still runs.
+func refusedLater(ctx context.Context, o apply.Options, a Adoption, next proposal) error {
+	override, conf := overrideName(o.Dir), filepath.Base(next.project.OdooConfPath)
+	text := map[string][]byte{}
+	for _, name := range []string{override, conf} {
+		was, err := read(o.Dir, name)
+		if err != nil {
+			return err
+		}
+		text[name] = was
 	}
 	for _, f := range next.files {
-		if f.name == name {
-			text = []byte(f.content)
+		if f.merged || text[f.name] == nil {
+			text[f.name] = []byte(f.content)
 		}
 	}
-	for _, c := range inputs.Contradictions(ctx, next.project, name, text) {
+	err := plan.Written(inputs.Proposed(ctx, next.project, override, text[override]), text[conf], "Nothing was written or stopped.")
+	var r *ui.Refusal
+	if !errors.As(err, &r) {
+		return err
+	}
+	out := *r
+	switch r.Code {
+	case codes.DBHostElsewhere:
+		out.Ways = []string{again(a, "--external") + "        if that server is the one Odoo must use; odpm then runs no PostgreSQL of its own",
+			fmt.Sprintf("db_host = %s in %s        if the PostgreSQL of this stack is meant; then: %s", next.project.ServiceName, filepath.Clean(cmp.Or(next.conf, conf)), again(a, ""))}
+	case codes.SettingsConflict:
 		keep := a
 		keep.Keep = true
-		return &ui.Refusal{Code: codes.SettingsConflict, What: c.What + " Nothing was written or stopped.",
-			Ways: append(slices.Clone(c.Ways), "or "+again(keep, "")+"        keeps the files as they are")}
+		out.Ways = append(slices.Clone(r.Ways), "or "+again(keep, "")+"        keeps the files as they are")
+	default:
+		out.Ways = append(slices.Clone(r.Ways), "then: "+again(a, ""))
 	}
-	return nil
+	return &out
 }

@@ -45,6 +45,8 @@ type proposal struct {
 	// project is what the files make, odooUser whom an override has Odoo run as.
 	project  *project.Project
 	odooUser string
+	// conf is the odoo.conf of theirs, "" where it is the project's own.
+	conf string
 }
 
 // proposedFor is the same for a file that was read. more adds to the settings.
@@ -111,7 +113,7 @@ func proposedFor(ctx context.Context, o apply.Options, file string, f *foreign.F
 		}
 		files = append(files, newFile{name: overrideName(o.Dir), content: string(d.Override), mode: 0o600, merged: true})
 	}
-	return proposal{files, after, p.Copies, next, d.OdooUser}, nil
+	return proposal{files, after, p.Copies, next, d.OdooUser, p.ConfPath}, nil
 }
 
 // readForeign reads the file with the settings that are in the directory
