@@ -104,7 +104,7 @@ func TestTwentyFullDisks(t *testing.T) {
 		file := bigArchive(t, 80_000, 24)
 		odoodbtest.OldOdoo(t, s, "live", "18.0.1.3")
 		dir := filepath.Join(string(space), "space")
-		odoodbtest.MustAdmin(t, s, server.Maintenance, `COPY (SELECT) TO PROGRAM `+quote.Literal("mkdir "+dir))
+		odoodbtest.MustAdmin(t, s, server.Maintenance, `COPY (SELECT WHERE false) TO PROGRAM `+quote.Literal("mkdir "+dir))
 		odoodbtest.MustAdmin(t, s, server.Maintenance, `CREATE TABLESPACE small LOCATION `+quote.Literal(dir))
 		shop := func() {
 			odoodbtest.MustAdmin(t, s, server.Maintenance, `CREATE DATABASE shop OWNER `+quote.Ident(s.AppRole)+` TABLESPACE small`)

@@ -48,7 +48,7 @@ func TestDropInterruptedInPostgreSQL(t *testing.T) {
 				// A server after a crash has nothing of it in its buffers, and this one must not
 				// write what it has (since 15 CREATE DATABASE copies through them).
 				odoodbtest.MustAdmin(t, s, server.Maintenance, `CHECKPOINT`)
-				odoodbtest.MustAdmin(t, s, server.Maintenance, `COPY (SELECT) TO PROGRAM `+quote.Literal(`rm -r base/`+odoodbtest.Value[string](t, s, server.Maintenance, `SELECT $1::oid::text`, oid)))
+				odoodbtest.MustAdmin(t, s, server.Maintenance, `COPY (SELECT WHERE false) TO PROGRAM `+quote.Literal(`rm -r base/`+odoodbtest.Value[string](t, s, server.Maintenance, `SELECT $1::oid::text`, oid)))
 			},
 		} {
 			oid := made(name)

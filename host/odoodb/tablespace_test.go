@@ -22,7 +22,7 @@ func TestTablespaceNotMounted(t *testing.T) {
 		disk := odoodbtest.Value[string](t, s, server.Maintenance, `SELECT current_setting('data_directory')`) + "/../disk" + major
 		disk = filepath.Clean(disk)
 		shell := func(command string) {
-			odoodbtest.MustAdmin(t, s, server.Maintenance, `COPY (SELECT) TO PROGRAM `+quote.Literal(command))
+			odoodbtest.MustAdmin(t, s, server.Maintenance, `COPY (SELECT WHERE false) TO PROGRAM `+quote.Literal(command))
 		}
 		shell("mkdir " + disk)
 		odoodbtest.MustAdmin(t, s, server.Maintenance, `CREATE TABLESPACE disk LOCATION `+quote.Literal(disk))

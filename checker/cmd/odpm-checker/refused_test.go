@@ -37,11 +37,11 @@ func refusingServer(t *testing.T, conf ...string) *localpg.Cluster {
 		"UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'half'",
 	)
 	disk := filepath.Clean(sql(t, c, "SELECT current_setting('data_directory')") + "/../disk")
-	sql(t, c, "COPY (SELECT) TO PROGRAM 'mkdir "+disk+"'",
+	sql(t, c, "COPY (SELECT WHERE false) TO PROGRAM 'mkdir "+disk+"'",
 		"CREATE TABLESPACE disk LOCATION '"+disk+"'",
 		"CREATE DATABASE unmounted TABLESPACE disk",
 		"CHECKPOINT",
-		"COPY (SELECT) TO PROGRAM 'mv "+disk+" "+disk+".away'",
+		"COPY (SELECT WHERE false) TO PROGRAM 'mv "+disk+" "+disk+".away'",
 	)
 	return c
 }
