@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/odpm/odpm/host/codes"
+	"github.com/odpm/odpm/host/datadir"
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/shared/shell"
 )
@@ -14,6 +15,9 @@ func (m *maker) odooData() error {
 	o := m.w.Files.OdooData
 	if o == nil {
 		return nil
+	}
+	if o.Default && !m.p.External && m.w.Disk.State != datadir.Initialised && m.w.Disk.State != datadir.Unknown {
+		return nil // a cluster that is made now has no attachments
 	}
 	theirs := "ODOO_DATA_DIR=" + shell.Quote(o.Dir) + " in .env        "
 	if o.Decides {

@@ -69,7 +69,7 @@ func (r *Reader) files(w *World) error {
 	}
 	w.Files.OdooDirs = OdooDirs(p.OdooDataDir)
 	if w.OdooHere && len(p.OdooCommand) > 0 {
-		w.Files.OdooData = r.odooData()
+		w.Files.OdooData = r.odooData(w.Snapshot == nil)
 	}
 	w.Files.DatabaseOfRoot = ofRoot(d.Database())
 	w.Up = RememberedUp(d)

@@ -177,6 +177,8 @@ type OdooData struct {
 	Where string
 	// Decides: it is an option of Odoo's command, which nothing overrides.
 	Decides bool
+	// Default: no setting names it; Odoo would have taken it by itself.
+	Default bool
 }
 
 // Checker is odpm-checker on this machine.
