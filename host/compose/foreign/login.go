@@ -272,6 +272,12 @@ func (f *File) clear(s types.ServiceConfig, keys ...string) {
 			}
 		}
 	}
+	if o := f.Odoo; o != nil && s.Name == o.Service {
+		written := writtenPassword(s, def)
+		if written != "" && strings.ReplaceAll(written, "$$", "$") == o.Password {
+			keys, values["--db_password"] = append([]string{"--db_password"}, keys...), written
+		}
+	}
 	for _, k := range keys {
 		if inClear(values[k]) {
 			f.problem(Problem{Code: "password_in_clear", Message: fmt.Sprintf("%s of service %s is in clear text in %s", k, s.Name, filepath.Base(f.Files[0])),
@@ -279,6 +285,17 @@ func (f *File) clear(s types.ServiceConfig, keys ...string) {
 			return
 		}
 	}
+}
+
+// writtenPassword is --db_password or -w as the file writes it among Odoo's options,
+// "" where it has none. A variable is its name there.
+func writtenPassword(s types.ServiceConfig, def map[string]any) string {
+	for key, words := range map[string]*types.ShellCommand{"entrypoint": &s.Entrypoint, "command": &s.Command} {
+		if as, ok := def[key]; ok && as != nil && words.DecodeMapstructure(as) != nil {
+			return ""
+		}
+	}
+	return optionOf(odooOptions(s), "--db_password", "-w")
 }
 
 // inClear: a password stands in the file itself, and is not a variable's value.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,6 +104,30 @@ func TestWrittenOut(t *testing.T) {
 		}
 		if messages := said(d, "written_out"); len(messages) != 1 || !strings.Contains(messages[0], "JOB_TOKEN") || !strings.Contains(messages[0], "${INNER_TOKEN}") {
 			t.Errorf("%s: %q", name, messages)
+		}
+	}
+}
+
+// A password among Odoo's options is as readable as one in its environment.
+func TestPasswordAmongOptions(t *testing.T) {
+	for odoo, want := range map[string]bool{
+		`command: odoo --db_host db -r erp -w pw`:                                               true,
+		`command: ["odoo", "--db_host=db", "--db_user=erp", "--db_password=pw"]`:                true,
+		`entrypoint: [sh, -c], command: ["sleep 1; exec odoo --db_host db -r erp -w pw"]`:       true,
+		`command: [odoo, --db_host, db, -r, erp, -w, "p$$w"]`:                                   true,
+		`entrypoint: odoo, command: "--db_host db -r erp --db_password pw"`:                     true,
+		`command: "odoo --db_host db -r erp -w ${PG_PASS}"`:                                     false,
+		`command: ["odoo", "--db_host=db", "--db_password=${PG_PASS:-pw}"]`:                     false,
+		`command: odoo --workers 4, environment: {HOST: db, USER: erp, PASSWORD: "${PG_PASS}"}`: false,
+	} {
+		text := "services:\n  odoo: {image: \"odoo:17.0\", " + odoo + "}\n" +
+			"  db: {image: \"postgres:15\", environment: {POSTGRES_USER: erp, POSTGRES_PASSWORD: \"${PG_PASS}\"}, volumes: [\"./pg:/var/lib/postgresql/data\"]}\n"
+		f := readText(t, text, map[string]string{".env": "PG_PASS=pw\n"})
+		found := slices.ContainsFunc(f.Problems, func(p Problem) bool {
+			return p.Code == "password_in_clear" && strings.Contains(p.Message, "--db_password of service odoo is in clear text in compose.yml")
+		})
+		if found != want {
+			t.Errorf("%s: %v\n%v", odoo, found, f.Problems)
 		}
 	}
 }
