@@ -16,7 +16,7 @@ import (
 // by the option that odpm adds, so it counts where file stores are in it and
 // ODOO_DATA_DIR does not say which directory is meant. first: no login was ever
 // proven; then Odoo's own default counts too, for a project that has no file stores
-// yet.
+// yet and names none.
 func (r *Reader) odooData(first bool) *OdooData {
 	p := r.in.Project
 	if v := dataDirOption(p.OdooCommand[1:]); v != "" {
@@ -38,7 +38,7 @@ func (r *Reader) odooData(first bool) *OdooData {
 	}
 	if v == "" {
 		dir := defaultDataDir()
-		if !first || hasFilestores(p.OdooDataDir) || !hasFilestores(dir) || SameFile(dir, p.OdooDataDir) {
+		if !first || p.FilestoreDir != "" || hasFilestores(p.OdooDataDir) || !hasFilestores(dir) || SameFile(dir, p.OdooDataDir) {
 			return nil
 		}
 		return &OdooData{Dir: dir, Where: "Odoo's default data_dir", Default: true}
