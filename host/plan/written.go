@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -64,6 +65,16 @@ func (m *maker) foreignHost() error {
 		return nil
 	}
 	conf := m.in.Rel(m.p.OdooConfPath)
+	if ip := net.ParseIP(strings.Trim(m.d.ForeignHost, "[]")); m.w.OdooHere && (m.d.ForeignHost == "localhost" || ip.IsLoopback()) {
+		return &ui.Refusal{
+			Code: codes.DBHostElsewhere,
+			What: fmt.Sprintf("%s:%d: db_host is %q, but odpm needs the name of the PostgreSQL service there, also without Docker: it gives Odoo the address of this machine on its command line. %s", conf, m.d.ForeignHostLine, m.d.ForeignHost, m.untouched()),
+			Ways: []string{
+				fmt.Sprintf("db_host = %s in %s        if this project's PostgreSQL is meant", m.p.ServiceName, conf),
+				"ODPM_POSTGRES=external in .env        if it is a server that odpm must not start or stop",
+			},
+		}
+	}
 	return &ui.Refusal{
 		Code: codes.DBHostElsewhere,
 		What: fmt.Sprintf("%s:%d: db_host is %q, which is not a service of this compose project but a server elsewhere. %s", conf, m.d.ForeignHostLine, m.d.ForeignHost, m.untouched()),
