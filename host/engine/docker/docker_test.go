@@ -28,6 +28,21 @@ func run(t *testing.T, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// pause pauses a container. One that begins processes all the time (its health check)
+// is not always frozen at the first try: "unable to freeze".
+func pause(t *testing.T, container string) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		out, err := exec.Command("docker", "pause", container).CombinedOutput()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) || !strings.Contains(string(out), "unable to freeze") {
+			t.Fatalf("docker pause %s: %v\n%s", container, err, out)
+		}
+	}
+}
+
 func need(t *testing.T, images ...string) {
 	t.Helper()
 	if err := docker.Available(context.Background()); err != nil {

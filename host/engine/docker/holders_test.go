@@ -216,7 +216,7 @@ func TestHoldersOfComposeProjects(t *testing.T) {
 	}
 	run(t, "rm", "-f", once)
 	run(t, "start", o.Project+"-db-1")
-	run(t, "pause", o.Project+"-db-1")
+	pause(t, o.Project+"-db-1")
 	held(t, e, o.Project+"-db-1")
 	if s, err := e.Status(ctx); err != nil || s.Ready {
 		t.Errorf("%+v %v", s, err)

@@ -183,7 +183,7 @@ func TestStartOfAPausedContainer(t *testing.T) {
 	if err := e.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "pause", container(t, o))
+	pause(t, container(t, o))
 	if err := e.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
