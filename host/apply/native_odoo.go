@@ -24,7 +24,7 @@ func (s *Run) upNative(ctx context.Context) error {
 		return s.Desired.Image.Problem
 	}
 	p := s.odooProcess()
-	if len(s.Project.OdooCommand) == 0 || p.Runs() && p.ID == s.Desired.Handoff.ID && !p.Outdated(s.Project.OdooStart()) && !plan.MustProve(s.World, s.Desired) {
+	if len(s.Project.OdooCommand) == 0 || p.Runs() && p.ID == s.Desired.Handoff.ID && !p.Outdated(s.Inputs.OdooStart()) && !plan.MustProve(s.World, s.Desired) {
 		return s.stillGood(ctx)
 	}
 	if err := p.stop(ctx); err != nil {
@@ -69,7 +69,7 @@ func (s *Run) proveNative(ctx context.Context, record bool) error {
 	env, err := s.checkerEnv(ctx)
 	if err == nil && len(s.Project.OdooCommand) > 0 {
 		var odoo []string
-		if odoo, err = s.OdooArgv(ctx); err == nil {
+		if odoo, err = s.OdooArgv(ctx, s.Inputs.Here().Options...); err == nil {
 			argv = append(append(argv, "--"), odoo...)
 			env, err = s.OdooEnv(ctx)
 		}

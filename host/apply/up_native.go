@@ -23,7 +23,7 @@ import (
 // goes on when odpm ends. It is done when that checker has recorded and what it
 // has become goes on.
 func (s *Run) startNativeOdoo(ctx context.Context) error {
-	argv, err := s.OdooArgv(ctx)
+	argv, err := s.OdooArgv(ctx, s.Inputs.Here().Options...)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (s *Run) startNativeOdoo(ctx context.Context) error {
 	}
 	o := nativeStart{s: s, pid: cmd.Process.Pid, from: from, ended: make(chan error, 1)}
 	go func() { o.ended <- cmd.Wait() }()
-	note := world.OdooProcess{Pid: o.pid, Birth: world.Birth(o.pid), ID: s.Desired.Handoff.ID, Start: s.Project.OdooStart()}
+	note := world.OdooProcess{Pid: o.pid, Birth: world.Birth(o.pid), ID: s.Desired.Handoff.ID, Start: s.Inputs.OdooStart()}
 	if err := durable.WriteFile(filepath.Join(s.Dirs.State(), state.ProcessFile), []byte(note.Line()), 0o600); err != nil {
 		return err
 	}

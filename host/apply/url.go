@@ -55,11 +55,11 @@ func (s *Run) inside() int {
 // URL is where a browser finds Odoo by what the project says.
 func (s *Run) URL() string {
 	p := s.Project
-	port := p.OdooPort
-	if s.Readers.OdooHere(s.Project) {
-		port = httpPort(s.Desired.Parsed, p.OdooMajor)
+	if s.Readers.OdooHere(p) {
+		here := s.Inputs.Here()
+		return address(here.Bind, here.HTTP)
 	}
-	return address(compose.OdooBind(*p), port)
+	return address(compose.OdooBind(*p), p.OdooPort)
 }
 
 // httpPort is the port that Odoo itself listens on.

@@ -43,6 +43,14 @@ func (m *maker) portUses() []portUse {
 		uses = append(uses, portUse{key: "ODOO_PORT", bind: bind, port: p.OdooPort}, portUse{key: "GEVENT_PORT", bind: bind, port: p.GeventPort})
 		services = append(services, p.OdooServiceName)
 	}
+	if m.Want.Goal >= Odoo && m.w.OdooHere && len(p.OdooCommand) > 0 && !m.w.Process.Runs {
+		here := m.in.Here()
+		use := portUse{key: "ODOO_PORT", bind: here.Bind, port: here.HTTP}
+		if here.Says == "ODOO_COMMAND" {
+			use.key, use.file = "the port in ODOO_COMMAND,", "ODOO_COMMAND"
+		}
+		uses = append(uses, use)
+	}
 	if m.in.Merged == nil || !m.w.Stack {
 		return uses
 	}
@@ -86,7 +94,7 @@ func (m *maker) unpublished(service string) bool {
 // ports: a port that somebody else has is reported before half of the stack is
 // stopped or started.
 func (m *maker) ports() error {
-	if !m.starting() || m.p.External && !m.w.Stack {
+	if !m.starting() || m.p.External && !m.w.Stack && !m.w.OdooHere {
 		return nil
 	}
 	r := &ui.Refusal{Code: codes.PortTaken, What: "A port that this project publishes is already in use. " + m.untouched()}

@@ -261,7 +261,7 @@ func (m *maker) whyUp() string {
 	case w.OdooHere && len(p.OdooCommand) > 0 && !w.Process.Runs:
 		return "ODOO_COMMAND is not running"
 	case w.OdooHere && len(p.OdooCommand) > 0 && w.Process.Outdated:
-		return "ODOO_COMMAND or Odoo's data directory changed since Odoo was started"
+		return "ODOO_COMMAND, Odoo's data directory or where it listens changed since Odoo was started"
 	case MustProve(w, m.d):
 		return "the login is not proven for this configuration"
 	case m.d.PasswordChanges(w):

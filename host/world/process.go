@@ -66,5 +66,5 @@ func Birth(pid int) string {
 
 func (r *Reader) process(w *World) {
 	p := RememberedProcess(r.in.Dirs)
-	w.Process = Process{Runs: p.Runs(), ID: p.ID, Outdated: p.Outdated(r.in.Project.OdooStart())}
+	w.Process = Process{Runs: p.Runs(), ID: p.ID, Outdated: p.Outdated(r.in.OdooStart())}
 }

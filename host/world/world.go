@@ -142,8 +142,8 @@ type Process struct {
 	Runs bool
 	// ID is the hand-off that it was started with.
 	ID string
-	// Outdated: ODOO_COMMAND, odoo.conf's path or the data directory changed since it
-	// was started.
+	// Outdated: ODOO_COMMAND, odoo.conf's path, the data directory or where it listens
+	// changed since it was started.
 	Outdated bool
 }
 

@@ -173,7 +173,7 @@ func (f *File) odooConf() (*odooconf.File, error) {
 
 // odooInterface is the address that Odoo listens on, "" for every one.
 func (f *File) odooInterface(s types.ServiceConfig) string {
-	at := optionOf(odooOptions(s), "--http-interface", "--xmlrpc-interface")
+	at := BindsTo(s)
 	conf, err := f.odooConf()
 	for _, key := range []string{"http_interface", "xmlrpc_interface"} {
 		if at == "" && err == nil {

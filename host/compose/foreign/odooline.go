@@ -46,6 +46,13 @@ func odooOptions(s types.ServiceConfig) []string {
 // over odoo.conf's; 0 for one that they do not say.
 func ListensOn(s types.ServiceConfig) (http, gevent int) {
 	options := odooOptions(s)
+	for i, w := range options {
+		// optparse's short form, -pPORT.
+		if n, ok := strings.CutPrefix(w, "-p"); ok && n != "" && strings.Trim(n, "0123456789") == "" {
+			options = slices.Replace(slices.Clone(options), i, i+1, "--http-port="+n)
+			break
+		}
+	}
 	port := func(names ...string) int {
 		n, err := strconv.Atoi(optionOf(options, names...))
 		if err != nil || n < 1 || n > 65535 {
@@ -54,6 +61,12 @@ func ListensOn(s types.ServiceConfig) (http, gevent int) {
 		return n
 	}
 	return port("--http-port", "-p", "--xmlrpc-port"), port("--gevent-port", "--longpolling-port")
+}
+
+// BindsTo is the address that a service's own options have Odoo listen on, "" where they
+// say none.
+func BindsTo(s types.ServiceConfig) string {
+	return optionOf(odooOptions(s), "--http-interface", "--xmlrpc-interface")
 }
 
 // oneLine is a command whose only word has all of them.

@@ -1,0 +1,105 @@
+package inputs
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strconv"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/odpm/odpm/host/compose"
+	"github.com/odpm/odpm/host/compose/foreign"
+)
+
+// Here is where an Odoo without a container listens.
+type Here struct {
+	// Bind is its address, "" for all of this machine's.
+	Bind string
+	HTTP int
+	// Says is what names the port: "ODOO_COMMAND", "odoo.conf" or ODOO_PORT.
+	Says string
+	// Options are what ODOO_COMMAND is given for it.
+	Options []string
+}
+
+// Here ranks an option of ODOO_COMMAND before a key of .env, that before odoo.conf, and
+// odoo.conf before the defaults, as with Odoo's data directory. What neither the command
+// nor odoo.conf says becomes an option where it is not Odoo's own default.
+func (in *Inputs) Here() Here {
+	p := in.Project
+	h := Here{HTTP: compose.OdooHTTPPort, Says: "ODOO_PORT"}
+	// The words behind a script's name are meant for the Odoo that it starts.
+	var line, behind types.ServiceConfig
+	if len(p.OdooCommand) > 0 {
+		line.Command = p.OdooCommand
+		behind.Command = append(types.ShellCommand{"odoo"}, p.OdooCommand[1:]...)
+	}
+	http, gevent := foreign.ListensOn(line)
+	http2, gevent2 := foreign.ListensOn(behind)
+	bind := cmp.Or(foreign.BindsTo(line), foreign.BindsTo(behind))
+	http, gevent = cmp.Or(http, http2), cmp.Or(gevent, gevent2)
+	names := []string{"--http-port", "--gevent-port"}
+	if p.OdooMajor != 0 && p.OdooMajor < 16 {
+		names[1] = "--longpolling-port"
+	}
+	inConf := in.confInt("http_port", "xmlrpc_port")
+	switch {
+	case http != 0:
+		h.HTTP, h.Says = http, "ODOO_COMMAND"
+	case p.Setting("ODOO_PORT") != "":
+		h.HTTP, h.Options = p.OdooPort, append(h.Options, names[0], strconv.Itoa(p.OdooPort))
+	case inConf != 0:
+		h.HTTP, h.Says = inConf, "odoo.conf"
+	}
+	if gevent == 0 && p.Setting("GEVENT_PORT") != "" {
+		h.Options = append(h.Options, names[1], strconv.Itoa(p.GeventPort))
+	}
+	confBind := in.confText("http_interface", "xmlrpc_interface")
+	switch {
+	case bind != "":
+		h.Bind = bind
+	case p.Setting("ODOO_BIND") == "" && confBind != "":
+		h.Bind = confBind
+	default:
+		if h.Bind = compose.OdooBind(*p); h.Bind != "" {
+			h.Options = append(h.Options, "--http-interface", h.Bind)
+		}
+	}
+	return h
+}
+
+func (in *Inputs) confInt(keys ...string) int {
+	if c := in.Project.OdooConf; c != nil {
+		for _, key := range keys {
+			if n, ok, err := c.Int(key, in.Project.OdooMajor); ok && err == nil && n > 0 {
+				return n
+			}
+		}
+	}
+	return 0
+}
+
+func (in *Inputs) confText(keys ...string) string {
+	if c := in.Project.OdooConf; c != nil {
+		for _, key := range keys {
+			if v, ok := c.Value(key, in.Project.OdooMajor); ok && v != "" {
+				return v
+			}
+		}
+	}
+	return ""
+}
+
+// OdooStart stands for how ODOO_COMMAND is started. It is kept beside the pid of
+// the Odoo that runs, and is a hash because a command may hold a password.
+func (in *Inputs) OdooStart() string {
+	p := in.Project
+	how, err := json.Marshal([]any{p.OdooCommand, p.OdooConfPath, p.OdooDataDir, in.Here().Options})
+	if err != nil {
+		return "-" // strings are always JSON
+	}
+	sum := sha256.Sum256(how)
+	return hex.EncodeToString(sum[:8])
+}
