@@ -109,8 +109,8 @@ func (s *Run) OdooCommand() []string {
 }
 
 // RunOdooOnce runs Odoo beside a service that may run, and waits for its end.
-func (s *Run) RunOdooOnce(ctx context.Context, args []string) error {
-	err := s.odooOnce(ctx, args)
+func (s *Run) RunOdooOnce(ctx context.Context, record bool, args []string) error {
+	err := s.odooOnce(ctx, record, args)
 	var exit *engine.ExitError
 	var native *exec.ExitError
 	switch {
@@ -169,7 +169,11 @@ func (s *Run) once(args []string) (engine.RunOnce, error) {
 	return run, nil
 }
 
-func (s *Run) odooOnce(ctx context.Context, args []string) error {
+func (s *Run) odooOnce(ctx context.Context, record bool, args []string) error {
+	var how []string
+	if !record {
+		how = recording(false)
+	}
 	stream, back := s.Term.Lend()
 	defer back()
 	if s.Stack != nil {
@@ -177,7 +181,7 @@ func (s *Run) odooOnce(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		run.Stdout, run.Stderr = stream, stream
+		run.Stdout, run.Stderr, run.Env = stream, stream, append(run.Env, how...)
 		return s.Stack.RunOnce(ctx, run)
 	}
 	argv, err := s.OdooArgv(ctx, args...)
@@ -190,6 +194,6 @@ func (s *Run) odooOnce(ctx context.Context, args []string) error {
 	}
 	cmd := exec.CommandContext(ctx, s.Desired.Image.Checker, append([]string{"--"}, argv...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Project.Dir, env, stream, stream
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Project.Dir, append(env, how...), stream, stream
 	return cmd.Run()
 }

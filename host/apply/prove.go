@@ -129,8 +129,11 @@ func recording(record bool) []string {
 	if record {
 		return []string{"ODPM_REQUIRE_BASELINE=true"}
 	}
-	return []string{"ODPM_NO_RECORD=true"}
+	return []string{NoRecord}
 }
+
+// NoRecord tells a checker that what it runs is none of the project's own starts.
+const NoRecord = "ODPM_NO_RECORD=true"
 
 const (
 	// nowTimeout is how long a proof waits for a server that is known to accept

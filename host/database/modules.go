@@ -231,7 +231,7 @@ func (w *work) runOdoo(ctx context.Context, args []string) error {
 		}
 	}
 	w.Term.Step("running Odoo once: %s", ui.Clean(strings.Join(args, " ")))
-	err := w.RunOdooOnce(ctx, args)
+	err := w.RunOdooOnce(ctx, true, args)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/engine"
 	"github.com/odpm/odpm/host/wording"
@@ -52,6 +53,6 @@ func (w *work) neutralize(ctx context.Context, database string, modules []string
 			Args: []string{"neutralize", "-c", compose.OdooConfTarget, "-d", database}, Stdout: w.Term.Err, Stderr: w.Term.Err})
 	}
 	command := w.OdooCommand()[0]
-	return w.Stack.RunOnce(ctx, engine.RunOnce{Service: w.Project.OdooServiceName, NoDeps: true,
+	return w.Stack.RunOnce(ctx, engine.RunOnce{Service: w.Project.OdooServiceName, NoDeps: true, Env: []string{apply.NoRecord},
 		Args: []string{command, "neutralize", "-d", database}, Stdout: w.Term.Err, Stderr: w.Term.Err})
 }

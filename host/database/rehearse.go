@@ -115,7 +115,7 @@ func Rehearse(ctx context.Context, o apply.Options, req RehearseRequest) (Rehear
 		}
 		opts.Restore.Neutralize, opts.Restore.NeutralizeWithOdoo = true, w.neutralize
 		opts.Odoo = func(ctx context.Context, database string) error {
-			return w.RunOdooOnce(ctx, []string{"-d", database, "-u", "base", "--stop-after-init", "--no-http"})
+			return w.RunOdooOnce(ctx, false, []string{"-d", database, "-u", "base", "--stop-after-init", "--no-http"})
 		}
 	}
 	start := time.Now()
