@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -137,7 +138,13 @@ func (s *stack) elsewhere() bool {
 	if err != nil {
 		s.Fatal(err)
 	}
-	gateway := s.docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge")
+	// An engine that has just made its bridge does not always say its own address there,
+	// which is the network's first.
+	subnet, err := netip.ParsePrefix(s.docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", "bridge"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	gateway := subnet.Masked().Addr().Next().String()
 	s.docker("run", "-d", "--name", s.project+"-elsewhere", "--label", "odpm.takeover="+s.project, "-p", fmt.Sprintf("%s:%d:5432", gateway, port),
 		"-e", "POSTGRES_USER=odoo", "-e", "POSTGRES_PASSWORD=pw", "postgres:15")
 	text := strings.NewReplacer("192.0.2.12", fmt.Sprintf("%s\ndb_port = %d", gateway, port), "odooadmin", "odoo").Replace(string(conf))
