@@ -3,6 +3,7 @@ package docker
 import (
 	"cmp"
 	"context"
+	"net/netip"
 	"slices"
 )
 
@@ -29,7 +30,9 @@ func (e *Reader) Resolved(ctx context.Context, networks []string, name string) (
 // the engine does not say it.
 func (e *Reader) Gateway(ctx context.Context) (string, error) {
 	var bridge struct {
-		IPAM struct{ Config []struct{ Gateway string } }
+		IPAM struct {
+			Config []struct{ Gateway, Subnet string }
+		}
 	}
 	if err := e.cl.api.get(ctx, "network inspect", "/networks/bridge", nil, &bridge); err != nil {
 		return "", err
@@ -37,6 +40,11 @@ func (e *Reader) Gateway(ctx context.Context) (string, error) {
 	for _, c := range bridge.IPAM.Config {
 		if c.Gateway != "" {
 			return c.Gateway, nil
+		}
+		// dockerd says none of a bridge that it has just made, until it is started again.
+		// The address is the network's first then.
+		if p, err := netip.ParsePrefix(c.Subnet); err == nil {
+			return p.Masked().Addr().Next().String(), nil
 		}
 	}
 	return "", nil
