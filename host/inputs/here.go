@@ -22,6 +22,8 @@ type Here struct {
 	Says string
 	// Options are what ODOO_COMMAND is given for it.
 	Options []string
+	// Conf is odoo.conf's port, 0 where it says none.
+	Conf int
 }
 
 // Here ranks an option of ODOO_COMMAND before a key of .env, that before odoo.conf, and
@@ -29,7 +31,7 @@ type Here struct {
 // nor odoo.conf says becomes an option where it is not Odoo's own default.
 func (in *Inputs) Here() Here {
 	p := in.Project
-	h := Here{HTTP: compose.OdooHTTPPort, Says: "ODOO_PORT"}
+	h := Here{HTTP: compose.OdooHTTPPort, Says: "ODOO_PORT", Conf: in.confInt("http_port", "xmlrpc_port")}
 	// The words behind a script's name are meant for the Odoo that it starts.
 	var line, behind types.ServiceConfig
 	if len(p.OdooCommand) > 0 {
@@ -44,14 +46,13 @@ func (in *Inputs) Here() Here {
 	if p.OdooMajor != 0 && p.OdooMajor < 16 {
 		names[1] = "--longpolling-port"
 	}
-	inConf := in.confInt("http_port", "xmlrpc_port")
 	switch {
 	case http != 0:
 		h.HTTP, h.Says = http, "ODOO_COMMAND"
 	case p.Setting("ODOO_PORT") != "":
 		h.HTTP, h.Options = p.OdooPort, append(h.Options, names[0], strconv.Itoa(p.OdooPort))
-	case inConf != 0:
-		h.HTTP, h.Says = inConf, "odoo.conf"
+	case h.Conf != 0:
+		h.HTTP, h.Says = h.Conf, "odoo.conf"
 	}
 	if gevent == 0 && p.Setting("GEVENT_PORT") != "" {
 		h.Options = append(h.Options, names[1], strconv.Itoa(p.GeventPort))

@@ -80,6 +80,17 @@ func (m *maker) portUses() []portUse {
 	return uses
 }
 
+// listens: .env and odoo.conf may name two ports for an Odoo without a container.
+func (m *maker) listens() {
+	if !m.w.OdooHere || len(m.p.OdooCommand) == 0 {
+		return
+	}
+	if h := m.in.Here(); h.Says == "ODOO_PORT" && h.Conf != 0 && h.Conf != h.HTTP {
+		m.Warnings = append(m.Warnings, fmt.Sprintf("%s has http_port = %d, but ODOO_PORT is %d: without Docker odpm gives Odoo the port of .env. Take one of the two out",
+			m.in.Rel(m.p.OdooConfPath), h.Conf, h.HTTP))
+	}
+}
+
 // unpublished: Docker publishes no port of a container whose networks are all internal.
 func (m *maker) unpublished(service string) bool {
 	networks := m.in.Merged.Services[service].Networks

@@ -60,6 +60,7 @@ func (m *maker) refused(from Goal, err error) {
 // of them, a run ends with the first.
 func (m *maker) refuse() {
 	m.conflicts()
+	m.listens()
 	if m.w.EngineErr != nil {
 		m.refused(Files, m.w.EngineErr)
 	}
