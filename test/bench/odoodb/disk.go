@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/odpm/odpm/host/odoodb/disk"
 )
 
 // watched also measures by how much the disk use peaks above what it was. It asks
@@ -44,15 +46,12 @@ func (p *place) watched(f func() error) (seconds float64, disk int64, err error)
 	return seconds, <-ended - before, err
 }
 
-// diskUse is what is used of the file system, by whomever: nothing else may write
-// much there meanwhile. PostgreSQL's write-ahead log is left out: its size is the
+// diskUse is what is used of the file system, less all that it has, by whomever: nothing
+// else may write much there meanwhile. PostgreSQL's write-ahead log is left out: its size is the
 // server's setting and not a backup's or a restore's.
 func (p *place) diskUse() (int64, error) {
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(p.Dir, &fs); err != nil {
-		return 0, &os.PathError{Op: "statfs", Path: p.Dir, Err: err}
-	}
-	return int64(fs.Blocks-fs.Bfree)*fs.Bsize - blocks(filepath.Join(p.data(), "pg_wal")), nil
+	free, err := disk.Free(p.Dir)
+	return -free - blocks(filepath.Join(p.data(), "pg_wal")), err
 }
 
 // blocks counts every inode once, as du does.
