@@ -108,7 +108,8 @@ func (s *Run) OdooCommand() []string {
 	return s.Desired.Spec.OdooCommand()
 }
 
-// RunOdooOnce runs Odoo beside a service that may run, and waits for its end.
+// RunOdooOnce runs Odoo beside a service that may run, and waits for its end. record:
+// its login is one of the project's own.
 func (s *Run) RunOdooOnce(ctx context.Context, record bool, args []string) error {
 	err := s.odooOnce(ctx, record, args)
 	var exit *engine.ExitError
@@ -172,7 +173,7 @@ func (s *Run) once(args []string) (engine.RunOnce, error) {
 func (s *Run) odooOnce(ctx context.Context, record bool, args []string) error {
 	var how []string
 	if !record {
-		how = recording(false)
+		how = []string{NoRecord}
 	}
 	stream, back := s.Term.Lend()
 	defer back()

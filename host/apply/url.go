@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -8,7 +9,7 @@ import (
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/engine"
-	"github.com/odpm/odpm/shared/odooconf"
+	"github.com/odpm/odpm/host/inputs"
 )
 
 // OpenURL is where a browser finds the Odoo that runs now. An override, or a
@@ -49,7 +50,7 @@ func (s *Run) inside() int {
 	if http, _ := s.Inputs.Listens(); http != 0 {
 		return http
 	}
-	return httpPort(s.Desired.Parsed, s.Project.OdooMajor)
+	return cmp.Or(inputs.HTTPPort(s.Desired.Parsed, s.Project.OdooMajor), compose.OdooHTTPPort)
 }
 
 // URL is where a browser finds Odoo by what the project says.
@@ -60,16 +61,6 @@ func (s *Run) URL() string {
 		return address(here.Bind, here.HTTP)
 	}
 	return address(compose.OdooBind(*p), p.OdooPort)
-}
-
-// httpPort is the port that Odoo itself listens on.
-func httpPort(conf *odooconf.File, major int) int {
-	for _, key := range []string{"http_port", "xmlrpc_port"} {
-		if n, ok, err := conf.Int(key, major); ok && err == nil && n > 0 {
-			return n
-		}
-	}
-	return compose.OdooHTTPPort
 }
 
 func address(host string, port int) string {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/compose/foreign"
+	"github.com/odpm/odpm/shared/odooconf"
 )
 
 // Here is where an Odoo without a container listens.
@@ -22,7 +23,7 @@ type Here struct {
 	Says string
 	// Options are what ODOO_COMMAND is given for it.
 	Options []string
-	// Conf is odoo.conf's port, 0 where it says none.
+	// Conf is the port of odoo.conf, 0 where it says none.
 	Conf int
 }
 
@@ -31,7 +32,9 @@ type Here struct {
 // nor odoo.conf says becomes an option where it is not Odoo's own default.
 func (in *Inputs) Here() Here {
 	p := in.Project
-	h := Here{HTTP: compose.OdooHTTPPort, Says: "ODOO_PORT", Conf: in.confInt("http_port", "xmlrpc_port")}
+	h := Here{HTTP: compose.OdooHTTPPort, Says: "ODOO_PORT"}
+	confBind, confPort := in.confListens()
+	h.Conf = confPort
 	// The words behind a script's name are meant for the Odoo that it starts.
 	var line, behind types.ServiceConfig
 	if len(p.OdooCommand) > 0 {
@@ -57,7 +60,6 @@ func (in *Inputs) Here() Here {
 	if gevent == 0 && p.Setting("GEVENT_PORT") != "" {
 		h.Options = append(h.Options, names[1], strconv.Itoa(p.GeventPort))
 	}
-	confBind := in.confText("http_interface", "xmlrpc_interface")
 	switch {
 	case bind != "":
 		h.Bind = bind
@@ -71,26 +73,33 @@ func (in *Inputs) Here() Here {
 	return h
 }
 
-func (in *Inputs) confInt(keys ...string) int {
-	if c := in.Project.OdooConf; c != nil {
-		for _, key := range keys {
-			if n, ok, err := c.Int(key, in.Project.OdooMajor); ok && err == nil && n > 0 {
-				return n
-			}
+// HTTPPort is the port that an odoo.conf has Odoo listen on, 0 where it says none.
+func HTTPPort(conf *odooconf.File, major int) int {
+	if conf == nil {
+		return 0
+	}
+	for _, key := range []string{"http_port", "xmlrpc_port"} {
+		if n, ok, err := conf.Int(key, major); ok && err == nil && n > 0 {
+			return n
 		}
 	}
 	return 0
 }
 
-func (in *Inputs) confText(keys ...string) string {
-	if c := in.Project.OdooConf; c != nil {
-		for _, key := range keys {
-			if v, ok := c.Value(key, in.Project.OdooMajor); ok && v != "" {
-				return v
-			}
+// confListens is what odoo.conf says, and where that is silent odpm.json's options,
+// which a run writes into it.
+func (in *Inputs) confListens() (bind string, port int) {
+	p := in.Project
+	port = HTTPPort(p.OdooConf, p.OdooMajor)
+	if n, err := strconv.Atoi(cmp.Or(p.ConfOptions["http_port"], p.ConfOptions["xmlrpc_port"])); port == 0 && err == nil && n > 0 {
+		port = n
+	}
+	for _, key := range []string{"http_interface", "xmlrpc_interface"} {
+		if p.OdooConf != nil && bind == "" {
+			bind, _ = p.OdooConf.Value(key, p.OdooMajor)
 		}
 	}
-	return ""
+	return cmp.Or(bind, p.ConfOptions["http_interface"], p.ConfOptions["xmlrpc_interface"]), port
 }
 
 // OdooStart stands for how ODOO_COMMAND is started. It is kept beside the pid of
