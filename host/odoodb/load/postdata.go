@@ -7,19 +7,22 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/odpm/odpm/host/odoodb/sqldump"
 )
 
 // postRunner runs the part of a dump after the data. Indexes and keys of
-// different tables, and indexes of one table, are built side by side;
-// everything that is not known to be independent waits for all that stands
-// before it and is waited for.
+// different tables, and indexes of one table, are built side by side, and a foreign
+// key is checked as soon as its tables have theirs; everything that is not known to be
+// independent waits for all that stands before it and is waited for.
 type postRunner struct {
-	l       *Loader
-	batch   []job
-	group   int // 1 indexes and keys, 2 foreign keys
+	l     *Loader
+	batch []job
+	// unsure: a table of the batch has no schema in its name, so that the name of a
+	// foreign key's may be another.
+	unsure  bool
 	remarks []string
 	// kept is the length of the statements in both.
 	kept int
@@ -29,8 +32,13 @@ type postRunner struct {
 type job struct {
 	sql    string
 	tables []string
-	shared bool
+	kind   sqldump.PostKind
+	// size is what its place in the queue goes by.
+	size int64
 }
+
+// shared: others of its kind may run on the table at the same time.
+func (j job) shared() bool { return j.kind == sqldump.Index }
 
 // afterData runs first and everything that follows it.
 func (l *Loader) afterData(ctx context.Context, sc *sqldump.Scanner, first string) error {
@@ -94,28 +102,27 @@ func (p *postRunner) statement(ctx context.Context, stmt []byte) error {
 		}
 	}
 	post := sqldump.Classify(stmt)
-	group := 0
 	switch post.Kind {
 	case sqldump.Remark:
 		// Between every two indexes of a dump stand their comments.
 		p.remarks = append(p.remarks, string(stmt))
 		return nil
-	case sqldump.Index, sqldump.Key:
-		group = 1
-	case sqldump.ForeignKey:
-		group = 2
-	}
-	if group != p.group || group == 0 {
+	case sqldump.Index, sqldump.Key, sqldump.ForeignKey:
+		unsure := p.unsure || slices.ContainsFunc(post.Tables, func(table string) bool { return !strings.Contains(table, "\x00") })
+		if n := len(p.batch); n > 0 && unsure && (p.batch[n-1].kind == sqldump.ForeignKey) != (post.Kind == sqldump.ForeignKey) {
+			if err := p.flush(ctx); err != nil {
+				return err
+			}
+		}
+		p.unsure = unsure
+		p.batch = append(p.batch, job{sql: string(stmt), tables: post.Tables, kind: post.Kind})
+		return nil
+	default:
 		if err := p.flush(ctx); err != nil {
 			return err
 		}
+		return p.l.statement(ctx, stmt)
 	}
-	p.group = group
-	if group > 0 {
-		p.batch = append(p.batch, job{string(stmt), post.Tables, post.Kind == sqldump.Index})
-		return nil
-	}
-	return p.l.statement(ctx, stmt)
 }
 
 // flush runs the batch over all connections and waits for it.
@@ -156,12 +163,12 @@ func (p *postRunner) flush(ctx context.Context) error {
 	}
 	wg.Wait()
 	p.done = total
-	p.batch = nil
+	p.batch, p.unsure = nil, false
 	return q.err
 }
 
-// largestFirst puts the statements of a batch, whose order is free, in the
-// order of their tables' sizes: the last one should not be the longest.
+// largestFirst puts the statements of a batch in the order of their tables' sizes: the
+// last one should not be the longest.
 func (p *postRunner) largestFirst(ctx context.Context) error {
 	results, err := p.l.sessions[0].conn.Exec(ctx, `SELECT n.nspname, c.relname, pg_catalog.pg_table_size(c.oid)
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
@@ -176,8 +183,31 @@ func (p *postRunner) largestFirst(ctx context.Context) error {
 			return err
 		}
 	}
-	slices.SortStableFunc(p.batch, func(a, b job) int { return cmp.Compare(sizes[b.tables[0]], sizes[a.tables[0]]) })
+	order(p.batch, sizes)
 	return nil
+}
+
+// order sorts by the tables' sizes. A small table that a large one refers to counts as
+// large as that one: the foreign key waits for the indexes of both, and stays behind them.
+func order(batch []job, sizes map[string]int64) {
+	needed := map[string]int64{} // table → the size of its foreign keys' largest table
+	for i := range batch {
+		j := &batch[i]
+		for _, t := range j.tables {
+			j.size = max(j.size, sizes[t])
+		}
+		if j.kind == sqldump.ForeignKey {
+			for _, t := range j.tables {
+				needed[t] = max(needed[t], j.size)
+			}
+		}
+	}
+	for i := range batch {
+		if j := &batch[i]; j.kind != sqldump.ForeignKey {
+			j.size = max(j.size, needed[j.tables[0]])
+		}
+	}
+	slices.SortStableFunc(batch, func(a, b job) int { return cmp.Compare(b.size, a.size) })
 }
 
 // queue gives out statements in their order as far as their tables are free.
@@ -204,7 +234,7 @@ func (q *queue) take() (job, bool) {
 			j := q.jobs[i]
 			q.jobs = append(q.jobs[:i:i], q.jobs[i+1:]...)
 			for _, t := range j.tables {
-				if j.shared {
+				if j.shared() {
 					q.users[t]++
 				} else {
 					q.alone[t] = true
@@ -224,7 +254,7 @@ func (q *queue) ready() int {
 	for i, j := range q.jobs {
 		ok := true
 		for _, t := range j.tables {
-			if q.alone[t] || ahead[t] || !j.shared && (q.users[t] > 0 || seen[t]) {
+			if q.alone[t] || ahead[t] || !j.shared() && (q.users[t] > 0 || seen[t]) {
 				ok = false
 			}
 		}
@@ -233,7 +263,7 @@ func (q *queue) ready() int {
 		}
 		for _, t := range j.tables {
 			seen[t] = true
-			ahead[t] = ahead[t] || !j.shared
+			ahead[t] = ahead[t] || !j.shared()
 		}
 	}
 	return -1
@@ -243,7 +273,7 @@ func (q *queue) release(j job, err error) int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, t := range j.tables {
-		if j.shared {
+		if j.shared() {
 			q.users[t]--
 		} else {
 			delete(q.alone, t)
