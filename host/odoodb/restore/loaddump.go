@@ -13,13 +13,15 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/odpm/odpm/host/odoodb/archive"
+	"github.com/odpm/odpm/host/odoodb/create"
+	"github.com/odpm/odpm/host/odoodb/fault"
 	"github.com/odpm/odpm/host/odoodb/load"
 	"github.com/odpm/odpm/host/odoodb/progress"
 	"github.com/odpm/odpm/host/odoodb/sqldump"
 	"github.com/odpm/odpm/host/quote"
 )
 
-// fill loads the dump and unpacks the file store at the same time.
+// fill makes the database and loads the dump, and unpacks the file store at the same time.
 func (r *restore) fill(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -32,13 +34,33 @@ func (r *restore) fill(ctx context.Context) error {
 	watching, end := context.WithCancel(ctx)
 	var guard sync.WaitGroup
 	guard.Go(func() { r.guardDisks(watching, cancel, r.read.Load) })
-	if err := r.loadDump(ctx); err != nil {
+	if err := r.fillDatabase(ctx); err != nil {
 		cancel(err)
 	}
 	wg.Wait()
 	end()
 	guard.Wait()
 	return r.fullServer(ctx, context.Cause(ctx))
+}
+
+func (r *restore) fillDatabase(ctx context.Context) error {
+	oid, err := create.Hidden(ctx, r.s, r.journal.New, r.o.Database, create.Options{Unaccent: r.o.Unaccent, Extensions: r.plan.extensions.Create, Tablespace: r.plan.old.Tablespace})
+	if err != nil {
+		return err
+	}
+	r.journal.NewOID = oid
+	if err := r.journal.Save(); err != nil {
+		return err
+	}
+	fault.At("created")
+	if err := r.compareSorting(ctx); err != nil {
+		return err
+	}
+	if err := r.makeLoader(ctx); err != nil {
+		return err
+	}
+	fault.At("loader made")
+	return r.loadDump(ctx)
 }
 
 func (r *restore) loadDump(ctx context.Context) error {

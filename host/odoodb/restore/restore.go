@@ -18,7 +18,6 @@ import (
 	"github.com/odpm/odpm/host/filestore"
 	"github.com/odpm/odpm/host/interrupt"
 	"github.com/odpm/odpm/host/odoodb/archive"
-	"github.com/odpm/odpm/host/odoodb/create"
 	"github.com/odpm/odpm/host/odoodb/fault"
 	"github.com/odpm/odpm/host/odoodb/neutralize"
 	"github.com/odpm/odpm/host/odoodb/progress"
@@ -114,22 +113,6 @@ func (r *restore) run(ctx context.Context) (err error) {
 	if err := r.makeFilestore(); err != nil {
 		return err
 	}
-	oid, err := create.Hidden(ctx, r.s, r.journal.New, r.o.Database, create.Options{Unaccent: r.o.Unaccent, Extensions: r.plan.extensions.Create, Tablespace: r.plan.old.Tablespace})
-	if err != nil {
-		return err
-	}
-	r.journal.NewOID = oid
-	if err := r.journal.Save(); err != nil {
-		return err
-	}
-	fault.At("created")
-	if err := r.compareSorting(ctx); err != nil {
-		return err
-	}
-	if err := r.makeLoader(ctx); err != nil {
-		return err
-	}
-	fault.At("loader made")
 	if err := r.fill(ctx); err != nil {
 		return err
 	}
