@@ -61,7 +61,7 @@ odpm's own file has no place for goes into docker-compose.override.yml.`,
 	f.SortFlags = false
 	f.StringVar(&first.Odoo, "odoo", "18.0", "Odoo's `VERSION`")
 	f.StringVar(&first.Postgres, "postgres", "17", "PostgreSQL's `VERSION`, a tag of the postgres image")
-	f.IntVar(&first.Port, "port", 0, "Odoo's `PORT` on this machine; without it 8069 or the next that is free")
+	f.IntVar(&first.Port, "port", 0, "Odoo's `PORT` on this machine; without it odoo.conf's, else 8069, or the next that is free")
 	f.StringVar(&form, "format", "text", "`text|json`: what was written, as messages or as one object on stdout")
 	f.StringVar(&from, "from-compose", "", "propose the settings from the compose file `FILE`")
 	return cmd

@@ -14,6 +14,7 @@ import (
 
 	"github.com/odpm/odpm/host/apply"
 	"github.com/odpm/odpm/host/codes"
+	"github.com/odpm/odpm/host/compose"
 	"github.com/odpm/odpm/host/ports"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
@@ -24,7 +25,8 @@ import (
 type First struct {
 	// Odoo and Postgres are versions as odpm.json has them.
 	Odoo, Postgres string
-	// Port is Odoo's on this machine, 0 for 8069 or the next free one.
+	// Port is Odoo's on this machine, 0 for that of odoo.conf, else 8069, or the next
+	// free one.
 	Port int
 	// Said are the flags that were typed, without dashes.
 	Said []string
@@ -33,12 +35,12 @@ type First struct {
 // loopback is where a new project, a developer's, publishes its ports.
 const loopback = "127.0.0.1"
 
-// files are the first ones of a project.
-func (f First) files(dir string) ([]newFile, error) {
+// files are the first ones of a project; conf is the odoo.conf that is there, nil for none.
+func (f First) files(dir string, conf *odooconf.File) ([]newFile, error) {
 	if err := project.CheckVersions(f.Postgres, f.Odoo); err != nil {
 		return nil, &ui.Usage{Err: err}
 	}
-	odoo, postgres, gevent, err := f.ports()
+	odoo, postgres, gevent, err := f.ports(conf)
 	if err != nil {
 		return nil, err
 	}
@@ -59,12 +61,12 @@ func (f First) files(dir string) ([]newFile, error) {
 
 // unsaid leaves out of a first .env what ~/.odpm/.env or odoo.conf says already: the
 // project's .env would win over the first, and contradict the second.
-func (f First) unsaid(env string, o apply.Options) (string, error) {
+func (f First) unsaid(env string, o apply.Options, conf *odooconf.File) (string, error) {
 	said, err := project.Environment(o.Dir, o.Home, nil)
 	if err != nil {
 		return "", err
 	}
-	if conf, err := odooconf.Load(filepath.Join(o.Dir, "odoo.conf")); err == nil {
+	if conf != nil {
 		if v, ok := conf.Value("db_password", 0); ok && v != "" {
 			said["POSTGRES_ODOO_PASS"] = v
 		}
@@ -86,8 +88,10 @@ func (f First) unsaid(env string, o apply.Options) (string, error) {
 	return strings.Join(out, ""), nil
 }
 
-// ports takes free ones. A named one that is taken is an error.
-func (f First) ports() (odoo, postgres, gevent int, err error) {
+// ports takes free ones, at best those that conf has Odoo listen on: there people look
+// for it, and without a container it listens nowhere else. A named one that is taken is
+// an error.
+func (f First) ports(conf *odooconf.File) (odoo, postgres, gevent int, err error) {
 	if f.Port < 0 || f.Port > 65535 {
 		return 0, 0, 0, ui.Usagef("--port: %d; allowed: 1 to 65535", f.Port)
 	}
@@ -97,16 +101,17 @@ func (f First) ports() (odoo, postgres, gevent int, err error) {
 		}
 		return ports.NextFree(loopback, port, given...)
 	}
+	http, longPolling := compose.Spec{Project: project.Project{OdooConf: conf}}.OdooPorts()
 	odoo = f.Port
 	switch {
 	case odoo == 0:
-		odoo = free(8069)
+		odoo = free(http)
 	case !ports.Free(loopback, odoo):
 		return 0, 0, 0, &ui.Refusal{Code: codes.PortTaken, What: fmt.Sprintf("Port %d is in use by %s. Nothing was written.", odoo, ports.Owner(odoo)),
 			Ways: []string{fmt.Sprintf("odpm init --port %d        a port that is free now", ports.NextFree(loopback, odoo))}}
 	}
 	postgres = free(5432, odoo)
-	gevent = free(8072, odoo, postgres)
+	gevent = free(longPolling, odoo, postgres)
 	return odoo, postgres, gevent, nil
 }
 

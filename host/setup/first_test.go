@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,12 +13,13 @@ import (
 	"github.com/odpm/odpm/host/look"
 	"github.com/odpm/odpm/host/project"
 	"github.com/odpm/odpm/host/ui"
+	"github.com/odpm/odpm/test/localpg"
 )
 
 // write puts the files of a First into a directory.
 func write(t *testing.T, dir string, f First) {
 	t.Helper()
-	all, err := f.files(dir)
+	all, err := f.files(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +58,7 @@ func TestFirstPortsAreFree(t *testing.T) {
 		seen[n] = true
 		l.Close()
 	}
-	_, err = First{Odoo: "18.0", Postgres: "17", Port: port}.files(dir)
+	_, err = First{Odoo: "18.0", Postgres: "17", Port: port}.files(dir, nil)
 	if !ui.IsRefusal(err) || !strings.Contains(err.Error(), "odpm init --port ") {
 		t.Errorf("%v", err)
 	}
@@ -64,7 +66,7 @@ func TestFirstPortsAreFree(t *testing.T) {
 
 func TestFirstVersions(t *testing.T) {
 	for _, f := range []First{{Odoo: "eighteen", Postgres: "17"}, {Odoo: "18.0", Postgres: "9.6"}, {Odoo: "18.0", Postgres: "latest"}, {Odoo: "18.0", Postgres: "17", Port: 70000}} {
-		if _, err := f.files(t.TempDir()); !ui.IsUsage(err) {
+		if _, err := f.files(t.TempDir(), nil); !ui.IsUsage(err) {
 			t.Errorf("%+v: %v", f, err)
 		}
 	}
@@ -127,5 +129,34 @@ func TestFirstSaysNothingTwice(t *testing.T) {
 	}
 	if text := string(env); !strings.Contains(text, "GEVENT_PORT=") || strings.Contains(text, "# The password") || strings.Contains(text, "# developer") {
 		t.Errorf("%s", text)
+	}
+}
+
+// TestFirstPortsOfOdooConf: Odoo stays where its odoo.conf has it.
+func TestFirstPortsOfOdooConf(t *testing.T) {
+	http, err := localpg.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gevent, err := localpg.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, names := range [][2]string{{"http_port", "gevent_port"}, {"xmlrpc_port", "longpolling_port"}} {
+		dir := t.TempDir()
+		text := fmt.Sprintf("[options]\ndb_host = db\n%s = %d\n%s = %d\n", names[0], http, names[1], gevent)
+		if err := os.WriteFile(filepath.Join(dir, "odoo.conf"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Init(t.Context(), apply.Options{Options: look.Options{Dir: dir, Home: t.TempDir()}}, First{Odoo: "18.0", Postgres: "17"}, ""); err != nil {
+			t.Fatal(err)
+		}
+		p, err := project.Load(dir, nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.OdooPort != http || p.GeventPort != gevent {
+			t.Errorf("%s: ports %d and %d, want %d and %d", names, p.OdooPort, p.GeventPort, http, gevent)
+		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/odpm/odpm/host/ui"
 	"github.com/odpm/odpm/host/wording"
 	"github.com/odpm/odpm/shared/durable"
+	"github.com/odpm/odpm/shared/odooconf"
 	"github.com/odpm/odpm/shared/redact"
 	"github.com/odpm/odpm/shared/shell"
 )
@@ -99,8 +100,12 @@ func Init(ctx context.Context, o apply.Options, first First, fromCompose string)
 	if fromCompose != "" {
 		files, after, err = proposed(ctx, o, fromCompose)
 	} else {
-		if files, err = first.files(o.Dir); err == nil {
-			files[0].content, err = first.unsaid(files[0].content, o)
+		conf, unread := odooconf.Load(filepath.Join(o.Dir, "odoo.conf"))
+		if unread != nil {
+			conf = nil // the next command says what is wrong with one that is there
+		}
+		if files, err = first.files(o.Dir, conf); err == nil {
+			files[0].content, err = first.unsaid(files[0].content, o, conf)
 		}
 	}
 	if err != nil {
