@@ -1,7 +1,6 @@
 package load
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -19,7 +18,7 @@ import (
 // independent waits for all that stands before it and is waited for.
 type postRunner struct {
 	l     *Loader
-	batch []job
+	batch []*job
 	// unsure: a table of the batch has no schema in its name, so that the name of a
 	// foreign key's may be another.
 	unsure  bool
@@ -28,17 +27,6 @@ type postRunner struct {
 	kept int
 	done int64
 }
-
-type job struct {
-	sql    string
-	tables []string
-	kind   sqldump.PostKind
-	// size is what its place in the queue goes by.
-	size int64
-}
-
-// shared: others of its kind may run on the table at the same time.
-func (j job) shared() bool { return j.kind == sqldump.Index }
 
 // afterData runs first and everything that follows it.
 func (l *Loader) afterData(ctx context.Context, sc *sqldump.Scanner, first string) error {
@@ -109,13 +97,13 @@ func (p *postRunner) statement(ctx context.Context, stmt []byte) error {
 		return nil
 	case sqldump.Index, sqldump.Key, sqldump.ForeignKey:
 		unsure := p.unsure || slices.ContainsFunc(post.Tables, func(table string) bool { return !strings.Contains(table, "\x00") })
-		if n := len(p.batch); n > 0 && unsure && (p.batch[n-1].kind == sqldump.ForeignKey) != (post.Kind == sqldump.ForeignKey) {
+		if n := len(p.batch); n > 0 && unsure && (p.batch[n-1].post.Kind == sqldump.ForeignKey) != (post.Kind == sqldump.ForeignKey) {
 			if err := p.flush(ctx); err != nil {
 				return err
 			}
 		}
 		p.unsure = unsure
-		p.batch = append(p.batch, job{sql: string(stmt), tables: post.Tables, kind: post.Kind})
+		p.batch = append(p.batch, whole(string(stmt), post))
 		return nil
 	default:
 		if err := p.flush(ctx); err != nil {
@@ -135,14 +123,15 @@ func (p *postRunner) flush(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := p.largestFirst(ctx); err != nil {
+	sizes, err := p.tableSizes(ctx)
+	if err != nil {
 		return err
 	}
-	q := &queue{jobs: p.batch, users: map[string]int{}, alone: map[string]bool{}}
+	q := &queue{jobs: arrange(p.batch, sizes), users: map[string]int{}, alone: map[string]bool{}}
 	q.cond = sync.NewCond(&q.mu)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	total := p.done + int64(len(p.batch))
+	total := p.done + int64(len(q.jobs))
 	var wg sync.WaitGroup
 	for _, s := range p.l.sessions {
 		wg.Go(func() {
@@ -151,7 +140,7 @@ func (p *postRunner) flush(ctx context.Context) error {
 				if !ok {
 					return
 				}
-				err := p.l.tolerant(ctx, s, []string{j.sql})
+				err := p.l.run(ctx, s, j)
 				if err != nil {
 					cancel() // the other connections' statements, too
 				}
@@ -167,122 +156,20 @@ func (p *postRunner) flush(ctx context.Context) error {
 	return q.err
 }
 
-// largestFirst puts the statements of a batch in the order of their tables' sizes: the
-// last one should not be the longest.
-func (p *postRunner) largestFirst(ctx context.Context) error {
+// tableSizes are those of the database's tables, in bytes.
+func (p *postRunner) tableSizes(ctx context.Context) (map[string]int64, error) {
 	results, err := p.l.sessions[0].conn.Exec(ctx, `SELECT n.nspname, c.relname, pg_catalog.pg_table_size(c.oid)
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 		WHERE c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog."char" AND c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid`).ReadAll()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	sizes := map[string]int64{}
 	for _, row := range results[0].Rows {
 		sizes[string(row[0])+"\x00"+string(row[1])], err = strconv.ParseInt(string(row[2]), 10, 64)
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	order(p.batch, sizes)
-	return nil
-}
-
-// order sorts by the tables' sizes. A small table that a large one refers to counts as
-// large as that one: the foreign key waits for the indexes of both, and stays behind them.
-func order(batch []job, sizes map[string]int64) {
-	needed := map[string]int64{} // table → the size of its foreign keys' largest table
-	for i := range batch {
-		j := &batch[i]
-		for _, t := range j.tables {
-			j.size = max(j.size, sizes[t])
-		}
-		if j.kind == sqldump.ForeignKey {
-			for _, t := range j.tables {
-				needed[t] = max(needed[t], j.size)
-			}
-		}
-	}
-	for i := range batch {
-		if j := &batch[i]; j.kind != sqldump.ForeignKey {
-			j.size = max(j.size, needed[j.tables[0]])
-		}
-	}
-	slices.SortStableFunc(batch, func(a, b job) int { return cmp.Compare(b.size, a.size) })
-}
-
-// queue gives out statements in their order as far as their tables are free.
-type queue struct {
-	mu   sync.Mutex
-	cond *sync.Cond
-	jobs []job
-	// users counts statements that share a table, alone marks tables that one has.
-	users map[string]int
-	alone map[string]bool
-	done  int64
-	err   error
-}
-
-// take waits for a statement that may run now; false when there are no more.
-func (q *queue) take() (job, bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for {
-		if q.err != nil || len(q.jobs) == 0 {
-			return job{}, false
-		}
-		if i := q.ready(); i >= 0 {
-			j := q.jobs[i]
-			q.jobs = append(q.jobs[:i:i], q.jobs[i+1:]...)
-			for _, t := range j.tables {
-				if j.shared() {
-					q.users[t]++
-				} else {
-					q.alone[t] = true
-				}
-			}
-			return j, true
-		}
-		q.cond.Wait()
-	}
-}
-
-// ready is the first statement that conflicts neither with what runs nor with
-// what comes before it, -1 if there is none.
-func (q *queue) ready() int {
-	ahead := map[string]bool{} // table → an earlier statement wants it alone
-	seen := map[string]bool{}
-	for i, j := range q.jobs {
-		ok := true
-		for _, t := range j.tables {
-			if q.alone[t] || ahead[t] || !j.shared() && (q.users[t] > 0 || seen[t]) {
-				ok = false
-			}
-		}
-		if ok {
-			return i
-		}
-		for _, t := range j.tables {
-			seen[t] = true
-			ahead[t] = ahead[t] || !j.shared()
-		}
-	}
-	return -1
-}
-
-func (q *queue) release(j job, err error) int64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, t := range j.tables {
-		if j.shared() {
-			q.users[t]--
-		} else {
-			delete(q.alone, t)
-		}
-	}
-	if err != nil && q.err == nil {
-		q.err = err
-	}
-	q.done++
-	q.cond.Broadcast()
-	return q.done
+	return sizes, nil
 }
