@@ -35,6 +35,11 @@ import (
 // password is known to the process that made it alone.
 const loaderLife = 7 * 24 * time.Hour
 
+// autovacuumGoes is when an autovacuum ends that an index or a key waits for
+// (deadlock_timeout). One begins each minute on a table that has just been loaded, and
+// each would keep a connection waiting for a second, the server's default.
+const autovacuumGoes = "50ms"
+
 // makeLoader makes the role and gives it the new database.
 func (r *restore) makeLoader(ctx context.Context) error {
 	r.password = server.Token() + server.Token()
@@ -50,6 +55,12 @@ func (r *restore) makeLoader(ctx context.Context) error {
 		`ALTER DATABASE ` + role + ` CONNECTION LIMIT -1`,
 	} {
 		if _, err := r.c.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("create the temporary role that loads the archive: %w", err)
+		}
+	}
+	if r.c.PgConn().ParameterStatus("is_superuser") == "on" {
+		// Others may not set it, and wait longer.
+		if _, err := r.c.Exec(ctx, `ALTER ROLE `+role+` SET deadlock_timeout = '`+autovacuumGoes+`'`); err != nil {
 			return fmt.Errorf("create the temporary role that loads the archive: %w", err)
 		}
 	}
