@@ -2,7 +2,9 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"maps"
+	"regexp"
 	"slices"
 
 	"github.com/odpm/odpm/host/engine"
@@ -27,8 +29,27 @@ func (e *Engine) Build(ctx context.Context, b engine.Build) error {
 	} else {
 		args = append(args, "--progress", "plain")
 	}
-	return cl.stream(ctx, b.Out, append(args, b.Dir)...)
+	for try := 1; ; try++ {
+		if err := cl.stream(ctx, b.Out, append(args, b.Dir)...); try == buildTries || !layerGone(err) {
+			return err
+		}
+	}
 }
+
+// buildTries is how often a build is begun.
+const buildTries = 5
+
+// layerGone: the classic builder took a layer from its cache that somebody else removed
+// meanwhile, by `docker image prune`, or by removing an image that had it, too. It has
+// half a dozen sentences for that ("unknown parent image ID sha256:…", "unable to find
+// image"), all of which name an image by its ID; a Dockerfile names a digest, behind an @.
+// The next build makes the layer anew.
+func layerGone(err error) bool {
+	var f *Failure
+	return errors.As(err, &f) && byID.MatchString(f.Stderr)
+}
+
+var byID = regexp.MustCompile(`(^|[^@])sha256:[0-9a-f]{64}`)
 
 // BuildService makes the image of a service that the compose file builds.
 func (e *Engine) BuildService(ctx context.Context, service string) error {

@@ -1,0 +1,43 @@
+package docker_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/odpm/odpm/host/engine"
+	"github.com/odpm/odpm/host/engine/docker"
+)
+
+// TestBuildBesideRemoval: three projects build the same image at once and remove it again,
+// so that the classic builder's cache has layers that are gone when it needs them.
+func TestBuildBesideRemoval(t *testing.T) {
+	need(t, image)
+	ctx, dir := limit(t), t.TempDir()
+	dockerfile := fmt.Sprintf("FROM %s\nLABEL odpm.test=%d\nCOPY f /f\nENV x=1\nRUN true\n", image, os.Getpid())
+	for name, text := range map[string]string{"Dockerfile": dockerfile, "f": t.Name()} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var wg sync.WaitGroup
+	for i := range 3 {
+		tag := fmt.Sprintf("odpm-test-removal-%d:%d", os.Getpid(), i)
+		wg.Go(func() {
+			for range 15 {
+				var out bytes.Buffer
+				err := docker.New(docker.Options{}).Build(ctx, engine.Build{Dir: dir, Tag: tag, Out: &out})
+				exec.Command("docker", "rmi", "-f", tag).Run()
+				if err != nil {
+					t.Errorf("%v\n%s", err, out.String())
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
