@@ -101,7 +101,7 @@ func Classify(stmt []byte) Post {
 	return Post{}
 }
 
-// list is what stands between commas in the parentheses that t begins with.
+// list gives the items, between commas, of the parentheses that t begins with.
 func list(t []string) []string {
 	var out []string
 	depth := 0
