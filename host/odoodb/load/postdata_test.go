@@ -175,6 +175,7 @@ func TestArrange(t *testing.T) {
 		`ALTER TABLE ONLY public.line ADD CONSTRAINT line_to_message FOREIGN KEY (message) REFERENCES public.message(id) ON DELETE CASCADE`,
 		`ALTER TABLE ONLY public.line ADD CONSTRAINT line_to_line FOREIGN KEY (parent) REFERENCES public.line(id)`,
 		`ALTER TABLE ONLY public.line ADD CONSTRAINT line_unchecked FOREIGN KEY (other) REFERENCES public.message(id) NOT VALID`,
+		`ALTER TABLE ONLY public.line ADD CONSTRAINT line_to_partitioned FOREIGN KEY (part) REFERENCES public.partitioned(id)`,
 		`ALTER TABLE ONLY public.partner ADD CONSTRAINT partner_to_country FOREIGN KEY (country) REFERENCES public.country(id)`,
 	} {
 		batch = append(batch, whole(sql, sqldump.Classify([]byte(sql+";"))))
@@ -193,7 +194,7 @@ func TestArrange(t *testing.T) {
 	}
 	want := []string{
 		"line_pkey", "message_pkey", "add line_to_message", "add line_to_line", "line_unchecked",
-		"line_partner", "check line_to_message", "check line_to_line", "message_body", "message_model", "message_date", "message_code",
+		"line_partner", "check line_to_message", "check line_to_line", "message_body", "message_model", "message_date", "message_code", "line_to_partitioned",
 		"tag_pkey", "partner_pkey", "country_pkey", "partner_to_country",
 	}
 	slices.Sort(got[:2])

@@ -104,10 +104,12 @@ const largeTable = 16 << 20
 // tables' indexes, but behind the keys; the second one goes behind the indexes of its own
 // table, and those of the other table are built beside it.
 func arrange(batch []*job, sizes map[string]int64) []*job {
+	known := keysOf(batch)
 	large := map[*job]bool{}
 	first := map[*job]bool{}
 	checks := map[string]int64{} // table → how many checks of its rows there will be
 	for _, j := range batch {
+		// A partitioned table is not among the sizes: a check would not reach its parts.
 		if j.post.Kind != sqldump.ForeignKey || sizes[j.post.Tables[0]] < largeTable || sizes[j.post.Tables[1]] == 0 {
 			continue
 		}
@@ -115,7 +117,7 @@ func arrange(batch []*job, sizes map[string]int64) []*job {
 		if j.post.Checks {
 			checks[j.post.Tables[0]]++
 		}
-		for _, needed := range neededBy(j, batch) {
+		for _, needed := range known.neededBy(j) {
 			first[needed] = true
 		}
 	}
@@ -170,19 +172,34 @@ func arrange(batch []*job, sizes map[string]int64) []*job {
 	return slices.Concat(before, adds, after)
 }
 
+// keys are what foreign keys refer to, and what locks a whole table, by table.
+type keys map[string][]*job
+
+func keysOf(batch []*job) keys {
+	k := keys{}
+	for _, j := range batch {
+		if j.post.Kind == sqldump.Key || j.post.Unique {
+			k[j.post.Tables[0]] = append(k[j.post.Tables[0]], j)
+		}
+	}
+	return k
+}
+
 // neededBy are the keys of a foreign key's tables: the one that it refers to has to be
 // there, and each locks its table, which has to be free. Where it refers to what no key is
 // of, unique indexes may be it.
-func neededBy(foreign *job, batch []*job) (needed []*job) {
+func (k keys) neededBy(foreign *job) (needed []*job) {
 	var unique []*job
 	found := false
-	for _, j := range batch {
-		switch other := foreign.post.Tables[1]; {
-		case j.post.Kind == sqldump.Key && slices.Contains(foreign.post.Tables, j.post.Tables[0]):
-			needed = append(needed, j)
-			found = found || j.post.Tables[0] == other && j.post.Columns == foreign.post.Columns
-		case j.post.Kind == sqldump.Index && j.post.Unique && j.post.Tables[0] == other:
-			unique = append(unique, j)
+	for i, table := range foreign.post.Tables {
+		for _, j := range k[table] {
+			switch other := i == 1; {
+			case j.post.Kind == sqldump.Key:
+				needed = append(needed, j)
+				found = found || other && j.post.Columns == foreign.post.Columns
+			case other:
+				unique = append(unique, j)
+			}
 		}
 	}
 	if !found {
