@@ -25,7 +25,8 @@ func (e *Engine) Build(ctx context.Context, b engine.Build) error {
 		if ctx.Err() != nil {
 			return err
 		}
-		cl.env = append(cl.env, "DOCKER_BUILDKIT=0")
+		// --force-rm: a build that fails leaves a container otherwise.
+		args, cl.env = append(args, "--force-rm"), append(cl.env, "DOCKER_BUILDKIT=0")
 	} else {
 		args = append(args, "--progress", "plain")
 	}

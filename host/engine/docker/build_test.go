@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -40,4 +41,7 @@ func TestBuildBesideRemoval(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	if left := run(t, "ps", "-a", "--filter", fmt.Sprintf("label=odpm.test=%d", os.Getpid())); strings.Contains(left, "\n") {
+		t.Errorf("containers of builds are left:\n%s", left)
+	}
 }
