@@ -207,10 +207,12 @@ func (r *Reader) next() error {
 	}
 	<-p.done
 	for range maxJoined {
-		if !errors.Is(p.err, errShort) || p.last || p.end > maxPiece {
+		if !isOurs(p.err) || p.last || p.end > maxPiece {
 			break
 		}
-		// The four bytes are a flush's by chance: what follows belongs to it.
+		// The four bytes are a flush's by chance: what follows belongs to it. Cut off in
+		// the middle of a block, it may also have become too large: the probe is read as
+		// more of the block then.
 		q, ok := <-r.order
 		if !ok {
 			break

@@ -77,6 +77,18 @@ func TestReader(t *testing.T) {
 	}
 }
 
+// TestReaderCutByChance: a piece that is cut off in the middle of a block goes on with the
+// next one, also where the random probe behind it has made it too large.
+func TestReaderCutByChance(t *testing.T) {
+	text := bytes.Repeat(flushed, BlockSize/2)
+	packed := written(t, text)
+	for range 100 {
+		if out, left, err := readWide(packed, 1); err != nil || left > 0 || !bytes.Equal(out, text) {
+			t.Fatalf("%d of %d bytes, left %d times, %v", len(out), len(text), left, err)
+		}
+	}
+}
+
 // TestReaderOfOthers reads streams that are no pieces, or not all of them.
 func TestReaderOfOthers(t *testing.T) {
 	text := dump(6 * BlockSize)
