@@ -45,3 +45,20 @@ func TestBuildBesideRemoval(t *testing.T) {
 		t.Errorf("containers of builds are left:\n%s", left)
 	}
 }
+
+// TestBuildFailsOnce: a build that fails by itself is not begun again, whatever it says.
+func TestBuildFailsOnce(t *testing.T) {
+	need(t, image)
+	ctx, dir := limit(t), t.TempDir()
+	id := "sha256:" + strings.Repeat("ab", 32)
+	dockerfile := "FROM " + image + "\nRUN echo began$((40+2)) && echo wanted " + id + " >&2 && false " + id + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	err := docker.New(docker.Options{}).Build(ctx, engine.Build{Dir: dir, Tag: "odpm-test-fails:1", Out: &out})
+	// BuildKit repeats the output of the step that failed.
+	if n := strings.Count(out.String(), "began42"); err == nil || n < 1 || n > 2 {
+		t.Errorf("begun %d times: %v\n%s", n, err, out.String())
+	}
+}
